@@ -1,0 +1,52 @@
+"""The shared bottoms: images in, one feature vector an image out; every variable under shared/.
+
+A bottom is a function of (images, training settings) that returns float32 [batch, features]. `BOTTOMS` names them for
+flags and config.json.
+"""
+
+import tensorflow.compat.v1 as tf
+
+from mtl import layers
+
+
+def mlp(images, *, dropout, seed, step):
+    """Build one dense layer of rectifiers over the flattened pixels: the smallest bottom there is.
+
+    Args:
+      images: float32 [batch, height, width, channels].
+      dropout: float, share of the hidden values set to 0.
+      seed: int, the seed of the run.
+      step: int64 scalar tensor, or None without dropout.
+
+    Returns:
+      float32 [batch, 256].
+    """
+    x = layers.flatten(images)  # [batch, height * width * channels]
+    x = tf.nn.relu(layers.dense(x, "dense1", 256, seed=seed))
+    return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
+
+
+def _convolutional(images, stages, units, *, dropout, seed, step):
+    """Build stages of 3x3 convolutions, each stage closed by a 2x2 pooling, then one dense layer; arguments as `mlp`."""
+    x, number = images, 0
+    for stage, filters_of_stage in enumerate(stages, start=1):
+        for filters in filters_of_stage:
+            number += 1
+            x = tf.nn.relu(layers.conv(x, f"conv{number}", filters, size=3, seed=seed))
+        x = layers.max_pool(x, f"pool{stage}")
+    x = layers.flatten(x)
+    x = tf.nn.relu(layers.dense(x, "dense1", units, seed=seed))
+    return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
+
+
+def small(images, *, dropout, seed, step):
+    """Build four 3x3 convolutions and a dense layer; 54x54 pixels shrink to 27, 14, 7, 4. Arguments as `mlp`; [batch, 256]."""
+    return _convolutional(images, [[32], [64], [96], [128]], 256, dropout=dropout, seed=seed, step=step)
+
+
+def base(images, *, dropout, seed, step):
+    """Build six 3x3 convolutions and a dense layer of 512; shrinks as `small`. Arguments as `mlp`; [batch, 512]."""
+    return _convolutional(images, [[32], [64, 64], [128, 128], [192]], 512, dropout=dropout, seed=seed, step=step)
+
+
+BOTTOMS = {"mlp": mlp, "small": small, "base": base}

@@ -1,0 +1,1 @@
+"""Data sets and the way their images reach the network."""

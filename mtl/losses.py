@@ -1,0 +1,106 @@
+"""The answer's cost for any list of tasks, and the plain sum that its text speaks of.
+
+An objective takes two dicts, logits and labels, both task name -> float32 [batch, classes], labels as rows of probabilities, and returns
+a float32 scalar. `OBJECTIVES` names them for flags and config.json; each rests on a function of the mean cross entropies alone
+(`sum_of_logs`, `plain_sum`), so that an evaluation can put the cross entropies of a whole data set through the same formula.
+"""
+
+import functools
+
+import tensorflow.compat.v1 as tf
+
+# The answer's constants. Below the floor the logarithm stays at ln(1e-37) = -85.2 and the gradient is 0; both lie outside float16.
+CLIP_FLOOR = 1e-37
+CLIP_CEILING = 1e37
+
+
+def mean_cross_entropy(logits, labels):
+    """Average the softmax cross entropy over the batch.
+
+    Args:
+      logits: float32 [batch, classes].
+      labels: float32 [batch, classes], rows of probabilities: hard (one-hot) or soft. A row of zeros, which tf.one_hot makes of a
+        class out of range, counts as a perfect answer: check labels before they come here.
+
+    Returns:
+      float32 scalar, in nats.
+    """
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+def cross_entropies(logits, labels):
+    """Return the raw mean cross entropy of each task, dict task name -> float32 scalar: what the run watches, beside the cost."""
+    return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}
+
+
+def sum_of_logs(means):
+    """Add up log(clip(mean, 1e-37, 1e37)) by a chain of tf.add.
+
+    Args:
+      means: iterable of float32 scalars. It is read one by one, so that where each is built on demand the operations come in the
+        order in which the answer writes them.
+
+    Returns:
+      float32 scalar.
+    """
+    logs = [tf.log(tf.clip_by_value(mean, CLIP_FLOOR, CLIP_CEILING)) for mean in means]
+    return functools.reduce(tf.add, logs)
+
+
+def plain_sum(means):
+    """Add up the means (iterable of float32 scalars) by a chain of tf.add; float32 scalar."""
+    return functools.reduce(tf.add, list(means))
+
+
+def log_sum(logits, labels):
+    """Build the answer's cost for any tasks: the sum of log(clip(mean cross entropy)).
+
+    For the six tasks of the answer this is answer.cost, node for node. It is the logarithm of the product of the losses, so its descent
+    direction is that of their geometric mean (GLS, Chennupati et al. 2019, arXiv:1904.08492, section 3).
+
+    Note: `grad(log_sum) = sum over tasks of grad(cross entropy) / cross entropy`.
+
+    Args:
+      logits: dict task name -> float32 [batch, classes].
+      labels: dict task name -> float32 [batch, classes], rows of probabilities.
+
+    Returns:
+      float32 scalar.
+    """
+    return sum_of_logs(mean_cross_entropy(logits[name], labels[name]) for name in logits)
+
+
+def linear(logits, labels):
+    """Build the plain sum of the mean cross entropies, what the answer's text says and the paper minimises (Goodfellow et al. 2013, section 3).
+
+    Note: `grad(linear) = sum over tasks of grad(cross entropy)`: every task weighs 1, solved or not.
+
+    Args:
+      logits: dict task name -> float32 [batch, classes].
+      labels: dict task name -> float32 [batch, classes], rows of probabilities.
+
+    Returns:
+      float32 scalar.
+    """
+    return plain_sum(mean_cross_entropy(logits[name], labels[name]) for name in logits)
+
+
+def smooth(classes, depth, smoothing):
+    """Turn classes into rows of probabilities, softened by a share spread evenly (Szegedy et al. 2015, arXiv:1512.00567, section 7).
+
+    Soft rows bound the cross entropy from below by their own entropy, so under log_sum no task's weight 1 / loss can run away.
+
+    Args:
+      classes: int32 [batch], each in 0 .. depth - 1.
+      depth: int, the number of classes.
+      smoothing: float in [0, 1); 0 gives one-hot rows.
+
+    Returns:
+      float32 [batch, depth].
+    """
+    hard = tf.one_hot(classes, depth, dtype=tf.float32)
+    return hard * (1.0 - smoothing) + smoothing / depth if smoothing else hard
+
+
+OBJECTIVES = {"log_sum": log_sum, "linear": linear}
+OBJECTIVES_OF_MEANS = {"log_sum": sum_of_logs, "linear": plain_sum}

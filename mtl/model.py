@@ -1,0 +1,55 @@
+"""The network: a shared bottom and one top per task.
+
+                       +-- length: dense, 7 classes
+    images -- shared --+-- digit1: dense, 11 classes
+                       |   ...
+                       +-- digit5: dense, 11 classes
+"""
+
+from typing import Any, Dict, NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from mtl import bottoms, layers
+from mtl.tasks import NUMBER_TASKS
+
+
+class Model(NamedTuple):
+    """The named tensors of a network: what all tasks share, and the outputs of each task, in task order."""
+
+    features: Any  # float32 [batch, features]
+    logits: Dict[str, Any]  # task name -> float32 [batch, classes]
+    log_probs: Dict[str, Any]  # task name -> float32 [batch, classes], the log of the softmax
+
+
+def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None):
+    """Build the shared bottom and one top per task into the current graph.
+
+    Args:
+      images: float32 [batch, height, width, channels] in 0..1, height and width static.
+      tasks: sequence of Task.
+      bottom: str, a key of bottoms.BOTTOMS.
+      training: bool, whether dropout is on.
+      dropout: float in [0, 1), the share of hidden values set to 0 in training.
+      seed: int; with the scope names it decides all initial weights and masks.
+      step: int64 scalar tensor, the training step that keys the dropout masks; None where there is no dropout.
+
+    Returns:
+      Model.
+
+    Raises:
+      ValueError: an unknown bottom, images not of rank 4 or of unknown size, or (TensorFlow's own) variables that exist already
+        outside a scope of reuse.
+    """
+    if bottom not in bottoms.BOTTOMS:
+        raise ValueError(f"bottom must be one of {', '.join(bottoms.BOTTOMS)}, got {bottom!r}")
+    layers.check_rank(images, 4, "shared")
+    if None in images.shape.as_list()[1:]:
+        raise ValueError(f"images need a static height, width and number of channels, got {images.name} of shape {images.shape}")
+    # The mean of each image comes off, as in the paper (section 5.1): the light a picture was taken in says nothing of its number.
+    centred = images - tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    with tf.variable_scope("shared"):
+        features = bottoms.BOTTOMS[bottom](centred, dropout=dropout if training else 0.0, seed=seed, step=step)
+    logits = {task.name: layers.dense(features, task.name, task.classes, seed=seed, gain=1.0) for task in tasks}
+    log_probs = {name: tf.nn.log_softmax(tensor) for name, tensor in logits.items()}
+    return Model(features, logits, log_probs)
