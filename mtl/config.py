@@ -1,0 +1,76 @@
+"""The plain record a run is made from, and the names it may use. Free of TensorFlow, so that flags can be checked without it."""
+
+import dataclasses
+import json
+from typing import Any, Dict, List
+
+BOTTOMS = ("mlp", "small", "base")
+OBJECTIVES = ("log_sum", "linear")
+DATASETS = ("synthetic", "svhn", "folder", "npz")
+SPLITS = ("train", "validation", "test")
+SCHEDULES = ("constant", "linear", "cosine")
+
+WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
+CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
+CHANNELS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All that decides what a run computes. Defaults are those of flags/quickstart.flags."""
+
+    # The network and its cost.
+    bottom: str = "small"
+    objective: str = "log_sum"
+    label_smoothing: float = 0.1  # share of each label spread over all classes
+    dropout: float = 0.0
+    # The data.
+    dataset: str = "synthetic"
+    data_dir: str = ""
+    difficulty: float = 0.5  # of the synthetic images, 0 to 1
+    pool: int = 8  # synthetic: blocks of drawn images that are trained on side by side
+    reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image
+    # The optimiser and the length of the run.
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    steps: int = 4000
+    seed: int = 0
+    init_from: str = ""
+    # What does not change the result.
+    log_every: int = 100
+    save_every: int = 1000
+    workers: int = 0  # processes that draw or read images; 0 is one for each core
+    threads: int = 0  # of TensorFlow's operations; 0 is one for each core
+
+    def to_json(self) -> str:
+        """Return the record as JSON text, one field a line."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, values: Dict[str, Any]) -> "Config":
+        """Make a record of a dict of its fields.
+
+        Raises:
+          ValueError: a field is unknown or of another type.
+        """
+        types = {field.name: type(field.default) for field in dataclasses.fields(cls)}
+        for name, value in values.items():
+            if name not in types:
+                raise ValueError(f"unknown field {name!r}")
+            if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
+                raise ValueError(f"field {name!r} must be of type {types[name].__name__}, got {value!r}")
+        return cls(**values)
+
+
+# Fields that a run may be continued with changed: they say how long and how closely watched, not what is computed.
+MAY_CHANGE = ("steps", "log_every", "save_every", "workers", "threads", "data_dir", "init_from")
+
+
+def differences(old: Config, new: Config) -> List[str]:
+    """Name the fields in which two records differ beyond MAY_CHANGE, as "--field=old (now new)"."""
+    return [
+        f"--{field.name}={getattr(old, field.name)} (now {getattr(new, field.name)})"
+        for field in dataclasses.fields(Config)
+        if field.name not in MAY_CHANGE and getattr(old, field.name) != getattr(new, field.name)
+    ]
