@@ -28,8 +28,8 @@ class Config:
     dataset: str = "synthetic"
     data_dir: str = ""
     difficulty: float = 0.5  # of the synthetic images, 0 to 1
-    pool: int = 8  # synthetic: blocks of drawn images that are trained on side by side
-    reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image
+    pool: int = 4096  # synthetic: drawn images held in memory at a time
+    reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image before another takes its place
     # The optimiser and the length of the run.
     batch_size: int = 64
     learning_rate: float = 1e-3

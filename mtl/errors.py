@@ -23,3 +23,11 @@ class NotFiniteError(MtlError):
     """A cross entropy became infinite or NaN; the message names task and step."""
 
     exit_code = 3
+
+
+class Interrupted(MtlError):
+    """A signal stopped the run after it saved; the exit code is 128 + the signal's number."""
+
+    def __init__(self, message, signum):
+        super().__init__(message)
+        self.exit_code = 128 + signum

@@ -1,0 +1,40 @@
+"""The data sets by name. Their readers are imported when they are first asked for: checking flags needs none of them."""
+
+import importlib
+from typing import Optional
+
+from mtl.config import DATASETS, SPLITS
+from mtl.data.examples import Examples
+from mtl.errors import DataError
+
+
+def load(
+    dataset: str, data_dir: str, split: str, *, count: Optional[int] = None, difficulty: float = 0.5, workers: int = 0
+) -> Examples:
+    """Read, or draw, a split of a data set.
+
+    Args:
+      dataset: str, one of config.DATASETS.
+      data_dir: str, the directory of the data set; synthetic has none.
+      split: str, one of config.SPLITS, or another directory that the data set has, such as SVHN's extra.
+      count: int, the first `count` examples at most; None is all that there are, of synthetic as many as it sees fit.
+      difficulty: float in 0..1, of the synthetic images.
+      workers: int, processes that draw synthetic images; 0 is one for each core.
+
+    Returns:
+      Examples, at least one.
+
+    Raises:
+      DataError: there is no such data set or split, or a file is missing or broken.
+    """
+    if dataset not in DATASETS:
+        raise DataError(f"no data set {dataset!r}: choose one of {', '.join(DATASETS)}")
+    if dataset == "synthetic":
+        if split not in SPLITS:
+            raise DataError(f"the synthetic data set has no split {split!r}: choose one of {', '.join(SPLITS)}")
+        from mtl.data import synthetic
+
+        return synthetic.examples(split, count, difficulty=difficulty, workers=workers)
+    if not data_dir:
+        raise DataError(f"the data set {dataset} lies on disk: give its directory as --data_dir")
+    return importlib.import_module(f"mtl.data.{dataset}").load(data_dir, split, count=count)

@@ -1,0 +1,223 @@
+"""One picture of a number: a line of digits laid out as distance fields, seen through a distorted window, coloured, and spoilt.
+
+The digits' signed distance fields are pasted side by side into a text plane. A window in that plane, tilted, slanted and seen in
+perspective, is sampled at the resolution of the imagined photograph; there each pixel's distance to the nearest outline tells how much ink
+covers it, and whether it belongs to an outline. Grounds, light and ink are then mixed, blurred, made noisy, compressed
+and resized to the window, the way a photograph of a house comes to the network.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from mtl.config import WINDOW
+from mtl.data.glyphs import TILE
+
+DIGIT = 22.0  # height of a digit in the text plane, in its pixels
+FAR = 8.0  # distance, in pixels of the text plane, where the fields end
+PAD = 64  # empty pixels of the text plane around the line
+
+
+def draw(text, stream, difficulty, glyphs):
+    """Draw a number as a house might show it.
+
+    Args:
+      text: str of digits, "" for a ground without a number.
+      stream: np.random.Generator, which decides everything.
+      difficulty: float in [0, 1].
+      glyphs: glyphs.Glyphs.
+
+    Returns:
+      uint8 [WINDOW, WINDOW, 3].
+    """
+    field, box = lay_out(text, stream, glyphs)
+    corners, width, height = look(box, stream, difficulty)
+    # The photograph's own resolution: from barely legible to sharper than the window.
+    tall = np.exp(stream.uniform(np.log(48 - 37 * difficulty), np.log(64 - 12 * difficulty)))
+    wide = tall * width / height
+    size = (int(np.clip(wide, 8, 128)), int(np.clip(tall, 8, 96)))
+    scale = size[1] / height  # pixels of the photograph for one of the text plane
+
+    distance = sample(field, corners, size) if text else np.full((size[1], size[0]), -FAR)
+    picture = ground(size, stream, difficulty)
+    picture = ink(picture, distance, field, corners, scale, stream, difficulty) if text else picture
+    return spoil(picture, stream, difficulty)
+
+
+def lay_out(text, stream, glyphs):
+    """Paste a line of digits into a text plane.
+
+    Returns:
+      uint8 [height, width], the distance field (128 on an outline, 16 a pixel), and the box (left, top, right, bottom) of the line's digits in
+      it. Digits of a neighbouring number may stand outside of the box.
+    """
+    face = stream.integers(len(glyphs.names))
+    spacing = stream.choice([stream.uniform(-0.5, 3.0), stream.uniform(1.0, 9.0)], p=[0.8, 0.2])
+    jumpy = stream.random() < 0.12
+    before = "".join(map(str, stream.integers(0, 10, 1))) if stream.random() < 0.08 else ""
+    after = "".join(map(str, stream.integers(0, 10, 1))) if stream.random() < 0.08 else ""
+    gap = stream.uniform(5.0, 12.0)  # before a neighbour's digits
+
+    pens, pen = [], float(PAD)
+    line = before + text + after
+    for place, character in enumerate(line):
+        if place in (len(before), len(before + text)) and place:
+            pen += gap
+        digit = int(character)
+        if jumpy and stream.random() < 0.2:
+            face = stream.integers(len(glyphs.names))
+        lift = stream.uniform(-2.5, 2.5) if jumpy else 0.0
+        pens.append((face, digit, pen, lift))
+        pen += glyphs.right[face, digit] - glyphs.left[face, digit] + spacing
+    plane = np.zeros((TILE + 2 * PAD, int(pen) + TILE + PAD), np.uint8)
+    boxes = []
+    for face, digit, x, lift in pens:
+        column, row = int(round(x - glyphs.left[face, digit])), int(round(PAD + lift))
+        tile = plane[row : row + TILE, column : column + TILE]
+        np.maximum(tile, glyphs.field[face, digit], out=tile)
+        boxes.append((column + glyphs.left[face, digit], row + glyphs.top[face, digit],
+                      column + glyphs.right[face, digit], row + glyphs.bottom[face, digit]))
+    own = np.array(boxes[len(before) : len(before) + len(text)] or [(PAD, PAD + 5, PAD + 14 * stream.uniform(1, 4), PAD + 27)])
+    return plane, (own[:, 0].min(), own[:, 1].min(), own[:, 2].max(), own[:, 3].max())
+
+
+def look(box, stream, difficulty):
+    """Choose the window onto the text plane: margins, stretch, slant, turn and perspective.
+
+    Returns:
+      float [4, 2], its corners (x, y) from the upper left counterclockwise; its width and height in pixels of the text plane, as they look
+      from the front.
+    """
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
+    # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves.
+    close = stream.random() < 0.5
+    above, below = stream.uniform(-0.04, 0.06, 2) if close else stream.uniform(0.0, 0.28, 2)
+    # A lone narrow digit stands in a wide window.
+    spare = max(0.0, 0.75 * height - width) * stream.uniform(0.2, 1.0)
+    beside = stream.uniform(0.02, 0.30, 2) * np.clip(width / height, 0.7, 1.6) * 0.6
+    left, right = left - beside[0] * height - spare / 2, right + beside[1] * height + spare / 2
+    top, bottom = top - above * height, bottom + below * height
+    centre = np.array([(left + right) / 2, (top + bottom) / 2])
+    corners = np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre
+    width, height = right - left, bottom - top
+
+    stretch = np.exp(stream.normal(0.0, 0.16))  # of the digits' natural width
+    strength = 0.35 + 0.65 * difficulty
+    turn = stream.normal(0.0, 0.07) * strength
+    slant = stream.normal(0.0, 0.14) * strength
+    corners[:, 0] += corners[:, 1] * slant
+    cos, sin = np.cos(turn), np.sin(turn)
+    corners = corners @ np.array([[cos, sin], [-sin, cos]])
+    corners += stream.normal(0.0, 0.03 * strength, (4, 2)) * [width, height]  # perspective
+    return corners + centre, width * stretch, height
+
+
+def sample(field, corners, size):
+    """Sample a distance field through a window: float32 [height, width], in pixels of the text plane, positive inside a digit."""
+    flat = Image.fromarray(field).transform(size, Image.Transform.QUAD, corners.ravel().tolist(), Image.Resampling.BILINEAR)
+    return (np.asarray(flat, np.float32) - 128.0) / 16.0
+
+
+def coverage(distance, scale):
+    """Turn a distance (pixels of the text plane) into the share of each pixel that is covered, 0 to 1."""
+    return np.clip(0.5 + distance * scale, 0.0, 1.0)[:, :, None]
+
+
+def smooth_noise(size, cells, stream):
+    """Return float32 [height, width, 1] of normal noise, smooth over 1 / cells of the picture."""
+    coarse = Image.fromarray(stream.normal(0.0, 1.0, (cells[1], cells[0])).astype(np.float32))
+    return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC))[:, :, None]
+
+
+def colour(stream, value, vivid=0.25):
+    """Return float32 [3]: a colour of a brightness, mostly grey, brownish or bluish, seldom vivid."""
+    saturation = stream.beta(1.0, 4.0) if stream.random() > vivid else stream.uniform(0.3, 1.0)
+    hue = stream.choice([stream.normal(0.08, 0.05), stream.normal(0.6, 0.06), stream.random()], p=[0.4, 0.3, 0.3])
+    rgb = np.clip(np.abs((hue * 6.0 + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
+    tinted = 1.0 - saturation * (1.0 - rgb)
+    return (value * tinted / max(tinted @ [0.3, 0.6, 0.1], 0.35)).clip(0.0, 1.0).astype(np.float32)
+
+
+def ground(size, stream, difficulty):
+    """Paint what the number stands on: a colour, spots, a texture of lines, bars and plates; float32 [height, width, 3], 0..1."""
+    width, height = size
+    picture = np.broadcast_to(colour(stream, stream.uniform(0.04, 0.96)), (height, width, 3)).copy()
+    picture += smooth_noise(size, stream.integers(2, 9, 2), stream) * stream.exponential(0.035) * difficulty
+    if stream.random() < 0.25 * difficulty:  # boards, bricks, blinds
+        period = stream.uniform(4.0, 14.0)
+        angle = stream.choice([0.0, np.pi / 2]) + stream.normal(0.0, 0.1)
+        along = np.arange(width)[None, :] * np.cos(angle) + np.arange(height)[:, None] * np.sin(angle)
+        lines = np.abs((along / period + stream.random()) % 1.0 - 0.5) < stream.uniform(0.03, 0.3)
+        picture += (lines * stream.normal(0.0, 0.12))[:, :, None]
+    for _ in range(stream.poisson(0.7 * difficulty)):  # frames, edges of plates, cables: mostly near the rim
+        tone = colour(stream, stream.random())
+        at, thick = np.abs(stream.beta(0.5, 0.5)), stream.uniform(0.02, 0.16)
+        if stream.random() < 0.6:
+            first = int(at * width)
+            picture[:, first : first + max(1, int(thick * width))] = tone
+        else:
+            first = int(at * height)
+            picture[first : first + max(1, int(thick * height))] = tone
+    return picture
+
+
+def ink(picture, distance, field, corners, scale, stream, difficulty):
+    """Paint the digits over a ground, some with a shadow, an outline or a lit edge; float32 [height, width, 3], 0..1."""
+    weight = stream.normal(0.0, 0.35)  # thicker or thinner than the face, in pixels of the text plane
+    distance = distance + weight
+    behind = float(picture.mean())
+    least = 0.45 - 0.33 * difficulty  # contrast of ink and ground
+    values = [value for value in stream.uniform(0.0, 1.0, 16) if abs(value - behind) >= least]
+    value = values[0] if values else float(behind < 0.5)
+    if stream.random() < 0.4:
+        value = float(behind < 0.5) * 0.95 + 0.03  # plain black or white
+    tone = colour(stream, value)
+
+    if stream.random() < 0.25:  # shadow, or the thickness of a raised digit
+        offset = stream.uniform(-3.0, 3.0, 2)
+        strength = stream.uniform(0.2, 0.9)
+        cast = coverage(sample(field, corners + offset, (picture.shape[1], picture.shape[0])) + weight, scale * stream.uniform(0.3, 1.0))
+        picture = picture * (1.0 - cast * strength) + colour(stream, stream.choice([0.02, 0.95], p=[0.8, 0.2])) * cast * strength
+    if stream.random() < 0.15:  # outline
+        rim = coverage(distance + stream.uniform(0.6, 2.5), scale)
+        picture = picture * (1.0 - rim) + colour(stream, stream.random()) * rim
+    cover = coverage(distance, scale)
+    body = tone + smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(2, 7, 2), stream) * stream.exponential(0.04) * difficulty
+    if stream.random() < 0.12:  # a lit edge: the digit is brighter or darker along its outline
+        body = body + coverage(stream.uniform(1.0, 2.5) - distance, scale) * stream.normal(0.0, 0.25)
+    return picture * (1.0 - cover) + body * cover
+
+
+def spoil(picture, stream, difficulty):
+    """Light, blur, noise and compression, then the resize to the window; uint8 [WINDOW, WINDOW, 3]."""
+    height, width = picture.shape[:2]
+    size = (width, height)
+    slope = stream.normal(0.0, 0.25, 2) * difficulty
+    light = 1.0 + slope[0] * np.linspace(-0.5, 0.5, width)[None, :] + slope[1] * np.linspace(-0.5, 0.5, height)[:, None]
+    if stream.random() < 0.12 * difficulty:  # the edge of a shadow falls across
+        angle = stream.uniform(0, 2 * np.pi)
+        side = np.cos(angle) * np.linspace(-1, 1, width)[None, :] + np.sin(angle) * np.linspace(-1, 1, height)[:, None]
+        light = light * (1.0 - stream.uniform(0.2, 0.6) * np.clip((side - stream.uniform(-0.5, 0.5)) * 8.0, 0.0, 1.0))
+    picture = picture * light[:, :, None]
+    # Haze and poor exposure take contrast away without moving anything.
+    picture = picture * (1.0 - stream.beta(1.0, 2.5) * 0.75 * difficulty) + stream.uniform(0.0, 0.3) * difficulty * stream.random()
+
+    flat = Image.fromarray((picture * 255.0).clip(0, 255).astype(np.uint8))
+    blur = stream.exponential(0.45) * difficulty * height / 32.0
+    if stream.random() < 0.3 * difficulty:
+        blur += stream.uniform(0.5, 1.8) * height / 32.0
+    if blur > 0.15:
+        flat = flat.filter(ImageFilter.GaussianBlur(min(blur, height / 11.0)))
+    if stream.random() < 0.25 * difficulty:  # cameras sharpen, which leaves halos
+        flat = flat.filter(ImageFilter.UnsharpMask(radius=stream.uniform(1.0, 2.5), percent=int(stream.uniform(50, 200)), threshold=0))
+    noise = stream.exponential(4.0) * difficulty
+    if noise > 0.5:
+        grain = stream.normal(0.0, noise, (height, width, 3 if stream.random() < 0.5 else 1))
+        flat = Image.fromarray((np.asarray(flat, np.float32) + grain).clip(0, 255).astype(np.uint8))
+    if stream.random() < 0.6 * difficulty:
+        buffer = io.BytesIO()
+        flat.save(buffer, "JPEG", quality=int(stream.uniform(25, 92)))
+        flat = Image.open(buffer).convert("RGB")
+    return np.asarray(flat.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR))

@@ -1,0 +1,219 @@
+"""From pictures to training batches: the order, the crops, and a thread that prepares the next batch while the last one trains.
+
+Everything here is a pure function of (seed, step): a run that is continued at step N gets the batches it would have got, with no state
+of an iterator in a checkpoint. A source is a function first_step -> iterator of (images, labels): images uint8 [batch, crop, crop,
+3], labels dict task name -> int32 [batch].
+"""
+
+import queue
+import threading
+
+import numpy as np
+
+from mtl import tasks
+from mtl.config import CROP
+
+_ORDER, _CROP = 1, 2  # what a random stream is for, part of its key
+
+
+def random(seed, purpose, number):
+    """Return the random stream of (seed, purpose, number), all int."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose, number])))
+
+
+def centre_crop(images, size=CROP):
+    """Cut out the centre: uint8 [n, height, width, channels] -> a view [n, size, size, channels]."""
+    top, left = (images.shape[1] - size) // 2, (images.shape[2] - size) // 2
+    return images[:, top : top + size, left : left + size]
+
+
+def random_crops(images, indices, stream, size=CROP):
+    """Cut one random square out of each of the chosen images.
+
+    Args:
+      images: uint8 [n, height, width, channels].
+      indices: int [batch], which images.
+      stream: np.random.Generator.
+      size: int, pixels.
+
+    Returns:
+      uint8 [batch, size, size, channels].
+    """
+    tops = stream.integers(0, images.shape[1] - size + 1, len(indices))
+    lefts = stream.integers(0, images.shape[2] - size + 1, len(indices))
+    crops = np.empty((len(indices), size, size, images.shape[3]), np.uint8)
+    for crop, index, top, left in zip(crops, indices, tops, lefts):
+        crop[...] = images[index, top : top + size, left : left + size]
+    return crops
+
+
+def rounds(count, batch_size, step):
+    """Say which places of which rounds a batch covers, where each round visits `count` images once.
+
+    Args:
+      count: int, images in a round.
+      batch_size: int.
+      step: int, the batch.
+
+    Returns:
+      list of (round, first, last): the places first .. last - 1 of that round; a batch may reach over several rounds.
+    """
+    parts, first, end = [], step * batch_size, (step + 1) * batch_size
+    while first < end:
+        number, place = divmod(first, count)
+        taken = min(end - first, count - place)
+        parts.append((number, place, place + taken))
+        first += taken
+    return parts
+
+
+def from_arrays(examples, batch_size, seed):
+    """Make the source of a data set that lies in memory: each round (epoch) visits every picture once, in a new order.
+
+    Args:
+      examples: data.examples.Examples.
+      batch_size: int.
+      seed: int.
+
+    Returns:
+      source.
+    """
+    labels = tasks.encode_all(examples.numbers)
+
+    def source(first_step):
+        step, known = first_step, {}
+        while True:
+            parts = rounds(len(examples.numbers), batch_size, step)
+            for number in [part[0] for part in parts if part[0] not in known]:
+                known[number] = random(seed, _ORDER, number).permutation(len(examples.numbers))
+            indices = np.concatenate([known[number][first:last] for number, first, last in parts])
+            for number in [number for number in known if number < parts[-1][0]]:
+                del known[number]
+            crops = random_crops(examples.images, indices, random(seed, _CROP, step))
+            yield crops, {name: classes[indices] for name, classes in labels.items()}
+            step += 1
+
+    return source
+
+
+def from_stream(blocks, pool, reuse, batch_size, seed):
+    """Make the source of an endless data set: a pool of drawn images, each used `reuse` times with fresh crops.
+
+    A round visits each image of the pool once. After it the oldest block of pool / reuse images makes place for a new one.
+
+    Args:
+      blocks: function (first block, images in a block) -> iterator of (uint8 [n, height, width, 3], list of n numbers), endless.
+      pool: int, images held in memory, a multiple of reuse.
+      reuse: int, rounds an image stays.
+      batch_size: int.
+      seed: int.
+
+    Returns:
+      source.
+    """
+    size = pool // reuse
+
+    def source(first_step):
+        step = first_step
+        oldest = rounds(pool, batch_size, step)[0][0]
+        stream = blocks(oldest, size)
+        images, labels = None, None
+
+        def put(block):
+            nonlocal images, labels
+            drawn, numbers = next(stream)
+            if images is None:
+                images = np.empty((pool,) + drawn.shape[1:], np.uint8)
+                labels = {task.name: np.empty(pool, np.int32) for task in tasks.NUMBER_TASKS}
+            slot = slice(block % reuse * size, (block % reuse + 1) * size)
+            images[slot] = drawn
+            for name, classes in tasks.encode_all(numbers).items():
+                labels[name][slot] = classes
+
+        try:
+            for block in range(oldest, oldest + reuse):
+                put(block)
+            order = random(seed, _ORDER, oldest).permutation(pool)
+            while True:
+                crop, pieces = random(seed, _CROP, step), []
+                for number, first, last in rounds(pool, batch_size, step):
+                    while oldest < number:
+                        put(oldest + reuse)
+                        oldest += 1
+                        order = random(seed, _ORDER, oldest).permutation(pool)
+                    chosen = order[first:last]
+                    pieces.append((random_crops(images, chosen, crop), {name: classes[chosen] for name, classes in labels.items()}))
+                yield np.concatenate([piece[0] for piece in pieces]), {
+                    name: np.concatenate([piece[1][name] for piece in pieces]) for name in labels
+                }
+                step += 1
+        finally:
+            stream.close()
+
+    return source
+
+
+def prefetch(iterator, depth=2):
+    """Run an iterator in a thread of its own, a few items ahead; what it raises is raised here.
+
+    Args:
+      iterator: a generator.
+      depth: int, items held ready.
+
+    Yields:
+      the iterator's items, in order. Closing this generator ends the thread and closes the iterator.
+    """
+    ready, stop = queue.Queue(depth), threading.Event()
+
+    def put(item):
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work():
+        try:
+            for item in iterator:
+                put((item, None))
+                if stop.is_set():
+                    break
+        except BaseException as error:  # handed to the consumer, whatever it is: a thread that dies alone would hang the run
+            put((None, error))
+        finally:
+            iterator.close()
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def batches(config):
+    """Make the training source a run's record asks for: drawn as it trains, or read from disk once.
+
+    Args:
+      config: config.Config.
+
+    Returns:
+      source.
+
+    Raises:
+      DataError: the data cannot be read.
+    """
+    if config.dataset == "synthetic":
+        from mtl.data import synthetic
+
+        blocks = synthetic.blocks(config.seed, difficulty=config.difficulty, workers=config.workers)
+        return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed)
+    from mtl.data import datasets
+
+    examples = datasets.load(config.dataset, config.data_dir, "train", workers=config.workers)
+    return from_arrays(examples, config.batch_size, config.seed)

@@ -1,0 +1,141 @@
+"""Measure a network on a data set: one pass for the outputs, then everything from those. Free of TensorFlow."""
+
+import math
+from typing import Any, Callable, Dict, Optional, Sequence
+
+import numpy as np
+
+from mtl import config, decode, metrics, tasks
+from mtl.data import pipeline
+from mtl.data.examples import Examples
+
+Predict = Callable[[np.ndarray], Dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
+Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
+
+
+def read(predict: Predict, images: np.ndarray, *, batch: int = 256, progress: Optional[Progress] = None) -> Dict[str, np.ndarray]:
+    """Put pictures through a network, batch by batch.
+
+    Args:
+      predict: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities.
+      images: uint8 [n, WINDOW, WINDOW, 3]; the network sees their centre crop.
+      batch: int, pictures at a time; it bounds memory and changes no result but by rounding.
+      progress: called with (done, n) after each batch, or None.
+
+    Returns:
+      dict task name -> float32 [n, classes], in task order.
+    """
+    crops = pipeline.centre_crop(images, config.CROP)
+    # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
+    log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
+    for start in range(0, len(images), batch):
+        rows = predict(crops[start : start + batch])
+        for name, out in log_probs.items():
+            out[start : start + batch] = rows[name]
+        if progress:
+            progress(min(start + batch, len(images)), len(images))
+    return log_probs
+
+
+def cross_entropies(log_probs: Dict[str, np.ndarray], labels: Dict[str, np.ndarray]) -> Dict[str, float]:
+    """Average each task's cross entropy against hard labels over all examples.
+
+    Args:
+      log_probs: dict task name -> float32 [n, classes].
+      labels: dict task name -> int32 [n].
+
+    Returns:
+      dict task name -> float in nats, summed in float64; NaN where n is 0.
+    """
+    means = {}
+    for name, rows in log_probs.items():
+        picked = rows[np.arange(len(rows)), labels[name]]
+        means[name] = float(np.mean(0.0 - picked, dtype=np.float64)) if len(picked) else math.nan  # 0 - 0 is 0, where -0 would print as -0.0
+    return means
+
+
+def measure(log_probs: Dict[str, np.ndarray], numbers: Sequence[str], cost_of_means: Callable[[Dict[str, float]], float]) -> Dict[str, Any]:
+    """Compute all metrics of outputs that `read` returned.
+
+    Args:
+      log_probs: dict task name -> float32 [n, classes].
+      numbers: n true numbers, strings of digits.
+      cost_of_means: dict task name -> mean cross entropy -> the run's objective of them.
+
+    Returns:
+      dict of the JSON that `mtl evaluate` prints, without dataset, split and step; None where a value is not finite or n is 0.
+
+    Raises:
+      ValueError: a number holds anything but digits.
+    """
+    labels = tasks.encode_all(numbers)
+    predicted, confidences = decode.joint(log_probs)
+    classes = decode.arg_max(log_probs)
+    means = cross_entropies(log_probs, labels)
+    # The objective is not asked about NaN: a clip may make its bound of it, and the cost would look like a number.
+    cost = None if any(map(math.isnan, means.values())) else cost_of_means(means)
+    return {
+        "examples": len(numbers),
+        "sequence_accuracy": metrics.sequence_accuracy(predicted, numbers),
+        "character_accuracy": metrics.character_accuracy(predicted, numbers),
+        "coverage_at_98": metrics.coverage_at(confidences, metrics.right(predicted, numbers)),
+        "cost": metrics.finite(cost),
+        "task_accuracy": {name: float(np.mean(classes[name] == labels[name])) if len(numbers) else None for name in log_probs},
+        "task_cross_entropy": {name: metrics.finite(mean) for name, mean in means.items()},
+    }
+
+
+def evaluate(
+    predict: Predict,
+    examples: Examples,
+    cost_of_means: Callable[[Dict[str, float]], float],
+    *,
+    batch: int = 256,
+    progress: Optional[Progress] = None,
+) -> Dict[str, Any]:
+    """Read all pictures of a data set and measure: `measure` of `read`, whose arguments these are.
+
+    Args:
+      predict: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities.
+      examples: Examples.
+      cost_of_means: dict task name -> mean cross entropy -> the run's objective of them.
+      batch: int, pictures at a time; no metric depends on it but by rounding.
+      progress: called with (done, n) after each batch, or None.
+
+    Returns:
+      dict, see `measure`.
+    """
+    return measure(read(predict, examples.images, batch=batch, progress=progress), examples.numbers, cost_of_means)
+
+
+def text(result: Dict[str, Any]) -> str:
+    """Write the result of `evaluate` as a short table for a person, the sequence accuracy with its 95% interval (Wilson).
+
+    Args:
+      result: dict as `evaluate` returns it; further keys are ignored.
+
+    Returns:
+      str of several lines, without a newline at the end.
+    """
+
+    def share(value):
+        return "-" if value is None else f"{value:.2%}"
+
+    def nats(value):
+        return "-" if value is None else f"{value:.4f}"
+
+    sequence, n = result["sequence_accuracy"], result["examples"]
+    bounds = None if sequence is None else metrics.interval(round(sequence * n), n)
+    shown = f"{share(sequence)}  (95% interval {share(bounds[0])} to {share(bounds[1])})" if bounds else share(sequence)
+    rows = [
+        ("examples", str(n)),
+        ("sequence accuracy", shown),
+        ("character accuracy", share(result["character_accuracy"])),
+        ("coverage at 98%", share(result["coverage_at_98"])),
+        ("cost", nats(result["cost"])),
+    ]
+    lines = [f"{name:<20}{value}" for name, value in rows]
+    lines += ["", f"{'task':<20}{'accuracy':>10}{'cross entropy':>16}"]
+    for name, accuracy in result["task_accuracy"].items():
+        lines.append(f"{name:<20}{share(accuracy):>10}{nats(result['task_cross_entropy'][name]):>16}")
+    return "\n".join(lines)

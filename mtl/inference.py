@@ -1,0 +1,66 @@
+"""The graph that reads pictures: what an evaluation during training, `mtl evaluate` and `mtl predict` all run."""
+
+from typing import Any, Callable, Dict, NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from mtl import losses, model
+from mtl.config import CHANNELS, CROP
+
+
+class Bound(NamedTuple):
+    """A network as two plain functions of NumPy arrays, for code that knows no TensorFlow."""
+
+    log_probs: Callable[[np.ndarray], Dict[str, np.ndarray]]  # uint8 [n, crop, crop, channels] -> task name -> float32 [n, classes]
+    cost_of_means: Callable[[Dict[str, float]], float]  # task name -> mean cross entropy -> the run's objective of them
+
+
+class Inference(NamedTuple):
+    """What to feed and what to fetch."""
+
+    images: Any  # placeholder, uint8 [batch, crop, crop, channels]
+    log_probs: Dict[str, Any]  # task name -> float32 [batch, classes], in task order
+    means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order
+    cost: Any  # float32 scalar, the objective of `means`; it depends on no image
+
+    def bind(self, session) -> Bound:
+        """Tie the graph to a session of it; adds no operation, so the graph may be finalized."""
+        read = session.make_callable(self.log_probs, feed_list=[self.images])
+        cost = session.make_callable(self.cost, feed_list=[self.means])
+        return Bound(read, lambda means: float(cost(np.array([means[name] for name in self.log_probs], np.float32))))
+
+
+def to_float(images):
+    """Turn uint8 pixels 0..255 into float32 0..1, in training as in inference."""
+    return tf.cast(images, tf.float32) / 255.0
+
+
+def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
+    """Build the network without dropout, and the objective of mean cross entropies, into the current graph.
+
+    Under `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares the variables of the training network that is there.
+    Variables it makes itself start from seed 0 and are meant to be restored.
+
+    Args:
+      tasks: sequence of Task.
+      bottom: str, a key of bottoms.BOTTOMS.
+      objective: str, a key of losses.OBJECTIVES_OF_MEANS.
+      crop: int, height and width of the pictures in pixels.
+      channels: int.
+
+    Returns:
+      Inference.
+
+    Raises:
+      ValueError: an unknown bottom or objective.
+    """
+    if objective not in losses.OBJECTIVES_OF_MEANS:
+        raise ValueError(f"objective must be one of {', '.join(losses.OBJECTIVES_OF_MEANS)}, got {objective!r}")
+    with tf.name_scope("inference"):  # variables are named by variable scopes alone and do not take this on
+        images = tf.placeholder(tf.uint8, [None, crop, crop, channels], name="images")
+        log_probs = model.build(to_float(images), tasks=tasks, bottom=bottom).log_probs
+        # Fed from outside, so that the cost is that of a data set, not the average over batches of a cost that is not linear.
+        means = tf.placeholder(tf.float32, [len(log_probs)], name="means")
+        cost = losses.OBJECTIVES_OF_MEANS[objective](tf.unstack(means))
+    return Inference(images, log_probs, means, cost)

@@ -1,0 +1,96 @@
+"""A trained network, restored from a run directory and ready to read pictures."""
+
+from typing import Any, Dict, Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from mtl import checkpoint, inference, metrics, tasks, train
+from mtl.config import Config
+
+
+class Network:
+    """A network with its own graph and session, so that several can live side by side; close it, or use it in `with`."""
+
+    def __init__(self, config: Config, checkpoint_path: str):
+        """Rebuild the network of a run and restore its variables.
+
+        Args:
+          config: Config of the run.
+          checkpoint_path: str, a checkpoint without its suffix: D/model.ckpt-400.
+
+        Raises:
+          DataError: the checkpoint is missing, broken, or of another network.
+        """
+        self.config = config
+        self.step = checkpoint.step_of(checkpoint_path)
+        with tf.Graph().as_default() as graph:
+            net = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
+            self._session = tf.Session(graph=graph, config=train.session_config(config.threads))
+            try:
+                checkpoint.restore(self._session, {variable.op.name: variable for variable in tf.global_variables()}, checkpoint_path)
+            except BaseException:
+                self._session.close()
+                raise
+        self._bound = net.bind(self._session)
+
+    @classmethod
+    def open(cls, model_dir: str, which: str = "best") -> "Network":
+        """Open a network of a run directory.
+
+        Args:
+          model_dir: str.
+          which: str, "best" (the newest where there is no best), "last", or the path of a checkpoint.
+
+        Returns:
+          Network.
+
+        Raises:
+          DataError: there is no such run or checkpoint, or it is broken.
+        """
+        return cls(checkpoint.read_config(model_dir), checkpoint.find(model_dir, which))
+
+    def log_probs(self, images: np.ndarray) -> Dict[str, np.ndarray]:
+        """Read pictures.
+
+        Args:
+          images: uint8 [n, CROP, CROP, 3].
+
+        Returns:
+          dict task name -> float32 [n, classes], log probabilities, in task order.
+        """
+        return self._bound.log_probs(images)
+
+    def cost_of_means(self, means: Dict[str, float]) -> float:
+        """Return the run's objective of mean cross entropies, dict task name -> float, by the formula that training minimised."""
+        return self._bound.cost_of_means(means)
+
+    def close(self) -> None:
+        """Free the session; the network reads no more."""
+        self._session.close()
+
+    def __enter__(self) -> "Network":
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+
+def prediction(file: str, number: Optional[str], confidence: float, log_probs_of_one: Dict[str, np.ndarray]) -> Dict[str, Any]:
+    """Make the object that `mtl predict --json` prints for one picture.
+
+    Args:
+      file: str, as the user gave it.
+      number: str of digits, or None for more than five.
+      confidence: float, of the decoded number.
+      log_probs_of_one: dict task name -> float32 [classes].
+
+    Returns:
+      dict of file, number, confidence, length (7 probabilities) and digits (5 lists of 11); None where a value is not finite.
+    """
+
+    def probabilities(name):
+        return [metrics.finite(p) for p in np.exp(np.asarray(log_probs_of_one[name], np.float64))]
+
+    digits = [probabilities(tasks.digit_name(i)) for i in range(1, tasks.DIGITS + 1)]
+    return {"file": file, "number": number, "confidence": metrics.finite(confidence), "length": probabilities("length"), "digits": digits}
