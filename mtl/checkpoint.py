@@ -15,24 +15,23 @@ from mtl.errors import DataError
 
 PREFIX = "model.ckpt"
 BEST = "best"
-CONFIG, METRICS, FLAGS, VERSIONS = "config.json", "metrics.jsonl", "flags.flags", "versions.json"
+CONFIG, METRICS = "config.json", "metrics.jsonl"
+
+
+def all_of(directory):
+    """List the paths of a directory's complete checkpoints (.../model.ckpt-N), oldest first; none where there is no such directory."""
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    found = [re.fullmatch(re.escape(PREFIX) + r"-(\d+)\.index", name) for name in names]
+    return [os.path.join(directory, f"{PREFIX}-{step}") for step in sorted(int(match[1]) for match in found if match)]
 
 
 def newest(directory):
     """Return the path of the newest complete checkpoint of a directory, or None where there is none."""
-    if not os.path.isdir(directory):
-        return None
-    found = [re.fullmatch(re.escape(PREFIX) + r"-(\d+)\.index", name) for name in os.listdir(directory)]
-    steps = [int(match[1]) for match in found if match]
-    return os.path.join(directory, f"{PREFIX}-{max(steps)}") if steps else None
+    return (all_of(directory) or [None])[-1]
 
 
 def step_of(path):
-    """Return the training step of a checkpoint's path, .../model.ckpt-N.
-
-    Raises:
-      DataError: the path does not end in -N.
-    """
+    """Return the training step of a checkpoint's path, .../model.ckpt-N; DataError where it does not end in -N."""
     match = re.search(r"-(\d+)$", path)
     if not match:
         raise DataError(f"{path}: not the path of a checkpoint, which ends like {PREFIX}-1000")
@@ -40,7 +39,7 @@ def step_of(path):
 
 
 def find(model_dir, which="best"):
-    """Find a checkpoint of a run.
+    """Find a checkpoint of a run; DataError where there is none.
 
     Args:
       model_dir: str, a run directory.
@@ -48,9 +47,6 @@ def find(model_dir, which="best"):
 
     Returns:
       str, a path without the ending .index.
-
-    Raises:
-      DataError: there is no such checkpoint.
     """
     if which in ("best", "last"):
         best = newest(os.path.join(model_dir, BEST)) if which == "best" else None
@@ -65,7 +61,7 @@ def find(model_dir, which="best"):
 
 
 def restore(session, variables, path):
-    """Read variables from a checkpoint, after holding every name, shape and dtype against it.
+    """Read variables from a checkpoint, after holding every name, shape and dtype against it; DataError where one differs.
 
     TensorFlow itself restores a tensor of another shape in silence (its issue 52220).
 
@@ -73,9 +69,6 @@ def restore(session, variables, path):
       session: tf.Session of the variables' graph, not finalized.
       variables: dict name in the checkpoint -> variable.
       path: str, a checkpoint.
-
-    Raises:
-      DataError: a variable is missing or of another shape or dtype, or the file is damaged.
     """
     try:
         reader = tf.train.load_checkpoint(path)
@@ -98,25 +91,36 @@ def _first_line(error):
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def write_text(path, text):
-    """Write a text file so that it is there whole or not at all."""
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".tmp", path)
+def save(saver, session, directory, step):
+    """Write a checkpoint of a step; DataError where the directory cannot be written, and the checkpoints before are untouched."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+        saver.save(session, os.path.join(directory, PREFIX), global_step=step, write_meta_graph=False)
+    except (tf.errors.OpError, OSError) as error:
+        raise DataError(f"{directory}: cannot save step {step} ({_first_line(error)}); make room, then repeat the command") from error
+
+
+def write_records(model_dir, texts, metrics):
+    """Write text files of a run, each whole or not at all; DataError where its directory cannot be written.
+
+    Args:
+      model_dir: str, made where it does not exist.
+      texts: dict file name -> text.
+      metrics: list of dict, the evaluations so far: the whole of metrics.jsonl, so that one of a later step is cut off.
+    """
+    try:
+        os.makedirs(model_dir, exist_ok=True)
+        for name, text in {**texts, METRICS: "".join(json.dumps(row) + "\n" for row in metrics)}.items():
+            path = os.path.join(model_dir, name)
+            with open(path + ".tmp", "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(path + ".tmp", path)
+    except OSError as error:
+        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); make room or choose another --model_dir") from error
 
 
 def read_config(model_dir):
-    """Read the record a run was made from.
-
-    Args:
-      model_dir: str, a run directory.
-
-    Returns:
-      config.Config.
-
-    Raises:
-      DataError: config.json is missing or is not such a record.
-    """
+    """Return the config.Config a run directory was made from; DataError where config.json is missing or not such a record."""
     path = os.path.join(model_dir, CONFIG)
     try:
         with open(path, encoding="utf-8") as file:

@@ -1,7 +1,6 @@
 """The plain record a run is made from, and the names it may use. Free of TensorFlow, so that flags can be checked without it."""
 
 import dataclasses
-import json
 from typing import Any, Dict, List
 
 BOTTOMS = ("mlp", "small", "base")
@@ -9,6 +8,7 @@ OBJECTIVES = ("log_sum", "linear")
 DATASETS = ("synthetic", "svhn", "folder", "npz")
 SPLITS = ("train", "validation", "test")
 SCHEDULES = ("constant", "linear", "cosine")
+CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "dataset": DATASETS, "schedule": SCHEDULES}  # of fields of Config
 
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
@@ -43,23 +43,17 @@ class Config:
     workers: int = 0  # processes that draw or read images; 0 is one for each core
     threads: int = 0  # of TensorFlow's operations; 0 is one for each core
 
-    def to_json(self) -> str:
-        """Return the record as JSON text, one field a line."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> "Config":
-        """Make a record of a dict of its fields.
-
-        Raises:
-          ValueError: a field is unknown or of another type.
-        """
+        """Make a record of a dict of its fields; ValueError where one is unknown, of another type, or names what there is not."""
         types = {field.name: type(field.default) for field in dataclasses.fields(cls)}
         for name, value in values.items():
             if name not in types:
                 raise ValueError(f"unknown field {name!r}")
             if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
                 raise ValueError(f"field {name!r} must be of type {types[name].__name__}, got {value!r}")
+            if value not in CHOICES.get(name, [value]):
+                raise ValueError(f"field {name!r} must be one of {', '.join(CHOICES[name])}, got {value!r}")
         return cls(**values)
 
 

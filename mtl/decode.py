@@ -1,13 +1,12 @@
 """From the outputs of the tasks to a number: the likeliest one of all, not the likeliest class of each task."""
 
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
 from mtl import tasks
 
 
-def joint(log_probs: Dict[str, np.ndarray]) -> Tuple[List[Optional[str]], np.ndarray]:
+def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarray]:
     """Find the likeliest number of each example (Goodfellow et al. 2013, arXiv:1312.6082, section 4 and appendix A).
 
     The paper's model is P(number of length l) = P(length = l) * P(digit1) * ... * P(digit l), so a length has to be paid for with
@@ -40,6 +39,6 @@ def joint(log_probs: Dict[str, np.ndarray]) -> Tuple[List[Optional[str]], np.nda
     return numbers, np.exp(scores[np.arange(len(best)), best])
 
 
-def arg_max(log_probs: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+def arg_max(log_probs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the likeliest class of each task alone, dict task name -> int64 [n]; ties go to the smaller class, X is one of them."""
     return {name: np.argmax(rows, axis=1) for name, rows in log_probs.items()}

@@ -1,7 +1,8 @@
 """Measure a network on a data set: one pass for the outputs, then everything from those. Free of TensorFlow."""
 
 import math
-from typing import Any, Callable, Dict, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +10,11 @@ from mtl import config, decode, metrics, tasks
 from mtl.data import pipeline
 from mtl.data.examples import Examples
 
-Predict = Callable[[np.ndarray], Dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
+Predict = Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
 Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
 
 
-def read(predict: Predict, images: np.ndarray, *, batch: int = 256, progress: Optional[Progress] = None) -> Dict[str, np.ndarray]:
+def read(predict: Predict, images: np.ndarray, *, batch: int = 256, progress: Progress | None = None) -> dict[str, np.ndarray]:
     """Put pictures through a network, batch by batch.
 
     Args:
@@ -37,7 +38,7 @@ def read(predict: Predict, images: np.ndarray, *, batch: int = 256, progress: Op
     return log_probs
 
 
-def cross_entropies(log_probs: Dict[str, np.ndarray], labels: Dict[str, np.ndarray]) -> Dict[str, float]:
+def cross_entropies(log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> dict[str, float]:
     """Average each task's cross entropy against hard labels over all examples.
 
     Args:
@@ -50,11 +51,12 @@ def cross_entropies(log_probs: Dict[str, np.ndarray], labels: Dict[str, np.ndarr
     means = {}
     for name, rows in log_probs.items():
         picked = rows[np.arange(len(rows)), labels[name]]
-        means[name] = float(np.mean(0.0 - picked, dtype=np.float64)) if len(picked) else math.nan  # 0 - 0 is 0, where -0 would print as -0.0
+        # 0 - 0 is 0, where a negated 0 would print as -0.0.
+        means[name] = float(np.mean(0.0 - picked, dtype=np.float64)) if len(picked) else math.nan
     return means
 
 
-def measure(log_probs: Dict[str, np.ndarray], numbers: Sequence[str], cost_of_means: Callable[[Dict[str, float]], float]) -> Dict[str, Any]:
+def measure(log_probs: dict[str, np.ndarray], numbers: Sequence[str], cost_of_means: Callable[[dict[str, float]], float]) -> dict[str, Any]:
     """Compute all metrics of outputs that `read` returned.
 
     Args:
@@ -88,11 +90,11 @@ def measure(log_probs: Dict[str, np.ndarray], numbers: Sequence[str], cost_of_me
 def evaluate(
     predict: Predict,
     examples: Examples,
-    cost_of_means: Callable[[Dict[str, float]], float],
+    cost_of_means: Callable[[dict[str, float]], float],
     *,
     batch: int = 256,
-    progress: Optional[Progress] = None,
-) -> Dict[str, Any]:
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Read all pictures of a data set and measure: `measure` of `read`, whose arguments these are.
 
     Args:
@@ -108,7 +110,7 @@ def evaluate(
     return measure(read(predict, examples.images, batch=batch, progress=progress), examples.numbers, cost_of_means)
 
 
-def text(result: Dict[str, Any]) -> str:
+def text(result: dict[str, Any]) -> str:
     """Write the result of `evaluate` as a short table for a person, the sequence accuracy with its 95% interval (Wilson).
 
     Args:

@@ -1,6 +1,8 @@
 """The graph that reads pictures: what an evaluation during training, `mtl evaluate` and `mtl predict` all run."""
 
-from typing import Any, Callable, Dict, NamedTuple
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -12,15 +14,15 @@ from mtl.config import CHANNELS, CROP
 class Bound(NamedTuple):
     """A network as two plain functions of NumPy arrays, for code that knows no TensorFlow."""
 
-    log_probs: Callable[[np.ndarray], Dict[str, np.ndarray]]  # uint8 [n, crop, crop, channels] -> task name -> float32 [n, classes]
-    cost_of_means: Callable[[Dict[str, float]], float]  # task name -> mean cross entropy -> the run's objective of them
+    log_probs: Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, crop, crop, channels] -> task name -> float32 [n, classes]
+    cost_of_means: Callable[[dict[str, float]], float]  # task name -> mean cross entropy -> the run's objective of them
 
 
 class Inference(NamedTuple):
     """What to feed and what to fetch."""
 
     images: Any  # placeholder, uint8 [batch, crop, crop, channels]
-    log_probs: Dict[str, Any]  # task name -> float32 [batch, classes], in task order
+    log_probs: dict[str, Any]  # task name -> float32 [batch, classes], in task order
     means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order
     cost: Any  # float32 scalar, the objective of `means`; it depends on no image
 
@@ -29,6 +31,11 @@ class Inference(NamedTuple):
         read = session.make_callable(self.log_probs, feed_list=[self.images])
         cost = session.make_callable(self.cost, feed_list=[self.means])
         return Bound(read, lambda means: float(cost(np.array([means[name] for name in self.log_probs], np.float32))))
+
+
+def session_config(threads):
+    """Return a tf.ConfigProto: `threads` within an operation (0: one a core), one operation at a time, the faster on few cores."""
+    return tf.ConfigProto(intra_op_parallelism_threads=threads or os.cpu_count() or 1, inter_op_parallelism_threads=1)
 
 
 def to_float(images):
@@ -40,7 +47,6 @@ def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
     """Build the network without dropout, and the objective of mean cross entropies, into the current graph.
 
     Under `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares the variables of the training network that is there.
-    Variables it makes itself start from seed 0 and are meant to be restored.
 
     Args:
       tasks: sequence of Task.
@@ -51,12 +57,7 @@ def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
 
     Returns:
       Inference.
-
-    Raises:
-      ValueError: an unknown bottom or objective.
     """
-    if objective not in losses.OBJECTIVES_OF_MEANS:
-        raise ValueError(f"objective must be one of {', '.join(losses.OBJECTIVES_OF_MEANS)}, got {objective!r}")
     with tf.name_scope("inference"):  # variables are named by variable scopes alone and do not take this on
         images = tf.placeholder(tf.uint8, [None, crop, crop, channels], name="images")
         log_probs = model.build(to_float(images), tasks=tasks, bottom=bottom).log_probs

@@ -4,7 +4,8 @@ Each layer is a function of a tensor and a scope name that opens exactly one var
 contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ... Weights are called w, biases b, everywhere.
 
 Every random number is keyed by (seed, step, name of the variable scope), never by TensorFlow's hidden per-graph counter of
-operations: adding a summary or a layer elsewhere leaves all other draws as they were.
+operations: adding a summary or a layer elsewhere leaves all other draws as they were. A layer raises ValueError, naming its scope, where x
+has another rank than it takes.
 """
 
 import zlib
@@ -53,9 +54,6 @@ def dense(x, scope, units, *, seed, gain=2.0):
 
     Returns:
       float32 [batch, units].
-
-    Raises:
-      ValueError: x is not of rank 2.
     """
     check_rank(x, 2, scope)
     inputs = int(x.shape[1])
@@ -77,9 +75,6 @@ def conv(x, scope, filters, *, size, seed):
 
     Returns:
       float32 [batch, height, width, filters].
-
-    Raises:
-      ValueError: x is not of rank 4.
     """
     check_rank(x, 4, scope)
     channels = int(x.shape[3])
@@ -99,9 +94,6 @@ def max_pool(x, scope, *, stride=2):
 
     Returns:
       float32 [batch, ceil(height / stride), ceil(width / stride), channels].
-
-    Raises:
-      ValueError: x is not of rank 4.
     """
     check_rank(x, 4, scope)
     with tf.variable_scope(scope):

@@ -34,14 +34,9 @@ def cross_entropies(logits, labels):
 
 
 def sum_of_logs(means):
-    """Add up log(clip(mean, 1e-37, 1e37)) by a chain of tf.add.
+    """Add up log(clip(mean, 1e-37, 1e37)) of an iterable of float32 scalars by a chain of tf.add; float32 scalar.
 
-    Args:
-      means: iterable of float32 scalars. It is read one by one, so that where each is built on demand the operations come in the
-        order in which the answer writes them.
-
-    Returns:
-      float32 scalar.
+    The iterable is read one by one: where a mean is built on demand, its operations come in the order in which the answer writes them.
     """
     logs = [tf.log(tf.clip_by_value(mean, CLIP_FLOOR, CLIP_CEILING)) for mean in means]
     return functools.reduce(tf.add, logs)
@@ -71,7 +66,7 @@ def log_sum(logits, labels):
 
 
 def linear(logits, labels):
-    """Build the plain sum of the mean cross entropies, what the answer's text says and the paper minimises (Goodfellow et al. 2013, section 3).
+    """Build the plain sum of the mean cross entropies, which the answer's text speaks of and the paper minimises (section 3).
 
     Note: `grad(linear) = sum over tasks of grad(cross entropy)`: every task weighs 1, solved or not.
 

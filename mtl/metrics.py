@@ -1,7 +1,7 @@
 """How well numbers were read. All in NumPy; every share of an empty set is None, which JSON writes as null."""
 
 import math
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from mtl import tasks
 Z_95 = 1.959963984540054  # the normal quantile of 0.975
 
 
-def finite(value) -> Optional[float]:
+def finite(value) -> float | None:
     """Return the value as a float, or None where it is None, infinite or NaN: strict JSON has no word for those."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def right(predicted: Sequence[Optional[str]], truths: Sequence[str]) -> np.ndarray:
+def right(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarray:
     """Tell which numbers were read without a mistake.
 
     Args:
@@ -32,13 +32,13 @@ def right(predicted: Sequence[Optional[str]], truths: Sequence[str]) -> np.ndarr
     return np.array([number == (None if too_long(truth) else truth) for number, truth in zip(predicted, truths)], bool)
 
 
-def sequence_accuracy(predicted: Sequence[Optional[str]], truths: Sequence[str]) -> Optional[float]:
+def sequence_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
     """Return the share of numbers read without a mistake (see `right`); None where there are none."""
     correct = right(predicted, truths)
     return float(correct.mean()) if len(correct) else None
 
 
-def character_accuracy(predicted: Sequence[Optional[str]], truths: Sequence[str]) -> Optional[float]:
+def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
     """Return right positions / true digits, over the numbers of at most five digits.
 
     A position is right where the predicted number has the true digit there, counted from the left: a number read too short misses its
@@ -62,7 +62,7 @@ def character_accuracy(predicted: Sequence[Optional[str]], truths: Sequence[str]
     return hits / digits if digits else None
 
 
-def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.98) -> Optional[float]:
+def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.98) -> float | None:
     """Find the largest share of examples that can be answered, most confident first, at an accuracy (Goodfellow et al. 2013, section 3).
 
     A share is what some threshold on the confidence lets through, so examples of equal confidence come together. The accuracy may dip
@@ -93,7 +93,7 @@ def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.
     return float(np.max(answered, where=reached & last_of_ties, initial=0) / len(ordered))
 
 
-def interval(successes: int, n: int) -> Optional[Tuple[float, float]]:
+def interval(successes: int, n: int) -> tuple[float, float] | None:
     """Return the 95% interval of a share by Wilson (1927).
 
     It holds every p that a two-sided test of level 5% with the variance p (1 - p) / n does not reject, and so stays within 0..1 and keeps

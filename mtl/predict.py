@@ -1,11 +1,11 @@
 """A trained network, restored from a run directory and ready to read pictures."""
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, inference, metrics, tasks, train
+from mtl import checkpoint, inference, metrics, tasks
 from mtl.config import Config
 
 
@@ -26,7 +26,7 @@ class Network:
         self.step = checkpoint.step_of(checkpoint_path)
         with tf.Graph().as_default() as graph:
             net = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
-            self._session = tf.Session(graph=graph, config=train.session_config(config.threads))
+            self._session = tf.Session(graph=graph, config=inference.session_config(config.threads))
             try:
                 checkpoint.restore(self._session, {variable.op.name: variable for variable in tf.global_variables()}, checkpoint_path)
             except BaseException:
@@ -50,7 +50,7 @@ class Network:
         """
         return cls(checkpoint.read_config(model_dir), checkpoint.find(model_dir, which))
 
-    def log_probs(self, images: np.ndarray) -> Dict[str, np.ndarray]:
+    def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Read pictures.
 
         Args:
@@ -61,7 +61,7 @@ class Network:
         """
         return self._bound.log_probs(images)
 
-    def cost_of_means(self, means: Dict[str, float]) -> float:
+    def cost_of_means(self, means: dict[str, float]) -> float:
         """Return the run's objective of mean cross entropies, dict task name -> float, by the formula that training minimised."""
         return self._bound.cost_of_means(means)
 
@@ -69,14 +69,14 @@ class Network:
         """Free the session; the network reads no more."""
         self._session.close()
 
-    def __enter__(self) -> "Network":
+    def __enter__(self):
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *unused):
         self.close()
 
 
-def prediction(file: str, number: Optional[str], confidence: float, log_probs_of_one: Dict[str, np.ndarray]) -> Dict[str, Any]:
+def prediction(file: str, number: str | None, confidence: float, log_probs_of_one: dict[str, np.ndarray]) -> dict[str, Any]:
     """Make the object that `mtl predict --json` prints for one picture.
 
     Args:

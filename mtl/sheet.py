@@ -1,6 +1,6 @@
 """Contact sheets: every picture with its caption, for a person to look at."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,7 +18,7 @@ def draw(
     *,
     columns: int = 12,
     scale: int = 1,
-    marks: Optional[Sequence[Optional[bool]]] = None,
+    marks: Sequence[bool | None] | None = None,
 ) -> Image.Image:
     """Draw pictures in rows, each with its caption below.
 
@@ -50,7 +50,7 @@ def draw(
 
     sheet = Image.new("RGB", (columns * step_x + _GAP, rows * step_y + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    for i, (image, caption, mark) in enumerate(zip(images, captions, marks)):
+    for i, (image, caption, mark) in enumerate(zip(images, captions, marks, strict=True)):
         x, y = _GAP + i % columns * step_x, _GAP + i // columns * step_y
         colour = _INK if mark is None else RIGHT if mark else WRONG
         if mark is not None:

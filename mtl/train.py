@@ -6,23 +6,19 @@
 `source` and `evaluate` come from outside (mtl/cli/train.py puts them together), so that this file knows graphs and sessions alone.
 """
 
+import dataclasses
 import json
 import math
 import os
-import platform
-import shutil
 import signal
-import sys
 import threading
-import time
 from typing import Any, Dict, NamedTuple
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import __version__, checkpoint, config as config_lib, inference, losses, model
+from mtl import checkpoint, config as config_lib, inference, losses, model
 from mtl.data import pipeline
-from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
+from mtl.errors import Interrupted, NotFiniteError, UsageError
 from mtl.tasks import NUMBER_TASKS
 
 KEEP = 2  # checkpoints beside the best one
@@ -41,22 +37,12 @@ class Graph(NamedTuple):
 
 
 def build(config, *, tasks=NUMBER_TASKS):
-    """Build the graph of a run into the current graph: images -> bottom -> tops -> losses -> cost -> Adam.
-
-    Args:
-      config: config.Config.
-      tasks: sequence of Task.
-
-    Returns:
-      Graph.
-    """
+    """Build the Graph of a config.Config for a sequence of Task: images -> bottom -> tops -> losses -> cost -> Adam."""
     images = tf.placeholder(tf.uint8, [None, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS], "images")
     classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
     step = tf.get_variable("global_step", [], tf.int64, initializer=tf.zeros_initializer(), trainable=False, use_resource=True)
-    pixels = tf.cast(images, tf.float32) / 255.0
-    net = model.build(
-        pixels, tasks=tasks, bottom=config.bottom, training=True, dropout=config.dropout, seed=config.seed, step=step.read_value()
-    )
+    pixels = inference.to_float(images)
+    net = model.build(pixels, tasks=tasks, bottom=config.bottom, training=True, dropout=config.dropout, seed=config.seed, step=step)
     labels = {task.name: losses.smooth(classes[task.name], task.classes, config.label_smoothing) for task in tasks}
     cost = losses.OBJECTIVES[config.objective](net.logits, labels)
     # Watched beside the cost, because the cost hides what it clips: an infinite cross entropy shows there as 85.2 with gradient 0.
@@ -87,12 +73,7 @@ def learning_rate(base, schedule, step, steps):
     return base * (1.0 - done) if schedule == "linear" else base * 0.5 * (1.0 + tf.cos(math.pi * done))
 
 
-def session_config(threads):
-    """Return tf.ConfigProto for two pools: `threads` inside an operation (0: one a core), and one operation at a time, the faster on few cores."""
-    return tf.ConfigProto(intra_op_parallelism_threads=threads or os.cpu_count() or 1, inter_op_parallelism_threads=1)
-
-
-def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progress=None):
+def run(config, model_dir, source, evaluate, *, records=None, say=print, progress=None):
     """Train, or go on training where the run directory was left; a finished run does nothing.
 
     Args:
@@ -100,9 +81,9 @@ def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progre
       model_dir: str, the run directory; made where it does not exist.
       source: function first_step -> iterator of (images uint8 [batch, crop, crop, 3], labels dict task name -> int32 [batch]).
       evaluate: function (inference.Bound) -> dict of metrics with "sequence_accuracy", or None to keep no best weights.
-      flags_text: str, the flags that make this run again, for flags.flags.
-      say: function str -> None for what happens once.
-      progress: function str -> None for the line every config.log_every steps, or None.
+      records: dict file name -> text, written into the run directory beside config.json: how to make the run again, and with what.
+      say: function str -> None, told what happens once.
+      progress: function (step, cost, dict task name -> raw cross entropy) -> None, called every config.log_every steps, or None.
 
     Returns:
       dict: "step" reached, "best" sequence accuracy on validation (None without evaluation) and its "best_step".
@@ -115,8 +96,6 @@ def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progre
     """
     # -- what is there already ---------------------------------------------------------------------------------------------------------
     saved = checkpoint.newest(model_dir)
-    if saved and not os.path.exists(os.path.join(model_dir, checkpoint.CONFIG)):
-        raise DataError(f"{model_dir}: holds checkpoints but no {checkpoint.CONFIG}; restore that file or choose another --model_dir")
     if saved:
         changed = config_lib.differences(checkpoint.read_config(model_dir), config)
         if changed:
@@ -127,27 +106,35 @@ def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progre
         say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
 
-    with tf.Graph().as_default(), tf.Session(config=session_config(config.threads)) as session:
+    with tf.Graph().as_default(), tf.Session(config=inference.session_config(config.threads)) as session:
         # -- build -------------------------------------------------------------------------------------------------------------------------
         graph = build(config)
         weights = {variable.op.name: variable for variable in tf.trainable_variables()}
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         saver = tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True)
+        best_dir = os.path.join(model_dir, checkpoint.BEST)
         best_saver = tf.train.Saver(weights | {"global_step": graph.step}, max_to_keep=1, save_relative_paths=True)
 
         # -- restore or initialise -----------------------------------------------------------------------------------------------------
         session.run(tf.variables_initializer(list(variables.values())))
         if saved:
             checkpoint.restore(session, variables, saved)
-            _remember(saver, model_dir)
-            _remember(best_saver, os.path.join(model_dir, checkpoint.BEST))
+            # Told of the files that are there, the savers clear them away in their turn.
+            saver.recover_last_checkpoints(checkpoint.all_of(model_dir))
+            best_saver.recover_last_checkpoints(checkpoint.all_of(best_dir))
             say(f"{model_dir}: continuing from step {first}")
         elif config.init_from:
             start = checkpoint.find(config.init_from)
             checkpoint.restore(session, weights, start)
             say(f"{model_dir}: starting from the weights of {start}")
         tf.get_default_graph().finalize()
-        _write_records(model_dir, config, flags_text, history)
+        record = {
+            "tasks": [list(task) for task in NUMBER_TASKS],
+            "image": {"window": config_lib.WINDOW, "crop": config_lib.CROP, "channels": config_lib.CHANNELS},
+            "threads": {"intra_op": inference.session_config(config.threads).intra_op_parallelism_threads, "inter_op": 1},
+            "config": dataclasses.asdict(config),
+        }
+        checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)
 
         # -- step, log, evaluate, save ---------------------------------------------------------------------------------------------------
         names = list(graph.labels)
@@ -157,17 +144,20 @@ def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progre
         )
         bound = graph.inference.bind(session)
         best = max([row["sequence_accuracy"] for row in history], default=-1.0)
-        watch = _Watch(config, first)
         batches = pipeline.prefetch(source(first))
         try:
             with _Signals() as signals:
                 for step in range(first + 1, config.steps + 1):
                     images, labels = next(batches)
                     _, cost, raw = step_once(images, *[labels[name] for name in names])
-                    if not np.all(np.isfinite(raw)):
-                        raise NotFiniteError(_not_finite(names, raw, step, model_dir))
+                    for name, value in zip(names, raw):
+                        if not math.isfinite(value):
+                            raise NotFiniteError(
+                                f"task {name}: cross entropy is {value} at step {step}; the last checkpoint is from before: "
+                                "lower --learning_rate in a new --model_dir, or look at the images"
+                            )
                     if progress and step % config.log_every == 0:
-                        progress(watch.line(step, cost, names, raw))
+                        progress(step, cost, dict(zip(names, raw)))
                     stop = signals.received
                     if step % config.save_every == 0 or step == config.steps or stop:
                         if evaluate and not stop:
@@ -177,11 +167,10 @@ def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progre
                             # made good by repeating the steps since the last checkpoint.
                             if row["sequence_accuracy"] > best:
                                 best = row["sequence_accuracy"]
-                                _save(best_saver, session, os.path.join(model_dir, checkpoint.BEST), step)
+                                checkpoint.save(best_saver, session, best_dir, step)
                             history.append(row)
-                            _write_metrics(model_dir, history)
-                        _save(saver, session, model_dir, step)
-                        watch.pause()
+                            checkpoint.write_records(model_dir, {}, history)
+                        checkpoint.save(saver, session, model_dir, step)
                     if stop:
                         raise Interrupted(f"{model_dir}: stopped and saved at step {step}; the same command continues", stop)
         finally:
@@ -192,73 +181,6 @@ def run(config, model_dir, source, evaluate, *, flags_text="", say=print, progre
 def _result(step, history):
     best = max(history, key=lambda row: row["sequence_accuracy"], default={"sequence_accuracy": None, "step": None})
     return {"step": step, "best": best["sequence_accuracy"], "best_step": best["step"]}
-
-
-def _not_finite(names, raw, step, model_dir):
-    task, value = next((name, value) for name, value in zip(names, raw) if not np.isfinite(value))
-    return (
-        f"task {task}: cross entropy is {value} at step {step}; the last checkpoint of {model_dir} is from before: "
-        "continue in a new --model_dir with a lower --learning_rate, or look at the images"
-    )
-
-
-def _save(saver, session, directory, step):
-    os.makedirs(directory, exist_ok=True)
-    try:
-        saver.save(session, os.path.join(directory, checkpoint.PREFIX), global_step=step, write_meta_graph=False)
-    except (tf.errors.OpError, OSError) as error:
-        raise DataError(f"{directory}: cannot save step {step} ({str(error).splitlines()[0][:200]}); make room, then repeat the command") from error
-
-
-def _remember(saver, directory):
-    """Tell a new Saver of an older one's files, so that it clears them away in their turn."""
-    paths = [os.path.join(directory, name[: -len(".index")]) for name in os.listdir(directory) if name.endswith(".index")] \
-        if os.path.isdir(directory) else []
-    saver.set_last_checkpoints_with_time([(path, os.path.getmtime(path + ".index")) for path in sorted(paths, key=checkpoint.step_of)])
-
-
-def _write_records(model_dir, config, flags_text, history):
-    """Write what the run is made from: config.json, flags.flags, versions.json, and metrics.jsonl cut back to the checkpoint."""
-    record = {
-        "tasks": [list(task) for task in NUMBER_TASKS],
-        "image": {"window": config_lib.WINDOW, "crop": config_lib.CROP, "channels": config_lib.CHANNELS},
-        "threads": {"intra_op": session_config(config.threads).intra_op_parallelism_threads, "inter_op": 1},
-        "config": json.loads(config.to_json()),
-    }
-    versions = {"mtl": __version__, "python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__,
-                "platform": platform.platform(), "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default")}
-    try:
-        os.makedirs(model_dir, exist_ok=True)
-        checkpoint.write_text(os.path.join(model_dir, checkpoint.CONFIG), json.dumps(record, indent=2) + "\n")
-        checkpoint.write_text(os.path.join(model_dir, checkpoint.VERSIONS), json.dumps(versions, indent=2) + "\n")
-        checkpoint.write_text(os.path.join(model_dir, checkpoint.FLAGS), flags_text)
-        _write_metrics(model_dir, history)
-    except OSError as error:
-        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); choose another --model_dir") from error
-
-
-def _write_metrics(model_dir, history):
-    checkpoint.write_text(os.path.join(model_dir, checkpoint.METRICS), "".join(json.dumps(row) + "\n" for row in history))
-
-
-class _Watch:
-    """The progress line: speed and time left by a monotonic clock that does not count evaluation and saving."""
-
-    def __init__(self, config, step):
-        self._config, self._step, self._since, self._spent = config, step, time.monotonic(), 0.0
-
-    def pause(self):
-        """Start counting anew after work that is not training."""
-        self._since = None
-
-    def line(self, step, cost, names, raw):
-        """Return the text for one step: images/s, time left, the cost, the raw cross entropy of each task, tasks at the floor."""
-        now = time.monotonic()
-        rate = (step - self._step) / (now - self._since) if self._since else 0.0
-        self._step, self._since = step, now
-        left = time.strftime("%M:%S", time.gmtime((self._config.steps - step) / rate)) if rate else "--:--"
-        tasks = "  ".join(f"{name} {value:.3f}" + ("=FLOOR" if value <= losses.CLIP_FLOOR else "") for name, value in zip(names, raw))
-        return f"step {step}/{self._config.steps}  {rate * self._config.batch_size:.0f} images/s  {left} left  cost {cost:.3f}  {tasks}"
 
 
 class _Signals:

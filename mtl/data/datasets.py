@@ -1,23 +1,20 @@
 """The data sets by name. Their readers are imported when they are first asked for: checking flags needs none of them."""
 
 import importlib
-from typing import Optional
 
 from mtl.config import DATASETS, SPLITS
 from mtl.data.examples import Examples
 from mtl.errors import DataError
 
 
-def load(
-    dataset: str, data_dir: str, split: str, *, count: Optional[int] = None, difficulty: float = 0.5, workers: int = 0
-) -> Examples:
+def load(dataset: str, data_dir: str, split: str, *, count: int | None = None, difficulty: float = 0.5, workers: int = 0) -> Examples:
     """Read, or draw, a split of a data set.
 
     Args:
       dataset: str, one of config.DATASETS.
       data_dir: str, the directory of the data set; synthetic has none.
       split: str, one of config.SPLITS, or another directory that the data set has, such as SVHN's extra.
-      count: int, the first `count` examples at most; None is all that there are, of synthetic as many as it sees fit.
+      count: int, the first `count` examples at most; None is all that there are. Synthetic has no end and needs one.
       difficulty: float in 0..1, of the synthetic images.
       workers: int, processes that draw synthetic images; 0 is one for each core.
 
@@ -26,12 +23,15 @@ def load(
 
     Raises:
       DataError: there is no such data set or split, or a file is missing or broken.
+      ValueError: synthetic without a count.
     """
     if dataset not in DATASETS:
         raise DataError(f"no data set {dataset!r}: choose one of {', '.join(DATASETS)}")
     if dataset == "synthetic":
         if split not in SPLITS:
             raise DataError(f"the synthetic data set has no split {split!r}: choose one of {', '.join(SPLITS)}")
+        if count is None:
+            raise ValueError("the synthetic data set has no end: say how many examples to draw (count)")
         from mtl.data import synthetic
 
         return synthetic.examples(split, count, difficulty=difficulty, workers=workers)

@@ -34,7 +34,7 @@ def draw(text, stream, difficulty, glyphs):
     field, box = lay_out(text, stream, glyphs)
     corners, width, height = look(box, stream, difficulty)
     # The photograph's own resolution: from barely legible to sharper than the window.
-    tall = np.exp(stream.uniform(np.log(48 - 37 * difficulty), np.log(64 - 12 * difficulty)))
+    tall = np.exp(stream.uniform(np.log(48 - 36 * difficulty), np.log(64 - 12 * difficulty))) * (1.0 if len(text) < 4 else 1.3)
     wide = tall * width / height
     size = (int(np.clip(wide, 8, 128)), int(np.clip(tall, 8, 96)))
     scale = size[1] / height  # pixels of the photograph for one of the text plane
@@ -49,12 +49,13 @@ def lay_out(text, stream, glyphs):
     """Paste a line of digits into a text plane.
 
     Returns:
-      uint8 [height, width], the distance field (128 on an outline, 16 a pixel), and the box (left, top, right, bottom) of the line's digits in
-      it. Digits of a neighbouring number may stand outside of the box.
+      uint8 [height, width], the distance field (128 on an outline, 16 a pixel), and the box (left, top, right, bottom) of the line's
+      digits in it. Digits of a neighbouring number may stand outside of the box.
     """
     face = stream.integers(len(glyphs.names))
     spacing = stream.choice([stream.uniform(-0.5, 3.0), stream.uniform(1.0, 9.0)], p=[0.8, 0.2])
     jumpy = stream.random() < 0.12
+    stairs = stream.uniform(-9.0, 9.0) if stream.random() < 0.08 and len(text) < 5 else 0.0  # upright digits on a slanting line
     before = "".join(map(str, stream.integers(0, 10, 1))) if stream.random() < 0.08 else ""
     after = "".join(map(str, stream.integers(0, 10, 1))) if stream.random() < 0.08 else ""
     gap = stream.uniform(5.0, 12.0)  # before a neighbour's digits
@@ -67,7 +68,7 @@ def lay_out(text, stream, glyphs):
         digit = int(character)
         if jumpy and stream.random() < 0.2:
             face = stream.integers(len(glyphs.names))
-        lift = stream.uniform(-2.5, 2.5) if jumpy else 0.0
+        lift = (stream.uniform(-2.5, 2.5) if jumpy else 0.0) + stairs * place
         pens.append((face, digit, pen, lift))
         pen += glyphs.right[face, digit] - glyphs.left[face, digit] + spacing
     plane = np.zeros((TILE + 2 * PAD, int(pen) + TILE + PAD), np.uint8)
@@ -90,28 +91,29 @@ def look(box, stream, difficulty):
       from the front.
     """
     left, top, right, bottom = box
-    width, height = right - left, bottom - top
-    # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves.
-    close = stream.random() < 0.5
-    above, below = stream.uniform(-0.04, 0.06, 2) if close else stream.uniform(0.0, 0.28, 2)
-    # A lone narrow digit stands in a wide window.
-    spare = max(0.0, 0.75 * height - width) * stream.uniform(0.2, 1.0)
-    beside = stream.uniform(0.02, 0.30, 2) * np.clip(width / height, 0.7, 1.6) * 0.6
-    left, right = left - beside[0] * height - spare / 2, right + beside[1] * height + spare / 2
-    top, bottom = top - above * height, bottom + below * height
-    centre = np.array([(left + right) / 2, (top + bottom) / 2])
-    corners = np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre
-    width, height = right - left, bottom - top
-
-    stretch = np.exp(stream.normal(0.0, 0.16))  # of the digits' natural width
+    # The photograph of the line: turned about its centre and slanted. The columns are where a step right and a step down go.
     strength = 0.35 + 0.65 * difficulty
-    turn = stream.normal(0.0, 0.07) * strength
+    turn = stream.normal(0.0, 0.07 if stream.random() < 0.85 else 0.3) * strength
     slant = stream.normal(0.0, 0.14) * strength
-    corners[:, 0] += corners[:, 1] * slant
-    cos, sin = np.cos(turn), np.sin(turn)
-    corners = corners @ np.array([[cos, sin], [-sin, cos]])
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array([[1.0, slant], [0.0, 1.0]])
+    # Photographed house numbers are narrower than type: seen from the side, and boxed closely.
+    stretch = np.exp(stream.normal(-0.05, 0.18)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
+    turned = np.diag([stretch, 1.0]) @ turned
+
+    centre = np.array([(left + right) / 2, (top + bottom) / 2])
+    line = (np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre) @ turned.T
+    (left, top), (right, bottom) = line.min(axis=0), line.max(axis=0)  # the upright box around it, as people draw boxes
+    # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves, or more. Beside the
+    # number there is more room: 1.3 times the box leaves an eighth of the window, a whole picture up to a quarter.
+    loose = stream.uniform(0.0, 0.15) if stream.random() < 0.12 else 0.0
+    above, below = loose + (stream.uniform(-0.03, 0.06, 2) if stream.random() < 0.5 else stream.uniform(0.0, 0.15, 2))
+    beside = loose + stream.choice([0.09, stream.uniform(0.0, 0.21)]) + stream.normal(0.0, 0.025, 2)
+    margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.32)
+    width, height = (right - left) / (1.0 - margins[0] - margins[2]), (bottom - top) / (1.0 - margins[1] - margins[3])
+    left, top = left - margins[0] * width, top - margins[1] * height
+    corners = np.array([[left, top], [left, top + height], [left + width, top + height], [left + width, top]])
     corners += stream.normal(0.0, 0.03 * strength, (4, 2)) * [width, height]  # perspective
-    return corners + centre, width * stretch, height
+    return corners @ np.linalg.inv(turned).T + centre, width, height
 
 
 def sample(field, corners, size):
@@ -151,7 +153,13 @@ def ground(size, stream, difficulty):
         along = np.arange(width)[None, :] * np.cos(angle) + np.arange(height)[:, None] * np.sin(angle)
         lines = np.abs((along / period + stream.random()) % 1.0 - 0.5) < stream.uniform(0.03, 0.3)
         picture += (lines * stream.normal(0.0, 0.12))[:, :, None]
-    for _ in range(stream.poisson(0.7 * difficulty)):  # frames, edges of plates, cables: mostly near the rim
+    if stream.random() < 0.3 * difficulty:  # a plate: what lies beyond its rim has another colour
+        inside = rectangle(size, stream.uniform(0.0, 0.16, 4), stream.choice([2.0, 2.0, 8.0]))
+        picture = picture * inside + colour(stream, stream.random()) * (1.0 - inside)
+        if stream.random() < 0.4:
+            rim = inside - rectangle(size, stream.uniform(0.0, 0.16, 4) + 0.05, 8.0)
+            picture = picture + np.clip(rim, 0.0, 1.0) * stream.normal(0.0, 0.3)
+    for _ in range(stream.poisson(0.5 * difficulty)):  # frames, edges of plates, cables: mostly near the rim
         tone = colour(stream, stream.random())
         at, thick = np.abs(stream.beta(0.5, 0.5)), stream.uniform(0.02, 0.16)
         if stream.random() < 0.6:
@@ -163,12 +171,20 @@ def ground(size, stream, difficulty):
     return picture
 
 
+def rectangle(size, margins, sharpness):
+    """Return float32 [height, width, 1]: 1 inside of four margins (left, top, right, bottom, as shares), 0 outside, with a soft edge."""
+    x, y = (np.arange(size[0]) + 0.5) / size[0], (np.arange(size[1]) + 0.5) / size[1]
+    across = np.minimum(x - margins[0], 1.0 - margins[2] - x) * size[0]
+    down = np.minimum(y - margins[1], 1.0 - margins[3] - y) * size[1]
+    return np.clip(np.minimum(across[None, :], down[:, None]) * sharpness / 4.0 + 0.5, 0.0, 1.0)[:, :, None].astype(np.float32)
+
+
 def ink(picture, distance, field, corners, scale, stream, difficulty):
     """Paint the digits over a ground, some with a shadow, an outline or a lit edge; float32 [height, width, 3], 0..1."""
     weight = stream.normal(0.0, 0.35)  # thicker or thinner than the face, in pixels of the text plane
     distance = distance + weight
     behind = float(picture.mean())
-    least = 0.45 - 0.33 * difficulty  # contrast of ink and ground
+    least = 0.45 - 0.30 * difficulty  # contrast of ink and ground
     values = [value for value in stream.uniform(0.0, 1.0, 16) if abs(value - behind) >= least]
     value = values[0] if values else float(behind < 0.5)
     if stream.random() < 0.4:
@@ -184,7 +200,8 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
         rim = coverage(distance + stream.uniform(0.6, 2.5), scale)
         picture = picture * (1.0 - rim) + colour(stream, stream.random()) * rim
     cover = coverage(distance, scale)
-    body = tone + smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(2, 7, 2), stream) * stream.exponential(0.04) * difficulty
+    wear = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(2, 7, 2), stream)
+    body = tone + wear * stream.exponential(0.04) * difficulty
     if stream.random() < 0.12:  # a lit edge: the digit is brighter or darker along its outline
         body = body + coverage(stream.uniform(1.0, 2.5) - distance, scale) * stream.normal(0.0, 0.25)
     return picture * (1.0 - cover) + body * cover
@@ -193,7 +210,6 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
 def spoil(picture, stream, difficulty):
     """Light, blur, noise and compression, then the resize to the window; uint8 [WINDOW, WINDOW, 3]."""
     height, width = picture.shape[:2]
-    size = (width, height)
     slope = stream.normal(0.0, 0.25, 2) * difficulty
     light = 1.0 + slope[0] * np.linspace(-0.5, 0.5, width)[None, :] + slope[1] * np.linspace(-0.5, 0.5, height)[:, None]
     if stream.random() < 0.12 * difficulty:  # the edge of a shadow falls across
@@ -202,14 +218,14 @@ def spoil(picture, stream, difficulty):
         light = light * (1.0 - stream.uniform(0.2, 0.6) * np.clip((side - stream.uniform(-0.5, 0.5)) * 8.0, 0.0, 1.0))
     picture = picture * light[:, :, None]
     # Haze and poor exposure take contrast away without moving anything.
-    picture = picture * (1.0 - stream.beta(1.0, 2.5) * 0.75 * difficulty) + stream.uniform(0.0, 0.3) * difficulty * stream.random()
+    picture = picture * (1.0 - stream.beta(1.0, 3.0) * 0.75 * difficulty) + stream.uniform(0.0, 0.3) * difficulty * stream.random()
 
     flat = Image.fromarray((picture * 255.0).clip(0, 255).astype(np.uint8))
     blur = stream.exponential(0.45) * difficulty * height / 32.0
     if stream.random() < 0.3 * difficulty:
         blur += stream.uniform(0.5, 1.8) * height / 32.0
     if blur > 0.15:
-        flat = flat.filter(ImageFilter.GaussianBlur(min(blur, height / 11.0)))
+        flat = flat.filter(ImageFilter.GaussianBlur(min(blur, height / 15.0)))
     if stream.random() < 0.25 * difficulty:  # cameras sharpen, which leaves halos
         flat = flat.filter(ImageFilter.UnsharpMask(radius=stream.uniform(1.0, 2.5), percent=int(stream.uniform(50, 200)), threshold=0))
     noise = stream.exponential(4.0) * difficulty

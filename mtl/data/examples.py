@@ -2,7 +2,8 @@
 
 import os
 import zlib
-from typing import Callable, List, NamedTuple, Tuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +14,8 @@ class Examples(NamedTuple):
     """n pictures of numbers, each cut to the window and resized."""
 
     images: np.ndarray  # uint8 [n, WINDOW, WINDOW, 3], RGB
-    numbers: List[str]  # n strings of digits; "" is a picture without a number
-    names: List[str]  # n names to show a person, mostly file names
+    numbers: list[str]  # n strings of digits; "" is a picture without a number
+    names: list[str]  # n names to show a person, mostly file names
 
 
 def held_out(name: str) -> bool:
@@ -23,7 +24,7 @@ def held_out(name: str) -> bool:
     return zlib.crc32(name.encode("utf-8")) % 10 == 0
 
 
-def source(data_dir: str, split: str, suffix: str = "") -> Tuple[str, Callable[[str], bool]]:
+def source(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callable[[str], bool]]:
     """Find what a split is read from.
 
     Args:
@@ -41,7 +42,7 @@ def source(data_dir: str, split: str, suffix: str = "") -> Tuple[str, Callable[[
     try:
         listed = sorted(os.listdir(data_dir))
     except OSError as error:
-        raise DataError(f"{data_dir!r}: cannot be listed ({error.strerror}): give the data set's directory as --data_dir") from None
+        raise DataError(f"{data_dir}: cannot be listed ({error.strerror}): give the data set's directory as --data_dir") from None
     is_kind = os.path.isfile if suffix else os.path.isdir
     found = [name[: len(name) - len(suffix)] for name in listed if name.endswith(suffix) and is_kind(os.path.join(data_dir, name))]
     if split in ("train", "validation") and "train" in found and "validation" not in found:

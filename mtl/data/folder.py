@@ -2,7 +2,7 @@
 
 import csv
 import os
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class Row(NamedTuple):
     label: str  # digits; "" is a picture without a number
 
 
-def load(data_dir: str, split: str, *, count: Optional[int] = None) -> Examples:
+def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     """Read a split of a folder; the whole picture is the window.
 
     Args:
@@ -51,7 +51,7 @@ def load(data_dir: str, split: str, *, count: Optional[int] = None) -> Examples:
     return Examples(windows, [row.label for row in rows], [row.file for row in rows])
 
 
-def read_labels(path: str) -> List[Row]:
+def read_labels(path: str) -> list[Row]:
     """Read and check a labels.csv, and that the files it names are there, before time is spent on decoding them.
 
     Args:

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from mtl.config import WINDOW
 from mtl.errors import DataError
 
-Box = Tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left corner
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left corner
 
 # Decoded, 64 megapixels take 192 MB, and copies of it the same again: more than any camera frame of a house needs, and a file of a few
 # kilobytes may claim to hold more. The size stands in the header, so nothing is decoded to find out.
@@ -51,7 +51,7 @@ def read(path: str) -> Image.Image:
             width, height = 0, MAX_PIXELS
         except Image.UnidentifiedImageError:
             empty = os.path.getsize(path) == 0
-            raise DataError(f"{path}: {'an empty file' if empty else 'not a picture'}: save it anew as PNG or JPEG") from None
+            raise DataError(f"{path}: {'an empty file' if empty else 'not a picture, or cut short'}: save it anew as PNG or JPEG") from None
         except Exception as error:
             # A broken file makes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -80,7 +80,7 @@ def _rgb(picture):
     return picture.convert("RGB")
 
 
-def window(picture: Image.Image, box: Optional[Box] = None) -> np.ndarray:
+def window(picture: Image.Image, box: Box | None = None) -> np.ndarray:
     """Cut a box out of a picture and resize it to the window.
 
     Args:
@@ -97,7 +97,8 @@ def window(picture: Image.Image, box: Optional[Box] = None) -> np.ndarray:
         left, top, right, bottom = box
         clipped = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
         if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):  # written so that NaN ends here too
-            raise ValueError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} lies outside the {picture.width} x {picture.height} picture")
+            size = f"{picture.width} x {picture.height}"
+            raise ValueError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} lies outside the picture of {size}")
         box = clipped
     return np.array(picture.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR, box=box))
 
@@ -111,7 +112,7 @@ def grown(boxes: Sequence[Box]) -> Box:
     Returns:
       left, top, right, bottom in pixels; it may reach beyond the picture.
     """
-    lefts, tops, rights, bottoms = zip(*boxes)
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
     extra_x, extra_y = (GROWTH - 1) / 2 * (right - left), (GROWTH - 1) / 2 * (bottom - top)
     return left - extra_x, top - extra_y, right + extra_x, bottom + extra_y

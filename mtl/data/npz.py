@@ -3,7 +3,6 @@
 import os
 import zipfile
 import zlib
-from typing import Optional
 
 import numpy as np
 
@@ -12,8 +11,11 @@ from mtl.config import CHANNELS, WINDOW
 from mtl.data.examples import Examples, source
 from mtl.errors import DataError
 
+# What NumPy and zipfile raise at a damaged or foreign file.
+_BROKEN = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
-def load(data_dir: str, split: str, *, count: Optional[int] = None) -> Examples:
+
+def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     """Read a split.
 
     Args:
@@ -47,12 +49,14 @@ def read(path: str) -> Examples:
     Raises:
       DataError: the file is missing, broken, or holds something else.
     """
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: not an .npz file, or cut short: write it anew with images and numbers, as mtl.data.npz.save does")
     try:
         # Objects would be unpickled, which runs whatever code the file holds.
         with np.load(path, allow_pickle=False) as archive:
             images, numbers = archive["images"], archive["numbers"]
             names = archive["names"] if "names" in archive else np.arange(len(images)).astype(np.str_)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         reason = " ".join(str(error.args[-1] if error.args else type(error).__name__).split())
         raise DataError(f"{path}: cannot be read ({reason}): write it anew with images and numbers, as mtl.data.npz.save does") from None
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (WINDOW, WINDOW, CHANNELS):

@@ -21,7 +21,7 @@ FIXED_SEED = 2016  # of validation and test
 CHUNK = 64  # images a worker draws at a time
 
 # Mostly one to four digits, as houses have; the rare lengths are there more often than on any street, because they must be learnt too.
-LENGTHS = (0.03, 0.17, 0.38, 0.25, 0.09, 0.04, 0.025, 0.015)
+LENGTHS = (0.02, 0.18, 0.39, 0.25, 0.09, 0.04, 0.02, 0.01)
 # House numbers count from 1, so small leading digits are the common ones (Newcomb 1881, Benford 1938); a leading 0 is rare.
 LEADING = np.array([0.01] + [np.log10(1 + 1 / digit) for digit in range(1, 10)])
 LEADING = 0.6 * LEADING / LEADING.sum() + 0.4 * np.array([0.1] * 10)

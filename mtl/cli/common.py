@@ -1,0 +1,216 @@
+"""What the commands share: flags defined once, their checks, the help text and TensorFlow's quiet start.
+
+Each call of a command makes its own absl FlagValues, here called `values`. The global absl FLAGS stays untouched: two commands
+may then use one flag name in one process, other libraries' flags do not show up in --help, and nothing needs app.run.
+"""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+
+from absl import flags
+
+from mtl import config
+from mtl.errors import UsageError
+
+ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
+
+
+# -- flags --------------------------------------------------------------------------------------------------------------------
+
+
+def define(values):
+    """Define the flags that every command has (values: FlagValues)."""
+    flags.DEFINE_boolean("only_check_args", False, "check all flags and exit: 0 good, 1 bad; reads and writes nothing", flag_values=values)
+    flags.DEFINE_integer("verbosity", 0, "1 lets TensorFlow's own messages through to stderr, 0 keeps them off", flag_values=values)
+
+
+def define_field(values, name, text, *, choices=None, **bounds):
+    """Define the flag of a field of Config; its type and default are the field's own.
+
+    Args:
+      values: FlagValues.
+      name: str, the field.
+      text: str, the help.
+      choices: sequence of str, the values allowed, or None for any.
+      **bounds: lower_bound, upper_bound of a number.
+    """
+    default = getattr(config.Config, name)
+    if choices:
+        flags.DEFINE_enum(name, default, list(choices), text, flag_values=values)
+    else:
+        kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+        kinds[type(default)](name, default, text, flag_values=values, **bounds)
+
+
+def define_range(values, name, text, test, message):
+    """Define the flag of a float field of Config with a range that absl's closed bounds cannot say, NaN kept out.
+
+    Args:
+      values: FlagValues.
+      name: str, the field.
+      text: str, the help.
+      test: function float -> bool; NaN fails any comparison, where absl's bounds let it through.
+      message: str, "must ...".
+    """
+    define_field(values, name, text)
+    flags.register_validator(name, test, message, flag_values=values)
+
+
+def define_difficulty(values):
+    """Define --difficulty, which several commands have."""
+    text = "how hard the synthetic images are to read, 0 (plain) to 1"
+    define_range(values, "difficulty", text, lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")
+
+
+def define_split(values, default):
+    """Define --split with its default."""
+    flags.DEFINE_enum("split", default, config.SPLITS + ("extra",), "the part of the data set; extra is SVHN's third", flag_values=values)
+
+
+def define_model_dir(values, text):
+    """Define --model_dir with a help text."""
+    flags.DEFINE_string("model_dir", "", text, flag_values=values)
+
+
+def check_model_dir(values, cure):
+    """Raise UsageError where --model_dir is not given; cure: str, what to do."""
+    if not values.model_dir:
+        raise UsageError(f"--model_dir is required; {cure}")
+
+
+def check_data(dataset, data_dir):
+    """Hold --dataset and --data_dir (str) against each other.
+
+    Raises:
+      UsageError: a data set on disk without its folder, or a folder that would be ignored.
+    """
+    if dataset in ON_DISK and not data_dir:
+        raise UsageError(f"--data_dir is required with --dataset={dataset}: say where the data set lies")
+    if dataset == "synthetic" and data_dir:
+        raise UsageError(f"--data_dir={data_dir} means nothing to --dataset=synthetic; choose --dataset={'|'.join(ON_DISK)}")
+
+
+def check_split(dataset, split):
+    """Raise UsageError where a data set cannot have a --split (both str)."""
+    if dataset == "synthetic" and split not in config.SPLITS:
+        raise UsageError(f"--split={split} is not one of --dataset=synthetic; choose one of {', '.join(config.SPLITS)}")
+
+
+def check_no_arguments(arguments):
+    """Raise UsageError where a command that takes flags alone got other arguments (list of str)."""
+    if arguments:
+        raise UsageError(f"unexpected argument {arguments[0]!r}; this command takes flags alone, written --name=value")
+
+
+def parse(values, arguments):
+    """Parse a command line.
+
+    Args:
+      values: FlagValues, filled in place.
+      arguments: list of str, the command's name first.
+
+    Returns:
+      list of str, what is not a flag.
+
+    Raises:
+      UsageError: a flag is unknown or its value is bad, also in a flagfile.
+    """
+    try:
+        return values(arguments)[1:]
+    except flags.Error as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    except (UnicodeDecodeError, ValueError) as error:  # absl's own for --noflag=value; the first is what a binary flagfile ends in
+        raise UsageError(f"cannot be parsed: {error}") from error
+
+
+def to_config(values):
+    """Return the Config that the flags of `mtl train` say."""
+    return config.Config(**{field.name: values[field.name].value for field in dataclasses.fields(config.Config)})
+
+
+def flags_text(values):
+    """Return the flags that make this run again, one a line: a flagfile without --model_dir, so that a run may be moved."""
+    return "".join(values[field.name].serialize() + "\n" for field in dataclasses.fields(config.Config))
+
+
+def help_text(usage, summary, values):
+    """Write the help of a command: what absl lists only for flags of the script itself, and with exit code 1.
+
+    Args:
+      usage: str, one line.
+      summary: str, one line.
+      values: FlagValues.
+
+    Returns:
+      str of many lines.
+    """
+    lines = [f"usage: {usage}", "", summary, ""]
+    for name in values:
+        flag = values[name]
+        bounds = flag.parser.syntactic_help if flag.flag_type() == "int" else ""
+        notes = [f"default {flag.default_as_str or 'none'}"] + [bounds] * (bounds not in ("", "an integer"))
+        lines += [f"  --{name}, --no{name}" if flag.boolean else f"  --{name}", f"      {flag.help} ({'; '.join(notes)})"]
+    flagfile = "a file of flags, one a line; # begins a comment, later flags win; paths in it start from the current folder"
+    return "\n".join([*lines, "  --flagfile", f"      {flagfile}", "  --help", "      show this text"])
+
+
+# -- progress and start -----------------------------------------------------------------------------------------------------
+
+
+def say(line):
+    """Write one line of progress to stderr: stdout is for results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def bar(total, shown=True):
+    """Return a tqdm bar over `total` images, silent where stderr is not a terminal or the work is done within two seconds."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="image", delay=2.0, leave=False, disable=not (shown and sys.stderr.isatty()))
+
+
+def measure(network, examples):
+    """Evaluate a network (anything with log_probs and cost_of_means) on Examples behind a bar; returns evaluate.evaluate's dict."""
+    from mtl import evaluate
+
+    with bar(len(examples.numbers)) as shown:
+        return evaluate.evaluate(
+            network.log_probs, examples, network.cost_of_means, progress=lambda done, total: shown.update(done - shown.n)
+        )
+
+
+def start_tensorflow(verbosity):
+    """Import TensorFlow, and keep what it writes to stderr as it starts away from the user, unless verbosity is 1 or more.
+
+    Some of its C++ messages come before its logging is set up and heed no setting: they are caught at the file descriptor. Asking
+    for the devices makes the rest of them come now; a session would do so too, and would fix the number of threads for good.
+    """
+    if verbosity < 1:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with contextlib.nullcontext() if verbosity >= 1 else _silent_stderr():
+        import tensorflow.compat.v1 as tf
+
+        tf.config.experimental.list_physical_devices()
+    if verbosity < 1:
+        tf.logging.set_verbosity(tf.logging.ERROR)
+
+
+@contextlib.contextmanager
+def _silent_stderr():
+    """Catch what is written to file descriptor 2; it is shown after all where the block fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            caught.seek(0)
+            os.write(kept, caught.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,59 @@
+"""`mtl evaluate`: the metrics of a trained network on a data set."""
+
+import json
+
+from absl import flags
+
+from mtl import config
+from mtl.cli import common
+
+USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json]"
+SUMMARY = "measure a trained network on a data set"
+SYNTHETIC_TEST = 2000  # images drawn where --count does not say
+
+
+def define(values):
+    """Define the flags: which network, which pictures, how to print."""
+    common.define_model_dir(values, "the run directory to evaluate")
+    flags.DEFINE_enum("dataset", None, config.DATASETS, "what to evaluate on; by default what the run was trained on", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "where the data set lies; by default where the run's lies", flag_values=values)
+    common.define_split(values, "test")
+    flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
+    flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
+    common.define_difficulty(values)
+    text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
+    flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
+
+
+def check(values, arguments):
+    """Hold the flags against each other; reads no file."""
+    common.check_no_arguments(arguments)
+    common.check_model_dir(values, "say which run to evaluate: --model_dir=runs/mine")
+    if values.dataset:
+        common.check_split(values.dataset, values.split)
+    if values.dataset == "synthetic":
+        common.check_data(values.dataset, values.data_dir)
+
+
+def main(values, arguments):
+    """Evaluate; return the exit code."""
+    common.start_tensorflow(values.verbosity)
+    from mtl import checkpoint, evaluate, predict
+    from mtl.data import datasets
+
+    run = checkpoint.read_config(values.model_dir)
+    dataset = values.dataset or run.dataset
+    # The folder of the run holds the run's own data set, never another one.
+    data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")
+    common.check_data(dataset, data_dir)
+    common.check_split(dataset, values.split)
+    with predict.Network.open(values.model_dir, values.checkpoint) as network:
+        count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
+        examples = datasets.load(dataset, data_dir, values.split, count=count, difficulty=values.difficulty)
+        metrics = common.measure(network, examples)
+    head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples"), "step": network.step}
+    if values.json:
+        print(json.dumps({**head, **metrics}, allow_nan=False))
+    else:
+        print(f"{dataset}, {values.split}, step {network.step}\n{evaluate.text({**head, **metrics})}")
+    return 0

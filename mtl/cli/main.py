@@ -1,0 +1,88 @@
+"""The entry of `mtl`: choose the command, parse its flags, turn errors into one line and an exit code."""
+
+import difflib
+import os
+import signal
+import sys
+
+from absl import flags
+
+from mtl import __version__
+from mtl.cli import common, evaluate, predict, preview, train
+from mtl.errors import MtlError, UsageError
+
+# A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview}
+HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
+
+
+def run(argv=None):
+    """Run one command.
+
+    Args:
+      argv: list of str without the program's name; None takes the process's own, and then also minds its signals.
+
+    Returns:
+      int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 130 or 143 interrupted, 141 nobody reads stdout.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        signal.signal(signal.SIGTERM, _terminated)
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 is shown, not died of
+    where = f"mtl {arguments[0]}" if arguments and arguments[0] in COMMANDS else "mtl"
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except MtlError as error:
+        return _fail(where, error, error.exit_code)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt as error:
+        return _fail(where, "interrupted", 128 + (error.args[0] if error.args else signal.SIGINT))
+    except OSError as error:
+        return _fail(where, f"{error.filename or 'output'}: {error.strerror or error}", 2)
+    except MemoryError:
+        return _fail(where, "out of memory; lower --batch_size, --pool or --count, or take fewer images", 2)
+
+
+def _dispatch(arguments):
+    if not arguments or arguments[0] in HELP:
+        print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"mtl {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.3)
+        meant = f"did you mean {nearest[0]}? " if nearest else ""
+        raise UsageError(f"unknown command {name!r}; {meant}The commands are {', '.join(COMMANDS)}")
+    command, values = COMMANDS[name], flags.FlagValues()
+    command.define(values)
+    common.define(values)
+    if HELP.intersection(arguments):  # before parsing: a person who is lost gets help, whatever else stands there
+        print(common.help_text(command.USAGE, command.SUMMARY, values))
+        return 0
+    rest = common.parse(values, arguments)
+    command.check(values, rest)
+    return 0 if values.only_check_args else command.main(values, rest)
+
+
+def _overview():
+    about = "Multi-task learning in low-level graph mode: six softmax outputs on one shared bottom."
+    lines = [f"  {name:<10}{command.SUMMARY}" for name, command in COMMANDS.items()]
+    foot = "mtl COMMAND --help lists the flags of a command; mtl --version shows the version."
+    return "\n".join(["usage: mtl COMMAND [--flag=value ...]", "", about, "", *lines, "", foot])
+
+
+def _fail(where, message, code):
+    print(f"{where}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    return code
+
+
+def _terminated(number, frame):
+    """Stop as Ctrl-C does; the training loop has a handler of its own while there is something to save."""
+    raise KeyboardInterrupt(number)

@@ -1,0 +1,93 @@
+"""`mtl train`: flags -> Config -> data -> the session loop."""
+
+import json
+import os
+import platform
+
+from mtl import __version__, config
+from mtl.cli import common
+from mtl.errors import DataError, UsageError
+
+USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
+SUMMARY = "train a network into a run directory, or continue a run"
+SYNTHETIC_VALIDATION = 1000  # images drawn to validate on; of a set on disk all are taken
+
+
+def define(values):
+    """Define the flags of a run: --model_dir and one for each field of Config."""
+    common.define_model_dir(values, "the run directory: weights, flags and metrics; an unfinished run in it is continued")
+    field, positive = common.define_field, {"lower_bound": 1}
+    field(values, "bottom", "the shared bottom", choices=config.BOTTOMS)
+    field(values, "objective", "the cost of the six tasks: log_sum is the answer's, linear the plain sum", choices=config.OBJECTIVES)
+    share = (lambda value: 0.0 <= value < 1.0, "must lie in 0 to 1, 1 excluded")
+    common.define_range(values, "label_smoothing", "share of each label spread over all classes", *share)
+    common.define_range(values, "dropout", "share of the last hidden layer set to 0 in training", *share)
+    field(values, "dataset", "what to train on", choices=config.DATASETS)
+    field(values, "data_dir", "where the data set lies; synthetic needs none")
+    common.define_difficulty(values)
+    field(values, "pool", "synthetic: drawn images held in memory at a time, a multiple of --reuse", **positive)
+    field(values, "reuse", "synthetic: fresh crops taken of each drawn image before another takes its place", **positive)
+    field(values, "batch_size", "images a training step", **positive)
+    rate = (lambda value: 0.0 < value < float("inf"), "must be positive and finite")
+    common.define_range(values, "learning_rate", "of Adam, at the first step", *rate)
+    field(values, "schedule", "how the learning rate falls, linear and cosine to 0 at the last step", choices=config.SCHEDULES)
+    field(values, "steps", "training steps in all", **positive)
+    field(values, "seed", "decides all random numbers", lower_bound=0, upper_bound=2**31 - 1)
+    field(values, "init_from", "a run directory whose weights a new run starts from")
+    field(values, "log_every", "steps between progress lines", **positive)
+    field(values, "save_every", "steps between evaluations on validation, each followed by a checkpoint", **positive)
+    field(values, "workers", "processes that draw images; 0 is one for each core", lower_bound=0)
+    field(values, "threads", "threads of TensorFlow; 0 is one for each core", lower_bound=0)
+
+
+def check(values, arguments):
+    """Hold the flags against each other; reads no file."""
+    common.check_no_arguments(arguments)
+    common.check_model_dir(values, "say where the run shall live: --model_dir=runs/mine")
+    common.check_data(values.dataset, values.data_dir)
+    if values.pool % values.reuse:
+        raise UsageError(f"--pool={values.pool} must be a multiple of --reuse={values.reuse}")
+
+
+def main(values, arguments):
+    """Train; return the exit code."""
+    record, model_dir = common.to_config(values), values.model_dir
+    if os.path.exists(model_dir) and not os.path.isdir(model_dir):
+        raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
+    common.start_tensorflow(values.verbosity)
+    from mtl import checkpoint, progress, train
+    from mtl.data import datasets, pipeline
+
+    if record.init_from:
+        checkpoint.find(record.init_from)
+    # All data is read before the run directory is made: a run that cannot start leaves nothing behind.
+    source = pipeline.batches(record)
+    count = SYNTHETIC_VALIDATION if record.dataset == "synthetic" else None
+    examples = datasets.load(
+        record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers
+    )
+    watch = progress.Progress(record, common.say)
+
+    def evaluate(network):
+        with watch.paused():
+            return common.measure(network, examples)
+
+    records = {"flags.flags": common.flags_text(values), "versions.json": json.dumps(_versions(), indent=2) + "\n"}
+    result = train.run(record, model_dir, source, evaluate, records=records, say=common.say, progress=watch)
+    print(f"{model_dir}: step {result['step']}, best validation sequence accuracy {result['best']:.2%} at step {result['best_step']}")
+    return 0
+
+
+def _versions():
+    """Return what the numbers of a run depend on beside its flags, dict name -> str."""
+    import numpy
+    import tensorflow.compat.v1 as tf
+
+    return {
+        "mtl": __version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+    }

@@ -1,0 +1,40 @@
+"""Packaging of mtl. The version is read, not imported, so that building needs none of the dependencies."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mtl" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)[1]
+
+setup(
+    name="mtl",
+    version=VERSION,
+    description="Multi-task learning in low-level graph mode: the reference implementation of a Stack Overflow answer of 2016",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0 AND CC-BY-SA-3.0",  # the second is that of mtl/answer.py alone
+    # Named, because setuptools refuses to guess between mtl/ and flags/.
+    packages=find_packages(include=["mtl", "mtl.*"]),
+    package_data={"mtl.data": ["*.npz", "*.txt"]},
+    python_requires=">=3.10,<3.14",
+    install_requires=["absl-py>=2.1", "h5py>=3.11", "numpy>=1.26", "Pillow>=10.1", "tensorflow>=2.16", "tqdm"],
+    extras_require={
+        "test": ["hypothesis", "pytest", "ruff"],
+        "plot": ["matplotlib"],
+        "tensorboard": ["tensorboard"],
+        "bench": ["keras>=3.5"],
+    },
+    entry_points={"console_scripts": ["mtl=mtl.cli.main:run"]},
+    classifiers=[
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,95 @@
+"""Flags that several commands share, their checks, and TensorFlow's start."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from mtl.cli import common
+from mtl.errors import UsageError
+
+
+def test_fields_take_type_and_default_from_the_record():
+    values = flags.FlagValues()
+    for name in ("steps", "learning_rate", "data_dir"):
+        common.define_field(values, name, "help")
+    common.parse(values, ["train", "--steps=7"])
+    assert (values.steps, values.learning_rate, values.data_dir) == (7, 1e-3, "")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1.1"])
+def test_a_range_keeps_out_what_lies_beyond_it_and_nan(value):
+    values = flags.FlagValues()
+    common.define_difficulty(values)
+    with pytest.raises(UsageError, match="difficulty"):
+        common.parse(values, ["train", f"--difficulty={value}"])
+
+
+@pytest.mark.parametrize("value", ["0", "1", "0.25"])
+def test_a_range_lets_its_ends_in(value):
+    values = flags.FlagValues()
+    common.define_difficulty(values)
+    common.parse(values, ["train", f"--difficulty={value}"])
+    assert values.difficulty == float(value)
+
+
+def test_flags_and_other_arguments_may_come_in_any_order():
+    values = flags.FlagValues()
+    flags.DEFINE_boolean("json", False, "help", flag_values=values)
+    assert common.parse(values, ["predict", "a.png", "--json", "b.png", "--", "--c.png"]) == ["a.png", "b.png", "--c.png"]
+    assert values.json
+
+
+@pytest.mark.parametrize("content", [b"--steps=3\xff\n", b"--stesp=3\n", b"--steps\n", b"--steps=x\n", b"--nosteps=3\n"])
+def test_a_bad_flagfile_is_one_line(tmp_path, content):
+    path = tmp_path / "bad.flags"
+    path.write_bytes(content)
+    values = flags.FlagValues()
+    common.define_field(values, "steps", "help")
+    with pytest.raises(UsageError) as caught:
+        common.parse(values, ["train", f"--flagfile={path}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_later_flags_win_over_a_flagfile(tmp_path):
+    path = tmp_path / "good.flags"
+    path.write_text("# a comment\n\n--steps=3\n--seed=5\n")
+    values = flags.FlagValues()
+    common.define_field(values, "steps", "help")
+    common.define_field(values, "seed", "help")
+    common.parse(values, ["train", f"--flagfile={path}", "--steps=4"])
+    assert (values.steps, values.seed) == (4, 5)
+
+
+@pytest.mark.parametrize("dataset", common.ON_DISK)
+def test_data_on_disk_needs_a_folder(dataset):
+    common.check_data(dataset, "somewhere")
+    with pytest.raises(UsageError, match="--data_dir is required"):
+        common.check_data(dataset, "")
+
+
+def test_a_folder_that_would_be_ignored_is_refused():
+    common.check_data("synthetic", "")
+    with pytest.raises(UsageError, match="--data_dir=photos"):
+        common.check_data("synthetic", "photos")
+
+
+@pytest.mark.parametrize("verbosity, quiet", [("0", True), ("1", False)])
+def test_tensorflow_starts_quietly_unless_asked(verbosity, quiet):
+    # With its own default level, TensorFlow writes to file descriptor 2 on import: the test sees nothing where that is not so.
+    code = "import sys; from mtl.cli import common; common.start_tensorflow(int(sys.argv[1])); print('mine', file=sys.stderr)"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code, verbosity], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0
+    assert (done.stderr == "mine\n") == quiet
+
+
+def test_what_was_caught_is_shown_where_the_start_fails(capfd):
+    with pytest.raises(ImportError), common._silent_stderr():
+        os.write(2, b"why it failed\n")
+        raise ImportError
+    assert capfd.readouterr().err == "why it failed\n"
+    os.write(2, b"again\n")
+    assert capfd.readouterr().err == "again\n"

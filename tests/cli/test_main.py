@@ -1,0 +1,138 @@
+"""The entry: commands, help, exit codes."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import mtl
+from mtl.cli import main, predict
+from mtl.errors import DataError, Interrupted, NotFiniteError
+
+COMMANDS = ["train", "evaluate", "predict", "preview"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_without_a_command_the_commands_are_listed(command, arguments):
+    code, out, err = command(*arguments)
+    assert (code, err) == (0, "")
+    for name in COMMANDS:
+        assert len(re.findall(rf"^  {name} +\w", out, re.MULTILINE)) == 1
+
+
+def test_version(command):
+    assert command("--version") == (0, f"mtl {mtl.__version__}\n", "")
+
+
+@pytest.mark.parametrize("typed, meant", [("trian", "train"), ("eval", "evaluate"), ("Predict", "predict"), ("prewiev", "preview")])
+def test_an_unknown_command_suggests_the_nearest(refused, typed, meant):
+    assert f"did you mean {meant}?" in refused(1, typed)
+
+
+def test_a_command_near_to_none_is_answered_with_the_list(refused):
+    line = refused(1, "qqq")
+    assert "did you mean" not in line
+    assert all(name in line for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_lists_the_flags_and_nothing_fails(command, name):
+    code, out, err = command(name, "--no_such_flag", "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: mtl {name} ")
+    listed = re.findall(r"^  --(\w+)", out, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert {"only_check_args", "flagfile", "verbosity", "help"} < set(listed)
+    assert re.findall(r"^      \S", out, re.MULTILINE) == ["      " + line[6] for line in out.splitlines() if line.startswith("      ")]
+
+
+def test_two_commands_in_one_process_share_flag_names(command):
+    assert command("train", "--model_dir=x", "--dataset=synthetic", "--only_check_args")[0] == 0
+    assert command("evaluate", "--model_dir=x", "--dataset=synthetic", "--only_check_args")[0] == 0
+    assert command("train", "--only_check_args")[0] == 1  # and the second parse of one command remembers nothing of the first
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (DataError("f.png: broken: save it anew"), 2),
+        (NotFiniteError("task digit2: cross entropy is nan at step 7"), 3),
+        (Interrupted("stopped and saved at step 3", signal.SIGTERM), 143),
+        (Interrupted("stopped and saved at step 3", signal.SIGINT), 130),
+        (KeyboardInterrupt(), 130),
+        (PermissionError(13, "Permission denied", "runs/a"), 2),
+        (OSError(28, "No space left on device"), 2),
+        (MemoryError(), 2),
+    ],
+)
+def test_what_a_command_raises_becomes_one_line_and_a_code(refused, monkeypatch, error, code):
+    def fail(values, arguments):
+        raise error
+
+    monkeypatch.setattr(predict, "main", fail)
+    line = refused(code, "predict", "--model_dir=x", "a.png")
+    assert line.startswith("mtl predict: ")
+
+
+def test_a_bug_is_not_dressed_up_as_a_mistake_of_the_user(command, monkeypatch):
+    def fail(values, arguments):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(predict, "main", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        command("predict", "--model_dir=x", "a.png")
+
+
+def test_only_check_args_runs_nothing(command, monkeypatch):
+    monkeypatch.setattr(predict, "main", None)
+    assert command("predict", "--model_dir=x", "--only_check_args", "a.png") == (0, "", "")
+
+
+# -- as processes ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_imports_nothing_heavy(name):
+    code = (
+        "import sys; from mtl.cli.main import run; code = run([sys.argv[1], '--help']); "
+        "print(*sorted({'tensorflow', 'numpy', 'PIL', 'h5py', 'tqdm'} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "\n")
+
+
+def test_help_takes_less_than_half_a_second():
+    def seconds():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    begin = seconds()
+    done = subprocess.run([sys.executable, "-m", "mtl", "train", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "--objective" in done.stdout and done.stderr == ""
+    assert seconds() - begin < 0.5  # of the processor: the wall clock would measure what else the machine does
+
+
+def test_nobody_reading_stdout_is_no_error_message():
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([sys.executable, "-m", "mtl", "train", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_the_process_ends_with_the_code_of_its_command():
+    done = subprocess.run([sys.executable, "-m", "mtl", "train"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("mtl train: --model_dir is required")
+
+
+def test_run_leaves_the_signals_of_a_caller_alone(command):
+    before = signal.getsignal(signal.SIGTERM)
+    command("--version")
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert main.COMMANDS.keys() == set(COMMANDS)

@@ -1,0 +1,110 @@
+"""A folder of pictures with labels.csv."""
+
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mtl.data import folder, images
+from mtl.errors import DataError
+
+
+def make(directory, lines, header="file,label", encoding="utf-8"):
+    """Write labels.csv of lines (file, label), and the pictures it names."""
+    directory.mkdir(parents=True, exist_ok=True)
+    text = "\n".join([header] + [f"{name},{label}" for name, label in lines]) + "\n"
+    (directory / "labels.csv").write_bytes(text.encode(encoding))
+    for i, (name, _) in enumerate(lines):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 256, (9 + i, 31, 3), np.uint8)
+        Image.fromarray(pixels).save(directory / name)
+
+
+LINES = [("a.png", "007"), ("sub/b.jpg", ""), ("c d.png", "1234567")]
+
+
+def error_of(tmp_path, split="test"):
+    with pytest.raises(DataError) as caught:
+        folder.load(str(tmp_path), split)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_labels_keep_zeros_and_the_whole_picture_is_the_window(tmp_path):
+    make(tmp_path / "test", LINES)
+    got = folder.load(str(tmp_path), "test")
+    assert got.numbers == ["007", "", "1234567"]
+    assert got.names == ["a.png", "sub/b.jpg", "c d.png"]
+    for i, name in enumerate(got.names):
+        np.testing.assert_array_equal(got.images[i], images.window(images.read(str(tmp_path / "test" / name))))
+
+
+def test_spreadsheets_marks_line_ends_quotes_and_empty_lines(tmp_path):
+    make(tmp_path / "test", LINES)
+    (tmp_path / "test" / "labels.csv").write_bytes(b'\xef\xbb\xbffile,label\r\n"a.png","42"\r\n\r\nc d.png,\r\n')
+    got = folder.load(str(tmp_path), "test")
+    assert (got.names, got.numbers) == (["a.png", "c d.png"], ["42", ""])
+
+
+def test_count_reads_the_first(tmp_path):
+    make(tmp_path / "test", LINES)
+    assert folder.load(str(tmp_path), "test", count=2).names == ["a.png", "sub/b.jpg"]
+
+
+def test_validation_is_every_tenth_of_train_by_name(tmp_path):
+    lines = [(f"{i}.png", str(i)) for i in range(50)]
+    make(tmp_path / "train", lines)
+    train, validation = (folder.load(str(tmp_path), split) for split in ("train", "validation"))
+    held_out = [name for name, _ in lines if zlib.crc32(name.encode()) % 10 == 0]
+    assert held_out and validation.names == held_out
+    assert sorted(train.names + validation.names) == sorted(name for name, _ in lines)
+    make(tmp_path / "validation", LINES)
+    assert len(folder.load(str(tmp_path), "train").names) == 50
+    assert folder.load(str(tmp_path), "validation").names == [name for name, _ in LINES]
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("a.png,12a", "line 4: a number is written with"),
+    ("a.png,²", "line 4: a number is written with"),
+    ("a.png, 12", "line 4: a number is written with"),
+    ("a.png,-1", "line 4: a number is written with"),
+    ("a.png", "line 4: 1 fields"),
+    ("a.png,1,2", "line 4: 3 fields"),
+    ("none.png,1", "line 4: no such file 'none.png'"),
+    (",1", "line 4: no such file ''"),
+    ("sub,1", "line 4: no such file 'sub'"),
+    ("../test/a.png,1", "line 4: '../test/a.png' lies outside"),
+    ("sub/../../b,1", "line 4: 'sub/../../b' lies outside"),
+    ("/etc/hostname,1", "line 4: '/etc/hostname' lies outside"),
+    ('"a.png,1', "line 4: unexpected end of data"),
+])  # fmt: skip
+def test_bad_line_is_named(tmp_path, line, reason):
+    make(tmp_path / "test", LINES[:2])
+    with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
+        file.write(line)
+    message = error_of(tmp_path)
+    assert "labels.csv" in message and reason in message
+
+
+@pytest.mark.parametrize("header", ["", "label,file", "file;label", "file,label,more", "a.png,1"])
+def test_bad_header(tmp_path, header):
+    make(tmp_path / "test", LINES, header)
+    assert "line 1: the header" in error_of(tmp_path)
+
+
+def test_broken_picture_names_line_and_file(tmp_path):
+    make(tmp_path / "test", LINES)
+    (tmp_path / "test" / "c d.png").write_bytes(b"no picture")
+    message = error_of(tmp_path)
+    assert "labels.csv line 4" in message and "c d.png" in message
+
+
+def test_missing_and_unreadable_tables(tmp_path):
+    assert "found none" in error_of(tmp_path)
+    (tmp_path / "test").mkdir()
+    assert "No such file" in error_of(tmp_path)
+    make(tmp_path / "test", [])
+    assert "no picture of the split test" in error_of(tmp_path)
+    make(tmp_path / "test", LINES, encoding="utf-16")
+    assert "UTF-8" in error_of(tmp_path)

@@ -1,0 +1,96 @@
+"""Examples as NumPy files."""
+
+import zlib
+
+import numpy as np
+import pytest
+
+from mtl.data import npz
+from mtl.data.examples import Examples
+from mtl.errors import DataError
+
+
+def some(n, seed=0):
+    images = np.random.default_rng(seed).integers(0, 256, (n, 64, 64, 3), np.uint8)
+    return Examples(images, ["", "007", "1234567", "5"][:n] + [str(i) for i in range(4, n)], [f"é{i}.png" for i in range(n)])
+
+
+def error_of(tmp_path, split="test"):
+    with pytest.raises(DataError) as caught:
+        npz.load(str(tmp_path), split)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    npz.save(str(tmp_path / "test.npz"), some(5))
+    got = npz.load(str(tmp_path), "test")
+    np.testing.assert_array_equal(got.images, some(5).images)
+    assert got.images.dtype == np.uint8
+    assert (got.numbers, got.names) == (some(5).numbers, some(5).names)
+    assert all(type(text) is str for text in got.numbers + got.names)
+    assert npz.load(str(tmp_path), "test", count=3).names == some(5).names[:3]
+    assert [path.name for path in tmp_path.iterdir()] == ["test.npz"]
+
+
+def test_names_are_optional(tmp_path):
+    np.savez(tmp_path / "test.npz", images=some(3).images, numbers=np.array(["", "1", "02"]))
+    got = npz.load(str(tmp_path), "test")
+    assert (got.numbers, got.names) == (["", "1", "02"], ["0", "1", "2"])
+
+
+def test_validation_is_every_tenth_of_train_by_name(tmp_path):
+    npz.save(str(tmp_path / "train.npz"), some(40))
+    train, validation = (npz.load(str(tmp_path), split) for split in ("train", "validation"))
+    held_out = [name for name in some(40).names if zlib.crc32(name.encode()) % 10 == 0]
+    assert held_out and validation.names == held_out
+    assert sorted(train.names + validation.names) == sorted(some(40).names)
+    np.testing.assert_array_equal(validation.images, some(40).images[[some(40).names.index(name) for name in held_out]])
+    npz.save(str(tmp_path / "validation.npz"), some(2))
+    assert len(npz.load(str(tmp_path), "train").names) == 40
+    assert len(npz.load(str(tmp_path), "validation").names) == 2
+
+
+@pytest.mark.parametrize("changes, reason", [
+    ({"images": np.zeros((3, 54, 54, 3), np.uint8)}, "images are uint8 [3, 54, 54, 3]"),
+    ({"images": np.zeros((3, 64, 64, 3), np.float32)}, "images are float32"),
+    ({"images": np.uint8(3)}, "cannot be read"),
+    ({"images": np.zeros((0, 64, 64, 3), np.uint8), "numbers": np.array([], str)}, "no example of the split"),
+    ({"numbers": np.array([1, 2, 3])}, "numbers are int64 [3], not 3 texts"),
+    ({"numbers": np.array(["1", "2"])}, "numbers are <U1 [2], not 3 texts"),
+    ({"numbers": np.array(["1", "x", "3"])}, "example 1: a number is written"),
+    ({"numbers": np.array(["1", None, "3"])}, "cannot be read"),
+    ({"names": np.array([b"1", b"2", b"3"])}, "names are |S1"),
+])  # fmt: skip
+def test_other_contents(tmp_path, changes, reason):
+    np.savez(tmp_path / "test.npz", **{"images": some(3).images, "numbers": np.array(["1", "2", "3"]), **changes})
+    message = error_of(tmp_path)
+    assert "test.npz" in message and reason in message
+
+
+def test_missing_fields_and_broken_files(tmp_path):
+    assert "found none" in error_of(tmp_path)
+    np.savez(tmp_path / "test.npz", images=some(1).images)
+    assert "numbers" in error_of(tmp_path)
+    (tmp_path / "test.npz").write_bytes(b"")
+    assert "not an .npz file" in error_of(tmp_path)
+    with open(tmp_path / "test.npz", "wb") as file:
+        np.save(file, some(1).images)
+    assert "not an .npz file" in error_of(tmp_path)
+    npz.save(str(tmp_path / "test.npz"), some(3))
+    whole = bytearray((tmp_path / "test.npz").read_bytes())
+    whole[5000:5100] = bytes(100)
+    (tmp_path / "test.npz").write_bytes(whole)
+    assert "CRC" in error_of(tmp_path)
+    (tmp_path / "test.npz").write_bytes(whole[:9000])
+    assert "cut short" in error_of(tmp_path)
+
+
+def test_nothing_is_left_where_saving_fails(tmp_path):
+    class Unwritable:
+        def __array__(self, *arguments, **options):
+            raise RuntimeError("no array")
+
+    with pytest.raises(RuntimeError, match="no array"):
+        npz.save(str(tmp_path / "test.npz"), some(1)._replace(images=Unwritable()))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,239 @@
+"""SVHN as MATLAB 7.3 lays it out, in tiny files of our own."""
+
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from mtl.data import images, svhn
+from mtl.errors import DataError
+
+FIELDS = ("height", "label", "left", "top", "width")
+
+
+def write_struct(path, entries, damage=None):
+    """Write a digitStruct.mat as MATLAB does: entries of (name, list of (label, left, top, width, height)); damage(file) comes last."""
+    with h5py.File(path, "w") as file:
+        refs, struct = file.create_group("#refs#"), file.create_group("digitStruct")
+        names = struct.create_dataset("name", (len(entries), 1), h5py.ref_dtype)
+        bboxes = struct.create_dataset("bbox", (len(entries), 1), h5py.ref_dtype)
+        for i, (name, boxes) in enumerate(entries):
+            characters = refs.create_dataset(f"n{i}", data=np.array([[ord(c)] for c in name], np.uint16))
+            names[i, 0] = characters.ref
+            if not boxes:
+                # A struct array without elements: its dimensions stand in the place of the values.
+                empty = refs.create_dataset(f"b{i}", data=np.array([0, 0], np.uint64))
+                empty.attrs["MATLAB_empty"] = np.uint8(1)
+                bboxes[i, 0] = empty.ref
+                continue
+            group = refs.create_group(f"b{i}")
+            for field in FIELDS:
+                values = [dict(zip(("label", "left", "top", "width", "height"), box, strict=True))[field] for box in boxes]
+                if len(boxes) == 1:
+                    group.create_dataset(field, data=np.array([values], np.float64))
+                else:
+                    cells = group.create_dataset(field, (len(boxes), 1), h5py.ref_dtype)
+                    for k, value in enumerate(values):
+                        cells[k, 0] = refs.create_dataset(f"v{i}{field}{k}", data=np.array([[value]], np.float64)).ref
+            bboxes[i, 0] = group.ref
+        if damage:
+            damage(file)
+
+
+ENTRIES = [
+    ("1.png", [(5, 6, 2, 20, 11)]),
+    ("2.png", [(2, 3, 4, 9, 12), (1, 12, 5, 8, 12), (10, 21, 6, 9, 12)]),
+    ("3.png", []),
+    ("4.png", [(10, -2, -3, 50, 60)]),
+    ("5.png", [(d, d, 1, 2, 9) for d in range(1, 8)]),
+]
+
+
+def make(directory, entries=ENTRIES, absent=(), damage=None):
+    directory.mkdir(parents=True)
+    write_struct(directory / "digitStruct.mat", entries, damage)
+    for i, (name, _) in enumerate(entries):
+        if name not in absent:
+            pixels = np.random.default_rng(i).integers(0, 256, (17 + i, 41 - i % 7, 3), np.uint8)
+            Image.fromarray(pixels).save(directory / name)
+    return directory / "digitStruct.mat"
+
+
+def error_of(function, *arguments):
+    with pytest.raises(DataError) as caught:
+        function(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_numbers_windows_and_names(tmp_path):
+    make(tmp_path / "test")
+    got = svhn.load(str(tmp_path), "test")
+    assert got.names == [name for name, _ in ENTRIES]
+    assert got.numbers == ["5", "210", "", "0", "1234567"]
+    assert got.images.shape == (5, 64, 64, 3) and got.images.dtype == np.uint8
+    # By hand: 2.png has its digits in 3..30 by 4..18, grown by 0.15 of 27 and of 14 at each side; 5.png begins left of the picture.
+    expected = {"2.png": (3 - 4.05, 4 - 2.1, 30 + 4.05, 18 + 2.1), "3.png": None, "1.png": (3, 0.35, 29, 14.65)}
+    for name, box in expected.items():
+        picture = images.read(str(tmp_path / "test" / name))
+        np.testing.assert_array_equal(got.images[got.names.index(name)], images.window(picture, box))
+
+
+def test_scalar_struct_of_one_picture_is_written_without_references(tmp_path):
+    def inline(file):
+        bbox = file["#refs#/b0"]
+        del file["digitStruct/name"], file["digitStruct/bbox"]
+        file["digitStruct/name"] = file["#refs#/n0"]
+        file["digitStruct/bbox"] = bbox
+
+    path = make(tmp_path / "test", ENTRIES[1:2], damage=inline)
+    (entry,) = svhn.entries(str(path))
+    assert (entry.name, entry.number, entry.boxes[2]) == ("2.png", "210", (21, 6, 30, 18))
+
+
+def test_absent_pictures_are_counted_on_one_line(tmp_path, capsys):
+    make(tmp_path / "test", absent=("1.png", "5.png"))
+    lines = []
+    got = svhn.load(str(tmp_path), "test", warn=lines.append)
+    assert got.names == ["2.png", "3.png", "4.png"]
+    assert len(lines) == 1 and "2 of 5" in lines[0] and "digitStruct.mat" in lines[0]
+    svhn.load(str(tmp_path), "test")
+    out, err = capsys.readouterr()
+    assert out == "" and err == lines[0] + "\n"
+
+
+def test_boxes_of_absent_pictures_are_not_read(tmp_path):
+    make(tmp_path / "test", [*ENTRIES, ("6.png", [(11, 0, 0, 5, 5)])], absent=("6.png",))
+    assert len(svhn.load(str(tmp_path), "test", warn=lambda line: None).names) == 5
+
+
+def test_no_picture_at_all(tmp_path):
+    make(tmp_path / "test", absent=[name for name, _ in ENTRIES])
+    assert "none of the 5" in error_of(svhn.load, str(tmp_path), "test")
+
+
+def test_validation_is_every_tenth_of_train_by_name(tmp_path):
+    entries = [(f"{i}.png", [(1 + i % 10, 1, 1, 9, 9)]) for i in range(1, 60)]
+    make(tmp_path / "train", entries)
+    train, validation = (svhn.load(str(tmp_path), split) for split in ("train", "validation"))
+    held_out = [name for name, _ in entries if zlib.crc32(name.encode()) % 10 == 0]
+    assert 0 < len(held_out) < 20
+    assert validation.names == held_out
+    assert train.names == [name for name, _ in entries if name not in held_out]
+
+
+def test_directory_validation_goes_before_the_held_out_part(tmp_path):
+    make(tmp_path / "train", [(f"{i}.png", [(1, 1, 1, 9, 9)]) for i in range(1, 31)])
+    make(tmp_path / "validation")
+    assert len(svhn.load(str(tmp_path), "train").names) == 30
+    assert len(svhn.load(str(tmp_path), "validation").names) == 5
+
+
+def test_train_too_small_for_validation(tmp_path):
+    make(tmp_path / "train", ENTRIES[:1])
+    assert "names no picture of the split validation" in error_of(svhn.load, str(tmp_path), "validation")
+
+
+def test_count_reads_the_first(tmp_path):
+    make(tmp_path / "extra")
+    assert svhn.load(str(tmp_path), "extra", count=2).names == ["1.png", "2.png"]
+
+
+def test_missing_places_name_what_is_there(tmp_path):
+    make(tmp_path / "extra")
+    assert "found extra" in error_of(svhn.load, str(tmp_path), "test")
+    assert "nowhere" in error_of(svhn.load, str(tmp_path / "nowhere"), "test")
+    (tmp_path / "test").mkdir()
+    assert "digitStruct.mat: no such file" in error_of(svhn.load, str(tmp_path), "test")
+
+
+def test_not_hdf5_and_cut_short(tmp_path):
+    path = make(tmp_path / "test")
+    whole = path.read_bytes()
+    for damaged in (b"", b"MATLAB 5.0 MAT-file", whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        assert "digitStruct.mat" in error_of(svhn.load, str(tmp_path), "test")
+
+
+def put(field, value):
+    """Return a damage that writes a value into the second box of the second entry."""
+
+    def damage(file):
+        file[f"#refs#/v1{field}1"][0, 0] = value
+
+    return damage
+
+
+def remove(name):
+    def damage(file):
+        del file[name]
+
+    return damage
+
+
+def null_reference(file):
+    file["#refs#/b1/label"][1, 0] = h5py.Reference()
+
+
+def fewer_labels(file):
+    del file["#refs#/b1/label"]
+    file["#refs#/b1/label"] = np.array([[4.0]])
+
+
+def many_boxes(file):
+    del file["#refs#/b1/label"]
+    file.create_dataset("#refs#/b1/label", (65, 1), np.float64)
+
+
+def text_label(file):
+    del file["#refs#/b1/label"]
+    file["#refs#/b1/label"] = np.array([[b"x"]])
+
+
+def rename(name):
+    def damage(file):
+        del file["#refs#/n1"]
+        cell = file.create_dataset("#refs#/n1", data=np.array([[ord(c)] for c in name], np.uint16))
+        file["digitStruct/name"][1, 0] = cell.ref
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage, reason",
+    [
+        (put("label", 11), "entry 2 (2.png): the label 11"),
+        (put("label", 0), "entry 2 (2.png): the label 0"),
+        (put("label", 2.5), "entry 2 (2.png): the label 2.5"),
+        (put("label", np.nan), "entry 2 (2.png): a label or a box is not finite"),
+        (put("left", np.inf), "entry 2 (2.png): a label or a box is not finite"),
+        (fewer_labels, "entry 2 (2.png): label, left, top, width and height differ"),
+        (many_boxes, "entry 2 (2.png): 65 values"),
+        (null_reference, "entry 2 (2.png)"),
+        (text_label, "entry 2 (2.png)"),
+        (remove("#refs#/b1/top"), "entry 2 (2.png)"),
+        (remove("digitStruct/bbox"), "digitStruct"),
+        (remove("digitStruct"), "digitStruct"),
+        (rename("../2.png"), "entry 2: the name '../2.png'"),
+        (rename("2\n.png"), "entry 2: the name '2\\n.png'"),
+        (rename("x" * 256), "entry 2: 256 values"),
+    ],
+)
+def test_damage_names_file_and_entry(tmp_path, damage, reason):
+    make(tmp_path / "test", damage=damage)
+    message = error_of(svhn.load, str(tmp_path), "test")
+    assert "digitStruct.mat" in message and reason in message
+
+
+def test_box_outside_the_picture(tmp_path):
+    make(tmp_path / "test", [("1.png", [(1, 500, 1, 9, 9)])])
+    message = error_of(svhn.load, str(tmp_path), "test")
+    assert "entry 1.png" in message and "outside" in message
+
+
+def test_broken_picture_is_named(tmp_path):
+    make(tmp_path / "test")
+    (tmp_path / "test" / "4.png").write_bytes(b"\x89PNG")
+    assert "4.png" in error_of(svhn.load, str(tmp_path), "test")

@@ -1,0 +1,55 @@
+"""A network trained by the command line in a few seconds, for all tests of this folder."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mtl.cli.main import run
+from mtl.data import npz
+from mtl.data.examples import Examples
+
+NUMBERS = ["7", "210", "", "48", "1234567", "90210", "3"]
+STEPS, SAVE_EVERY = 60, 30
+FLAGS = [
+    "--dataset=npz", "--bottom=mlp", "--label_smoothing=0", "--objective=linear", "--schedule=constant", "--batch_size=14",
+    f"--steps={STEPS}", f"--save_every={SAVE_EVERY}", "--log_every=20", "--threads=1",
+]  # fmt: skip
+
+
+class Trained(NamedTuple):
+    """A run directory and what it was made from."""
+
+    model_dir: str
+    data_dir: str
+    examples: Examples
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """Return seven pictures of coarse coloured patches, each with a number: no digits, but as easy to tell apart as can be."""
+    patches = np.random.default_rng(11).integers(0, 256, (len(NUMBERS), 4, 4, 3), np.uint8)
+    images = patches.repeat(16, axis=1).repeat(16, axis=2)  # [7, 64, 64, 3]
+    return Examples(images, NUMBERS, [f"{i}.png" for i in range(len(NUMBERS))])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, examples):
+    """Return a finished run on those pictures, which are train, validation and test at once."""
+    data_dir, model_dir = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("runs") / "patches"
+    for split in ("train", "validation", "test"):
+        npz.save(str(data_dir / f"{split}.npz"), examples)
+    assert run(["train", f"--model_dir={model_dir}", f"--data_dir={data_dir}", *FLAGS]) == 0
+    return Trained(str(model_dir), str(data_dir), examples)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory, examples):
+    """Return the paths of those pictures as PNG files, in order."""
+    directory = tmp_path_factory.mktemp("pictures")
+    for image, name in zip(examples.images, examples.names):
+        Image.fromarray(image).save(directory / name)
+    return [str(directory / name) for name in examples.names]
+
+

@@ -1,0 +1,51 @@
+"""What several tests of the core share: the loss by float64 NumPy, random batches, and placeholders to feed them to."""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from mtl.tasks import NUMBER_TASKS
+
+
+def softmax(logits):
+    """Return the softmax over the last axis, in float64."""
+    powers = np.exp(np.float64(logits) - np.max(np.float64(logits), axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def mean_cross_entropy(logits, labels):
+    """Return the mean over the batch of -sum(label * log softmax(logit)), in float64."""
+    logits = np.float64(logits)
+    largest = logits.max(axis=-1, keepdims=True)
+    log_probs = logits - largest - np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
+    return -(np.float64(labels) * log_probs).sum(axis=-1).mean()
+
+
+def random_batch(rng, batch, tasks=NUMBER_TASKS):
+    """Draw a batch, wild or nearly right, its labels hard or soft.
+
+    Margins end at 4: beyond, float32 itself loses the digits of a cross entropy near 0, and no formula could be told by them.
+
+    Returns:
+      two dicts task name -> float32 [batch, classes]: logits, and labels as rows of probabilities.
+    """
+    logits, labels = {}, {}
+    near = rng.random() < 0.5
+    for task in tasks:
+        hard = np.eye(task.classes)[rng.integers(task.classes, size=batch)]
+        share = rng.choice([0.0, 0.1, 0.7])
+        labels[task.name] = np.float32((1 - share) * hard + share * rng.dirichlet(np.ones(task.classes), size=batch))
+        noise = rng.normal(size=hard.shape) * 10 ** rng.uniform(-2, 1)
+        logits[task.name] = np.float32(0.1 * noise + rng.uniform(0, 4) * hard if near else noise)
+    return logits, labels
+
+
+def placeholders(tasks=NUMBER_TASKS):
+    """Return two dicts task name -> float32 placeholder [batch, classes]: logits and labels."""
+    logits = {task.name: tf.placeholder(tf.float32, [None, task.classes], f"logits_{task.name}") for task in tasks}
+    labels = {task.name: tf.placeholder(tf.float32, [None, task.classes], f"labels_{task.name}") for task in tasks}
+    return logits, labels
+
+
+def feed(*pairs):
+    """Join (dict of placeholders, dict of values) pairs into one feed_dict."""
+    return {tensors[name]: values[name] for tensors, values in pairs for name in tensors}

@@ -1,0 +1,81 @@
+"""The shared bottoms: shapes, names, and where dropout sits."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from mtl import bottoms
+
+FEATURES = {"mlp": 256, "small": 256, "base": 512}
+CONVOLUTIONS = {"mlp": [], "small": [32, 64, 96, 128], "base": [32, 64, 64, 128, 128, 192]}
+POOLS = {"mlp": 0, "small": 4, "base": 4}
+
+
+def build(name, height=21, width=13, dropout=0.0):
+    images = tf.placeholder(tf.float32, [None, height, width, 3], "images")
+    step = tf.placeholder(tf.int64, [], "step")
+    with tf.variable_scope("shared"):
+        return images, step, bottoms.BOTTOMS[name](images, dropout=dropout, seed=3, step=step)
+
+
+def test_every_bottom_is_tested_here():
+    assert list(bottoms.BOTTOMS) == list(FEATURES) == list(CONVOLUTIONS) == list(POOLS)
+
+
+@pytest.mark.parametrize("name", bottoms.BOTTOMS)
+def test_images_become_one_feature_vector_each(name):
+    with tf.Graph().as_default(), tf.Session() as session:
+        images, _, features = build(name)
+        assert features.dtype == tf.float32 and features.shape.as_list() == [None, FEATURES[name]]
+        session.run(tf.global_variables_initializer())
+        x = np.random.default_rng(1).normal(size=[5, 21, 13, 3])
+        out = session.run(features, {images: x})
+        assert out.shape == (5, FEATURES[name])
+        assert out.min() == 0.0 < out.max()  # rectified, and alive
+        # Each image stands alone: a batch of one gives the same vector as its row of a batch of five.
+        np.testing.assert_allclose(session.run(features, {images: x[2:3]}), out[2:3], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", bottoms.BOTTOMS)
+@pytest.mark.parametrize("height, width", [(54, 54), (21, 13)])
+def test_variables_lie_under_shared_with_the_documented_sizes(name, height, width):
+    with tf.Graph().as_default():
+        build(name, height, width)
+        shapes = {variable.op.name: variable.shape.as_list() for variable in tf.global_variables()}
+    expected, channels = {}, 3
+    for number, filters in enumerate(CONVOLUTIONS[name], start=1):
+        expected[f"shared/conv{number}/w"] = [3, 3, channels, filters]
+        expected[f"shared/conv{number}/b"] = [filters]
+        channels = filters
+    shrink = 2 ** POOLS[name]
+    expected["shared/dense1/w"] = [math.ceil(height / shrink) * math.ceil(width / shrink) * channels, FEATURES[name]]
+    expected["shared/dense1/b"] = [FEATURES[name]]
+    assert shapes == expected
+
+
+@pytest.mark.parametrize("name", ["small", "base"])
+def test_54_pixels_shrink_to_27_14_7_4(name):
+    with tf.Graph().as_default() as graph:
+        build(name, 54, 54)
+        pools = [op.outputs[0].shape.as_list()[1:3] for op in graph.get_operations() if op.type == "MaxPool"]
+    assert pools == [[27, 27], [14, 14], [7, 7], [4, 4]]
+
+
+@pytest.mark.parametrize("name", bottoms.BOTTOMS)
+def test_dropout_falls_on_the_features_and_follows_the_step(name):
+    with tf.Graph().as_default(), tf.Session() as session:
+        images, step, whole = build(name)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True), tf.variable_scope("shared"):
+            dropped = bottoms.BOTTOMS[name](images, dropout=0.5, seed=3, step=step)
+        session.run(tf.global_variables_initializer())
+        x = np.random.default_rng(2).normal(size=[7, 21, 13, 3])
+        full, first, again, later = (
+            session.run(tensor, {images: x, step: at}) for tensor, at in ((whole, 1), (dropped, 1), (dropped, 1), (dropped, 2))
+        )
+        np.testing.assert_array_equal(first, again)
+        assert np.any((first == 0) != (later == 0))
+        alive = full > 0
+        assert 0.4 < np.mean(first[alive] == 0) < 0.6
+        np.testing.assert_allclose(first[first != 0], 2 * full[first != 0], rtol=1e-5)

@@ -1,0 +1,328 @@
+"""mtl.checkpoint with variables of a few numbers: what is found, what is refused, and that nothing is half written."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from mtl import checkpoint, config
+from mtl.errors import DataError
+
+W = np.arange(12, dtype=np.float32).reshape(3, 4) + 0.25
+B = np.array([7, -2, 5], np.int64)
+
+
+def touch(path):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8"):
+        pass
+
+
+def one_line(error, *parts):
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message, message
+    return message
+
+
+def write(directory, values, step=3):
+    """Save variables of these names and values as step 3 of a run; return the checkpoint's path."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        variables = {name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True) for name, value in values.items()}
+        session.run(tf.global_variables_initializer())
+        checkpoint.save(tf.train.Saver(variables, save_relative_paths=True), session, str(directory), step)
+    return os.path.join(str(directory), f"model.ckpt-{step}")
+
+
+def read(path, shapes):
+    """Restore variables name -> (shape, dtype), all zero before; return their values, also where `restore` fails."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        variables = {
+            name: tf.get_variable(name, shape, dtype, initializer=tf.zeros_initializer(), use_resource=True)
+            for name, (shape, dtype) in shapes.items()
+        }
+        session.run(tf.global_variables_initializer())
+        checkpoint.restore(session, variables, path)
+        return session.run(variables)
+
+
+SHAPES = {"top/w": ([3, 4], tf.float32), "top/b": ([3], tf.int64)}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("saved"), {"top/w": W, "top/b": B})
+
+
+@pytest.fixture
+def copied(saved, tmp_path):
+    """The path of a copy that a test may spoil."""
+    shutil.copytree(os.path.dirname(saved), tmp_path, dirs_exist_ok=True)
+    return str(tmp_path / os.path.basename(saved))
+
+
+# -- finding -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_is_the_one_of_the_highest_step(tmp_path):
+    for name in ["model.ckpt-9.index", "model.ckpt-10.index", "model.ckpt-200.index"]:
+        touch(str(tmp_path / name))
+    # None of these is a complete checkpoint of the run.
+    for name in ["model.ckpt-999.data-00000-of-00001", "model.ckpt-1000.index.tmp", "xmodel.ckpt-1001.index", "modelXckpt-1002.index",
+                 "model.ckpt-.index", "model.ckpt--5.index", "other-3000.index", "best/model.ckpt-4000.index"]:
+        touch(str(tmp_path / name))
+    assert checkpoint.newest(str(tmp_path)) == str(tmp_path / "model.ckpt-200")
+    assert checkpoint.all_of(str(tmp_path)) == [str(tmp_path / f"model.ckpt-{step}") for step in (9, 10, 200)]
+
+
+def test_the_file_checkpoint_is_not_believed(tmp_path):
+    touch(str(tmp_path / "model.ckpt-7.index"))
+    (tmp_path / "checkpoint").write_bytes(b"\xff\x00 damaged")
+    assert checkpoint.newest(str(tmp_path)) == str(tmp_path / "model.ckpt-7")
+
+
+def test_no_directory_or_an_empty_one_holds_no_checkpoint(tmp_path):
+    touch(str(tmp_path / "file"))
+    for path in (tmp_path, tmp_path / "absent", tmp_path / "file"):
+        assert checkpoint.newest(str(path)) is None
+        assert checkpoint.all_of(str(path)) == []
+
+
+@pytest.mark.parametrize("path, step", [("model.ckpt-0", 0), ("a-7/model.ckpt-120", 120), ("/x/best/model.ckpt-42", 42), ("mine-3", 3)])
+def test_step_of(path, step):
+    assert checkpoint.step_of(path) == step
+
+
+@pytest.mark.parametrize("path", ["model.ckpt", "model.ckpt-", "model.ckpt-3.index", "a-7/model.ckpt", ""])
+def test_step_of_another_path(path):
+    with pytest.raises(DataError) as error:
+        checkpoint.step_of(path)
+    one_line(error, path, "not the path of a checkpoint")
+
+
+def test_find(tmp_path):
+    run = str(tmp_path)
+    touch(f"{run}/model.ckpt-8.index")
+    touch(f"{run}/model.ckpt-12.index")
+    assert checkpoint.find(run) == checkpoint.find(run, "last") == f"{run}/model.ckpt-12", "no best was kept"
+    touch(f"{run}/best/model.ckpt-4.index")
+    assert checkpoint.find(run) == checkpoint.find(run, "best") == f"{run}/best/model.ckpt-4"
+    assert checkpoint.find(run, "last") == f"{run}/model.ckpt-12"
+    for which in (f"{run}/model.ckpt-8", f"{run}/model.ckpt-8.index"):
+        assert checkpoint.find("elsewhere", which) == f"{run}/model.ckpt-8"
+
+
+def test_find_where_there_is_none(tmp_path):
+    for which in ("best", "last"):
+        for directory in (str(tmp_path), str(tmp_path / "absent")):
+            with pytest.raises(DataError) as error:
+                checkpoint.find(directory, which)
+            one_line(error, directory, "mtl train --model_dir=")
+    touch(str(tmp_path / "model.ckpt-5.index"))
+    with pytest.raises(DataError) as error:
+        checkpoint.find(str(tmp_path), str(tmp_path / "model.ckpt-6"))
+    one_line(error, tmp_path / "model.ckpt-6", "--checkpoint")
+    with pytest.raises(DataError):
+        checkpoint.find(str(tmp_path), str(tmp_path))
+
+
+# -- reading weights -------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_saved_comes_back(saved):
+    found = read(saved, SHAPES)
+    np.testing.assert_array_equal(found["top/w"], W)
+    np.testing.assert_array_equal(found["top/b"], B)
+
+
+def test_a_part_may_be_restored(saved):
+    np.testing.assert_array_equal(read(saved, {"top/b": SHAPES["top/b"]})["top/b"], B)
+
+
+@pytest.mark.parametrize(
+    "wrong, parts",
+    [
+        ({"top/w": ([3, 4], tf.float32), "bottom/w": ([2], tf.float32)}, ["no variable bottom/w", "--bottom"]),
+        ({"top/w": ([4, 3], tf.float32)}, ["variable top/w", "[3, 4]", "[4, 3]", "--bottom"]),
+        ({"top/w": ([12], tf.float32)}, ["variable top/w", "[3, 4]", "[12]"]),
+        ({"top/b": ([3], tf.int32)}, ["variable top/b", "int64", "int32"]),
+        ({"top/b": ([], tf.int64)}, ["variable top/b", "[3]", "[]"]),
+    ],
+    ids=["missing", "transposed", "flat", "dtype", "scalar"],
+)
+def test_another_networks_weights_are_refused(saved, wrong, parts):
+    with pytest.raises(DataError) as error:
+        read(saved, wrong)
+    one_line(error, saved, *parts)
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+def test_no_damaged_byte_passes_for_good(copied, suffix):
+    """Flip one byte after the other: the values come back as they were, or a DataError names the file."""
+    with open(copied + suffix, "rb") as file:
+        whole = file.read()
+    refused = 0
+    for at in range(0, len(whole), 1 if len(whole) < 100 else 5):
+        with open(copied + suffix, "wb") as file:
+            file.write(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            found = read(copied, SHAPES)
+        except DataError as error:
+            assert copied in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found["top/w"], W)
+            np.testing.assert_array_equal(found["top/b"], B)
+    assert refused > 10
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("kept", [0, 1, 30, -1])
+def test_a_truncated_file_is_refused(copied, suffix, kept):
+    with open(copied + suffix, "rb") as file:
+        whole = file.read()
+    with open(copied + suffix, "wb") as file:
+        file.write(whole[:kept])
+    with pytest.raises(DataError) as error:
+        read(copied, SHAPES)
+    one_line(error, copied, "cannot be read")
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("content", [b"this is no checkpoint\nat all\n" * 9, b"\x00" * 500, None], ids=["text", "zeros", "absent"])
+def test_garbage_is_refused(copied, suffix, content):
+    os.remove(copied + suffix)
+    if content is not None:
+        with open(copied + suffix, "wb") as file:
+            file.write(content)
+    with pytest.raises(DataError) as error:
+        read(copied, SHAPES)
+    one_line(error, copied, "cannot be read")
+
+
+def test_saving_where_nothing_can_be_written(tmp_path):
+    touch(str(tmp_path / "file"))
+    with pytest.raises(DataError) as error:
+        write(tmp_path / "file" / "run", {"top/b": B}, step=17)
+    one_line(error, tmp_path / "file" / "run", "step 17")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    class Full:
+        def save(self, *args, **kwargs):
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device\n\nmany more lines")
+
+    with pytest.raises(DataError) as error:
+        checkpoint.save(Full(), None, str(tmp_path), 5)
+    one_line(error, tmp_path, "step 5", "No space left on device", "make room")
+
+
+# -- the texts -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_records_are_written_whole(tmp_path):
+    run = tmp_path / "a" / "run"
+    rows = [{"step": 4, "sequence_accuracy": 0.25, "cost": None}, {"step": 8, "sequence_accuracy": 0.5, "cost": -1.5}]
+    checkpoint.write_records(str(run), {"config.json": "{}\n", "flags.flags": "--größe=1\n"}, rows)
+    assert sorted(os.listdir(run)) == ["config.json", "flags.flags", "metrics.jsonl"]
+    assert (run / "flags.flags").read_text(encoding="utf-8") == "--größe=1\n"
+    assert [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] == rows
+    checkpoint.write_records(str(run), {}, rows[:1])
+    assert [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] == rows[:1]
+    assert (run / "config.json").read_text() == "{}\n"
+
+
+@pytest.mark.parametrize("moment", ["write", "replace"])
+def test_a_text_cut_off_leaves_the_one_before(tmp_path, monkeypatch, moment):
+    checkpoint.write_records(str(tmp_path), {"config.json": "old\n"}, [])
+
+    class Cut:
+        def __init__(self, path):
+            self.path = path
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *unused):
+            pass
+
+        def write(self, text):
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(text[: len(text) // 2])
+            raise OSError(28, "No space left on device")
+
+    def no_replace(source, target):
+        raise OSError(5, "Input/output error")
+
+    if moment == "write":
+        monkeypatch.setattr(checkpoint, "open", lambda path, *args, **kwargs: Cut(path), raising=False)
+    else:
+        monkeypatch.setattr(checkpoint.os, "replace", no_replace)
+    with pytest.raises(DataError) as error:
+        checkpoint.write_records(str(tmp_path), {"config.json": "new and longer\n"}, [])
+    monkeypatch.undo()
+    one_line(error, tmp_path, "cannot be written")
+    assert (tmp_path / "config.json").read_text() == "old\n"
+
+
+def test_records_into_a_file_are_refused(tmp_path):
+    touch(str(tmp_path / "file"))
+    with pytest.raises(DataError) as error:
+        checkpoint.write_records(str(tmp_path / "file"), {"config.json": "{}"}, [])
+    one_line(error, tmp_path / "file")
+
+
+def test_the_record_comes_back(tmp_path):
+    record = config.Config(bottom="mlp", steps=7, learning_rate=0.5, data_dir="dätä")
+    checkpoint.write_records(str(tmp_path), {"config.json": json.dumps({"config": record.to_dict(), "tasks": []})}, [])
+    assert checkpoint.read_config(str(tmp_path)) == record
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"config": null}', b'{"config": []}', b'{"config": {"steps": "many"}}',
+     b'{"config": {"colour": 1}}', b'{"config": {"steps": 1', b"\xff\xfe\x00", b'{"config": "x"}'],
+)  # fmt: skip
+def test_what_is_no_record_is_refused(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(DataError) as error:
+        checkpoint.read_config(str(tmp_path))
+    one_line(error, tmp_path / "config.json", "not the record of a run")
+
+
+def test_no_record_is_refused(tmp_path):
+    with pytest.raises(DataError) as error:
+        checkpoint.read_config(str(tmp_path))
+    one_line(error, tmp_path / "config.json", "no such file", "mtl train --model_dir=")
+    os.mkdir(tmp_path / "config.json")
+    with pytest.raises(DataError) as error:
+        checkpoint.read_config(str(tmp_path))
+    one_line(error, tmp_path / "config.json")
+
+
+ROWS = [{"step": step, "sequence_accuracy": step / 100} for step in (10, 20, 30)]
+
+
+def metrics(tmp_path, text):
+    (tmp_path / "metrics.jsonl").write_text(text)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("up_to, kept", [(0, 0), (9, 0), (10, 1), (29, 2), (30, 3), (1000, 3)])
+def test_metrics_up_to_a_step(tmp_path, up_to, kept):
+    run = metrics(tmp_path, "".join(json.dumps(row) + "\n" for row in ROWS))
+    assert checkpoint.read_metrics(run, up_to) == ROWS[:kept]
+
+
+@pytest.mark.parametrize("end", ['{"step": 20, "sequ', "\x00\x00\x00", "7\n", "[]\n", '{"cost": 1}\n', '{"step": "20"}\n', "\n"])
+def test_a_damaged_line_ends_the_metrics(tmp_path, end):
+    run = metrics(tmp_path, json.dumps(ROWS[0]) + "\n" + end)
+    assert checkpoint.read_metrics(run, 100) == ROWS[:1]
+
+
+def test_a_run_without_metrics_has_none(tmp_path):
+    assert checkpoint.read_metrics(str(tmp_path), 100) == []

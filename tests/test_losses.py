@@ -1,0 +1,270 @@
+"""The cost for any tasks: edges of the clip, identities of the log, smoothing."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from hypothesis import given, settings, strategies as st
+
+import helpers
+from mtl import losses
+from mtl.tasks import Task
+
+HYPOTHESIS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+MEANS = st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=3)
+THREE = (Task("colour", 3), Task("shape", 7), Task("size", 5))
+
+# -- the clip, value by value ----------------------------------------------------------------------------------------------------------
+
+FLOOR, CEILING = math.log(1e-37), math.log(1e37)
+
+
+@pytest.mark.parametrize(
+    "mean, log, slope",
+    [
+        (0.0, FLOOR, 0.0),  # below the floor the gradient is dead
+        (1e-38, FLOOR, 0.0),
+        (9.9e-38, FLOOR, 0.0),
+        (1e-37, FLOOR, 1e37),  # the boundary belongs to the living side
+        (1.1e-37, math.log(1.1e-37), 1 / 1.1e-37),
+        (1e-10, -23.02585, 1e10),
+        (0.1, -2.302585, 10.0),
+        (1.0, 0.0, 1.0),  # below a cross entropy of 1 the cost is negative
+        (2.3026, 0.83404, 0.4342917),
+        (9e36, math.log(9e36), 1 / 9e36),
+        (1e37, CEILING, 1e-37),
+        (1.1e37, CEILING, 0.0),
+        (math.inf, CEILING, 0.0),  # an infinite loss shows as a finite 85.2 that nothing pulls down
+        (math.nan, math.nan, 0.0),
+    ],
+)
+def test_edges_of_the_clip(mean, log, slope):
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [])
+        cost = losses.sum_of_logs([x])
+        value, gradient = session.run([cost, tf.gradients(cost, x)[0]], {x: np.float32(mean)})
+    assert value == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
+    assert gradient == pytest.approx(slope, rel=1e-5, abs=0)
+
+
+def test_the_floor_is_85_below_zero():
+    assert FLOOR == pytest.approx(-85.1956, abs=1e-4) and CEILING == pytest.approx(85.1956, abs=1e-4)
+    assert (losses.CLIP_FLOOR, losses.CLIP_CEILING) == (1e-37, 1e37)
+
+
+def run(objective, logits, labels):
+    """Return the value of an objective, its gradient by the logits, and the raw cross entropies."""
+    tasks = [Task(name, rows.shape[1]) for name, rows in logits.items()]
+    with tf.Graph().as_default(), tf.Session() as session:
+        tensors, rows = helpers.placeholders(tasks)
+        cost = objective(tensors, rows)
+        slopes = dict(zip(tensors, tf.gradients(cost, list(tensors.values()))))
+        fetches = [cost, slopes, losses.cross_entropies(tensors, rows)]
+        return session.run(fetches, helpers.feed((tensors, logits), (rows, labels)))
+
+
+@pytest.mark.parametrize("wrong, raw", [([-math.inf, 0, 0], math.inf), ([-3e38, 3e38, 0], math.inf)])
+def test_an_infinite_cross_entropy_hides_behind_the_clip_but_not_in_the_raw_values(wrong, raw):
+    value, slopes, means = run(losses.log_sum, {"a": np.float32([wrong])}, {"a": np.float32([[1, 0, 0]])})
+    assert value == pytest.approx(CEILING, rel=1e-6)
+    assert not slopes["a"].any()
+    assert means["a"] == raw
+
+
+def test_a_nan_comes_through_to_the_cost():
+    value, _, means = run(losses.log_sum, {"a": np.float32([[math.nan, 0, 0]])}, {"a": np.float32([[1, 0, 0]])})
+    assert math.isnan(value) and math.isnan(means["a"])
+
+
+def test_float32_reaches_exactly_zero_near_a_margin_of_17():
+    assert run(losses.log_sum, {"a": np.float32([[16, 0]])}, {"a": np.float32([[1, 0]])})[2]["a"] > 0
+    value, slopes, means = run(losses.log_sum, {"a": np.float32([[18, 0]])}, {"a": np.float32([[1, 0]])})
+    assert means["a"] == 0 and value == pytest.approx(FLOOR, rel=1e-6) and not slopes["a"].any()
+
+
+@pytest.mark.parametrize("margin, slope", [(1, -0.77), (5, -0.99), (10, -1.0), (15, -1.0)])
+def test_a_solved_task_keeps_pulling_at_full_strength(margin, slope):
+    # Two classes: d log(CE) / d logit = -(1 - p) / CE with p = sigmoid(margin), which goes to -1 and not to 0.
+    gradient = run(losses.log_sum, {"a": np.float32([[margin, 0]])}, {"a": np.float32([[1, 0]])})[1]["a"][0, 0]
+    exact = -1 / (1 + math.exp(margin)) / math.log1p(math.exp(-margin))
+    assert exact == pytest.approx(slope, abs=0.2 if margin == 1 else 0.01)
+    assert gradient == pytest.approx(exact, rel=0.1 if margin == 15 else 2e-3)  # float32 leaves few digits of so small a loss
+
+
+# -- any tasks -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_values_and_gradients_for_any_tasks(count):
+    rng = np.random.default_rng(count)
+    for batch in (1, 2, 13):
+        logits, labels = helpers.random_batch(rng, batch, THREE[:count])
+        means = {name: helpers.mean_cross_entropy(logits[name], labels[name]) for name in logits}
+        for objective, value, weight in (
+            (losses.log_sum, sum(math.log(mean) for mean in means.values()), lambda mean: 1 / mean),
+            (losses.linear, sum(means.values()), lambda mean: 1.0),
+        ):
+            got, slopes, raw = run(objective, logits, labels)
+            assert got == pytest.approx(value, rel=1e-5, abs=1e-5)
+            assert raw == pytest.approx(means, rel=1e-5)
+            for name in logits:
+                closed = weight(means[name]) * (helpers.softmax(logits[name]) - labels[name]) / batch
+                np.testing.assert_allclose(slopes[name], closed, rtol=1e-4, atol=1e-5 * np.abs(closed).max())
+
+
+def test_the_order_and_the_surplus_of_labels_do_not_matter():
+    logits, labels = helpers.random_batch(np.random.default_rng(5), 7, THREE)
+    turned = dict(reversed(list(labels.items())), unused=np.zeros([7, 2], np.float32))
+    with tf.Graph().as_default(), tf.Session() as session:
+        one, two = session.run([losses.log_sum(logits, labels), losses.log_sum(logits, turned)])
+    assert one == two
+
+
+def test_the_registers_hold_the_functions():
+    assert losses.OBJECTIVES == {"log_sum": losses.log_sum, "linear": losses.linear}
+    assert losses.OBJECTIVES.keys() == losses.OBJECTIVES_OF_MEANS.keys()
+
+
+@pytest.mark.parametrize("name", losses.OBJECTIVES)
+def test_an_objective_is_its_formula_of_the_means(name):
+    logits, labels = helpers.random_batch(np.random.default_rng(6), 7, THREE)
+    with tf.Graph().as_default(), tf.Session() as session:
+        whole = losses.OBJECTIVES[name](logits, labels)
+        formula = losses.OBJECTIVES_OF_MEANS[name](list(losses.cross_entropies(logits, labels).values()))
+        one, two = session.run([whole, formula])
+    assert one == two
+
+
+def test_a_row_of_zeros_counts_as_a_perfect_answer():
+    # The documented hazard: tf.one_hot makes such a row of a class out of range, and the cost gets better by it.
+    logits = np.random.default_rng(7).normal(size=[3, 5]).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        rows = tf.one_hot([2, 5, -1], 5)
+        mean, value = session.run([losses.mean_cross_entropy(logits, rows), rows])
+        assert not value[1:].any()
+        alone = session.run(losses.mean_cross_entropy(logits[:1], value[:1]))
+        assert mean == pytest.approx(alone / 3, rel=1e-6)
+        assert session.run(losses.log_sum({"a": logits[1:]}, {"a": value[1:]})) == pytest.approx(FLOOR, rel=1e-6)
+
+
+def test_an_empty_batch_is_nan_and_no_perfect_answer():
+    with tf.Graph().as_default(), tf.Session() as session:
+        empty = np.zeros([0, 5], np.float32)
+        assert math.isnan(session.run(losses.log_sum({"a": empty}, {"a": empty})))
+
+
+# -- identities of the sum of logs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_means():
+    """A function (fetch, means) -> value in one graph: log_sum, linear and GLS = (product)^(1/n) of three means, and their gradients."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        means = tf.placeholder(tf.float32, [3])
+        a, b, c = tf.unstack(means)
+        tensors = {
+            "log_sum": losses.sum_of_logs([a, b, c]),
+            "linear": losses.plain_sum([a, b, c]),
+            "gls": tf.pow(a, 1 / 3) * tf.pow(b, 1 / 3) * tf.pow(c, 1 / 3),
+            "uw_o": tf.reduce_sum(means * tf.stop_gradient(1.0 / means)),
+        }
+        tensors |= {"d " + name: tf.gradients(tensor, means)[0] for name, tensor in tensors.items()}
+        yield lambda name, value: session.run(tensors[name], {means: np.float32(value)})
+
+
+@HYPOTHESIS
+@given(MEANS)
+def test_formulas_of_means_by_numpy(of_means, means):
+    means = np.float64(np.float32(means))
+    size = np.abs(np.log(means)).sum() + 1e-3
+    assert abs(of_means("log_sum", means) - np.log(means).sum()) <= 1e-5 * size
+    np.testing.assert_allclose(of_means("linear", means), means.sum(), rtol=1e-5)
+    np.testing.assert_allclose(of_means("d log_sum", means), 1 / means, rtol=1e-5)
+    np.testing.assert_array_equal(of_means("d linear", means), np.ones(3))
+
+
+@HYPOTHESIS
+@given(MEANS)
+def test_the_gradient_of_the_geometric_mean_is_that_of_the_log_times_gls_over_n(of_means, means):
+    np.testing.assert_allclose(of_means("d gls", means), of_means("gls", means) / 3 * of_means("d log_sum", means), rtol=1e-4)
+
+
+@HYPOTHESIS
+@given(MEANS)
+def test_the_optimal_uncertainty_weights_give_the_same_gradient(of_means, means):
+    np.testing.assert_allclose(of_means("d uw_o", means), of_means("d log_sum", means), rtol=1e-5)
+
+
+@HYPOTHESIS
+@given(MEANS, st.integers(0, 2), st.floats(1e-6, 1e6))
+def test_rescaling_a_loss_adds_a_constant_and_leaves_the_other_gradients(of_means, means, which, scale):
+    rescaled = np.float64(np.float32(means))
+    rescaled[which] *= scale
+    moved = np.float64(of_means("log_sum", rescaled)) - of_means("log_sum", means)
+    assert moved == pytest.approx(math.log(scale), abs=1e-4)
+    # d/dL of log(scale * L) is 1 / L still: the chain rule's factor `scale` cancels.
+    slopes = of_means("d log_sum", rescaled)
+    slopes[which] *= scale
+    np.testing.assert_allclose(slopes, of_means("d log_sum", means), rtol=1e-5)
+
+
+def test_rescaling_holds_through_a_network():
+    # Three heads on one shared matrix: the gradient at the shared matrix is what the identities are about.
+    rng = np.random.default_rng(8)
+    x, shared = rng.normal(size=[5, 4]), rng.normal(size=[4, 6])
+    tops = [rng.normal(size=[6, task.classes]) for task in THREE]
+    _, labels = helpers.random_batch(rng, 5, THREE)
+    with tf.Graph().as_default(), tf.Session() as session:
+        w = tf.constant(np.float32(shared))
+        hidden = tf.tanh(tf.matmul(np.float32(x), w))
+        means = [losses.mean_cross_entropy(tf.matmul(hidden, np.float32(top)), labels[task.name]) for top, task in zip(tops, THREE)]
+        gls = tf.pow(means[0] * means[1] * means[2], 1 / 3)
+        log, scaled, geometric, size, *single = session.run(
+            [
+                tf.gradients(losses.sum_of_logs(means), w)[0],
+                tf.gradients(losses.sum_of_logs([1000.0 * means[0], means[1], 0.001 * means[2]]), w)[0],
+                tf.gradients(gls, w)[0],
+                gls,
+                *[tf.gradients(mean, w)[0] / mean for mean in means],
+            ]
+        )
+    np.testing.assert_allclose(log, sum(single), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(scaled, log, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(geometric, size / 3 * log, rtol=1e-4, atol=1e-6)
+
+
+# -- smoothing -------------------------------------------------------------------------------------------------------------------------
+
+
+def smooth(classes, depth, smoothing):
+    with tf.Graph().as_default(), tf.Session() as session:
+        return session.run(losses.smooth(tf.constant(classes, tf.int32), depth, smoothing))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("depth", [7, 11])
+def test_smooth_rows_are_probabilities(smoothing, depth):
+    classes = [0, 3, depth - 1, 3]
+    rows = smooth(classes, depth, smoothing)
+    assert rows.dtype == np.float32 and rows.shape == (4, depth)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(rows, (1 - smoothing) * np.eye(depth)[classes] + smoothing / depth, rtol=1e-5)
+    np.testing.assert_array_equal(rows.argmax(axis=1), classes)
+
+
+def test_without_smoothing_rows_are_exactly_one_hot():
+    np.testing.assert_array_equal(smooth([2, 0, 4], 5, 0.0), np.eye(5)[[2, 0, 4]])
+    with tf.Graph().as_default() as graph:
+        losses.smooth(tf.constant([1, 2], tf.int32), 5, 0.0)
+        assert not {"Mul", "Add", "AddV2"} & {op.type for op in graph.get_operations()}
+
+
+def test_smoothing_bounds_the_cross_entropy_from_below():
+    # No logits do better than the labels' own entropy, so the weight 1 / loss stays below 1 / entropy.
+    rows = np.float64(smooth([3], 11, 0.1))
+    entropy = -(rows * np.log(rows)).sum()
+    best = run(losses.log_sum, {"a": np.float32(np.log(rows))}, {"a": np.float32(rows)})
+    assert best[2]["a"] == pytest.approx(entropy, rel=1e-5) and np.abs(best[1]["a"]).max() < 1e-6
+    for margin in (0.0, 2.0, 40.0):
+        assert run(losses.log_sum, {"a": np.float32(margin * np.eye(11)[[3]])}, {"a": np.float32(rows)})[2]["a"] > entropy

@@ -1,0 +1,257 @@
+"""The network: names, sharing, reachability, and what the outputs do not depend on.
+
+tests/golden/variables_<bottom>.txt freeze names and shapes of all that a checkpoint of a run holds, Adam's slots among them. They are a
+contract: checkpoints of old runs are read by these names. Only a change that is meant makes them again, from the project's directory:
+
+    PYTHONPATH=. python tests/test_model.py
+"""
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from mtl import bottoms, layers, model, train
+from mtl.config import CHANNELS, CROP, Config
+from mtl.tasks import NUMBER_TASKS, Task
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+NAMES = [task.name for task in NUMBER_TASKS]
+SIZE = (21, 13, 3)  # small, odd and distinct, so that no axis is taken for another
+
+
+def images_of(size=SIZE):
+    return tf.placeholder(tf.float32, [None, *size], "images")
+
+
+def random_images(count, seed=1):
+    return np.random.default_rng(seed).random([count, *SIZE], np.float32)
+
+
+# -- names -----------------------------------------------------------------------------------------------------------------------------
+
+
+def lines(variables):
+    """Return "name shape" of each variable, shape as 3x3x32x64, sorted by name."""
+    return sorted(f"{variable.op.name} {'x'.join(map(str, variable.shape.as_list())) or 'scalar'}" for variable in variables)
+
+
+def variables_of_a_run(bottom):
+    with tf.Graph().as_default():
+        train.build(Config(bottom=bottom))
+        return lines(tf.global_variables())
+
+
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_the_variables_of_a_run_are_the_golden_ones(bottom):
+    assert variables_of_a_run(bottom) == (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_the_network_holds_the_weights_among_them(bottom):
+    golden = (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()
+    weights = [line for line in golden if line.split()[0].endswith(("/w", "/b"))]
+    with tf.Graph().as_default():
+        model.build(images_of((CROP, CROP, CHANNELS)), bottom=bottom)
+        assert lines(tf.global_variables()) == lines(tf.trainable_variables()) == weights
+
+
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_the_golden_names_follow_the_contract(bottom):
+    names = [line.split()[0] for line in (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()]
+    weights = {name for name in names if name.endswith(("/w", "/b"))}
+    assert {name.split("/")[0] for name in weights} == {"shared", *NAMES}
+    assert all(f"{task}/{kind}" in weights for task in NAMES for kind in "wb")
+    slots = {f"{name}/{slot}" for name in weights for slot in ("Adam", "Adam_1")}
+    assert set(names) == weights | slots | {"beta1_power", "beta2_power", "global_step"}
+
+
+def test_outputs_come_in_the_order_and_size_of_the_tasks():
+    with tf.Graph().as_default():
+        net = model.build(images_of())
+        assert list(net.logits) == list(net.log_probs) == NAMES
+        for task in NUMBER_TASKS:
+            assert net.logits[task.name].shape.as_list() == net.log_probs[task.name].shape.as_list() == [None, task.classes]
+        assert net.features.shape.as_list() == [None, 256]
+
+
+def test_any_tasks_will_do():
+    with tf.Graph().as_default():
+        net = model.build(images_of(), tasks=[Task("colour", 3), Task("shape", 5)], bottom="mlp")
+        assert {name: tensor.shape.as_list() for name, tensor in net.logits.items()} == {"colour": [None, 3], "shape": [None, 5]}
+        assert {variable.op.name.split("/")[0] for variable in tf.global_variables()} == {"shared", "colour", "shape"}
+
+
+# -- values ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_top_is_one_dense_layer_on_the_features():
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = images_of()
+        net = model.build(images, seed=3)
+        weights = {variable.op.name: variable for variable in tf.global_variables()}
+        session.run(tf.global_variables_initializer())
+        session.run([weights[f"{name}/b"].assign(tf.range(float(weights[f"{name}/b"].shape[0]))) for name in NAMES])
+        net, weights = session.run([net, weights], {images: random_images(5)})
+    for name in NAMES:
+        logits = np.float64(net.features) @ weights[f"{name}/w"] + weights[f"{name}/b"]
+        np.testing.assert_allclose(net.logits[name], logits, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(net.log_probs[name], logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_the_light_of_an_image_changes_nothing(bottom):
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = images_of()
+        net = model.build(images, bottom=bottom)
+        session.run(tf.global_variables_initializer())
+        pixels = random_images(5)
+        light = np.float32([0.0, 0.25, -0.5, 1.0, -3.0]).reshape(5, 1, 1, 1)  # to each image its own: no mean of the batch
+        one, two = (session.run(net, {images: value}) for value in (pixels, pixels + light))
+        np.testing.assert_allclose(two.features, one.features, rtol=1e-3, atol=1e-4)
+        # A constant on one channel alone is a colour and does count.
+        assert np.abs(session.run(net.features, {images: pixels + np.float32([1, 0, 0])}) - one.features).max() > 0.01
+
+
+def test_an_image_without_contrast_gives_what_zeros_give():
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = images_of()
+        net = model.build(images)
+        session.run(tf.global_variables_initializer())
+        features = session.run(net.features, {images: np.full([2, *SIZE], 0.5, np.float32)})
+    np.testing.assert_allclose(features, 0, atol=1e-5)  # all biases start from 0
+
+
+def test_the_seed_decides_the_weights():
+    def weights(seed):
+        with tf.Graph().as_default(), tf.Session() as session:
+            model.build(images_of(), bottom="mlp", seed=seed)
+            session.run(tf.global_variables_initializer())
+            return session.run({variable.op.name: variable for variable in tf.global_variables()})
+
+    one, same, other = weights(1), weights(1), weights(2)
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, same[name])
+        assert name.endswith("/b") or not np.any(value == other[name])
+
+
+def test_dropout_is_on_in_training_alone():
+    with tf.Graph().as_default(), tf.Session() as session:
+        images, step = images_of(), tf.placeholder(tf.int64, [])
+        with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+            trained = model.build(images, training=True, dropout=0.5, step=step)
+            used = model.build(images, training=False, dropout=0.5)
+            plain = model.build(images)
+        session.run(tf.global_variables_initializer())
+        trained, used, plain = session.run([trained.features, used.features, plain.features], {images: random_images(7), step: 1})
+    np.testing.assert_array_equal(used, plain)
+    assert 0.4 < np.mean(trained[plain > 0] == 0) < 0.6
+
+
+# -- the graph -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_network_in_one_graph_is_refused():
+    with tf.Graph().as_default():
+        images = images_of()
+        model.build(images, bottom="mlp")
+        with pytest.raises(ValueError, match="shared/dense1/w already exists"):
+            model.build(images, bottom="mlp")
+
+
+def test_auto_reuse_shares_the_variables():
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = images_of()
+        with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+            one = model.build(images)
+            count = len(tf.global_variables())
+            two = model.build(images)
+        assert len(tf.global_variables()) == count == 2 * (5 + 6)
+        session.run(tf.global_variables_initializer())
+        session.run([variable.assign(0.5 * variable + 0.01) for variable in tf.global_variables()])
+        one, two = session.run([one, two], {images: random_images(3)})
+    np.testing.assert_array_equal(one.features, two.features)
+    for name in NAMES:
+        np.testing.assert_array_equal(one.logits[name], two.logits[name])
+
+
+def graph_of_training(bottom, before=lambda: None):
+    with tf.Graph().as_default() as graph:
+        before()
+        net = model.build(images_of(), bottom=bottom, training=True, dropout=0.5, seed=3, step=tf.placeholder(tf.int64, [], "step"))
+        return graph, net, list(tf.global_variables())
+
+
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_two_builds_make_the_same_graph(bottom):
+    one, two = (graph_of_training(bottom)[0].as_graph_def() for _ in range(2))
+    assert [node.name for node in one.node] == [node.name for node in two.node]
+    assert one == two
+
+
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_every_operation_is_reachable_from_the_outputs(bottom):
+    graph, net, variables = graph_of_training(bottom)
+    waiting = [net.features.op] + [tensor.op for outputs in (net.logits, net.log_probs) for tensor in outputs.values()]
+    waiting += [variable.initializer for variable in variables]
+    reached = set()
+    while waiting:
+        op = waiting.pop()
+        if op not in reached:
+            reached.add(op)
+            waiting += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+    # TensorFlow itself makes two operations with each resource variable that wait for a caller.
+    made = {op.name for op in reached} | {
+        f"{variable.op.name}/{name}" for variable in variables for name in ("Read/ReadVariableOp", "IsInitialized/VarIsInitializedOp")
+    }
+    assert [op.name for op in graph.get_operations() if op.name not in made] == []
+
+
+def test_building_leaves_nothing_behind_in_collections():
+    graph, _, variables = graph_of_training("small")
+    assert set(graph.get_all_collection_keys()) <= {tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.TRAINABLE_VARIABLES}
+    assert graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES) == variables
+
+
+def test_operations_before_it_change_no_draw():
+    def clutter():
+        tf.random.uniform([2])
+        layers.dense(tf.ones([3, 5]), "clutter", 2, seed=8)
+
+    def features(before):
+        graph, net, variables = graph_of_training("mlp", before)
+        with tf.Session(graph=graph) as session:
+            session.run([variable.initializer for variable in variables])
+            return session.run(net.features, {"images:0": random_images(3), "step:0": 4})
+
+    np.testing.assert_array_equal(features(lambda: None), features(clutter))
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_bottom_is_named_beside_the_known_ones():
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="bottom must be one of mlp, small, base, got 'smal'"):
+        model.build(images_of(), bottom="smal")
+
+
+def test_images_must_have_four_axes():
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="layer shared takes a tensor of rank 4, got images:0"):
+        model.build(tf.placeholder(tf.float32, [None, 21, 13], "images"))
+
+
+@pytest.mark.parametrize("shape", [[None, None, 13, 3], [None, 21, None, 3], [None, 21, 13, None]])
+def test_images_must_have_a_static_size(shape):
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="static height, width.*images:0"):
+        model.build(tf.placeholder(tf.float32, shape, "images"))
+
+
+def test_dropout_needs_a_step():
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="scope dropout1 needs the training step"):
+        model.build(images_of(), bottom="mlp", training=True, dropout=0.5)
+
+
+if __name__ == "__main__":
+    for each in bottoms.BOTTOMS:
+        (GOLDEN / f"variables_{each}.txt").write_text("\n".join(variables_of_a_run(each)) + "\n", encoding="utf-8")
