@@ -50,7 +50,7 @@ class Config:
         for name, value in values.items():
             if name not in types:
                 raise ValueError(f"unknown field {name!r}")
-            if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
+            if type(value) is not types[name] and not (types[name] is float and type(value) is int):
                 raise ValueError(f"field {name!r} must be of type {types[name].__name__}, got {value!r}")
             if value not in CHOICES.get(name, [value]):
                 raise ValueError(f"field {name!r} must be one of {', '.join(CHOICES[name])}, got {value!r}")

@@ -16,8 +16,6 @@ class UsageError(MtlError):
 class DataError(MtlError):
     """A file of data or a checkpoint is missing or broken; the message names it and the cure."""
 
-    exit_code = 2
-
 
 class NotFiniteError(MtlError):
     """A cross entropy became infinite or NaN; the message names task and step."""

@@ -44,7 +44,7 @@ def to_float(images):
 
 
 def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
-    """Build the network without dropout, and the objective of mean cross entropies, into the current graph.
+    """Build the network without dropout, and the objective of mean cross entropies, into the current graph; return Inference.
 
     Under `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares the variables of the training network that is there.
 
@@ -54,9 +54,6 @@ def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
       objective: str, a key of losses.OBJECTIVES_OF_MEANS.
       crop: int, height and width of the pictures in pixels.
       channels: int.
-
-    Returns:
-      Inference.
     """
     with tf.name_scope("inference"):  # variables are named by variable scopes alone and do not take this on
         images = tf.placeholder(tf.uint8, [None, crop, crop, channels], name="images")

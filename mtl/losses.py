@@ -20,7 +20,7 @@ def mean_cross_entropy(logits, labels):
     Args:
       logits: float32 [batch, classes].
       labels: float32 [batch, classes], rows of probabilities: hard (one-hot) or soft. A row of zeros, which tf.one_hot makes of a
-        class out of range, counts as a perfect answer: check labels before they come here.
+        class out of range, counts as a perfect answer and still pushes all logits down: check labels before they come here.
 
     Returns:
       float32 scalar, in nats.

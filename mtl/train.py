@@ -56,16 +56,13 @@ def build(config, *, tasks=NUMBER_TASKS):
 
 
 def learning_rate(base, schedule, step, steps):
-    """Return the learning rate as a function of the step.
+    """Return the learning rate as a function of the step: float, or float32 scalar tensor.
 
     Args:
       base: float, the rate at step 0.
       schedule: "constant", "linear" (to 0 at the last step) or "cosine" (half a cosine wave to 0).
       step: int64 variable.
       steps: int, steps of the whole run.
-
-    Returns:
-      float, or float32 scalar tensor.
     """
     if schedule == "constant":
         return base

@@ -146,7 +146,10 @@ def test_session_config_has_one_thread_a_core_unless_told():
 
 @pytest.mark.parametrize(
     "wrong, message",
-    [({"objective": "product"}, "objective must be one of log_sum, linear, got 'product'"), ({"bottom": "huge"}, "bottom must be one of .*'huge'")],
+    [
+        ({"objective": "product"}, "objective must be one of log_sum, linear, got 'product'"),
+        ({"bottom": "huge"}, "bottom must be one of .*'huge'"),
+    ],
 )
 def test_unknown_names_are_refused(wrong, message):
     arguments = {"tasks": TASKS, "bottom": "mlp", "objective": "linear", "crop": 5, **wrong}

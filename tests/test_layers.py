@@ -167,7 +167,7 @@ def test_the_full_name_decides_and_not_its_last_part():
 
 @pytest.mark.parametrize("seed", [0, -1, 2**31, 2**62])
 def test_any_seed_of_64_bits_will_do(seed):
-    assert np.std(initial(seed=seed, shape=(51, 53))) == pytest.approx(0.5 * TRUNCATED, rel=0.05)
+    assert np.std(initial(seed=seed, shape=(51, 53))) == pytest.approx(0.5, rel=0.05)
     ones = tf.Graph()
     with ones.as_default(), tf.Session() as session:
         mask = layers.dropout(tf.ones([51, 53]), "drop", 0.25, seed=seed, step=tf.constant(1, tf.int64))
@@ -176,9 +176,9 @@ def test_any_seed_of_64_bits_will_do(seed):
 
 def test_the_draw_is_a_normal_cut_off_at_two_standard_deviations():
     w = initial(shape=(301, 299))
-    assert np.max(np.abs(w)) <= 2 * 0.5
+    assert np.max(np.abs(w)) <= 2 * 0.5 / TRUNCATED
     assert np.mean(w) == pytest.approx(0, abs=5 * 0.5 / math.sqrt(w.size))
-    assert np.std(w) == pytest.approx(0.5 * TRUNCATED, rel=0.01)
+    assert np.std(w) == pytest.approx(0.5, rel=0.01)
 
 
 @pytest.mark.parametrize("gain", [1.0, 2.0])
@@ -188,8 +188,8 @@ def test_dense_starts_from_gain_over_inputs(gain):
         return tf.global_variables()
 
     w, b = values(make)
-    assert np.std(w) == pytest.approx(math.sqrt(gain / 301) * TRUNCATED, rel=0.02)
-    assert np.max(np.abs(w)) <= 2 * math.sqrt(gain / 301)
+    assert np.std(w) == pytest.approx(math.sqrt(gain / 301), rel=0.02)
+    assert np.max(np.abs(w)) <= 2 * math.sqrt(gain / 301) / TRUNCATED
     assert not b.any()
 
 
@@ -199,7 +199,7 @@ def test_conv_starts_from_two_over_the_inputs_of_a_kernel():
         return tf.global_variables()
 
     w, b = values(make)
-    assert np.std(w) == pytest.approx(math.sqrt(2 / (3 * 3 * 31)) * TRUNCATED, rel=0.02)
+    assert np.std(w) == pytest.approx(math.sqrt(2 / (3 * 3 * 31)), rel=0.02)
     assert not b.any()
 
 

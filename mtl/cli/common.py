@@ -207,7 +207,7 @@ def _silent_stderr():
         os.dup2(caught.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # not where the user interrupts
             caught.seek(0)
             os.write(kept, caught.read())
             raise

@@ -10,7 +10,7 @@ from tests.benchmarks import mtl_trainer, turns as turns_lib
 def stream_work(connection, config, turns, steps):
     """Train on the stream a run of this config would train on; arguments as mtl_trainer.take_turns."""
     with mtl_trainer.training(config) as (_, _, step):
-        # At rest the stream holds blocks drawn ahead. Untimed steps before each turn use them up, so that what is timed is the steady state.
+        # At rest the stream holds blocks drawn ahead. Untimed steps before each turn use them up, so that the steady state is timed.
         mtl_trainer.take_turns(connection, step, pipeline.batches(config), turns=turns, steps=steps, lead_in=steps)
 
 
@@ -43,5 +43,5 @@ def run(rounds=5, steps=None, config=None):
         for player in (stream, arrays):
             own, others = player.peak_memory()
             shown = " + ".join(f"{peak:.0f}" for peak in others) or "none"
-            print(f"Peak resident memory of {player.name}: trainer {own:.0f} MB, its processes {shown}; together at most {own + sum(others):.0f} MB")
+            print(f"Peak resident memory of {player.name}, MB: trainer {own:.0f}, its processes {shown}; together at most {own + sum(others):.0f}.")
     print()

@@ -3,21 +3,24 @@
 import importlib.metadata
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from mtl import config as config_lib, tasks
 from mtl.data import pipeline, synthetic
-from mtl.data.examples import Examples
 from tests.benchmarks import keras_trainer, mtl_trainer, turns as turns_lib
 
 CHECKED = 20  # steps both take on the same batches before the clock starts
-LOGITS, COST = 1e-4, 1e-3  # how far the two may differ: absolute, and relative to the cost's size where that exceeds 1
+LOGITS = 1e-4  # how far the logits may differ
+# How far the costs may, relative to their size where that exceeds 1. Adam divides small gradients by their own size and so makes much of the
+# last bit: Keras against itself, started from weights changed in that bit, differs by 1e-4 after 20 steps.
+EARLY, COST_EARLY, COST = 5, 1e-4, 5e-3
 
 
 def mtl_work(connection, config, examples, checked, turns, steps):
     """Answer by (weights, logits, costs), then train `steps` steps whenever a message comes; arguments as keras_trainer.work."""
     labels = tasks.encode_all(examples.numbers)
     with mtl_trainer.training(config) as (session, graph, step):
-        weights = {variable.op.name: value for variable, value in _trainable(session)}
+        weights = session.run({variable.op.name: variable for variable in tf.trainable_variables()})
         # The logits are what the log softmax of the evaluation graph reads; it shares the variables.
         logits = {name: tensor.op.inputs[0] for name, tensor in graph.inference.log_probs.items()}
         logits = session.run(logits, {graph.inference.images: examples.images[checked[0]]})
@@ -27,11 +30,6 @@ def mtl_work(connection, config, examples, checked, turns, steps):
         connection.send((weights, logits, costs))
         source = pipeline.from_arrays(examples, config.batch_size, config.seed)
         mtl_trainer.take_turns(connection, step, source, turns=turns, steps=steps)
-
-
-def _trainable(session):
-    variables = session.graph.get_collection("trainable_variables")
-    return zip(variables, session.run(variables))
 
 
 def run(rounds=7, steps=60):
@@ -68,5 +66,8 @@ def _compare(logits, costs, other_logits, other_costs):
     off = np.abs(np.subtract(costs, other_costs)) / np.maximum(1.0, np.abs(costs))
     print(f"Same weights: logits differ by at most {far:.1e}; costs of {len(costs)} steps on the same batches by at most {off.max():.1e}")
     print(f"(step 1: {costs[0]:.5f} and {other_costs[0]:.5f}; step {len(costs)}: {costs[-1]:.5f} and {other_costs[-1]:.5f}).\n", flush=True)
-    if far > LOGITS or off.max() > COST:
-        raise SystemExit(f"benchmarks: more than {LOGITS} or {COST}: the two do not compute the same, so their speeds say nothing")
+    if far > LOGITS or off[:EARLY].max() > COST_EARLY or off.max() > COST:
+        raise SystemExit(
+            f"benchmarks: more than {LOGITS} (logits), {COST_EARLY} (costs of {EARLY} steps) or {COST} (all costs): "
+            "the two do not compute the same, so their speeds say nothing"
+        )

@@ -1,7 +1,7 @@
 """Processes that take turns at the same machine, and the table of how fast each was. Linux alone: it reads /proc.
 
-Each side has a process of its own, because the first session of a process fixes TensorFlow's thread pools for all that come after. One works
-while the others wait for a message: what a loud neighbour or a hot processor costs falls on all of them alike.
+Each side has a process of its own, because the first session of a process fixes TensorFlow's thread pools for all that come after. One
+works while the others wait for a message: what a loud neighbour or a hot processor costs falls on all of them alike.
 """
 
 import multiprocessing

@@ -78,7 +78,7 @@ PARTING = {
     "mlp_learnable_soft": case("mlp", 0, 3000, learnable=True, smoothing=0.1),
     "mlp_long": case("mlp", 0, 3000),
     "conv_long": case("conv", 23, 300),
-    "conv_3e-3": case("conv", 23, 300, learning_rate=3e-3),
+    "conv_3e-3": case("conv", 23, 300, learning_rate=3e-3, hidden=150),
 }
 
 

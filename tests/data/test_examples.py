@@ -1,0 +1,50 @@
+import os
+import zlib
+
+import pytest
+
+from mtl.data import examples
+from mtl.errors import DataError
+
+
+def test_every_tenth_name_is_held_out_by_its_crc32():
+    names = [f"{i}.png" for i in range(1, 3001)]
+    held = [name for name in names if examples.held_out(name)]
+    assert held == [name for name in names if zlib.crc32(name.encode()) % 10 == 0]
+    assert 240 < len(held) < 360  # 300 expected, standard deviation 16
+
+
+def test_without_a_validation_split_train_is_parted_in_two(tmp_path):
+    os.makedirs(tmp_path / "train")
+    where, belongs = examples.source(str(tmp_path), "train")
+    held_where, held = examples.source(str(tmp_path), "validation")
+    assert where == held_where == str(tmp_path / "train")
+    names = [f"{i}.png" for i in range(200)]
+    assert all(belongs(name) != held(name) for name in names)
+    assert {examples.held_out(name) for name in names if held(name)} == {True}
+
+
+def test_a_validation_split_of_its_own_leaves_train_whole(tmp_path):
+    for split in ("train", "validation"):
+        os.makedirs(tmp_path / split)
+    for split in ("train", "validation"):
+        where, belongs = examples.source(str(tmp_path), split)
+        assert where == str(tmp_path / split)
+        assert all(belongs(f"{i}.png") for i in range(50))
+
+
+def test_files_instead_of_folders(tmp_path):
+    (tmp_path / "test.npz").write_bytes(b"")
+    assert examples.source(str(tmp_path), "test", ".npz")[0] == str(tmp_path / "test.npz")
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_missing_split_is_named_with_those_there_are(tmp_path, split):
+    os.makedirs(tmp_path / "extra")
+    with pytest.raises(DataError, match="no split .* found extra"):
+        examples.source(str(tmp_path), split)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="gone"):
+        examples.source(str(tmp_path / "gone"), "train")
