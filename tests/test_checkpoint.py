@@ -1,5 +1,6 @@
 """mtl.checkpoint with variables of a few numbers: what is found, what is refused, and that nothing is half written."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -293,7 +294,7 @@ def test_records_into_a_file_are_refused(tmp_path):
 
 def test_the_record_comes_back(tmp_path):
     record = config.Config(bottom="mlp", steps=7, learning_rate=0.5, data_dir="dätä")
-    checkpoint.write_records(str(tmp_path), {"config.json": json.dumps({"config": record.to_dict(), "tasks": []})}, [])
+    checkpoint.write_records(str(tmp_path), {"config.json": json.dumps({"config": dataclasses.asdict(record), "tasks": []})}, [])
     assert checkpoint.read_config(str(tmp_path)) == record
 
 

@@ -165,6 +165,15 @@ def say(line):
     print(line, file=sys.stderr, flush=True)
 
 
+def load(dataset, data_dir, split, **options):
+    """Load Examples as data.datasets.load does, which may take minutes: somebody who looks on is told of what."""
+    from mtl.data import datasets
+
+    if sys.stderr.isatty():
+        say(f"reading {dataset}, {split} ...")
+    return datasets.load(dataset, data_dir, split, **options)
+
+
 def bar(total, shown=True):
     """Return a tqdm bar over `total` images, silent where stderr is not a terminal or the work is done within two seconds."""
     from tqdm import tqdm

@@ -39,7 +39,6 @@ def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
     from mtl import checkpoint, evaluate, predict
-    from mtl.data import datasets
 
     run = checkpoint.read_config(values.model_dir)
     dataset = values.dataset or run.dataset
@@ -49,7 +48,7 @@ def main(values, arguments):
     common.check_split(dataset, values.split)
     with predict.Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
-        examples = datasets.load(dataset, data_dir, values.split, count=count, difficulty=values.difficulty)
+        examples = common.load(dataset, data_dir, values.split, count=count, difficulty=values.difficulty)
         metrics = common.measure(network, examples)
     head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples"), "step": network.step}
     if values.json:

@@ -36,7 +36,6 @@ def check(values, arguments):
 def main(values, arguments):
     """Draw the sheet; return the exit code."""
     from mtl import sheet
-    from mtl.data import datasets
 
     directory = os.path.dirname(values.out) or "."
     if not os.path.isdir(directory):  # looked for before the work, not after
@@ -44,7 +43,7 @@ def main(values, arguments):
     if os.path.isdir(values.out):
         raise DataError(f"{values.out}: is a folder; --out takes the name of a picture")
     count = values.rows * values.columns
-    examples = datasets.load(values.dataset, values.data_dir, values.split, count=count, difficulty=values.difficulty)
+    examples = common.load(values.dataset, values.data_dir, values.split, count=count, difficulty=values.difficulty)
     picture = sheet.draw(examples.images, [number or "no number" for number in examples.numbers], columns=values.columns)
     unfinished = f"{values.out}.tmp{os.getpid()}"
     try:

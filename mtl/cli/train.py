@@ -56,14 +56,14 @@ def main(values, arguments):
         raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
     common.start_tensorflow(values.verbosity)
     from mtl import checkpoint, progress, train
-    from mtl.data import datasets, pipeline
+    from mtl.data import pipeline
 
     if record.init_from:
         checkpoint.find(record.init_from)
     # All data is read before the run directory is made: a run that cannot start leaves nothing behind.
     source = pipeline.batches(record)
     count = SYNTHETIC_VALIDATION if record.dataset == "synthetic" else None
-    examples = datasets.load(
+    examples = common.load(
         record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers
     )
     watch = progress.Progress(record, common.say)

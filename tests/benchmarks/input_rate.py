@@ -42,6 +42,6 @@ def run(rounds=5, steps=None, config=None):
         turns_lib.table([stream, arrays], turns_lib.alternate([stream, arrays], rounds), steps * config.batch_size)
         for player in (stream, arrays):
             own, others = player.peak_memory()
-            shown = " + ".join(f"{peak:.0f}" for peak in others) or "none"
-            print(f"Peak resident memory of {player.name}, MB: trainer {own:.0f}, its processes {shown}; together at most {own + sum(others):.0f}.")
+            shown = " + ".join(f"{peak:.0f}" for peak in [own, *others])
+            print(f"Peak resident memory of {player.name}, its processes included: {shown} = {own + sum(others):.0f} MB at most.")
     print()

@@ -11,8 +11,8 @@ from tests.benchmarks import keras_trainer, mtl_trainer, turns as turns_lib
 
 CHECKED = 20  # steps both take on the same batches before the clock starts
 LOGITS = 1e-4  # how far the logits may differ
-# How far the costs may, relative to their size where that exceeds 1. Adam divides small gradients by their own size and so makes much of the
-# last bit: Keras against itself, started from weights changed in that bit, differs by 1e-4 after 20 steps.
+# How far the costs may, relative to their size where that exceeds 1. Adam divides small gradients by their own size and so makes
+# much of the last bit: Keras against itself, started from weights changed in that bit, differs by 1e-4 after 20 steps.
 EARLY, COST_EARLY, COST = 5, 1e-4, 5e-3
 
 

@@ -61,6 +61,6 @@ def take_turns(connection, step, source, *, turns, steps, lead_in=0):
             for _ in range(steps):
                 step(*next(batches))
             connection.send(time.perf_counter() - since)
+        connection.poll(None)  # stay until the other end is closed, so that the memory of all processes can be read
     finally:
         batches.close()
-    connection.poll(None)  # stay, so that memory can be read, until the other end is closed
