@@ -17,6 +17,10 @@ class DataError(MtlError):
     """A file of data or a checkpoint is missing or broken; the message names it and the cure."""
 
 
+class NoExamplesError(DataError):
+    """A split holds no example: an end for what trains or measures on it, but a small data set may do without validation."""
+
+
 class NotFiniteError(MtlError):
     """A cross entropy became infinite or NaN; the message names task and step."""
 

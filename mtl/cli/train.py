@@ -6,7 +6,7 @@ import platform
 
 from mtl import __version__, config
 from mtl.cli import common
-from mtl.errors import DataError, UsageError
+from mtl.errors import DataError, NoExamplesError, UsageError
 
 USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
@@ -62,10 +62,7 @@ def main(values, arguments):
         checkpoint.find(record.init_from)
     # All data is read before the run directory is made: a run that cannot start leaves nothing behind.
     source = pipeline.batches(record)
-    count = SYNTHETIC_VALIDATION if record.dataset == "synthetic" else None
-    examples = common.load(
-        record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers
-    )
+    examples = _validation(record)
     watch = progress.Progress(record, common.say)
 
     def evaluate(network):
@@ -73,9 +70,22 @@ def main(values, arguments):
             return common.measure(network, examples)
 
     records = {"flags.flags": common.flags_text(values), "versions.json": json.dumps(_versions(), indent=2) + "\n"}
-    result = train.run(record, model_dir, source, evaluate, records=records, say=common.say, progress=watch)
-    print(f"{model_dir}: step {result['step']}, best validation sequence accuracy {result['best']:.2%} at step {result['best_step']}")
+    result = train.run(record, model_dir, source, evaluate if examples else None, records=records, say=common.say, progress=watch)
+    best = "" if result["best"] is None else f", best validation sequence accuracy {result['best']:.2%} at step {result['best_step']}"
+    print(f"{model_dir}: step {result['step']}{best}")
     return 0
+
+
+def _validation(record):
+    """Load the Examples to validate on; None where a small data set holds none back."""
+    count = SYNTHETIC_VALIDATION if record.dataset == "synthetic" else None
+    try:
+        return common.load(
+            record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers
+        )
+    except NoExamplesError as error:
+        common.say(f"no validation, so the newest weights count as the best: {error}")
+        return None
 
 
 def _versions():

@@ -10,7 +10,7 @@ from mtl import tasks
 from mtl.config import WINDOW
 from mtl.data import images
 from mtl.data.examples import Examples, source
-from mtl.errors import DataError
+from mtl.errors import DataError, NoExamplesError
 
 HEADER = ["file", "label"]
 
@@ -36,12 +36,13 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
 
     Raises:
       DataError: labels.csv or a picture is missing or broken; the message names the line of labels.csv.
+      NoExamplesError: none is of this split.
     """
     directory, belongs = source(data_dir, split)
     path = os.path.join(directory, "labels.csv")
     rows = [row for row in read_labels(path) if belongs(row.file)][:count]
     if not rows:
-        raise DataError(f"{path}: no picture of the split {split}: add lines `file,label`")
+        raise NoExamplesError(f"{path}: no picture of the split {split}: add lines `file,label`")
     windows = np.empty((len(rows), WINDOW, WINDOW, 3), np.uint8)
     for i, row in enumerate(rows):
         try:

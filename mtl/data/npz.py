@@ -9,7 +9,7 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS, WINDOW
 from mtl.data.examples import Examples, source
-from mtl.errors import DataError
+from mtl.errors import DataError, NoExamplesError
 
 # What NumPy and zipfile raise at a damaged or foreign file.
 _BROKEN = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -28,12 +28,13 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
 
     Raises:
       DataError: the file is missing, broken, or holds something else.
+      NoExamplesError: none is of this split.
     """
     path, belongs = source(data_dir, split, ".npz")
     whole = read(path)
     kept = [i for i, name in enumerate(whole.names) if belongs(name)][:count]
     if not kept:
-        raise DataError(f"{path}: no example of the split {split}: give it more examples")
+        raise NoExamplesError(f"{path}: no example of the split {split}: give it more examples")
     return Examples(whole.images[kept], [whole.numbers[i] for i in kept], [whole.names[i] for i in kept])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mtl.config import WINDOW
 from mtl.data import images
 from mtl.data.examples import Examples, source
-from mtl.errors import DataError
+from mtl.errors import DataError, NoExamplesError
 
 # A house number has at most six digits in SVHN. What claims many more is no list of digits, and would be read one object at a time.
 MAX_BOXES = 64
@@ -41,7 +41,7 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
       Examples in the order of digitStruct.mat. An entry without boxes is a picture of no number, and its window is the whole picture.
 
     Raises:
-      DataError: the directory, digitStruct.mat or all of its pictures are missing, or one of them is broken.
+      DataError: the directory, digitStruct.mat or all of its pictures are missing (NoExamplesError), or one of them is broken.
     """
     directory, belongs = source(data_dir, split)
     path = os.path.join(directory, "digitStruct.mat")
@@ -55,9 +55,10 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
 
     found = list(itertools.islice(entries(path, wanted), count))
     if not found and not absent:
-        raise DataError(f"{path}: it names no picture of the split {split}: add pictures, or a directory of that name")
+        raise NoExamplesError(f"{path}: it names no picture of the split {split}: add pictures, or a directory of that name")
     if not found:
-        raise DataError(f"{path}: none of the {len(absent)} pictures it names for the split {split} is there: put the PNG files beside it")
+        named = f"none of the {len(absent)} pictures it names for the split {split} is there"
+        raise NoExamplesError(f"{path}: {named}: put the PNG files beside it")
     if absent:
         line = f"{path}: {len(absent)} of {len(absent) + len(found)} pictures of the split {split} are absent and skipped"
         (warn or _to_stderr)(line)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from mtl import tasks
+from mtl.data import npz
+from mtl.data.examples import Examples, held_out
 
 KEYS = [
     "dataset", "split", "examples", "step", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost", "task_accuracy",
@@ -59,6 +61,18 @@ def test_a_finished_run_does_nothing(command, trained):
     code, out, err = command("train", f"--model_dir={trained.model_dir}", f"--flagfile={trained.model_dir}/flags.flags")
     assert code == 0 and "step 60" in out and "nothing to do" in err
     assert contents(trained.model_dir) == before
+
+
+def test_a_data_set_too_small_to_validate_on_trains_all_the_same(command, trained, tmp_path):
+    # Every tenth name is held out, and a few names may all stay in train: those that do are kept here.
+    keep = [i for i, name in enumerate(trained.examples.names) if not held_out(name)]
+    few = Examples(trained.examples.images[keep], *[[texts[i] for i in keep] for texts in trained.examples[1:]])
+    npz.save(str(tmp_path / "train.npz"), few)
+    flags = [f"--flagfile={trained.model_dir}/flags.flags", f"--data_dir={tmp_path}", "--steps=3"]
+    code, out, err = command("train", f"--model_dir={tmp_path / 'run'}", *flags)
+    assert (code, out) == (0, f"{tmp_path / 'run'}: step 3\n") and "no validation" in err
+    code, out, _ = command("evaluate", f"--model_dir={tmp_path / 'run'}", "--split=train", "--json")
+    assert code == 0 and strict(out)["examples"] == len(keep)
 
 
 def test_more_steps_continue_a_run_that_was_moved(command, trained, tmp_path):
