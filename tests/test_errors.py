@@ -13,6 +13,7 @@ from mtl import errors
         (errors.UsageError("--steps=0"), 1),
         (errors.MtlError("a worker was ended"), 2),
         (errors.DataError("x.png: no such file"), 2),
+        (errors.NoExamplesError("test: no example"), 2),
         (errors.NotFiniteError("task digit3: nan at step 7"), 3),
         (errors.Interrupted("stopped at step 9", signal.SIGINT), 130),
         (errors.Interrupted("stopped at step 9", signal.SIGTERM), 143),
@@ -25,7 +26,7 @@ def test_exit_codes(error, code):
 
 
 def test_one_except_clause_catches_them_all_and_shows_the_message():
-    for cls in (errors.UsageError, errors.DataError, errors.NotFiniteError):
+    for cls in (errors.UsageError, errors.DataError, errors.NoExamplesError, errors.NotFiniteError):
         with pytest.raises(errors.MtlError) as caught:
             raise cls("file: what, and the cure")
         assert str(caught.value) == "file: what, and the cure"

@@ -31,6 +31,7 @@ def draw(text, stream, difficulty, glyphs):
     Returns:
       uint8 [WINDOW, WINDOW, 3].
     """
+    difficulty *= stream.uniform(0.3, 1.0)  # of this image: easy ones teach the digits, hard ones how they are spoilt
     field, box = lay_out(text, stream, glyphs)
     corners, width, height = look(box, stream, difficulty)
     # The photograph's own resolution: from barely legible to sharper than the window.
@@ -155,6 +156,8 @@ def ground(size, stream, difficulty):
         picture += (lines * stream.normal(0.0, 0.12))[:, :, None]
     if stream.random() < 0.3 * difficulty:  # a plate: what lies beyond its rim has another colour
         inside = rectangle(size, stream.uniform(0.0, 0.16, 4), stream.choice([2.0, 2.0, 8.0]))
+        if stream.random() < 0.2:
+            inside = ellipse(size, stream.uniform(0.42, 0.6, 2))
         picture = picture * inside + colour(stream, stream.random()) * (1.0 - inside)
         if stream.random() < 0.4:
             rim = inside - rectangle(size, stream.uniform(0.0, 0.16, 4) + 0.05, 8.0)
@@ -177,6 +180,13 @@ def rectangle(size, margins, sharpness):
     across = np.minimum(x - margins[0], 1.0 - margins[2] - x) * size[0]
     down = np.minimum(y - margins[1], 1.0 - margins[3] - y) * size[1]
     return np.clip(np.minimum(across[None, :], down[:, None]) * sharpness / 4.0 + 0.5, 0.0, 1.0)[:, :, None].astype(np.float32)
+
+
+def ellipse(size, radii):
+    """Return float32 [height, width, 1]: 1 inside of an upright ellipse in the middle (radii as shares), 0 outside, with a soft edge."""
+    x, y = (np.arange(size[0]) + 0.5) / size[0] - 0.5, (np.arange(size[1]) + 0.5) / size[1] - 0.5
+    distance = 1.0 - np.hypot(x[None, :] / radii[0], y[:, None] / radii[1])
+    return np.clip(distance * min(size) / 3.0 + 0.5, 0.0, 1.0)[:, :, None].astype(np.float32)
 
 
 def ink(picture, distance, field, corners, scale, stream, difficulty):
