@@ -83,8 +83,8 @@ def restore(session, variables, path):
                     f"{variable.dtype.base_dtype.name}: it is of another network; choose its --bottom, or another folder"
                 )
         tf.train.Saver(variables).restore(session, path)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be read ({_first_line(error)}); take another checkpoint with --checkpoint=PATH") from error
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
+        raise DataError(f"{path}: cannot be read ({_first_line(error)}); remove its files to go on with the one before") from error
 
 
 def _first_line(error):
@@ -141,6 +141,6 @@ def read_metrics(model_dir, up_to):
                 if row["step"] > up_to:
                     break
                 rows.append(row)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass  # a line cut off by a kill is later than the checkpoint
     return rows

@@ -149,15 +149,13 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
                     _, cost, raw = step_once(images, *[labels[name] for name in names])
                     for name, value in zip(names, raw):
                         if not math.isfinite(value):
-                            raise NotFiniteError(
-                                f"task {name}: cross entropy is {value} at step {step}; the last checkpoint is from before: "
-                                "lower --learning_rate in a new --model_dir, or look at the images"
-                            )
+                            cure = "lower --learning_rate in a new --model_dir, or look at the images"
+                            raise NotFiniteError(f"task {name}: cross entropy is {value} at step {step}; {cure}")
                     if progress and step % config.log_every == 0:
                         progress(step, cost, dict(zip(names, raw)))
-                    stop = signals.received
-                    if step % config.save_every == 0 or step == config.steps or stop:
-                        if evaluate and not stop:
+                    stop, due = signals.received, step % config.save_every == 0 or step == config.steps
+                    if due or stop:
+                        if evaluate and due:
                             row = {"step": step, **evaluate(bound)}
                             say(f"step {step}: validation sequence accuracy {row['sequence_accuracy']:.1%}")
                             # The best weights first, then their metrics, then the state to go on from: a kill in between is

@@ -353,7 +353,6 @@ def test_a_signal_between_batches_is_heard(reference, tmp_path):
 
 
 @pytest.mark.parametrize("step", [8, 12])
-@pytest.mark.xfail(strict=True, reason="the evaluation due at the step of the signal is left out and never made good")
 def test_a_signal_at_a_step_to_evaluate_loses_no_evaluation(reference, tmp_path, step):
     with pytest.raises(Interrupted):
         run(tmp_path, progress=at_step(step, stop))

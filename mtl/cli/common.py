@@ -24,7 +24,7 @@ ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
 def define(values):
     """Define the flags that every command has (values: FlagValues)."""
     flags.DEFINE_boolean("only_check_args", False, "check all flags and exit: 0 good, 1 bad; reads and writes nothing", flag_values=values)
-    flags.DEFINE_integer("verbosity", 0, "1 lets TensorFlow's own messages through to stderr, 0 keeps them off", flag_values=values)
+    flags.DEFINE_integer("verbosity", 0, "1 shows progress lines even in a pipe, and TensorFlow's own messages", flag_values=values)
 
 
 def define_field(values, name, text, *, choices=None, **bounds):

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 
 from mtl import __version__, config
 from mtl.cli import common
@@ -31,7 +32,7 @@ def define(values):
     rate = (lambda value: 0.0 < value < float("inf"), "must be positive and finite")
     common.define_range(values, "learning_rate", "of Adam, at the first step", *rate)
     field(values, "schedule", "how the learning rate falls, linear and cosine to 0 at the last step", choices=config.SCHEDULES)
-    field(values, "steps", "training steps in all", **positive)
+    field(values, "steps", "training steps in all; more of them continue a finished run, the schedule stretched to the new end", **positive)
     field(values, "seed", "decides all random numbers", lower_bound=0, upper_bound=2**31 - 1)
     field(values, "init_from", "a run directory whose weights a new run starts from")
     field(values, "log_every", "steps between progress lines", **positive)
@@ -58,11 +59,14 @@ def main(values, arguments):
     from mtl import checkpoint, progress, train
     from mtl.data import pipeline
 
-    if record.init_from:
-        checkpoint.find(record.init_from)
-    # All data is read before the run directory is made: a run that cannot start leaves nothing behind.
-    source = pipeline.batches(record)
-    examples = _validation(record)
+    saved = checkpoint.newest(model_dir)
+    if saved and checkpoint.step_of(saved) >= record.steps:  # a finished run says so, or refuses other flags, without any data
+        source, examples = None, None
+    else:
+        if record.init_from and not saved:
+            checkpoint.find(record.init_from)
+        # All data is read before the run directory is made: a run that cannot start leaves nothing behind.
+        source, examples = pipeline.batches(record), _validation(record)
     watch = progress.Progress(record, common.say)
 
     def evaluate(network):
@@ -70,7 +74,8 @@ def main(values, arguments):
             return common.measure(network, examples)
 
     records = {"flags.flags": common.flags_text(values), "versions.json": json.dumps(_versions(), indent=2) + "\n"}
-    result = train.run(record, model_dir, source, evaluate if examples else None, records=records, say=common.say, progress=watch)
+    shown = watch if sys.stderr.isatty() or values.verbosity >= 1 else None  # a log wants what happened, not how it went
+    result = train.run(record, model_dir, source, evaluate if examples else None, records=records, say=common.say, progress=shown)
     best = "" if result["best"] is None else f", best validation sequence accuracy {result['best']:.2%} at step {result['best_step']}"
     print(f"{model_dir}: step {result['step']}{best}")
     return 0

@@ -178,6 +178,7 @@ def prefetch(iterator, depth=2):
                 put((item, None))
                 if stop.is_set():
                     break
+            put((None, StopIteration()))
         except BaseException as error:  # handed to the consumer, whatever it is: a thread that dies alone would hang the run
             put((None, error))
         finally:
@@ -188,6 +189,8 @@ def prefetch(iterator, depth=2):
     try:
         while True:
             item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
             if error is not None:
                 raise error
             yield item

@@ -9,6 +9,8 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
+import time
 
 import numpy as np
 
@@ -67,16 +69,25 @@ def _chunk(seed, split, first, count, difficulty):
     return np.stack([image for image, _ in drawn]), [text for _, text in drawn]
 
 
-def _start_worker():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends its workers itself
+def _start_worker(command):
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the command, which saves and then ends its workers itself
+        signal.signal(number, signal.SIG_IGN)
     os.nice(10)  # the network goes first: workers only have to keep the pool filled
+    threading.Thread(target=_end_with, args=[command], daemon=True).start()
     glyphs.load()
+
+
+def _end_with(command):
+    """End this process when the command's is gone: after a SIGKILL nobody else would."""
+    while os.getppid() == command:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _workers(count):
     # A forked child of a process that runs TensorFlow's threads can hang; spawned ones import NumPy and Pillow alone.
     return concurrent.futures.ProcessPoolExecutor(
-        count or os.cpu_count() or 1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+        count or os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=[os.getpid()]
     )
 
 
