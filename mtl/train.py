@@ -88,7 +88,7 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
     Raises:
       UsageError: the directory holds a run of other flags.
       DataError: the directory or a checkpoint cannot be read.
-      NotFiniteError: a cross entropy became infinite or NaN; the last checkpoint is from before.
+      NotFiniteError: a cross entropy became infinite or NaN; nothing is saved of it.
       Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
     """
     # -- what is there already ---------------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
         if changed:
             raise UsageError(f"{model_dir}: holds a run with {', '.join(changed)}; repeat those flags or choose another --model_dir")
     first = checkpoint.step_of(saved) if saved else 0
-    history = checkpoint.read_metrics(model_dir, first) if saved else []
+    history = checkpoint.read_metrics(model_dir, up_to=first)
     if saved and first >= config.steps:
         say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
@@ -134,25 +134,21 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
         checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)
 
         # -- step, log, evaluate, save ---------------------------------------------------------------------------------------------------
-        names = list(graph.labels)
-        step_once = session.make_callable(
-            [graph.minimize, graph.cost, [graph.cross_entropies[name] for name in names]],
-            feed_list=[graph.images] + [graph.labels[name] for name in names],
-        )
-        bound = graph.inference.bind(session)
+        fetches, feeds = [graph.minimize, graph.cost, graph.cross_entropies], [graph.images, *graph.labels.values()]
+        step_once, bound = session.make_callable(fetches, feed_list=feeds), graph.inference.bind(session)
         best = max([row["sequence_accuracy"] for row in history], default=-1.0)
         batches = pipeline.prefetch(source(first))
         try:
             with _Signals() as signals:
                 for step in range(first + 1, config.steps + 1):
                     images, labels = next(batches)
-                    _, cost, raw = step_once(images, *[labels[name] for name in names])
-                    for name, value in zip(names, raw):
+                    _, cost, raw = step_once(images, *[labels[name] for name in graph.labels])
+                    for name, value in raw.items():
                         if not math.isfinite(value):
                             cure = "lower --learning_rate in a new --model_dir, or look at the images"
                             raise NotFiniteError(f"task {name}: cross entropy is {value} at step {step}; {cure}")
                     if progress and step % config.log_every == 0:
-                        progress(step, cost, dict(zip(names, raw)))
+                        progress(step, cost, raw)
                     stop, due = signals.received, step % config.save_every == 0 or step == config.steps
                     if due or stop:
                         if evaluate and due:
