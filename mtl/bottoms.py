@@ -26,27 +26,28 @@ def mlp(images, *, dropout, seed, step):
     return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
 
 
-def _convolutional(images, stages, units, *, dropout, seed, step):
-    """Build stages of 3x3 convolutions, each stage closed by a 2x2 pooling, then one dense layer; arguments as `mlp`."""
-    x, number = images, 0
+def _convolutional(images, stages, *, dropout, seed, step):
+    """Build a 5x5 convolution, stages of 3x3 ones, each closed by a 2x2 pooling, and a dense layer; arguments as `mlp`."""
+    # With stride 2, the layer on the most pixels costs a quarter, and no pooling follows it: 54x54 pixels shrink to 27, 14, 7, 4.
+    x = tf.nn.relu(layers.conv(images, "conv1", 48, size=5, stride=2, seed=seed))
+    number = 1
     for stage, filters_of_stage in enumerate(stages, start=1):
         for filters in filters_of_stage:
             number += 1
             x = tf.nn.relu(layers.conv(x, f"conv{number}", filters, size=3, seed=seed))
         x = layers.max_pool(x, f"pool{stage}")
-    x = layers.flatten(x)
-    x = tf.nn.relu(layers.dense(x, "dense1", units, seed=seed))
+    x = tf.nn.relu(layers.dense(layers.flatten(x), "dense1", 512, seed=seed))
     return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
 
 
 def small(images, *, dropout, seed, step):
-    """Build four 3x3 convolutions and a dense layer; 54x54 pixels shrink to 27, 14, 7, 4. Arguments as `mlp`; [batch, 256]."""
-    return _convolutional(images, [[32], [64], [96], [128]], 256, dropout=dropout, seed=seed, step=step)
+    """Build four convolutions of 48, 64, 128 and 192 filters and a dense layer. Arguments as `mlp`; [batch, 512]."""
+    return _convolutional(images, [[64], [128], [192]], dropout=dropout, seed=seed, step=step)
 
 
 def base(images, *, dropout, seed, step):
-    """Build six 3x3 convolutions and a dense layer of 512; shrinks as `small`. Arguments as `mlp`; [batch, 512]."""
-    return _convolutional(images, [[32], [64, 64], [128, 128], [192]], 512, dropout=dropout, seed=seed, step=step)
+    """Build `small` with a fifth convolution, of 128 filters on 14x14 pixels. Arguments as `mlp`; [batch, 512]."""
+    return _convolutional(images, [[64], [128, 128], [192]], dropout=dropout, seed=seed, step=step)
 
 
 BOTTOMS = {"mlp": mlp, "small": small, "base": base}

@@ -27,18 +27,18 @@ class Config:
     # The data.
     dataset: str = "synthetic"
     data_dir: str = ""
-    difficulty: float = 0.5  # of the synthetic images, 0 to 1
+    difficulty: float = 0.3  # of the synthetic images, 0 to 1
     pool: int = 4096  # synthetic: drawn images held in memory at a time
     reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image before another takes its place
     # The optimiser and the length of the run.
-    batch_size: int = 64
-    learning_rate: float = 1e-3
+    batch_size: int = 32
+    learning_rate: float = 2e-3
     schedule: str = "cosine"
-    steps: int = 4000
+    steps: int = 5500
     seed: int = 0
     init_from: str = ""
     # What does not change the result.
-    log_every: int = 100
+    log_every: int = 200
     save_every: int = 1000
     workers: int = 0  # processes that draw or read images; 0 is one for each core
     threads: int = 0  # of TensorFlow's operations; 0 is one for each core

@@ -65,8 +65,8 @@ def dense(x, scope, units, *, seed, gain=2.0):
         return tf.nn.bias_add(tf.matmul(x, w), b)
 
 
-def conv(x, scope, filters, *, size, seed):
-    """Convolve with square kernels, stride 1, zero padded to keep height and width, and add a bias.
+def conv(x, scope, filters, *, size, seed, stride=1):
+    """Convolve with square kernels, zero padded at the rim (SAME), and add a bias.
 
     Args:
       x: float32 [batch, height, width, channels], channels static.
@@ -74,16 +74,17 @@ def conv(x, scope, filters, *, size, seed):
       filters: int.
       size: int, height and width of a kernel in pixels.
       seed: int, the seed of the run.
+      stride: int, pixels between kernels.
 
     Returns:
-      float32 [batch, height, width, filters].
+      float32 [batch, ceil(height / stride), ceil(width / stride), filters].
     """
     check_rank(x, 4, scope)
     channels = int(x.shape[3])
     with tf.variable_scope(scope):
         w = variable("w", [size, size, channels, filters], np.sqrt(2.0 / (size * size * channels)), seed)
         b = variable("b", [filters], 0.0, seed)
-        return tf.nn.bias_add(tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding="SAME"), b)
+        return tf.nn.bias_add(tf.nn.conv2d(x, w, strides=[1, stride, stride, 1], padding="SAME"), b)
 
 
 def max_pool(x, scope, *, stride=2):

@@ -32,7 +32,7 @@ def draw(text, stream, difficulty, glyphs):
       uint8 [WINDOW, WINDOW, 3].
     """
     difficulty *= stream.uniform(0.3, 1.0)  # of this image: easy ones teach the digits, hard ones how they are spoilt
-    field, box = lay_out(text, stream, glyphs)
+    field, box = lay_out(text, stream, difficulty, glyphs)
     corners, width, height = look(box, stream, difficulty)
     # The photograph's own resolution: from barely legible to sharper than the window.
     tall = np.exp(stream.uniform(np.log(48 - 36 * difficulty), np.log(64 - 12 * difficulty))) * (1.0 if len(text) < 4 else 1.3)
@@ -46,7 +46,7 @@ def draw(text, stream, difficulty, glyphs):
     return spoil(picture, stream, difficulty)
 
 
-def lay_out(text, stream, glyphs):
+def lay_out(text, stream, difficulty, glyphs):
     """Paste a line of digits into a text plane.
 
     Returns:
@@ -55,10 +55,10 @@ def lay_out(text, stream, glyphs):
     """
     face = stream.integers(len(glyphs.names))
     spacing = stream.choice([stream.uniform(-0.5, 3.0), stream.uniform(1.0, 9.0)], p=[0.8, 0.2])
-    jumpy = stream.random() < 0.12
-    stairs = stream.uniform(-9.0, 9.0) if stream.random() < 0.08 and len(text) < 5 else 0.0  # upright digits on a slanting line
-    before = "".join(map(str, stream.integers(0, 10, 1))) if stream.random() < 0.08 else ""
-    after = "".join(map(str, stream.integers(0, 10, 1))) if stream.random() < 0.08 else ""
+    jumpy = stream.random() < 0.18 * difficulty
+    # Upright digits on a slanting line.
+    stairs = stream.uniform(-9.0, 9.0) if stream.random() < 0.12 * difficulty and len(text) < 5 else 0.0
+    before, after = (str(stream.integers(10)) if stream.random() < 0.12 * difficulty else "" for _ in range(2))
     gap = stream.uniform(5.0, 12.0)  # before a neighbour's digits
 
     pens, pen = [], float(PAD)
@@ -93,8 +93,8 @@ def look(box, stream, difficulty):
     """
     left, top, right, bottom = box
     # The photograph of the line: turned about its centre and slanted. The columns are where a step right and a step down go.
-    strength = 0.35 + 0.65 * difficulty
-    turn = stream.normal(0.0, 0.07 if stream.random() < 0.85 else 0.3) * strength
+    strength = 0.2 + 1.1 * difficulty
+    turn = stream.normal(0.0, 0.07 if stream.random() > 0.2 * difficulty else 0.3) * strength
     slant = stream.normal(0.0, 0.14) * strength
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array([[1.0, slant], [0.0, 1.0]])
     # Photographed house numbers are narrower than type: seen from the side, and boxed closely.

@@ -22,23 +22,29 @@ from mtl.errors import MtlError
 FIXED_SEED = 2016  # of validation and test
 CHUNK = 64  # images a worker draws at a time
 
-# Mostly one to four digits, as houses have; the rare lengths are there more often than on any street, because they must be learnt too.
-LENGTHS = (0.02, 0.18, 0.39, 0.25, 0.09, 0.04, 0.02, 0.01)
+# How many numbers have 0, 1, .. 7 digits. Validation and test have them as streets do, with some of each rare class to measure it by;
+# train shows the rare lengths more often, because they must be learnt too.
+LENGTHS = {
+    "train": (0.02, 0.14, 0.31, 0.27, 0.14, 0.07, 0.03, 0.02),
+    "validation": (0.015, 0.18, 0.47, 0.25, 0.06, 0.01, 0.01, 0.005),
+}
+LENGTHS["test"] = LENGTHS["validation"]
 # House numbers count from 1, so small leading digits are the common ones (Newcomb 1881, Benford 1938); a leading 0 is rare.
 LEADING = np.array([0.01] + [np.log10(1 + 1 / digit) for digit in range(1, 10)])
 LEADING = 0.6 * LEADING / LEADING.sum() + 0.4 * np.array([0.1] * 10)
 
 
-def number(stream):
+def number(stream, split):
     """Draw a number.
 
     Args:
       stream: np.random.Generator.
+      split: str, one of config.SPLITS, which have different shares of long numbers.
 
     Returns:
       str of 0 to 7 digits.
     """
-    length = stream.choice(len(LENGTHS), p=LENGTHS)
+    length = stream.choice(len(LENGTHS[split]), p=LENGTHS[split])
     if not length:
         return ""
     digits = stream.integers(0, 10, length)
@@ -60,7 +66,7 @@ def example(seed, split, index, difficulty):
     """
     key = [seed if split == "train" else FIXED_SEED, SPLITS.index(split), index]
     stream = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
-    text = number(stream)
+    text = number(stream, split)
     return drawing.draw(text, stream, difficulty, glyphs.load()), text
 
 
