@@ -8,9 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from mtl import bottoms
 
-FEATURES = {"mlp": 256, "small": 256, "base": 512}
-CONVOLUTIONS = {"mlp": [], "small": [32, 64, 96, 128], "base": [32, 64, 64, 128, 128, 192]}
-POOLS = {"mlp": 0, "small": 4, "base": 4}
+FEATURES = {"mlp": 256, "small": 512, "base": 512}
+CONVOLUTIONS = {"mlp": [], "small": [48, 64, 128, 192], "base": [48, 64, 128, 128, 192]}
+HALVINGS = {"mlp": 0, "small": 4, "base": 4}  # the stride of the first convolution, then the poolings
 
 
 def build(name, height=21, width=13, dropout=0.0):
@@ -21,7 +21,7 @@ def build(name, height=21, width=13, dropout=0.0):
 
 
 def test_every_bottom_is_tested_here():
-    assert list(bottoms.BOTTOMS) == list(FEATURES) == list(CONVOLUTIONS) == list(POOLS)
+    assert list(bottoms.BOTTOMS) == list(FEATURES) == list(CONVOLUTIONS) == list(HALVINGS)
 
 
 @pytest.mark.parametrize("name", bottoms.BOTTOMS)
@@ -46,10 +46,11 @@ def test_variables_lie_under_shared_with_the_documented_sizes(name, height, widt
         shapes = {variable.op.name: variable.shape.as_list() for variable in tf.global_variables()}
     expected, channels = {}, 3
     for number, filters in enumerate(CONVOLUTIONS[name], start=1):
-        expected[f"shared/conv{number}/w"] = [3, 3, channels, filters]
+        size = 5 if number == 1 else 3
+        expected[f"shared/conv{number}/w"] = [size, size, channels, filters]
         expected[f"shared/conv{number}/b"] = [filters]
         channels = filters
-    shrink = 2 ** POOLS[name]
+    shrink = 2 ** HALVINGS[name]
     expected["shared/dense1/w"] = [math.ceil(height / shrink) * math.ceil(width / shrink) * channels, FEATURES[name]]
     expected["shared/dense1/b"] = [FEATURES[name]]
     assert shapes == expected
@@ -59,8 +60,10 @@ def test_variables_lie_under_shared_with_the_documented_sizes(name, height, widt
 def test_54_pixels_shrink_to_27_14_7_4(name):
     with tf.Graph().as_default() as graph:
         build(name, 54, 54)
-        pools = [op.outputs[0].shape.as_list()[1:3] for op in graph.get_operations() if op.type == "MaxPool"]
-    assert pools == [[27, 27], [14, 14], [7, 7], [4, 4]]
+        operations = graph.get_operations()
+        first = next(op for op in operations if op.type == "Conv2D").outputs[0].shape.as_list()[1:3]
+        pools = [op.outputs[0].shape.as_list()[1:3] for op in operations if op.type == "MaxPool"]
+    assert [first, *pools] == [[27, 27], [14, 14], [7, 7], [4, 4]]
 
 
 @pytest.mark.parametrize("name", bottoms.BOTTOMS)

@@ -43,27 +43,31 @@ def test_dense_is_a_product_and_a_sum():
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
-def conv_by_loops(x, w, b):
+def conv_by_loops(x, w, b, stride):
     size = w.shape[0]
-    before = (size - 1) // 2  # SAME with stride 1: an even kernel is padded more at the far side
-    out = np.zeros([x.shape[0], x.shape[1], x.shape[2], w.shape[3]])
+    heights, widths = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
+    # SAME: as much padding as the last kernel needs, an odd pixel of it at the far side.
+    above = max((heights - 1) * stride + size - x.shape[1], 0) // 2
+    beside = max((widths - 1) * stride + size - x.shape[2], 0) // 2
+    out = np.zeros([x.shape[0], heights, widths, w.shape[3]])
     for n, row, column, target in np.ndindex(*out.shape):
         out[n, row, column, target] = b[target]
         for i, j, channel in np.ndindex(size, size, x.shape[3]):
-            y, z = row + i - before, column + j - before
+            y, z = row * stride + i - above, column * stride + j - beside
             if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
                 out[n, row, column, target] += float(x[n, y, z, channel]) * float(w[i, j, channel, target])
     return out
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("height, width", [(5, 7), (4, 3), (1, 2)])
-def test_conv_keeps_height_and_width(size, height, width):
+def test_conv_is_padded_with_zeros_at_the_rim(size, stride, height, width):
     rng = np.random.default_rng(size)
     x = np.float32(rng.normal(size=[2, height, width, 3]))
-    out, w, b = run_layer(lambda x: layers.conv(x, "conv", 4, size=size, seed=0), x, rng)
+    out, w, b = run_layer(lambda x: layers.conv(x, "conv", 4, size=size, stride=stride, seed=0), x, rng)
     assert w.shape == (size, size, 3, 4) and b.shape == (4,)
-    np.testing.assert_allclose(out, conv_by_loops(x, w, b), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(out, conv_by_loops(x, w, b, stride), rtol=1e-4, atol=1e-4)
 
 
 def max_pool_by_loops(x, stride):

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from mtl.config import SPLITS
+from mtl.config import SPLITS, Config
 from mtl.data import drawing, glyphs
 from mtl.data.examples import Examples
 from mtl.errors import MtlError
@@ -101,7 +101,7 @@ def _joined(parts):
     return np.concatenate([images for images, _ in parts]), [text for _, texts in parts for text in texts]
 
 
-def examples(split, count, *, difficulty=0.5, seed=0, workers=0):
+def examples(split, count, *, difficulty=Config.difficulty, seed=0, workers=0):
     """Draw the first images of a split.
 
     Args:
@@ -124,7 +124,7 @@ def examples(split, count, *, difficulty=0.5, seed=0, workers=0):
     return Examples(images, texts, [f"{split}/{index}" for index in range(count)])
 
 
-def blocks(seed, *, difficulty=0.5, workers=0):
+def blocks(seed, *, difficulty=Config.difficulty, workers=0):
     """Make the endless train stream, drawn ahead of its use by worker processes.
 
     Args:

@@ -15,10 +15,11 @@ def network():
     images = keras.Input([CROP, CROP, CHANNELS], dtype="uint8")
     pixels = ops.cast(images, "float32") / 255.0
     x = pixels - ops.mean(pixels, axis=[1, 2, 3], keepdims=True)
-    for number, filters in enumerate([32, 64, 96, 128], start=1):
+    x = layers.Conv2D(48, 5, strides=2, padding="same", activation="relu", name="conv1")(x)
+    for number, filters in enumerate([64, 128, 192], start=2):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
-    x = layers.Dense(256, activation="relu", name="dense1")(layers.Flatten()(x))
+    x = layers.Dense(512, activation="relu", name="dense1")(layers.Flatten()(x))
     return keras.Model(images, {task.name: layers.Dense(task.classes, name=task.name)(x) for task in NUMBER_TASKS})
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 from absl import flags
 
+from mtl import config
 from mtl.cli import common
 from mtl.errors import UsageError
 
@@ -16,7 +17,7 @@ def test_fields_take_type_and_default_from_the_record():
     for name in ("steps", "learning_rate", "data_dir"):
         common.define_field(values, name, "help")
     common.parse(values, ["train", "--steps=7"])
-    assert (values.steps, values.learning_rate, values.data_dir) == (7, 1e-3, "")
+    assert (values.steps, values.learning_rate, values.data_dir) == (7, config.Config.learning_rate, "")
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1.1"])

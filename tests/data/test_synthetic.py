@@ -69,17 +69,22 @@ def test_difficulty_changes_the_image_and_not_the_number():
 @pytest.mark.parametrize("difficulty", [0.0, 1.0])
 def test_every_length_is_drawn_at_any_difficulty(difficulty):
     drawn = [synthetic.example(2, "train", index, difficulty) for index in range(250)]
-    assert {len(text) for _, text in drawn} == set(range(len(synthetic.LENGTHS)))
+    assert {len(text) for _, text in drawn} == set(range(len(synthetic.LENGTHS["train"])))
     assert all(image.shape == (config.WINDOW, config.WINDOW, 3) for image, _ in drawn)
 
 
 # -- the numbers -----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def numbers():
+@pytest.fixture(scope="module", params=config.SPLITS)
+def numbers_of(request):
     stream = np.random.Generator(np.random.Philox(20))
-    return [synthetic.number(stream) for _ in range(5000)]
+    return request.param, [synthetic.number(stream, request.param) for _ in range(5000)]
+
+
+@pytest.fixture(scope="module")
+def numbers(numbers_of):
+    return numbers_of[1]
 
 
 def chi_square(counts, shares):
@@ -87,11 +92,13 @@ def chi_square(counts, shares):
     return float(((np.array(counts) - expected) ** 2 / expected).sum())
 
 
-def test_lengths_follow_their_shares(numbers):
-    assert sum(synthetic.LENGTHS) == pytest.approx(1.0)
+def test_lengths_follow_the_shares_of_their_split(numbers_of):
+    split, numbers = numbers_of
+    shares = synthetic.LENGTHS[split]
+    assert sum(shares) == pytest.approx(1.0)
     counts = np.bincount([len(number) for number in numbers])
-    assert len(counts) == len(synthetic.LENGTHS)
-    assert chi_square(counts, synthetic.LENGTHS) < 24.3  # 7 degrees of freedom: one in a thousand
+    assert len(counts) == len(shares)
+    assert chi_square(counts, shares) < 24.3  # 7 degrees of freedom: one in a thousand
 
 
 def test_leading_digits_follow_their_shares_and_the_others_are_even(numbers):
