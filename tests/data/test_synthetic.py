@@ -19,7 +19,7 @@ MANY = 4 * synthetic.CHUNK + 9
 @pytest.fixture(scope="module")
 def one_by_one():
     """What there is to draw, drawn here, one image at a time."""
-    return [synthetic.example(3, "train", index, 0.5) for index in range(MANY)]
+    return [synthetic.example(3, "train", index, config.Config.difficulty) for index in range(MANY)]
 
 
 def assert_drawn(images, numbers, drawn):
@@ -138,7 +138,7 @@ def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
 
 def test_blocks_are_the_train_stream_cut_in_pieces(one_by_one):
     size, first = synthetic.CHUNK + 6, 1  # a block is more than one worker's chunk
-    stream = synthetic.blocks(3, difficulty=0.5, workers=2)(first, size)
+    stream = synthetic.blocks(3, difficulty=config.Config.difficulty, workers=2)(first, size)
     for block, (images, numbers) in enumerate(itertools.islice(stream, 2), start=first):
         assert images.dtype == np.uint8
         assert_drawn(images, numbers, one_by_one[block * size : (block + 1) * size])
