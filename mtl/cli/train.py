@@ -25,9 +25,11 @@ def define(values):
     common.define_range(values, "dropout", "share of the last hidden layer set to 0 in training", *share)
     field(values, "dataset", "what to train on", choices=config.DATASETS)
     field(values, "data_dir", "where the data set lies; synthetic needs none")
+    text = "share of each batch that is drawn, beside the images of a data set on disk: they keep a fine-tuning from forgetting"
+    common.define_range(values, "drawn_share", text, *share)
     common.define_difficulty(values)
-    field(values, "pool", "synthetic: drawn images held in memory at a time, a multiple of --reuse", **positive)
-    field(values, "reuse", "synthetic: fresh crops taken of each drawn image before another takes its place", **positive)
+    field(values, "pool", "drawn images held in memory at a time, a multiple of --reuse", **positive)
+    field(values, "reuse", "fresh crops taken of each drawn image before another takes its place", **positive)
     field(values, "batch_size", "images a training step", **positive)
     rate = (lambda value: 0.0 < value < float("inf"), "must be positive and finite")
     common.define_range(values, "learning_rate", "of Adam, at the first step", *rate)

@@ -7,7 +7,9 @@ from mtl.data.examples import Examples
 from mtl.errors import DataError
 
 
-def load(dataset: str, data_dir: str, split: str, *, count: int | None = None, difficulty: float = Config.difficulty, workers: int = 0) -> Examples:
+def load(
+    dataset: str, data_dir: str, split: str, *, count: int | None = None, difficulty: float = Config.difficulty, workers: int = 0
+) -> Examples:
     """Read, or draw, a split of a data set.
 
     Args:
