@@ -39,7 +39,7 @@ def run(rounds=7, steps=60):
       rounds: int.
       steps: int, of a round; the images are steps * batch_size, so that a round is an epoch.
     """
-    config = config_lib.Config(schedule="constant")
+    config = config_lib.Config(schedule="constant", learning_rate=1e-3)  # gentle: last-bit differences grow with the rate
     count = steps * config.batch_size
     drawn = synthetic.examples("train", count)
     # Cut to what the network reads, so that mtl's random crops are the images themselves: Keras has no crops to make either.
