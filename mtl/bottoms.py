@@ -46,8 +46,8 @@ def small(images, *, dropout, seed, step):
 
 
 def base(images, *, dropout, seed, step):
-    """Build `small` with a fifth convolution, of 128 filters on 14x14 pixels. Arguments as `mlp`; [batch, 512]."""
-    return _convolutional(images, [[64], [128, 128], [192]], dropout=dropout, seed=seed, step=step)
+    """Build `small` with each of its 3x3 convolutions twice. Arguments as `mlp`; [batch, 512]."""
+    return _convolutional(images, [[64, 64], [128, 128], [192, 192]], dropout=dropout, seed=seed, step=step)
 
 
 BOTTOMS = {"mlp": mlp, "small": small, "base": base}

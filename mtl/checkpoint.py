@@ -70,18 +70,17 @@ def restore(session, variables, path):
       variables: dict name in the checkpoint -> variable.
       path: str, a checkpoint.
     """
+    cure = "it is of another network; choose its --bottom, or another folder"
     try:
         reader = tf.train.load_checkpoint(path)
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name, variable in variables.items():
             if name not in shapes:
-                raise DataError(f"{path}: holds no variable {name}: it is of another network; choose its --bottom, or another folder")
-            stored, wanted = list(shapes[name]), variable.shape.as_list()
-            if stored != wanted or dtypes[name] != variable.dtype.base_dtype:
-                raise DataError(
-                    f"{path}: variable {name} has shape {stored} of {dtypes[name].name}, the network wants {wanted} of "
-                    f"{variable.dtype.base_dtype.name}: it is of another network; choose its --bottom, or another folder"
-                )
+                raise DataError(f"{path}: holds no variable {name}: {cure}")
+            stored = f"shape {list(shapes[name])} of {dtypes[name].name}"
+            wanted = f"{variable.shape.as_list()} of {variable.dtype.base_dtype.name}"
+            if stored != f"shape {wanted}":
+                raise DataError(f"{path}: variable {name} has {stored}, the network wants {wanted}: {cure}")
         tf.train.Saver(variables).restore(session, path)
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); remove its files to go on with the one before") from error

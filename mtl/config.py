@@ -8,7 +8,8 @@ OBJECTIVES = ("log_sum", "linear")
 DATASETS = ("synthetic", "svhn", "folder", "npz")
 SPLITS = ("train", "validation", "test")
 SCHEDULES = ("constant", "linear", "cosine")
-CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "dataset": DATASETS, "schedule": SCHEDULES}  # of fields of Config
+PRECISIONS = ("fp32", "bf16")
+CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "dataset": DATASETS, "schedule": SCHEDULES, "precision": PRECISIONS}  # of fields
 
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
@@ -28,11 +29,13 @@ class Config:
     dataset: str = "synthetic"
     data_dir: str = ""
     difficulty: float = 0.2  # of the synthetic images, 0 to 1
+    augment: float = 0.0  # of images on disk: how much each showing changes them, 0 (cropped alone) to 1
     drawn_share: float = 0.0  # of each batch: images drawn beside those of a data set on disk
     pool: int = 4096  # synthetic: drawn images held in memory at a time
     reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image before another takes its place
     # The optimiser and the length of the run.
     batch_size: int = 32
+    precision: str = "fp32"  # of the shared bottom in training; weights, tops, losses and Adam are float32 in any case
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     steps: int = 5500

@@ -62,7 +62,7 @@ def dense(x, scope, units, *, seed, gain=2.0):
     with tf.variable_scope(scope):
         w = variable("w", [inputs, units], np.sqrt(gain / inputs), seed)
         b = variable("b", [units], 0.0, seed)
-        return tf.nn.bias_add(tf.matmul(x, w), b)
+        return tf.nn.bias_add(tf.matmul(x, tf.cast(w, x.dtype)), tf.cast(b, x.dtype))
 
 
 def conv(x, scope, filters, *, size, seed, stride=1):
@@ -84,7 +84,7 @@ def conv(x, scope, filters, *, size, seed, stride=1):
     with tf.variable_scope(scope):
         w = variable("w", [size, size, channels, filters], np.sqrt(2.0 / (size * size * channels)), seed)
         b = variable("b", [filters], 0.0, seed)
-        return tf.nn.bias_add(tf.nn.conv2d(x, w, strides=[1, stride, stride, 1], padding="SAME"), b)
+        return tf.nn.bias_add(tf.nn.conv2d(x, tf.cast(w, x.dtype), strides=stride, padding="SAME"), tf.cast(b, x.dtype))
 
 
 def max_pool(x, scope, *, stride=2):

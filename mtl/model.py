@@ -11,6 +11,7 @@ from typing import Any, Dict, NamedTuple
 import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, layers
+from mtl.config import PRECISIONS
 from mtl.tasks import NUMBER_TASKS
 
 
@@ -22,7 +23,7 @@ class Model(NamedTuple):
     log_probs: Dict[str, Any]  # task name -> float32 [batch, classes], the log of the softmax
 
 
-def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None):
+def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32"):
     """Build the shared bottom and one top per task into the current graph.
 
     Args:
@@ -33,23 +34,26 @@ def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout
       dropout: float in [0, 1), the share of hidden values set to 0 in training.
       seed: int; with the scope names it decides all initial weights and masks.
       step: int64 scalar tensor, the training step that keys the dropout masks; None where there is no dropout.
+      precision: "fp32" or "bf16", what the shared bottom computes in; variables, features and outputs are float32 in any case.
 
     Returns:
       Model.
 
     Raises:
-      ValueError: an unknown bottom, images not of rank 4 or of unknown size, or (TensorFlow's own) variables that exist already
-        outside a scope of reuse.
+      ValueError: an unknown bottom or precision, images not of rank 4 or of unknown size, or variables that exist already (TensorFlow's).
     """
-    if bottom not in bottoms.BOTTOMS:
-        raise ValueError(f"bottom must be one of {', '.join(bottoms.BOTTOMS)}, got {bottom!r}")
+    for name, value, choices in (("bottom", bottom, bottoms.BOTTOMS), ("precision", precision, PRECISIONS)):
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     layers.check_rank(images, 4, "shared")
     if None in images.shape.as_list()[1:]:
         raise ValueError(f"images need a static height, width and number of channels, got {images.name} of shape {images.shape}")
     # The mean of each image comes off, as in the paper (section 5.1): the light a picture was taken in says nothing of its number.
     centred = images - tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
     with tf.variable_scope("shared"):
-        features = bottoms.BOTTOMS[bottom](centred, dropout=dropout if training else 0.0, seed=seed, step=step)
+        # A layer computes in the type of what it is given. Softmax and losses need float32: the clip's 1e-37 has no like in half of it.
+        x = tf.cast(centred, tf.bfloat16 if precision == "bf16" else tf.float32)
+        features = tf.cast(bottoms.BOTTOMS[bottom](x, dropout=dropout if training else 0.0, seed=seed, step=step), tf.float32)
     logits = {task.name: layers.dense(features, task.name, task.classes, seed=seed, gain=1.0) for task in tasks}
     log_probs = {name: tf.nn.log_softmax(tensor) for name, tensor in logits.items()}
     return Model(features, logits, log_probs)

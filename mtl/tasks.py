@@ -20,19 +20,13 @@ DIGITS = 5  # positions that have an output of their own
 LENGTH_X = DIGITS + 1  # "more than five digits"
 DIGIT_X = 10  # "no digit at this position"
 
-NUMBER_TASKS = (
-    Task("length", LENGTH_X + 1),
-    Task("digit1", DIGIT_X + 1),
-    Task("digit2", DIGIT_X + 1),
-    Task("digit3", DIGIT_X + 1),
-    Task("digit4", DIGIT_X + 1),
-    Task("digit5", DIGIT_X + 1),
-)
-
 
 def digit_name(position: int) -> str:
     """Return the task name of a digit position, counted from 1."""
     return f"digit{position}"
+
+
+NUMBER_TASKS = (Task("length", LENGTH_X + 1), *(Task(digit_name(place), DIGIT_X + 1) for place in range(1, DIGITS + 1)))
 
 
 def encode(number: str) -> Dict[str, int]:

@@ -41,8 +41,8 @@ def build(config, *, tasks=NUMBER_TASKS):
     images = tf.placeholder(tf.uint8, [None, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS], "images")
     classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
     step = tf.get_variable("global_step", [], tf.int64, initializer=tf.zeros_initializer(), trainable=False, use_resource=True)
-    pixels = inference.to_float(images)
-    net = model.build(pixels, tasks=tasks, bottom=config.bottom, training=True, dropout=config.dropout, seed=config.seed, step=step)
+    settings = {"dropout": config.dropout, "seed": config.seed, "step": step, "precision": config.precision}
+    net = model.build(inference.to_float(images), tasks=tasks, bottom=config.bottom, training=True, **settings)
     labels = {task.name: losses.smooth(classes[task.name], task.classes, config.label_smoothing) for task in tasks}
     cost = losses.OBJECTIVES[config.objective](net.logits, labels)
     # Watched beside the cost, because the cost hides what it clips: an infinite cross entropy shows there as 85.2 with gradient 0.

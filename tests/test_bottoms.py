@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from mtl import bottoms
 
 FEATURES = {"mlp": 256, "small": 512, "base": 512}
-CONVOLUTIONS = {"mlp": [], "small": [48, 64, 128, 192], "base": [48, 64, 128, 128, 192]}
+CONVOLUTIONS = {"mlp": [], "small": [48, 64, 128, 192], "base": [48, 64, 64, 128, 128, 192, 192]}
 HALVINGS = {"mlp": 0, "small": 4, "base": 4}  # the stride of the first convolution, then the poolings
 
 

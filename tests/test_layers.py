@@ -43,6 +43,22 @@ def test_dense_is_a_product_and_a_sum():
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", [lambda x: layers.dense(x, "a", 5, seed=0), lambda x: layers.conv(x, "a", 5, size=3, seed=0)])
+def test_a_layer_computes_in_the_type_of_its_input_with_weights_of_float32(layer):
+    rng, outs = np.random.default_rng(7), {}
+    shape = [3, 7] if layer.__code__.co_names[1] == "dense" else [3, 9, 7, 4]
+    x = np.float32(rng.normal(size=shape))
+    for dtype in (tf.float32, tf.bfloat16):
+        with tf.Graph().as_default(), tf.Session() as session:
+            out = layer(tf.cast(x, dtype))
+            assert out.dtype == dtype and all(variable.dtype.base_dtype == tf.float32 for variable in tf.global_variables())
+            session.run(tf.global_variables_initializer())
+            outs[dtype] = session.run(tf.cast(out, tf.float32))
+    assert (outs[tf.float32] != outs[tf.bfloat16]).any()
+    # Eight bits of mantissa: each factor and the sum are rounded by up to 2**-9 of themselves.
+    assert np.abs(outs[tf.float32] - outs[tf.bfloat16]).max() < 0.02 * np.abs(outs[tf.float32]).max()
+
+
 def conv_by_loops(x, w, b, stride):
     size = w.shape[0]
     heights, widths = -(-x.shape[1] // stride), -(-x.shape[2] // stride)

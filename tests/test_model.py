@@ -114,6 +114,21 @@ def test_the_light_of_an_image_changes_nothing(bottom):
         assert np.abs(session.run(net.features, {images: pixels + np.float32([1, 0, 0])}) - one.features).max() > 0.01
 
 
+@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+def test_bf16_is_the_same_network_but_for_rounding(bottom):
+    features, pixels = {}, random_images(5)
+    for precision in ("fp32", "bf16"):
+        with tf.Graph().as_default(), tf.Session() as session:
+            images = images_of()
+            net = model.build(images, bottom=bottom, precision=precision)
+            assert {variable.dtype.base_dtype for variable in tf.global_variables()} == {tf.float32}
+            assert {tensor.dtype for tensor in [net.features, *net.logits.values(), *net.log_probs.values()]} == {tf.float32}
+            session.run(tf.global_variables_initializer())
+            features[precision] = session.run(net.features, {images: pixels})
+    assert (features["bf16"] != features["fp32"]).any()
+    assert np.abs(features["bf16"] - features["fp32"]).max() < 0.03 * np.abs(features["fp32"]).max()
+
+
 def test_an_image_without_contrast_gives_what_zeros_give():
     with tf.Graph().as_default(), tf.Session() as session:
         images = images_of()
@@ -231,9 +246,11 @@ def test_operations_before_it_change_no_draw():
 # -- errors ----------------------------------------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_bottom_is_named_beside_the_known_ones():
+def test_an_unknown_bottom_or_precision_is_named_beside_the_known_ones():
     with tf.Graph().as_default(), pytest.raises(ValueError, match="bottom must be one of mlp, small, base, got 'smal'"):
         model.build(images_of(), bottom="smal")
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="precision must be one of fp32, bf16, got 'half'"):
+        model.build(images_of(), precision="half")
 
 
 def test_images_must_have_four_axes():

@@ -410,8 +410,9 @@ def test_a_lost_or_damaged_file_checkpoint_does_not_start_the_run_over(reference
     assert_same_run(tmp_path, reference)
 
 
-def test_convolutions_continue_bit_for_bit_too(tmp_path):
-    record = changed(bottom="small", steps=5, save_every=2)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_convolutions_continue_bit_for_bit_too(tmp_path, precision):
+    record = changed(bottom="small", steps=5, save_every=2, precision=precision)
     run(tmp_path / "whole", record, evaluate=None)
     with pytest.raises(Interrupted):
         run(tmp_path / "cut", record, evaluate=None, progress=at_step(3, stop))

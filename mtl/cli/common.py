@@ -15,6 +15,7 @@ from absl import flags
 from mtl import config
 from mtl.errors import UsageError
 
+UP_TO_ONE = (lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")  # what define_range takes last
 ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
 
 
@@ -62,7 +63,7 @@ def define_range(values, name, text, test, message):
 def define_difficulty(values):
     """Define --difficulty, which several commands have."""
     text = "how hard the synthetic images are to read, 0 (plain) to 1"
-    define_range(values, "difficulty", text, lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")
+    define_range(values, "difficulty", text, *UP_TO_ONE)
 
 
 def define_split(values, default):

@@ -25,12 +25,16 @@ def define(values):
     common.define_range(values, "dropout", "share of the last hidden layer set to 0 in training", *share)
     field(values, "dataset", "what to train on", choices=config.DATASETS)
     field(values, "data_dir", "where the data set lies; synthetic needs none")
+    text = "how much the images of a data set on disk are changed each time they are shown, 0 (cropped alone) to 1"
+    common.define_range(values, "augment", text, *common.UP_TO_ONE)
     text = "share of each batch that is drawn, beside the images of a data set on disk: they keep a fine-tuning from forgetting"
     common.define_range(values, "drawn_share", text, *share)
     common.define_difficulty(values)
     field(values, "pool", "drawn images held in memory at a time, a multiple of --reuse", **positive)
     field(values, "reuse", "fresh crops taken of each drawn image before another takes its place", **positive)
     field(values, "batch_size", "images a training step", **positive)
+    text = "what the shared bottom computes in as it trains: bf16 is twice as fast where the processor has it (AMX, AVX512-BF16), else slow"
+    field(values, "precision", text, choices=config.PRECISIONS)
     rate = (lambda value: 0.0 < value < float("inf"), "must be positive and finite")
     common.define_range(values, "learning_rate", "of Adam, at the first step", *rate)
     field(values, "schedule", "how the learning rate falls, linear and cosine to 0 at the last step", choices=config.SCHEDULES)
@@ -87,9 +91,7 @@ def _validation(record):
     """Load the Examples to validate on; None where a small data set holds none back."""
     count = SYNTHETIC_VALIDATION if record.dataset == "synthetic" else None
     try:
-        return common.load(
-            record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers
-        )
+        return common.load(record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers)
     except NoExamplesError as error:
         common.say(f"no validation, so the newest weights count as the best: {error}")
         return None

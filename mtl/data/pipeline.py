@@ -5,6 +5,7 @@ of an iterator in a checkpoint. A source is a function first_step -> iterator of
 3], labels dict task name -> int32 [batch].
 """
 
+import functools
 import queue
 import threading
 
@@ -67,13 +68,14 @@ def rounds(count, batch_size, step):
     return parts
 
 
-def from_arrays(examples, batch_size, seed):
+def from_arrays(examples, batch_size, seed, crops=random_crops):
     """Make the source of a data set that lies in memory: each round (epoch) visits every picture once, in a new order.
 
     Args:
       examples: data.examples.Examples.
       batch_size: int.
       seed: int.
+      crops: function (images, indices, stream) -> uint8 [batch, crop, crop, 3], what becomes of the pictures of a batch.
 
     Returns:
       source.
@@ -89,8 +91,7 @@ def from_arrays(examples, batch_size, seed):
             indices = np.concatenate([known[number][first:last] for number, first, last in parts])
             for number in [number for number in known if number < parts[-1][0]]:
                 del known[number]
-            crops = random_crops(examples.images, indices, random(seed, _CROP, step))
-            yield crops, {name: classes[indices] for name, classes in labels.items()}
+            yield crops(examples.images, indices, random(seed, _CROP, step)), {name: classes[indices] for name, classes in labels.items()}
             step += 1
 
     return source
@@ -237,6 +238,11 @@ def batches(config):
         return stream
     from mtl.data import datasets
 
+    crops = random_crops
+    if config.augment:
+        from mtl.data import augment  # needs Pillow
+
+        crops = functools.partial(augment.changed_crops, strength=config.augment)
     examples = datasets.load(config.dataset, config.data_dir, "train", workers=config.workers)
-    arrays = from_arrays(examples, config.batch_size - drawn, config.seed)
+    arrays = from_arrays(examples, config.batch_size - drawn, config.seed, crops)
     return side_by_side(arrays, stream) if drawn else arrays

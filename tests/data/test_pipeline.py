@@ -388,6 +388,21 @@ def test_batches_of_a_set_on_disk_are_those_of_its_examples(monkeypatch):
     assert asked == [(("folder", "somewhere", "train"), {"workers": 2})]
 
 
+def test_augment_changes_the_crops_of_the_set_on_disk_and_not_their_order(monkeypatch):
+    from mtl.data import augment, datasets
+
+    images, numbers = numbered(0, 7)
+    monkeypatch.setattr(datasets, "load", lambda *args, **kwargs: Examples(images, numbers, numbers))
+    record = config.Config(dataset="folder", data_dir="x", batch_size=3, seed=5, augment=0.75)
+    plain = take(in_memory(7, 3, seed=5), 1, 4)
+    for step, ((pictures, labels), (plain_pictures, plain_labels)) in enumerate(zip(take(pipeline.batches(record), 1, 4), plain), start=1):
+        assert (pictures != plain_pictures).any()
+        for name, classes in labels.items():
+            np.testing.assert_array_equal(classes, plain_labels[name])
+        stream = pipeline.random(5, pipeline._CROP, step)
+        np.testing.assert_array_equal(pictures, augment.changed_crops(images, labels["digit1"], stream, 0.75))
+
+
 def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
     from mtl.data import synthetic
 
