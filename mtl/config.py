@@ -30,7 +30,6 @@ class Config:
     data_dir: str = ""
     difficulty: float = 0.2  # of the synthetic images, 0 to 1
     augment: float = 0.0  # of images on disk: how much each showing changes them, 0 (cropped alone) to 1
-    drawn_share: float = 0.0  # of each batch: images drawn beside those of a data set on disk
     pool: int = 4096  # synthetic: drawn images held in memory at a time
     reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image before another takes its place
     # The optimiser and the length of the run.

@@ -27,8 +27,6 @@ def define(values):
     field(values, "data_dir", "where the data set lies; synthetic needs none")
     text = "how much the images of a data set on disk are changed each time they are shown, 0 (cropped alone) to 1"
     common.define_range(values, "augment", text, *common.UP_TO_ONE)
-    text = "share of each batch that is drawn, beside the images of a data set on disk: they keep a fine-tuning from forgetting"
-    common.define_range(values, "drawn_share", text, *share)
     common.define_difficulty(values)
     field(values, "pool", "drawn images held in memory at a time, a multiple of --reuse", **positive)
     field(values, "reuse", "fresh crops taken of each drawn image before another takes its place", **positive)
@@ -52,6 +50,8 @@ def check(values, arguments):
     common.check_no_arguments(arguments)
     common.check_model_dir(values, "say where the run shall live: --model_dir=runs/mine")
     common.check_data(values.dataset, values.data_dir)
+    if values.augment and values.dataset == "synthetic":
+        raise UsageError(f"--augment={values.augment} means nothing to --dataset=synthetic, which is drawn anew; leave it out")
     if values.pool % values.reuse:
         raise UsageError(f"--pool={values.pool} must be a multiple of --reuse={values.reuse}")
 

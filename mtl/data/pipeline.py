@@ -154,22 +154,6 @@ def from_stream(blocks, pool, reuse, batch_size, seed):
     return source
 
 
-def side_by_side(first, second):
-    """Make the source whose batches are those of two sources, one after the other."""
-
-    def source(first_step):
-        parts = [first(first_step), second(first_step)]
-        try:
-            while True:
-                (images, labels), (more_images, more_labels) = map(next, parts)
-                yield np.concatenate([images, more_images]), {name: np.concatenate([labels[name], more_labels[name]]) for name in labels}
-        finally:
-            for part in parts:
-                part.close()
-
-    return source
-
-
 def prefetch(iterator, depth=2):
     """Run an iterator in a thread of its own, a few items ahead; what it raises is raised here.
 
@@ -217,7 +201,7 @@ def prefetch(iterator, depth=2):
 
 
 def batches(config):
-    """Make the training source a run's record asks for: drawn as it trains, read from disk once, or both side by side.
+    """Make the training source a run's record asks for: drawn as it trains, or read from disk once.
 
     Args:
       config: config.Config.
@@ -228,21 +212,13 @@ def batches(config):
     Raises:
       DataError: the data cannot be read.
     """
-    drawn = config.batch_size if config.dataset == "synthetic" else round(config.drawn_share * config.batch_size)
-    if drawn:
+    if config.dataset == "synthetic":
         from mtl.data import synthetic
 
         blocks = synthetic.blocks(config.seed, difficulty=config.difficulty, workers=config.workers)
-        stream = from_stream(blocks, config.pool, config.reuse, drawn, config.seed)
-    if drawn == config.batch_size:
-        return stream
-    from mtl.data import datasets
+        return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed)
+    from mtl.data import augment, datasets
 
-    crops = random_crops
-    if config.augment:
-        from mtl.data import augment  # needs Pillow
-
-        crops = functools.partial(augment.changed_crops, strength=config.augment)
     examples = datasets.load(config.dataset, config.data_dir, "train", workers=config.workers)
-    arrays = from_arrays(examples, config.batch_size - drawn, config.seed, crops)
-    return side_by_side(arrays, stream) if drawn else arrays
+    crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else random_crops
+    return from_arrays(examples, config.batch_size, config.seed, crops)

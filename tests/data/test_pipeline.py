@@ -416,18 +416,3 @@ def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
     record = config.Config(pool=12, reuse=3, batch_size=5, seed=6, difficulty=0.75, workers=2)
     assert_same(take(pipeline.batches(record), 2, 5), take(pipeline.from_stream(Blocks(), 12, 3, 5, 6), 2, 5))
     assert asked == [((6,), {"difficulty": 0.75, "workers": 2})]
-
-
-def test_a_drawn_share_stands_beside_the_set_on_disk(monkeypatch):
-    from mtl.data import datasets, synthetic
-
-    images, numbers = numbered(0, 7)
-    monkeypatch.setattr(datasets, "load", lambda *args, **kwargs: Examples(images, numbers, numbers))
-    monkeypatch.setattr(synthetic, "blocks", lambda *args, **kwargs: Blocks())
-    record = config.Config(dataset="folder", data_dir="x", drawn_share=0.4, pool=12, reuse=3, batch_size=5, seed=6)
-    both = take(pipeline.batches(record), 2, 4)
-    disk, drawn = take(in_memory(7, 3, seed=6), 2, 4), take(pipeline.from_stream(Blocks(), 12, 3, 2, 6), 2, 4)
-    for (pictures, labels), (one, one_labels), (other, other_labels) in zip(both, disk, drawn):
-        np.testing.assert_array_equal(pictures, np.concatenate([one, other]))
-        for name, classes in labels.items():
-            np.testing.assert_array_equal(classes, np.concatenate([one_labels[name], other_labels[name]]))
