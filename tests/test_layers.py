@@ -43,10 +43,13 @@ def test_dense_is_a_product_and_a_sum():
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [lambda x: layers.dense(x, "a", 5, seed=0), lambda x: layers.conv(x, "a", 5, size=3, seed=0)])
-def test_a_layer_computes_in_the_type_of_its_input_with_weights_of_float32(layer):
+@pytest.mark.parametrize(
+    "layer, shape",
+    [(lambda x: layers.dense(x, "a", 5, seed=0), [3, 7]), (lambda x: layers.conv(x, "a", 5, size=3, seed=0), [3, 9, 7, 4])],
+    ids=["dense", "conv"],
+)
+def test_a_layer_computes_in_the_type_of_its_input_with_weights_of_float32(layer, shape):
     rng, outs = np.random.default_rng(7), {}
-    shape = [3, 7] if layer.__code__.co_names[1] == "dense" else [3, 9, 7, 4]
     x = np.float32(rng.normal(size=shape))
     for dtype in (tf.float32, tf.bfloat16):
         with tf.Graph().as_default(), tf.Session() as session:

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mtl.config import CROP
+from mtl.data.drawing import turn_and_slant
 
 MARGIN = 16  # pixels by which the edge is continued, for what a turn or a shrinking brings in from outside
 
@@ -35,9 +36,7 @@ def _seen_anew(image, stream, strength, size):
     height, width = image.shape[:2]
     turn, slant = stream.normal(0.0, 0.07, 2) * strength
     stretch = np.exp(stream.normal(0.0, 0.10, 2) * strength)
-    matrix = (
-        np.diag(stretch) @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array([[1.0, slant], [0.0, 1.0]])
-    )
+    matrix = np.diag(stretch) @ turn_and_slant(turn, slant)
     room = np.array([width - size, height - size]) / 2
     centre = np.array([width, height]) / 2 + MARGIN + stream.uniform(-1.0, 1.0, 2) * room
     start = centre - matrix @ np.array([size / 2, size / 2])

@@ -96,7 +96,7 @@ def look(box, stream, difficulty):
     strength = 0.2 + 1.1 * difficulty
     turn = stream.normal(0.0, 0.07 if stream.random() > 0.2 * difficulty else 0.3) * strength
     slant = stream.normal(0.0, 0.14) * strength
-    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array([[1.0, slant], [0.0, 1.0]])
+    turned = turn_and_slant(turn, slant)
     # Photographed house numbers are narrower than type: seen from the side, and boxed closely.
     stretch = np.exp(stream.normal(-0.05, 0.18)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
     turned = np.diag([stretch, 1.0]) @ turned
@@ -115,6 +115,11 @@ def look(box, stream, difficulty):
     corners = np.array([[left, top], [left, top + height], [left + width, top + height], [left + width, top]])
     corners += stream.normal(0.0, 0.03 * strength, (4, 2)) * [width, height]  # perspective
     return corners @ np.linalg.inv(turned).T + centre, width, height
+
+
+def turn_and_slant(turn, slant):
+    """Return float [2, 2]: a slant (x moves by `slant` times y), then a turn (radians)."""
+    return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array([[1.0, slant], [0.0, 1.0]])
 
 
 def sample(field, corners, size):
