@@ -13,9 +13,7 @@ import tensorflow.compat.v1 as tf
 from mtl import config as config_lib
 from mtl.errors import DataError
 
-PREFIX = "model.ckpt"
-BEST = "best"
-CONFIG, METRICS = "config.json", "metrics.jsonl"
+PREFIX, BEST, CONFIG, METRICS = "model.ckpt", "best", "config.json", "metrics.jsonl"
 
 
 def all_of(directory):
@@ -39,15 +37,7 @@ def step_of(path):
 
 
 def find(model_dir, which="best"):
-    """Find a checkpoint of a run; DataError where there is none.
-
-    Args:
-      model_dir: str, a run directory.
-      which: "best" (by validation; the newest where no best was kept), "last", or the path of a checkpoint.
-
-    Returns:
-      str, a path without the ending .index.
-    """
+    """Return the path (without .index) of a checkpoint: "best" by validation, else the newest; "last"; or a path. DataError without one."""
     if which in ("best", "last"):
         best = newest(os.path.join(model_dir, BEST)) if which == "best" else None
         path = best or newest(model_dir)
@@ -63,12 +53,8 @@ def find(model_dir, which="best"):
 def restore(session, variables, path):
     """Read variables from a checkpoint, after holding every name, shape and dtype against it; DataError where one differs.
 
-    TensorFlow itself restores a tensor of another shape in silence (its issue 52220).
-
-    Args:
-      session: tf.Session of the variables' graph, not finalized.
-      variables: dict name in the checkpoint -> variable.
-      path: str, a checkpoint.
+    TensorFlow itself restores a tensor of another shape in silence (its issue 52220). `variables` is a dict name in the checkpoint ->
+    variable of the session's graph, which must not be finalized.
     """
     cure = "it is of another network; choose its --bottom, or another folder"
     try:
@@ -100,12 +86,9 @@ def save(saver, session, directory, step):
 
 
 def write_records(model_dir, texts, metrics):
-    """Write text files of a run, each whole or not at all; DataError where its directory cannot be written.
+    """Write text files of a run (dict file name -> text), each whole or not at all; DataError where its directory cannot be written.
 
-    Args:
-      model_dir: str, made where it does not exist.
-      texts: dict file name -> text.
-      metrics: list of dict, the evaluations so far: the whole of metrics.jsonl, so that one of a later step is cut off.
+    `metrics` (list of dict), the evaluations so far, becomes the whole of metrics.jsonl, so that one of a later step is cut off.
     """
     try:
         os.makedirs(model_dir, exist_ok=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, inference, metrics, tasks
+from mtl import checkpoint, inference, metrics, model, tasks
 from mtl.config import Config
 
 
@@ -25,8 +25,8 @@ class Network:
         self.config = config
         self.step = checkpoint.step_of(checkpoint_path)
         with tf.Graph().as_default() as graph:
-            net = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
-            self._session = tf.Session(graph=graph, config=inference.session_config(config.threads))
+            net = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective, absent=config.absent)
+            self._session = tf.Session(graph=graph, config=model.session_config(config.threads))
             try:
                 checkpoint.restore(self._session, {variable.op.name: variable for variable in tf.global_variables()}, checkpoint_path)
             except BaseException:

@@ -123,7 +123,7 @@ def test_inference_shares_the_variables_of_a_training_network():
     plain = {"tasks": tasks.NUMBER_TASKS, "bottom": "mlp", "objective": "linear", "crop": 11, "channels": 2}
     with tf.Graph().as_default() as graph, tf.Session() as session:
         images = np.random.default_rng(4).integers(0, 256, (3, 11, 11, 2), dtype=np.uint8)
-        trained = model.build(inference.to_float(tf.constant(images)), bottom="mlp", seed=5)
+        trained = model.build(model.to_float(tf.constant(images)), bottom="mlp", seed=5)
         names = [variable.name for variable in tf.global_variables()]
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             shared = inference.build(**plain)
