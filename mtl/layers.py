@@ -1,11 +1,9 @@
 """Hand-written variables and layers.
 
 Each layer is a function of a tensor and a scope name that opens exactly one variable scope, so that a checkpoint reads like a table of
-contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ... Weights are called w, biases b, everywhere.
-
-Every random number is keyed by (seed, step, name of the variable scope), never by TensorFlow's hidden per-graph counter of
-operations: adding a summary or a layer elsewhere leaves all other draws as they were. A layer raises ValueError, naming its scope, where x
-has another rank than it takes.
+contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ... Weights are called w, biases b, everywhere. Every random number
+is keyed by (seed, step, name of the variable scope), never by TensorFlow's hidden per-graph counter of operations: adding a layer
+elsewhere leaves all other draws as they were. A layer raises ValueError, naming its scope, where x has another rank than it takes.
 """
 
 import zlib
@@ -106,8 +104,7 @@ def max_pool(x, scope, *, stride=2):
 def maxout(x, scope, *, pieces):
     """Take the largest of each `pieces` neighbouring channels (Goodfellow et al. 2013, arXiv:1302.4389, section 3).
 
-    Returns:
-      float32 [batch, height, width, channels / pieces]; ValueError where that is no whole number.
+    Arguments as `max_pool`; float32 [batch, height, width, channels / pieces]. ValueError where that is no whole number.
     """
     check_rank(x, 4, scope)
     _, height, width, channels = x.shape.as_list()

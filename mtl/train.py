@@ -1,7 +1,4 @@
-"""The session loop: build, restore or initialise, step, log, evaluate, save, stop.
-
-Data and evaluation come from outside (mtl/cli/train.py puts all together), so that this file knows graphs and sessions alone.
-"""
+"""The session loop: build, restore or initialise, step, log, evaluate, save, stop. Data and evaluation come from outside."""
 
 import dataclasses
 import json
