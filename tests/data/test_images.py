@@ -322,8 +322,8 @@ def test_grown_box():
 @pytest.fixture
 def album(tmp_path, monkeypatch):
     """Go to a folder with pictures, and with much else; return nothing."""
-    pictures, others = ["b.png", "a.JPG", "c.webp", "x[1].png", "in/d.tiff", "in/deep/e.gif"], ["labels.csv", "._a.jpg", "notes", "none/n.md"]
-    for path in pictures + others:
+    pictures = ["b.png", "a.JPG", "c.webp", "x[1].png", "in/d.tiff", "in/deep/e.gif"]
+    for path in pictures + ["labels.csv", "._a.jpg", "notes", "none/n.md"]:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
