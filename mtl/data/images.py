@@ -147,13 +147,29 @@ def window(picture: Image.Image, box: Box | None = None) -> np.ndarray:
       ValueError: nothing of the box lies within the picture.
     """
     if box is not None:
-        left, top, right, bottom = box
-        clipped = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
-        if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):  # written so that NaN ends here too
-            size = f"{picture.width} x {picture.height}"
-            raise ValueError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} lies outside the picture of {size}")
-        box = clipped
+        box = clipped(box, picture.size)
     return np.array(picture.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR, box=box))
+
+
+def clipped(box: Box, size: tuple[int, int]) -> Box:
+    """Return the part of a box that lies within a picture.
+
+    Args:
+      box: left, top, right, bottom in pixels.
+      size: width, height of the picture in pixels.
+
+    Returns:
+      left, top, right, bottom in pixels.
+
+    Raises:
+      ValueError: nothing of the box lies within the picture.
+    """
+    left, top, right, bottom = box
+    width, height = size
+    inside = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
+    if not (inside[0] < inside[2] and inside[1] < inside[3]):  # written so that NaN ends here too
+        raise ValueError(f"the box from {left:g}, {top:g} to {right:g}, {bottom:g} lies outside the picture of {width} x {height}")
+    return inside
 
 
 def grown(boxes: Sequence[Box]) -> Box:
