@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import sheet, tasks
+from mtl import sheet
 from mtl.cli import predict
 from mtl.config import CROP, WINDOW
 from mtl.data import images, pipeline, svhn
@@ -17,39 +17,9 @@ from mtl.data import images, pipeline, svhn
 READ = ["--model_dir=run"]
 
 
-class Fake:
-    """A network that reads the red of a picture's middle as a number, 1 to 3 digits, 0 as no number and 255 as one of six digits."""
-
-    def __init__(self):
-        self.seen = []
-
-    @staticmethod
-    def number(red):
-        return "" if red == 0 else "123456" if red == 255 else str(red)
-
-    def log_probs(self, crops):
-        assert crops.shape[1:] == (CROP, CROP, 3) and crops.dtype == np.uint8
-        self.seen.append(crops)
-        out = {task.name: np.full((len(crops), task.classes), np.log(0.01), np.float32) for task in tasks.NUMBER_TASKS}
-        for i, red in enumerate(crops[:, CROP // 2, CROP // 2, 0].tolist()):
-            for name, label in tasks.encode(self.number(red)).items():
-                out[name][i, label] = np.log(0.9)
-        return out
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        pass
-
-
 @pytest.fixture
-def fake(monkeypatch, tmp_path):
-    """Go to an empty folder, and put the fake in the place of every network; return it."""
-    from mtl import predict as library
-
-    network = Fake()
-    monkeypatch.setattr(library.Network, "open", lambda model_dir, which: network)
+def fake(network, monkeypatch, tmp_path):
+    """Go to an empty folder, and return the network that reads there."""
     monkeypatch.chdir(tmp_path)
     return network
 
