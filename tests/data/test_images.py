@@ -141,7 +141,7 @@ def test_inverted_inks_of_a_jpeg(tmp_path):
     with open(path, "rb") as file:
         assert b"Adobe" in file.read()
     with Image.open(path) as stored:
-        stored.tile = [stored.tile[0]._replace(args=("CMYK", ""))]  # the samples as they are stored
+        stored.tile = [(*stored.tile[0][:3], ("CMYK", ""))]  # the samples as they are stored
         samples = np.asarray(stored, float)
     assert samples[8, 3].min() > 250
     wanted = samples[..., :3] * samples[..., 3:] / 255
