@@ -22,7 +22,7 @@ class Inference(NamedTuple):
 
     images: Any  # placeholder, uint8 [batch, crop, crop, channels]
     log_probs: dict[str, Any]  # task name -> float32 [batch, classes], in task order
-    means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order
+    means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order; NaN: of no example, adds 0
     cost: Any  # float32 scalar, the objective of `means`; it depends on no image
 
     def bind(self, session) -> Bound:
@@ -50,5 +50,6 @@ def build(*, tasks, bottom, objective, absent="x", crop=CROP, channels=CHANNELS)
         log_probs = model.build(model.to_float(images), tasks=tasks, bottom=bottom, absent=absent).log_probs
         # Fed from outside, so that the cost is that of a data set, not the average over batches of a cost that is not linear.
         means = tf.placeholder(tf.float32, [len(log_probs)], name="means")
-        cost = losses.OBJECTIVES_OF_MEANS[objective](tf.unstack(means))
+        known = tf.where(tf.is_nan(means), tf.fill([len(log_probs)], losses.NEUTRAL[objective]), means)
+        cost = losses.OBJECTIVES_OF_MEANS[objective](tf.unstack(known))
     return Inference(images, log_probs, means, cost)

@@ -103,6 +103,14 @@ def test_the_cost_of_means_is_the_objectives_formula(objective):
         assert cost(dict(reversed(MEANS.items()))) == found, "tasks are told apart by name"
 
 
+@pytest.mark.parametrize("objective", COSTS)
+def test_a_task_of_no_example_adds_nothing_to_the_cost(objective):
+    with tf.Graph().as_default(), tf.Session() as session:
+        cost = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5).bind(session).cost_of_means
+        found = cost({**MEANS, "digit4": math.nan, "digit1": math.nan})
+    assert found == pytest.approx(COSTS[objective](MEANS[name] for name in MEANS if name not in ("digit4", "digit1")), rel=1e-6)
+
+
 def test_each_mean_counts_once():
     with tf.Graph().as_default(), tf.Session() as session:
         cost = inference.build(tasks=TASKS, bottom="mlp", objective="linear", crop=5).bind(session).cost_of_means

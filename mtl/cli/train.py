@@ -64,7 +64,7 @@ def main(values, arguments):
     if os.path.exists(model_dir) and not os.path.isdir(model_dir):
         raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, inference, progress, train
+    from mtl import checkpoint, evaluate, inference, progress, train
     from mtl.data import pipeline
     from mtl.tasks import NUMBER_TASKS
 
@@ -81,11 +81,11 @@ def main(values, arguments):
     def evaluator(session):
         network = inference.build(tasks=NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent).bind(session)
 
-        def evaluate():
+        def measure():
             with watch.paused():
-                return common.measure(network, examples, record.absent)
+                return evaluate.measure(common.read(network, examples), examples.numbers, network.cost_of_means, record.absent)
 
-        return evaluate
+        return measure
 
     records = {"flags.flags": common.flags_text(values), "versions.json": json.dumps(_versions(), indent=2) + "\n"}
     shown = watch if sys.stderr.isatty() or values.verbosity >= 1 else None  # a log wants what happened, not how it went
