@@ -33,6 +33,8 @@ def main(values, arguments):
     from mtl import files, sheet
 
     files.check_file(values.out, "--out")  # before the work, not after
+    if values.dataset == "records":  # TensorFlow reads them
+        common.start_tensorflow(values.verbosity)
     count = values.rows * values.columns
     examples = common.load(values.dataset, values.data_dir, values.split, count=count, difficulty=values.difficulty)
     captions = [number or "no number" for number in examples.numbers]

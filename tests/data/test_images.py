@@ -316,6 +316,16 @@ def test_grown_box():
     assert images.grown([(0, 0, 10, 20)]) == pytest.approx((-1.5, -3, 11.5, 23))
 
 
+def test_a_picture_in_memory_is_called_as_it_is_told(tmp_path):
+    pixels = noise(5, 7)
+    with open(saved(tmp_path, Image.fromarray(pixels)), "rb") as file:
+        whole = file.read()
+    np.testing.assert_array_equal(np.asarray(images.read("17.png", io.BytesIO(whole))), pixels)
+    for damaged in (b"", whole[:5], whole[:60]):
+        with pytest.raises(DataError, match=r"^17\.png: .*: save it anew as PNG or JPEG$"):
+            images.read("17.png", io.BytesIO(damaged))
+
+
 # -- what an argument names -----------------------------------------------------------------------------------------------------------
 
 
