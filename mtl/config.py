@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 BOTTOMS = ("mlp", "small", "base")
 OBJECTIVES = ("log_sum", "linear")
-DATASETS = ("synthetic", "svhn", "folder", "npz")
+DATASETS = ("synthetic", "svhn", "folder", "npz", "records")
 SPLITS = ("train", "validation", "test")
 SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("fp32", "bf16")

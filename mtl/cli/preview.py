@@ -42,6 +42,8 @@ def main(values, arguments):
         raise DataError(f"{directory}: no such folder for --out; make it first")
     if os.path.isdir(values.out):
         raise DataError(f"{values.out}: is a folder; --out takes the name of a picture")
+    if values.dataset == "records":  # TensorFlow reads them
+        common.start_tensorflow(values.verbosity)
     count = values.rows * values.columns
     examples = common.load(values.dataset, values.data_dir, values.split, count=count, difficulty=values.difficulty)
     picture = sheet.draw(examples.images, [number or "no number" for number in examples.numbers], columns=values.columns)

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -25,11 +26,12 @@ GROWTH = 1.3  # of the box of all digits, in width and height (Goodfellow et al.
 _BACKDROP = (128, 128, 128, 255)
 
 
-def read(path: str) -> Image.Image:
+def read(path: str, file: BinaryIO | None = None) -> Image.Image:
     """Read a picture file as a person would see it.
 
     Args:
       path: str, a file in one of FORMATS; of several frames the first is taken.
+      file: binary file that holds the picture where `path` is only what errors call it; None opens `path`.
 
     Returns:
       PIL image of mode RGB: turned upright by its EXIF orientation, transparent parts on mid grey.
@@ -37,20 +39,20 @@ def read(path: str) -> Image.Image:
     Raises:
       DataError: the file is missing, not a picture, broken, or larger than MAX_PIXELS.
     """
-    if not os.path.isfile(path):  # opening a pipe would wait for its writer
+    if file is None and not os.path.isfile(path):  # opening a pipe would wait for its writer
         raise DataError(f"{path}: {'not a file' if os.path.exists(path) else 'no such file'}: give the path of a PNG or JPEG picture")
     with warnings.catch_warnings():
         # Pillow warns of large pictures, odd EXIF data and the like; what matters here is raised or mended.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path, formats=FORMATS) as picture:
+            with Image.open(file or path, formats=FORMATS) as picture:
                 width, height = picture.size
                 if 0 < width * height <= MAX_PIXELS:
                     return _rgb(_upright(picture))
         except Image.DecompressionBombError:  # Pillow has a limit of its own, about three times ours
             width, height = 0, MAX_PIXELS
         except Image.UnidentifiedImageError:
-            empty = os.path.getsize(path) == 0
+            empty = file is None and os.path.getsize(path) == 0
             raise DataError(f"{path}: {'an empty file' if empty else 'not a picture, or cut short'}: save it anew as PNG or JPEG") from None
         except Exception as error:
             # A broken file makes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, ValueError, EOFError, ...

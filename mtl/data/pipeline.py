@@ -97,6 +97,29 @@ def from_arrays(examples, batch_size, seed, crops=random_crops):
     return source
 
 
+def from_windows(windows, seed, crops=random_crops):
+    """Make the source of a data set that is read as it trains, in an order of its own.
+
+    Args:
+      windows: function first_step -> iterator of (uint8 [batch, height, width, 3], list of batch numbers), endless.
+      seed: int.
+      crops: function (images, indices, stream) -> uint8 [batch, crop, crop, 3], what becomes of the pictures of a batch.
+
+    Returns:
+      source.
+    """
+
+    def source(first_step):
+        stream = windows(first_step)
+        try:
+            for step, (images, numbers) in enumerate(stream, start=first_step):
+                yield crops(images, np.arange(len(images)), random(seed, _CROP, step)), tasks.encode_all(numbers)
+        finally:
+            stream.close()
+
+    return source
+
+
 def from_stream(blocks, pool, reuse, batch_size, seed):
     """Make the source of an endless data set: a pool of drawn images, each used `reuse` times with fresh crops.
 
@@ -201,7 +224,7 @@ def prefetch(iterator, depth=2):
 
 
 def batches(config):
-    """Make the training source a run's record asks for: drawn as it trains, or read from disk once.
+    """Make the training source a run's record asks for: drawn as it trains, read from disk once, or (records) as it trains.
 
     Args:
       config: config.Config.
@@ -219,6 +242,11 @@ def batches(config):
         return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed)
     from mtl.data import augment, datasets
 
-    examples = datasets.load(config.dataset, config.data_dir, "train", workers=config.workers)
     crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else random_crops
+    if config.dataset == "records":
+        from mtl.data import records_pipeline
+
+        windows = records_pipeline.windows(config.data_dir, "train", config.batch_size, config.seed, workers=config.workers)
+        return from_windows(windows, config.seed, crops)
+    examples = datasets.load(config.dataset, config.data_dir, "train", workers=config.workers)
     return from_arrays(examples, config.batch_size, config.seed, crops)

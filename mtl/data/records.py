@@ -5,19 +5,27 @@ each; `--dataset=records` reads them. The pictures are stored as they were, enco
 """
 
 import hashlib
-import json
+import io
+import itertools
+import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl.config import WINDOW
 from mtl.data import images
-from mtl.errors import DataError
+from mtl.data.examples import Examples
+from mtl.data.manifest import CURE, MANIFEST, VERSION, appear, read_manifest, write_manifest
+from mtl.errors import DataError, NoExamplesError
 
-MANIFEST = "manifest.json"
-VERSION = 1  # of the format: of the features below and of the manifest
-CURE = "repeat mtl convert"
+# What convert and others who write records need beside the shards is found here too.
+__all__ = [
+    "MANIFEST", "VERSION", "Record", "Shard", "broken", "find", "load", "parse", "read_manifest", "reason", "serialize",
+    "serialized_records", "shard_name", "window", "write_manifest", "write_shard",
+]  # fmt: skip
 
 
 class Record(NamedTuple):
@@ -31,7 +39,15 @@ class Record(NamedTuple):
     boxes: list[images.Box]  # one for each digit, as it was drawn: it may reach beyond the picture
 
 
-# -- shards ------------------------------------------------------------------------------------------------------------------------
+class Shard(NamedTuple):
+    """One file of records."""
+
+    path: str
+    records: int  # that must be in it
+    bytes: int
+
+
+# -- writing ------------------------------------------------------------------------------------------------------------------------
 
 
 def shard_name(split: str, index: int, count: int) -> str:
@@ -62,9 +78,9 @@ def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
                     writer.write(serialize(record))
                     count += 1
         except tf.errors.OpError as error:  # TensorFlow's own file system raises these where Python raises OSError
-            raise DataError(f"{path}: cannot be written ({_reason(error)}): make room, or choose another directory") from None
+            raise DataError(f"{path}: cannot be written ({reason(error)}): make room, or choose another directory") from None
 
-    _appear(path, write)
+    appear(path, write)
     return {"file": os.path.basename(path), "records": count, "bytes": os.path.getsize(path), "sha256": _sha256(path)}
 
 
@@ -99,106 +115,161 @@ def _sha256(path):
     return digest.hexdigest()
 
 
-def _appear(path: str, write: Callable[[str], None]) -> None:
-    """Let a file appear under its name whole or not at all: `write` it under another, bring it to the disk, rename it."""
-    unfinished = f"{path}.tmp{os.getpid()}"
-    try:
-        write(unfinished)
-        with open(unfinished, "rb+") as file:
-            os.fsync(file.fileno())  # a rename can reach the disk before the bytes do
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
-
-
-def _reason(error):
+def reason(error: Exception) -> str:
     """Return what a TensorFlow error says, on one line."""
-    return " ".join((error.message or type(error).__name__).split())[:200]
+    return " ".join((getattr(error, "message", "") or type(error).__name__).split())[:200]
 
 
-# -- the manifest --------------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------------------------------
 
 
-def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
-    """Write manifest.json, whole or not at all.
-
-    Args:
-      directory: str.
-      manifest: dict of "version", "splits" and whatever else shall be known of the data.
-
-    Raises:
-      OSError: it cannot be written.
-    """
-
-    def write(unfinished):
-        with open(unfinished, "w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=2)
-            file.write("\n")
-
-    _appear(os.path.join(directory, MANIFEST), write)
-
-
-def read_manifest(directory: str) -> dict[str, Any]:
-    """Read manifest.json, and hold the files that it lists against the directory.
+def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
+    """Read a split; the window is the box of all digits, grown and clipped to the picture.
 
     Args:
-      directory: str.
+      data_dir: str, the directory that mtl convert wrote.
+      split: str, one that manifest.json names.
+      count: int, read the first `count` at most; None reads all.
 
     Returns:
-      dict: "splits" is a dict split -> {"records": int, "shards": list of {"file", "records", "bytes", "sha256"}, ...}.
+      Examples in the order of the shards.
 
     Raises:
-      DataError: it is missing, damaged, of another version, or a shard is missing or of another size.
+      DataError: there is no such split, or a shard or one of its records is broken; the message names them.
+      NoExamplesError: the split is empty, or it is validation and there is none.
     """
-    path = os.path.join(directory, MANIFEST)
+    shards = find(data_dir, split)
+    total = sum(shard.records for shard in shards)
+    windows = np.empty((total if count is None else min(count, total), WINDOW, WINDOW, 3), np.uint8)
+    numbers, names = [], []
+    for i, (window, number, name) in enumerate(itertools.islice(itertools.chain.from_iterable(map(_windows, shards)), count)):
+        windows[i] = window
+        numbers.append(number)
+        names.append(name)
+    return Examples(windows, numbers, names)
+
+
+def _windows(shard):
+    """Yield (uint8 [WINDOW, WINDOW, 3], number, name) of each record of a shard."""
+    for place, serialized in enumerate(serialized_records(shard)):
+        try:
+            record = parse(serialized)
+            yield window(record), record.number, record.name
+        except (ValueError, DataError) as error:
+            raise broken(shard, place, error) from None
+
+
+def window(record: Record) -> np.ndarray:
+    """Decode the picture of a Record and cut its window.
+
+    Args:
+      record: Record.
+
+    Returns:
+      uint8 [WINDOW, WINDOW, 3].
+
+    Raises:
+      DataError: the picture is broken or too large.
+      ValueError: it is of another size than the record says, or the boxes lie outside of it.
+    """
+    picture = images.read(record.name, io.BytesIO(record.encoded))
+    if picture.size != (record.width, record.height):
+        raise ValueError(f"the picture is {picture.width} x {picture.height}, and {record.width} x {record.height} by the record")
+    return images.window(picture, images.grown(record.boxes) if record.boxes else None)
+
+
+def find(data_dir: str, split: str) -> list[Shard]:
+    """Find the shards of a split.
+
+    Args:
+      data_dir: str, the directory that mtl convert wrote.
+      split: str.
+
+    Returns:
+      list of Shard, in the manifest's order, with at least one record.
+
+    Raises:
+      DataError: there is no such split, or the manifest does not hold; see `read_manifest`.
+      NoExamplesError: the split is empty, or it is validation and there is none.
+    """
+    splits, path = read_manifest(data_dir)["splits"], os.path.join(data_dir, MANIFEST)
+    if splits.get(split, {"records": split != "validation"})["records"] == 0:
+        raise NoExamplesError(f"{path}: no record of the split {split}: convert more pictures")
+    if split not in splits:
+        raise DataError(f"{path}: no split {split!r} there, found {', '.join(splits) or 'none'}: choose one of them, or convert it")
+    return [Shard(os.path.join(data_dir, shard["file"]), shard["records"], shard["bytes"]) for shard in splits[split]["shards"]]
+
+
+def serialized_records(shard: Shard) -> Iterator[bytes]:
+    """Read the records of a shard one at a time.
+
+    Args:
+      shard: Shard.
+
+    Yields:
+      bytes of each, whose checksums hold; `parse` takes them apart.
+
+    Raises:
+      DataError: a record is damaged or cut short, or there are fewer or more of them than the manifest says.
+    """
+    place = 0
     try:
-        with open(path, encoding="utf-8") as file:
-            manifest = json.load(file)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): --data_dir is the directory that mtl convert wrote") from None
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or brackets without end
-        raise DataError(f"{path}: damaged, not JSON: {CURE}") from None
-    version = manifest.get("version") if isinstance(manifest, dict) else None
-    if isinstance(version, int) and version != VERSION:
-        raise DataError(f"{path}: version {version} of the format, and {VERSION} is read: {CURE}")
+        for serialized in tf.io.tf_record_iterator(os.fsencode(shard.path)):
+            if place == shard.records:
+                raise DataError(f"{shard.path}: more than the {shard.records} records of {MANIFEST}: delete it and {CURE}")
+            yield serialized
+            place += 1
+    except tf.errors.OpError as error:
+        raise broken(shard, place, reason(error)) from None
+    if place < shard.records:
+        raise DataError(f"{shard.path}: {place} records, and {shard.records} by {MANIFEST}: delete it and {CURE}")
+
+
+def broken(shard: Shard, place: int, why: Any) -> DataError:
+    """Return the error of record `place`, counted from 0, of a shard; why: what is said of it, str or exception."""
+    return DataError(f"{shard.path}: record {place}: {why}: delete the shard and {CURE}")
+
+
+def parse(serialized: bytes) -> Record:
+    """Turn the bytes of a tf.train.Example back into a Record, and check it; the picture stays encoded.
+
+    Args:
+      serialized: bytes.
+
+    Returns:
+      Record.
+
+    Raises:
+      ValueError: a feature is missing, or labels, boxes and sizes do not fit.
+    """
     try:
-        _check_manifest(manifest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{path}: damaged ({' '.join(reason.split())[:200]}): {CURE}") from None
-    for split in manifest["splits"].values():
-        for shard in split["shards"]:
-            _check_file(os.path.join(directory, shard["file"]), shard["bytes"])
-    return manifest
+        found = tf.train.Example.FromString(serialized).features.feature
+    except Exception as error:  # protobuf's DecodeError, a ValueError in some of its versions alone
+        raise ValueError(f"not a tf.train.Example ({error})") from None
+    values = {name: list(getattr(found[name], kind).value) if name in found else [] for name, kind in _KINDS.items()}
+    for name in ("image/name", "image/encoded", "image/height", "image/width", "length"):
+        if len(values[name]) != 1:
+            raise ValueError(f"{len(values[name])} values of {name}")
+    height, width, digits, sides = values["image/height"][0], values["image/width"][0], values["digits"], values["boxes"]
+    if values["length"][0] != len(digits):
+        raise ValueError(f"length {values['length'][0]}, and {len(digits)} digits")
+    for digit in digits:
+        if digit not in range(10):
+            raise ValueError(f"the digit {digit} is none of 0 to 9")
+    if len(sides) not in (0, 4 * len(digits)) or not all(map(math.isfinite, sides)):
+        raise ValueError(f"{len(sides)} sides of boxes of {len(digits)} digits, or not all of them finite")
+    if height < 1 or width < 1 or height * width > images.MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels, and pictures of 1 to {images.MAX_PIXELS // 10**6} million are read")
+    boxes = [tuple(sides[first : first + 4]) for first in range(0, len(sides), 4)]
+    return Record(values["image/name"][0].decode("utf-8"), values["image/encoded"][0], height, width, "".join(map(str, digits)), boxes)
 
 
-def _check_manifest(manifest):
-    """Raise KeyError, TypeError, ValueError or AttributeError where a manifest is not laid out as it must be."""
-    _natural(manifest["version"], "version")
-    for name, split in manifest["splits"].items():
-        for shard in split["shards"]:
-            file = shard["file"]
-            # By the name alone: a manifest from elsewhere must not lead out of its directory.
-            if not isinstance(file, str) or not file.isprintable() or os.path.basename(file) != file or file in ("", ".", ".."):
-                raise ValueError(f"the shard {file!r} of {name} is not the name of a file beside it")
-            _natural(shard["records"], f"records of {file}")
-            _natural(shard["bytes"], f"bytes of {file}")
-        held = sum(shard["records"] for shard in split["shards"])
-        if _natural(split["records"], f"records of {name}") != held:
-            raise ValueError(f"{split['records']} records of {name}, and {held} in its shards")
-
-
-def _natural(value, what):
-    """Return an int of 0 or more as it is; ValueError for anything else."""
-    if type(value) is not int or value < 0:  # True is an int, too
-        raise ValueError(f"{what}: {value!r}")
-    return value
-
-
-def _check_file(path, size):
-    """Raise DataError where a shard is not there, or not of the size it was written with."""
-    if not os.path.isfile(path):
-        raise DataError(f"{path}: no such file, though {MANIFEST} lists it: {CURE}")
-    if os.path.getsize(path) != size:
-        raise DataError(f"{path}: {os.path.getsize(path)} bytes, and {size} by {MANIFEST}: delete it and {CURE}")
+_KINDS = {
+    "image/name": "bytes_list",
+    "image/encoded": "bytes_list",
+    "image/height": "int64_list",
+    "image/width": "int64_list",
+    "digits": "int64_list",
+    "length": "int64_list",
+    "boxes": "float_list",
+}

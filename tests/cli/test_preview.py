@@ -1,6 +1,8 @@
 """`mtl preview`: a contact sheet of any data set."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 from mtl import sheet
 from mtl.data import npz, synthetic
 from mtl.data.examples import Examples
+from tests import record_sets
 
 
 def test_the_sheet_shows_the_first_images_with_their_labels(command, tmp_path):
@@ -28,6 +31,13 @@ def test_a_small_data_set_on_disk_fills_what_it_can(command, tmp_path):
     code, stdout, _ = command("preview", "--dataset=npz", f"--data_dir={tmp_path}", "--split=test", f"--out={tmp_path / 'sheet.jpg'}")
     assert code == 0 and ": 5 images of npz, test\n" in stdout
     assert Image.open(tmp_path / "sheet.jpg").format == "JPEG"
+
+
+def test_records_are_shown_and_tensorflow_keeps_quiet(tmp_path):
+    record_sets.write(tmp_path, extra=[record_sets.some(["7", "", "89"])])
+    flags = ["--dataset=records", f"--data_dir={tmp_path}", "--split=extra", f"--out={tmp_path / 'sheet.png'}"]
+    done = subprocess.run([sys.executable, "-m", "mtl", "preview", *flags], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'sheet.png'}: 3 images of records, extra\n", "")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from PIL import Image
 from mtl.data import datasets, npz
 from mtl.data.examples import Examples
 from mtl.errors import DataError
+from tests import record_sets
 
 
 def test_readers_by_name(tmp_path):
@@ -22,6 +23,8 @@ def test_readers_by_name(tmp_path):
     assert datasets.load("npz", str(tmp_path), "test").numbers == ["12"]
     assert datasets.load("folder", str(tmp_path), "test").numbers == ["34", "5"]
     assert datasets.load("folder", str(tmp_path), "test", count=1).numbers == ["34"]
+    record_sets.write(tmp_path, test=[record_sets.some(["7", "", "89"])])
+    assert datasets.load("records", str(tmp_path), "test", count=2).numbers == ["7", ""]
     with pytest.raises(DataError, match=r"digitStruct\.mat: no such file"):
         datasets.load("svhn", str(tmp_path), "test")
 

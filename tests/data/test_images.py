@@ -192,3 +192,13 @@ def test_grown_box():
     # Box of both: 10..30 wide, 4..14 high; centre 20, 9; 1.3 times 20 is 26, 1.3 times 10 is 13.
     assert images.grown([(10, 6, 18, 14), (21, 4, 30, 12)]) == pytest.approx((7, 2.5, 33, 15.5))
     assert images.grown([(0, 0, 10, 20)]) == pytest.approx((-1.5, -3, 11.5, 23))
+
+
+def test_a_picture_in_memory_is_called_as_it_is_told(tmp_path):
+    pixels = noise(5, 7)
+    with open(saved(tmp_path, Image.fromarray(pixels)), "rb") as file:
+        whole = file.read()
+    np.testing.assert_array_equal(np.asarray(images.read("17.png", io.BytesIO(whole))), pixels)
+    for damaged in (b"", whole[:5], whole[:60]):
+        with pytest.raises(DataError, match=r"^17\.png: .*: save it anew as PNG or JPEG$"):
+            images.read("17.png", io.BytesIO(damaged))

@@ -271,6 +271,37 @@ def test_a_stream_that_fails_is_closed_and_says_so():
     assert closed == [True]
 
 
+# -- a data set that is read as it trains --------------------------------------------------------------------------------------------
+
+
+class Windows:
+    """Stands for records_pipeline.windows(...): batch b holds the pictures 3 b, 3 b + 1, 3 b + 2. Writes down what was asked of it."""
+
+    def __init__(self):
+        self.started, self.closed = [], 0
+
+    def __call__(self, first_step):
+        self.started.append(first_step)
+        try:
+            for step in itertools.count(first_step):
+                yield numbered(3 * step, 3)
+        finally:
+            self.closed += 1
+
+
+def test_batches_of_windows_keep_their_order_and_are_cut_by_step():
+    windows = Windows()
+    source = pipeline.from_windows(windows, 5)
+    whole = take(source, 0, 6)
+    for step, batch in enumerate(whole):
+        assert check_batch(batch, 3).tolist() == [3 * step, 3 * step + 1, 3 * step + 2]
+        images, _ = numbered(3 * step, 3)
+        np.testing.assert_array_equal(batch[0], pipeline.random_crops(images, range(3), pipeline.random(5, pipeline._CROP, step)))
+    assert_same(take(source, 4, 2), whole[4:])
+    assert (windows.started, windows.closed) == ([0, 4], 2)
+    assert different(take(pipeline.from_windows(Windows(), 6), 0, 6), whole)
+
+
 # -- prefetch ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -401,6 +432,29 @@ def test_augment_changes_the_crops_of_the_set_on_disk_and_not_their_order(monkey
             np.testing.assert_array_equal(classes, plain_labels[name])
         stream = pipeline.random(5, pipeline._CROP, step)
         np.testing.assert_array_equal(pictures, augment.changed_crops(images, labels["digit1"], stream, 0.75))
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.75])
+def test_batches_of_records_are_cut_and_changed_as_those_of_other_sets(monkeypatch, strength):
+    from mtl.data import augment, records_pipeline
+
+    asked = []
+
+    def fake(*args, **kwargs):
+        asked.append((args, kwargs))
+        return Windows()
+
+    monkeypatch.setattr(records_pipeline, "windows", fake)
+    record = config.Config(dataset="records", data_dir="x", batch_size=3, seed=5, workers=2, augment=strength)
+    got = take(pipeline.batches(record), 1, 3)
+    assert asked == [(("x", "train", 3, 5), {"workers": 2})]
+    for step, (pictures, labels) in enumerate(got, start=1):
+        images, numbers = numbered(3 * step, 3)
+        stream = pipeline.random(5, pipeline._CROP, step)
+        wanted = augment.changed_crops(images, range(3), stream, strength) if strength else pipeline.random_crops(images, range(3), stream)
+        np.testing.assert_array_equal(pictures, wanted)
+        for name, classes in tasks.encode_all(numbers).items():
+            np.testing.assert_array_equal(labels[name], classes)
 
 
 def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):

@@ -1,15 +1,19 @@
 """Records on disk: what is written is read, and what is damaged is named."""
 
 import hashlib
-import json
+import io
 import struct
+import zlib
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from hypothesis import given, settings, strategies as st
+from PIL import Image
 
-from mtl.data import records
-from mtl.errors import DataError
+from mtl.data import images, records, svhn
+from mtl.errors import DataError, NoExamplesError
+from tests import record_sets
+from tests.data import test_svhn
 
 RECORDS = [
     records.Record("1.png", b"\x89PNG one", 17, 41, "210", [(3.0, 4.0, 12.0, 16.0), (12.0, 5.0, 20.0, 17.5), (21.0, 6.0, 30.0, 18.0)]),
@@ -32,25 +36,6 @@ def features(serialized):
     kinds = {"bytes_list": list, "int64_list": list, "float_list": list}
     found = tf.train.Example.FromString(serialized).features.feature
     return {name: kinds[feature.WhichOneof("kind")](getattr(feature, feature.WhichOneof("kind")).value) for name, feature in found.items()}
-
-
-def make(directory, **splits):
-    """Write shards of lists of records, a list a shard, and their manifest; returns the manifest."""
-    manifest = {"version": 1, "window": "boxes grown to 1.3 times", "seed": 0, "sources": {}, "splits": {}}
-    for split, shards in splits.items():
-        written = [
-            records.write_shard(str(directory / records.shard_name(split, index, len(shards))), shard) for index, shard in enumerate(shards)
-        ]
-        manifest["splits"][split] = {"records": sum(map(len, shards)), "skipped": {}, "shards": written}
-    records.write_manifest(str(directory), manifest)
-    return manifest
-
-
-def error_of(function, *arguments):
-    with pytest.raises(DataError) as caught:
-        function(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # -- shards ------------------------------------------------------------------------------------------------------------------------
@@ -93,90 +78,161 @@ def test_nothing_is_left_where_writing_fails(tmp_path):
 
     with pytest.raises(RuntimeError, match="no more pictures"):
         records.write_shard(str(tmp_path / "a"), failing())
-    with pytest.raises(TypeError):
-        records.write_manifest(str(tmp_path), {"version": object()})
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"before")]
 
 
 def test_a_shard_that_cannot_be_written_is_named(tmp_path):
-    message = error_of(records.write_shard, str(tmp_path / "nowhere" / "a"), RECORDS)
+    message = test_svhn.error_of(records.write_shard, str(tmp_path / "nowhere" / "a"), RECORDS)
     assert "nowhere/a: cannot be written" in message and "choose another directory" in message
 
 
-# -- the manifest --------------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_manifest_comes_back(tmp_path):
-    manifest = make(tmp_path, train=[RECORDS[:2], RECORDS[2:]], test=[RECORDS])
-    assert records.read_manifest(str(tmp_path)) == manifest == json.loads((tmp_path / "manifest.json").read_text())
-    assert len(list(tmp_path.iterdir())) == 4
+def test_what_is_written_is_parsed(tmp_path):
+    path = tmp_path / "a"
+    records.write_shard(str(path), RECORDS)
+    serialized = list(records.serialized_records(records.Shard(str(path), 3, path.stat().st_size)))
+    assert serialized == frames(path)
+    assert list(map(records.parse, serialized)) == RECORDS
 
 
-def test_a_manifest_that_is_not_there(tmp_path):
-    assert "manifest.json: cannot be read (No such file or directory): --data_dir" in error_of(records.read_manifest, str(tmp_path))
+def test_records_of_svhn_are_svhn(tmp_path):
+    test_svhn.make(tmp_path / "svhn" / "test")
+    wanted = svhn.load(str(tmp_path / "svhn"), "test")
+    made = []
+    for entry in svhn.entries(str(tmp_path / "svhn" / "test" / "digitStruct.mat")):
+        encoded = (tmp_path / "svhn" / "test" / entry.name).read_bytes()
+        width, height = Image.open(io.BytesIO(encoded)).size
+        made.append(records.Record(entry.name, encoded, height, width, entry.number, entry.boxes))
+    record_sets.write(tmp_path, test=[made[:2], [], made[2:]])
+    for count in (None, 5, 4, 1, 9):
+        got = records.load(str(tmp_path), "test", count=count)
+        np.testing.assert_array_equal(got.images, wanted.images[:count])
+        assert got.images.dtype == np.uint8
+        assert (got.numbers, got.names) == (wanted.numbers[:count], wanted.names[:count])
 
 
-def changed(*path, to):
-    """Return a function that puts a value deep into a manifest."""
-
-    def change(manifest):
-        for key in path[:-1]:
-            manifest = manifest[key]
-        manifest[path[-1]] = to
-
-    return change
+def test_a_record_without_boxes_is_its_whole_picture(tmp_path):
+    (record,) = record_sets.some(["12"])
+    picture = Image.open(io.BytesIO(record.encoded))
+    np.testing.assert_array_equal(records.window(record._replace(boxes=[])), images.window(picture))
+    assert (records.window(record) != records.window(record._replace(boxes=[]))).any()
 
 
-SHARD = ("splits", "train", "shards", 0)
+def test_splits_that_are_not_there(tmp_path):
+    record_sets.write(tmp_path, train=[record_sets.some(["1", "2"])], test=[[]])
+    assert "manifest.json: no split 'extra' there, found train, test: choose" in test_svhn.error_of(records.load, str(tmp_path), "extra")
+    for split in ("validation", "test"):
+        with pytest.raises(NoExamplesError, match=f"manifest.json: no record of the split {split}: "):
+            records.load(str(tmp_path), split)
+    record_sets.write(tmp_path)
+    assert "found none" in test_svhn.error_of(records.load, str(tmp_path), "train")
 
 
-@pytest.mark.parametrize(
-    "change, reason",
-    [
-        (changed("version", to=2), "version 2 of the format, and 1 is read"),
-        (changed("version", to="1"), "damaged (version: '1')"),
-        (changed("version", to=True), "damaged (version: True)"),
-        (lambda manifest: manifest.pop("version"), "damaged (no 'version')"),
-        (lambda manifest: manifest.pop("splits"), "damaged (no 'splits')"),
-        (changed("splits", to=[]), "damaged ("),
-        (changed("splits", "train", to=None), "damaged ("),
-        (changed("splits", "train", "records", to=4), "damaged (4 records of train, and 3 in its shards)"),
-        (changed(*SHARD, "records", to=-1), "damaged (records of train-00000-of-00001.tfrecord: -1)"),
-        (changed(*SHARD, "bytes", to=1.0), "damaged (bytes of train-00000-of-00001.tfrecord: 1.0)"),
-        (changed(*SHARD, "file", to="../a"), "damaged (the shard '../a' of train is not the name of a file beside it)"),
-        (changed(*SHARD, "file", to="a\nb"), "is not the name of a file beside it"),
-        (changed(*SHARD, "file", to=7), "is not the name of a file beside it"),
-        (changed(*SHARD, "file", to="gone"), "gone: no such file, though manifest.json lists it"),
-        (changed(*SHARD, "bytes", to=11), "bytes, and 11 by manifest.json: delete it"),
-    ],
-)
-def test_a_manifest_that_is_wrong_is_named_with_the_cure(tmp_path, change, reason):
-    manifest = make(tmp_path, train=[RECORDS])
-    change(manifest)
-    records.write_manifest(str(tmp_path), manifest)
-    message = error_of(records.read_manifest, str(tmp_path))
-    assert reason in message and str(tmp_path) in message and "repeat mtl convert" in message
+def example(**changes):
+    """Serialize a good record with some features (written with _ for /) changed: a Feature, or None to leave it out."""
+    made = tf.train.Example.FromString(records.serialize(record_sets.some(["210"])[0]))
+    for name, feature in changes.items():
+        del made.features.feature[name.replace("_", "/")]
+        if feature is not None:
+            made.features.feature[name.replace("_", "/")].CopyFrom(feature)
+    return made.SerializeToString()
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b'"version"', b"{}", b'{"version": NaN}'])
-def test_a_manifest_that_is_no_manifest(tmp_path, data):
-    (tmp_path / "manifest.json").write_bytes(data)
-    message = error_of(records.read_manifest, str(tmp_path))
-    assert "manifest.json: damaged" in message and "repeat mtl convert" in message
+def integers(*values):
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-KEYS = st.sampled_from(["version", "splits", "train", "records", "shards", "file", "bytes"]) | st.text(max_size=3)
-ANY = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
+def floats(*values):
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
-@settings(max_examples=150, deadline=None)
-@given(value=ANY, version=st.just(1) | SCALARS, splits=st.dictionaries(KEYS, st.fixed_dictionaries({"shards": ANY, "records": ANY}) | ANY))
-def test_no_manifest_makes_it_crash(tmp_path_factory, value, version, splits):
-    directory = tmp_path_factory.mktemp("any")
-    for manifest in (value, {"version": version, "splits": splits}):
-        (directory / "manifest.json").write_text(json.dumps(manifest))
-        try:
-            assert records.read_manifest(str(directory))["version"] == 1
-        except DataError as error:
-            assert "\n" not in str(error)
+def file(data):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+
+
+def huge():
+    """A PNG of a few bytes that claims to be 9,000 by 9,000 pixels."""
+    data = bytearray(record_sets.encode(np.zeros((3, 5, 3), np.uint8)))
+    data[16:24] = struct.pack(">2I", 9_000, 9_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+WHOLE = record_sets.some(["210"])[0].encoded
+BROKEN = {  # serialized record, what is said of it
+    "no example": (b"\xff\xff no example", "not a tf.train.Example"),
+    "nothing": (b"", "0 values of image/name"),
+    "two lengths": (example(length=integers(3, 3)), "2 values of length"),
+    "no height": (example(image_height=None), "0 values of image/height"),
+    "digit 11": (example(digits=integers(2, 11, 0)), "the digit 11 is none of 0 to 9"),
+    "digit -1": (example(digits=integers(2, -1, 0)), "the digit -1 is none of 0 to 9"),
+    "length": (example(length=integers(2)), "length 2, and 3 digits"),
+    "boxes": (example(boxes=floats(*range(8))), "8 sides of boxes of 3 digits"),
+    "part of a box": (example(boxes=floats(*range(11))), "11 sides of boxes of 3 digits"),
+    "box of NaN": (example(boxes=floats(*[1.0, 1.0, 5.0, np.nan] * 3)), "not all of them finite"),
+    "box outside": (example(boxes=floats(*[90.0, 1.0, 95.0, 8.0] * 3)), "lies outside the picture of 17 x 9"),
+    "box turned over": (example(boxes=floats(*[9.0, 1.0, 5.0, 8.0] * 3)), "lies outside the picture of 17 x 9"),
+    "other size": (example(image_width=integers(16)), "the picture is 17 x 9, and 16 x 9 by the record"),
+    "no size": (example(image_width=integers(0)), "0 x 9 pixels"),
+    "bomb by the record": (example(image_height=integers(2**40), image_width=integers(2**40)), "pixels, and pictures of 1 to 64 million"),
+    "bomb by the header": (example(image_encoded=file(huge())), "1.png: 9000 x 9000 pixels"),
+    "no picture": (example(image_encoded=file(b"")), "1.png: not a picture, or cut short"),
+    "cut short": (example(image_encoded=file(WHOLE[: len(WHOLE) // 2])), "1.png: the picture cannot be decoded"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_record_is_named(tmp_path, name):
+    serialized, said = BROKEN[name]
+    good = record_sets.some(["5", "67", "8"])
+    record_sets.write(tmp_path, test=[good, [*good[:2], serialized, good[2]]])
+    message = test_svhn.error_of(records.load, str(tmp_path), "test")
+    assert message.startswith(f"{tmp_path / 'test-00001-of-00002.tfrecord'}: record 2: ")
+    assert said in message and message.endswith(": delete the shard and repeat mtl convert")
+
+
+def flip(at):
+    """Return a damage that turns the bits of one byte over; `at` counts from the start of record 1 of three."""
+
+    def damage(path):
+        data = bytearray(path.read_bytes())
+        data[16 + len(frames(path)[0]) + at] ^= 0xFF
+        path.write_bytes(data)
+
+    return damage
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+DAMAGE = {  # of a shard of three records, what is said of it
+    "a picture's byte": (flip(100), "record 1: corrupted record"),
+    "a length's byte": (flip(2), "record 1: corrupted record"),
+    "a length's checksum": (flip(9), "record 1: corrupted record"),
+    "the end": (cut_short, "record 2: truncated record"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_shard_is_named(tmp_path, name):
+    damage, said = DAMAGE[name]
+    record_sets.write(tmp_path, test=[record_sets.some(["5", "67", "8"])])
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    damage(path)
+    with pytest.raises(DataError) as caught:
+        list(records.serialized_records(records.Shard(str(path), 3, path.stat().st_size)))
+    message = str(caught.value)
+    assert message.startswith(f"{path}: {said}") and message.endswith(": delete the shard and repeat mtl convert") and "\n" not in message
+
+
+@pytest.mark.parametrize("claimed, said", [(2, "more than the 2 records of manifest.json"), (4, "3 records, and 4 by manifest.json")])
+def test_counts_are_held_against_the_manifest(tmp_path, claimed, said):
+    written = record_sets.write(tmp_path, test=[record_sets.some(["5", "67", "8"])])
+    split = written["splits"]["test"]
+    split["records"] = split["shards"][0]["records"] = claimed
+    records.write_manifest(str(tmp_path), written)
+    message = test_svhn.error_of(records.load, str(tmp_path), "test")
+    assert message == f"{tmp_path / 'test-00000-of-00001.tfrecord'}: {said}: delete it and repeat mtl convert"

@@ -42,7 +42,7 @@ def refuses_to_train(refused, tmp_path):
 # -- data ---------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dataset", ["svhn", "folder", "npz"])
+@pytest.mark.parametrize("dataset", ["svhn", "folder", "npz", "records"])
 def test_a_missing_folder(refuses_to_train, tmp_path, dataset):
     assert str(tmp_path / "nowhere") in refuses_to_train(f"--dataset={dataset}", f"--data_dir={tmp_path / 'nowhere'}")
 

@@ -1,0 +1,103 @@
+"""The manifest of a set of records: what it says is held, and what is wrong with it is named."""
+
+import json
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from mtl.data import manifest
+from mtl.errors import DataError
+from tests import record_sets
+
+RECORDS = record_sets.some(["210", "", "1234567"])
+
+
+def error_of(directory):
+    with pytest.raises(DataError) as caught:
+        manifest.read_manifest(str(directory))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path):
+    (tmp_path / "manifest.json").write_bytes(b"before")
+    with pytest.raises(TypeError):
+        manifest.write_manifest(str(tmp_path), {"version": object()})
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("manifest.json", b"before")]
+
+
+def test_the_manifest_comes_back(tmp_path):
+    written = record_sets.write(tmp_path, train=[RECORDS[:2], RECORDS[2:]], test=[RECORDS])
+    assert manifest.read_manifest(str(tmp_path)) == written == json.loads((tmp_path / "manifest.json").read_text())
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_manifest_that_is_not_there(tmp_path):
+    assert "manifest.json: cannot be read (No such file or directory): --data_dir" in error_of(tmp_path)
+
+
+def changed(*path, to):
+    """Return a function that puts a value deep into a manifest."""
+
+    def change(value):
+        for key in path[:-1]:
+            value = value[key]
+        value[path[-1]] = to
+
+    return change
+
+
+SHARD = ("splits", "train", "shards", 0)
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (changed("version", to=2), "version 2 of the format, and 1 is read"),
+        (changed("version", to="1"), "damaged (version: '1')"),
+        (changed("version", to=True), "damaged (version: True)"),
+        (lambda value: value.pop("version"), "damaged (no 'version')"),
+        (lambda value: value.pop("splits"), "damaged (no 'splits')"),
+        (changed("splits", to=[]), "damaged ("),
+        (changed("splits", "train", to=None), "damaged ("),
+        (changed("splits", "train", "records", to=4), "damaged (4 records of train, and 3 in its shards)"),
+        (changed(*SHARD, "records", to=-1), "damaged (records of train-00000-of-00001.tfrecord: -1)"),
+        (changed(*SHARD, "records", to=10**30), "records do not fit into the"),
+        (changed(*SHARD, "bytes", to=1.0), "damaged (bytes of train-00000-of-00001.tfrecord: 1.0)"),
+        (changed(*SHARD, "file", to="../a"), "damaged (the shard '../a' of train is not the name of a file beside it)"),
+        (changed(*SHARD, "file", to="a\nb"), "is not the name of a file beside it"),
+        (changed(*SHARD, "file", to=7), "is not the name of a file beside it"),
+        (changed(*SHARD, "file", to="gone"), "gone: no such file, though manifest.json lists it"),
+        (changed(*SHARD, "bytes", to=1111), "bytes, and 1111 by manifest.json: delete it"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_named_with_the_cure(tmp_path, change, reason):
+    written = record_sets.write(tmp_path, train=[RECORDS])
+    change(written)
+    manifest.write_manifest(str(tmp_path), written)
+    message = error_of(tmp_path)
+    assert reason in message and str(tmp_path) in message and "repeat mtl convert" in message
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b'"version"', b"{}", b'{"version": NaN}'])
+def test_a_manifest_that_is_no_manifest(tmp_path, data):
+    (tmp_path / "manifest.json").write_bytes(data)
+    message = error_of(tmp_path)
+    assert "manifest.json: damaged" in message and "repeat mtl convert" in message
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+KEYS = st.sampled_from(["version", "splits", "train", "records", "shards", "file", "bytes"]) | st.text(max_size=3)
+ANY = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=ANY, version=st.just(1) | SCALARS, splits=st.dictionaries(KEYS, st.fixed_dictionaries({"shards": ANY, "records": ANY}) | ANY))
+def test_no_manifest_makes_it_crash(tmp_path_factory, value, version, splits):
+    directory = tmp_path_factory.mktemp("any")
+    for written in (value, {"version": version, "splits": splits}):
+        (directory / "manifest.json").write_text(json.dumps(written))
+        try:
+            assert manifest.read_manifest(str(directory))["version"] == 1
+        except DataError as error:
+            assert "\n" not in str(error)
