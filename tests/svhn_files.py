@@ -1,7 +1,8 @@
-"""A digitStruct.mat as MATLAB 7.3 lays it out, for several tests."""
+"""Folders as SVHN lays them out, with a digitStruct.mat as MATLAB 7.3 wrote it, for several tests."""
 
 import h5py
 import numpy as np
+from PIL import Image
 
 FIELDS = ("height", "label", "left", "top", "width")
 
@@ -33,3 +34,17 @@ def write_struct(path, entries, damage=None):
             bboxes[i, 0] = group.ref
         if damage:
             damage(file)
+
+
+def draw(directory, entries, seed=0):
+    """Write a folder: entries of (name, boxes); each picture is 31 x 17 and of other pixels."""
+    directory.mkdir(parents=True)
+    write_struct(directory / "digitStruct.mat", entries)
+    for i, (name, _) in enumerate(entries):
+        pixels = np.random.default_rng([seed, i]).integers(0, 256, (17, 31, 3), np.uint8)
+        Image.fromarray(pixels).save(directory / name)
+
+
+def boxes(number):
+    """Return (label, left, top, width, height) for each digit of a number, side by side."""
+    return [(int(digit) or 10, 2 + 5 * i, 3, 4, 9) for i, digit in enumerate(number)]
