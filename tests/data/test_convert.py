@@ -329,3 +329,11 @@ def test_out_must_be_a_folder(data, tmp_path):
     (tmp_path / "out").write_bytes(b"")
     with pytest.raises(DataError, match="out: is a file"):
         run(data)
+
+
+def test_a_record_has_the_same_bytes_in_any_process():
+    content = records.serialize(records.Record("1.png", b"picture", 17, 31, "12", [(1.0, 2.0, 3.0, 4.0)] * 2))
+    # The features are a map, which protobuf writes in an order that changes from process to process unless it is told to sort.
+    names = sorted(tf.train.Example.FromString(content).features.feature)
+    places = [content.index(b"\x0a" + bytes([len(name)]) + name.encode()) for name in names]
+    assert len(names) == 7 and places == sorted(places)
