@@ -182,11 +182,12 @@ def load(dataset, data_dir, split, **options):
     return datasets.load(dataset, data_dir, split, **options)
 
 
-def bar(total, shown=True):
-    """Return a tqdm bar over `total` images, silent where stderr is not a terminal or the work is done within two seconds."""
+def bar(total, shown=True, unit="image"):
+    """Return a tqdm bar over `total` images or other units, silent where stderr is no terminal or the work is done within two seconds."""
     from tqdm import tqdm
 
-    return tqdm(total=total, unit="image", delay=2.0, leave=False, disable=not (shown and sys.stderr.isatty()))
+    hidden = not (shown and sys.stderr.isatty())
+    return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)
 
 
 def read(network, examples):

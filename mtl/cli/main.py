@@ -8,11 +8,11 @@ import sys
 from absl import flags
 
 from mtl import __version__
-from mtl.cli import common, evaluate, predict, preview, train
+from mtl.cli import common, convert, evaluate, predict, preview, train
 from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview}
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert}
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 
 

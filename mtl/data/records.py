@@ -94,7 +94,8 @@ def serialize(record: Record) -> bytes:
         "length": _integers([len(digits)]),
         "boxes": tf.train.Feature(float_list=tf.train.FloatList(value=[side for box in record.boxes for side in box])),
     }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    # The features are a map; each process would write it in an order of its own, and the sha256 of a shard would change with it.
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
 
 
 def _bytes(value):

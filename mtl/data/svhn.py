@@ -15,9 +15,20 @@ from mtl.data import images
 from mtl.data.examples import Examples, source
 from mtl.errors import DataError, NoExamplesError
 
+STRUCT = "digitStruct.mat"
 # A house number has at most six digits in SVHN. What claims many more is no list of digits, and would be read one object at a time.
-MAX_BOXES = 64
+MAX_BOXES = 16
 MAX_NAME = 255  # characters of a file name
+CACHE = 1 << 20  # bytes of HDF5's cache of metadata; its 32 MB take half a gigabyte of memory and save no time, for nothing is read twice
+UNREADABLE = "entries that cannot be read"  # what the errors of HDF5 itself are counted as
+
+
+class EntryError(ValueError):
+    """One entry is broken: `kind` says of what sort, so that such entries can be counted, and the message says what is wrong."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
 
 
 class Entry(NamedTuple):
@@ -44,7 +55,7 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
       DataError: the directory, digitStruct.mat or all of its pictures are missing (NoExamplesError), or one of them is broken.
     """
     directory, belongs = source(data_dir, split)
-    path = os.path.join(directory, "digitStruct.mat")
+    path = os.path.join(directory, STRUCT)
     present = set(os.listdir(directory))
     absent = []
 
@@ -73,12 +84,16 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
     return Examples(windows, [entry.number for entry in found], [entry.name for entry in found])
 
 
-def entries(path: str, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Entry]:
+def entries(
+    path: str, wanted: Callable[[str], bool] = lambda name: True, on_error: Callable[[str, str, str], None] | None = None
+) -> Iterator[Entry]:
     """Read the entries of a digitStruct.mat, one at a time.
 
     Args:
       path: str.
       wanted: function file name -> bool; the boxes of other entries are not read, which takes most of the time.
+      on_error: called with (file name, "" where it is the name that is broken; the kind of the error; its message) for each
+        broken entry, which is then passed over; None raises at the first.
 
     Yields:
       Entry, in the order of the file.
@@ -93,24 +108,50 @@ def entries(path: str, wanted: Callable[[str], bool] = lambda name: True) -> Ite
     except OSError:
         raise DataError(f"{path}: not an HDF5 file (MATLAB 7.3), or cut short: fetch it again") from None
     with file:
-        where = "digitStruct"
         try:
+            _limit_cache(file)
             names, boxes = _cells(file["digitStruct/name"]), _cells(file["digitStruct/bbox"])
             if len(names) != len(boxes):
                 raise ValueError(f"{len(names)} names and {len(boxes)} boxes")
-            for i, (name_cell, boxes_cell) in enumerate(zip(names, boxes, strict=True)):
-                where = f"entry {i + 1}"
+        except _BROKEN as error:
+            raise _broken(path, "digitStruct", error) from None
+        for i, (name_cell, boxes_cell) in enumerate(zip(names, boxes, strict=True)):
+            where, name, entry = f"entry {i + 1}", "", None
+            try:
                 name = _name(_follow(file, name_cell))
                 where = f"entry {i + 1} ({name})"
                 if wanted(name):
-                    yield _entry(file, name, _follow(file, boxes_cell))
-        except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
-            # What h5py raises at a missing name, a null reference or damaged bytes; str of a KeyError has quotes around it.
-            reason = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
-            raise DataError(f"{path}: {where}: {reason}: fetch the file again, or write it as SVHN lays it out") from None
+                    entry = _entry(file, name, _follow(file, boxes_cell))
+            except _BROKEN as error:
+                if on_error is None:
+                    raise _broken(path, where, error) from None
+                on_error(name, getattr(error, "kind", UNREADABLE), f"{where}: {_reason(error)}")
+            if entry:
+                yield entry
 
 
-# Below, h5py's low-level identifiers: a digit is five references, and file[reference][()] takes three times as long for each.
+# What h5py raises at a missing name, a null reference or damaged bytes, and what is raised below.
+_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError)
+
+
+def _broken(path, where, error):
+    return DataError(f"{path}: {where}: {_reason(error)}: fetch the file again, or write it as SVHN lays it out")
+
+
+def _reason(error):
+    """Say on one line what is wrong; str of a KeyError has quotes around it."""
+    return " ".join(str(error.args[0] if error.args else type(error).__name__).split())
+
+
+def _limit_cache(file):
+    """Hold HDF5's cache of metadata at CACHE bytes."""
+    cache = file.id.get_mdc_config()
+    cache.set_initial_size, cache.initial_size, cache.min_size, cache.max_size = True, CACHE, CACHE, CACHE
+    file.id.set_mdc_config(cache)
+
+
+# Below, h5py's low-level identifiers: a digit is five references, and file[reference][()] takes three times as long for each. Of extra's
+# 200,000 entries these are 2.5 million, so that what is asked of each of them counts.
 
 
 def _cells(field):
@@ -129,21 +170,32 @@ def _array(dataset, limit):
     """Read all of a data set, flat; MATLAB marks an empty array, and writes its dimensions as if they were values."""
     if h5py.h5a.exists(dataset, b"MATLAB_empty"):
         return np.empty(0)
-    if math.prod(dataset.shape) > limit:
-        raise ValueError(f"{math.prod(dataset.shape)} values, and at most {limit} are read")
-    values = np.empty(dataset.shape, dataset.dtype)
+    shape = dataset.shape  # asked for once: it takes longer than to look for an attribute
+    if math.prod(shape) > limit:
+        raise EntryError("too many boxes, or too long a name", f"{math.prod(shape)} values, and at most {limit} are read")
+    values = np.empty(shape, dataset.dtype)
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values.ravel()
+
+
+def _value(dataset):
+    """Read the one number that a data set holds; h5py raises OSError where it holds several, or a text."""
+    value = np.empty(1)
+    dataset.read(_ONE, h5py.h5s.ALL, value)  # as float64, whatever it was stored as
+    return float(value[0])
+
+
+_ONE = h5py.h5s.create_simple((1,))
 
 
 def _name(dataset):
     """Read a file name out of MATLAB's array of UTF-16 units."""
     characters = _array(dataset, MAX_NAME)
     if characters.dtype.kind != "u" or not characters.size:
-        raise ValueError("the name is not a text")
+        raise EntryError("names that are none of a file", "the name is not a text")
     name = characters.astype("<u2").tobytes().decode("utf-16-le")
     if os.path.basename(name) != name or name in (".", "..") or not name.isprintable():
-        raise ValueError(f"the name {name!r} is not that of a file beside it")
+        raise EntryError("names that are none of a file", f"the name {name!r} is not that of a file beside it")
     return name
 
 
@@ -153,12 +205,12 @@ def _entry(file, name, boxes):
         return Entry(name, "", [])
     fields = [_numbers(file, h5py.h5o.open(boxes, field)) for field in (b"label", b"left", b"top", b"width", b"height")]
     if len({len(values) for values in fields}) > 1:
-        raise ValueError("label, left, top, width and height differ in number")
+        raise EntryError("boxes that lack a part", "label, left, top, width and height differ in number")
     if not np.isfinite(fields).all():
-        raise ValueError("a label or a box is not finite")
+        raise EntryError("labels or boxes that are not finite", "a label or a box is not finite")
     for label in fields[0]:
         if label not in range(1, 11):
-            raise ValueError(f"the label {label:g} is none of 1 to 10 (10 is the digit 0)")
+            raise EntryError("labels beyond 1 to 10", f"the label {label:g} is none of 1 to 10 (10 is the digit 0)")
     number = "".join(str(int(label) % 10) for label in fields[0])
     return Entry(name, number, [(left, top, left + width, top + height) for _, left, top, width, height in zip(*fields, strict=True)])
 
@@ -166,8 +218,8 @@ def _entry(file, name, boxes):
 def _numbers(file, field):
     """Read one field of all boxes of an entry: a single box holds its value, several hold references to theirs."""
     cells = _array(field, MAX_BOXES)
-    if field.dtype.kind == "O":
-        return [float(_array(_follow(file, cell), 1).item()) for cell in cells]
+    if cells.dtype.kind == "O":
+        return [_value(_follow(file, cell)) for cell in cells]
     return [float(cell) for cell in cells]
 
 

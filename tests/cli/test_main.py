@@ -13,7 +13,7 @@ import mtl
 from mtl.cli import main, predict
 from mtl.errors import DataError, Interrupted, NotFiniteError
 
-COMMANDS = ["train", "evaluate", "predict", "preview"]
+COMMANDS = ["train", "evaluate", "predict", "preview", "convert"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

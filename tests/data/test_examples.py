@@ -14,6 +14,14 @@ def test_every_tenth_name_is_held_out_by_its_crc32():
     assert 240 < len(held) < 360  # 300 expected, standard deviation 16
 
 
+def test_another_seed_holds_out_others():
+    names = [f"{i}.png" for i in range(1, 3001)]
+    first, second = ({name for name in names if examples.held_out(name, seed)} for seed in (0, 7))
+    assert second == {name for name in names if zlib.crc32(name.encode(), 7) % 10 == 0}
+    assert first == {name for name in names if examples.held_out(name)}
+    assert 240 < len(second) < 360 and len(first & second) < 60  # 30 expected of two independent choices
+
+
 def test_without_a_validation_split_train_is_parted_in_two(tmp_path):
     os.makedirs(tmp_path / "train")
     where, belongs = examples.source(str(tmp_path), "train")

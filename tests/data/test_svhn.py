@@ -9,38 +9,7 @@ from PIL import Image
 
 from mtl.data import images, svhn
 from mtl.errors import DataError
-
-FIELDS = ("height", "label", "left", "top", "width")
-
-
-def write_struct(path, entries, damage=None):
-    """Write a digitStruct.mat as MATLAB does: entries of (name, list of (label, left, top, width, height)); damage(file) comes last."""
-    with h5py.File(path, "w") as file:
-        refs, struct = file.create_group("#refs#"), file.create_group("digitStruct")
-        names = struct.create_dataset("name", (len(entries), 1), h5py.ref_dtype)
-        bboxes = struct.create_dataset("bbox", (len(entries), 1), h5py.ref_dtype)
-        for i, (name, boxes) in enumerate(entries):
-            characters = refs.create_dataset(f"n{i}", data=np.array([[ord(c)] for c in name], np.uint16))
-            names[i, 0] = characters.ref
-            if not boxes:
-                # A struct array without elements: its dimensions stand in the place of the values.
-                empty = refs.create_dataset(f"b{i}", data=np.array([0, 0], np.uint64))
-                empty.attrs["MATLAB_empty"] = np.uint8(1)
-                bboxes[i, 0] = empty.ref
-                continue
-            group = refs.create_group(f"b{i}")
-            for field in FIELDS:
-                values = [dict(zip(("label", "left", "top", "width", "height"), box, strict=True))[field] for box in boxes]
-                if len(boxes) == 1:
-                    group.create_dataset(field, data=np.array([values], np.float64))
-                else:
-                    cells = group.create_dataset(field, (len(boxes), 1), h5py.ref_dtype)
-                    for k, value in enumerate(values):
-                        cells[k, 0] = refs.create_dataset(f"v{i}{field}{k}", data=np.array([[value]], np.float64)).ref
-            bboxes[i, 0] = group.ref
-        if damage:
-            damage(file)
-
+from tests.svhn_files import FIELDS, write_struct
 
 ENTRIES = [
     ("1.png", [(5, 6, 2, 20, 11)]),
@@ -225,6 +194,54 @@ def test_damage_names_file_and_entry(tmp_path, damage, reason):
     make(tmp_path / "test", damage=damage)
     message = error_of(svhn.load, str(tmp_path), "test")
     assert "digitStruct.mat" in message and reason in message
+
+
+def test_broken_entries_are_told_of_and_passed_over(tmp_path):
+    def damage(file):
+        put("label", 11)(file)
+        del file["#refs#/b0/top"]
+        rename("../3.png")(file)  # of the second entry, before its label is read
+        many = file.create_group("many")
+        for field in FIELDS:
+            many.create_dataset(field, (40, 1), h5py.ref_dtype)
+        file["digitStruct/bbox"][3, 0] = many.ref
+
+    path = make(tmp_path / "test", [*ENTRIES, ("6.png", [(11, 1, 1, 9, 9)])], damage=damage)
+    told = []
+    got = list(svhn.entries(str(path), on_error=lambda *why: told.append(why)))
+    assert [entry.name for entry in got] == ["3.png", "5.png"] and got[1].number == "1234567"
+    assert [(name, kind) for name, kind, _ in told] == [
+        ("1.png", "entries that cannot be read"),
+        ("", "names that are none of a file"),
+        ("4.png", "too many boxes, or too long a name"),
+        ("6.png", "labels beyond 1 to 10"),
+    ]
+    assert told[2][2] == "entry 4 (4.png): 40 values, and at most 16 are read"
+    assert told[3][2] == "entry 6 (6.png): the label 11 is none of 1 to 10 (10 is the digit 0)"
+    assert all("\n" not in message for _, _, message in told)
+
+
+def test_a_file_that_is_no_digitstruct_is_an_error_in_any_case(tmp_path):
+    path = make(tmp_path / "test", damage=remove("digitStruct/name"))
+    assert "digitStruct" in error_of(lambda: list(svhn.entries(str(path), on_error=lambda *why: None)))
+    path.write_bytes(b"")
+    assert "not an HDF5 file" in error_of(lambda: list(svhn.entries(str(path), on_error=lambda *why: None)))
+
+
+def test_numbers_may_be_stored_in_any_type_but_one_at_a_time(tmp_path):
+    def small(file):
+        cell = file.create_dataset("small", data=np.array([[7]], np.int16))
+        file["#refs#/b1/label"][1, 0] = cell.ref
+
+    path = make(tmp_path / "test", damage=small)
+    assert [entry.number for entry in svhn.entries(str(path))][1] == "270"
+
+    def several(file):
+        cell = file.create_dataset("several", data=np.array([[7.0, 8.0]]))
+        file["#refs#/b1/label"][1, 0] = cell.ref
+
+    path = make(tmp_path / "two" / "test", damage=several)
+    assert "entry 2 (2.png)" in error_of(lambda: list(svhn.entries(str(path))))
 
 
 def test_box_outside_the_picture(tmp_path):
