@@ -101,22 +101,23 @@ def look(box, stream, difficulty):
     left, top, right, bottom = box
     # The photograph of the line: turned about its centre and slanted. The columns are where a step right and a step down go.
     strength = 0.2 + 1.1 * difficulty
+    air = np.clip(2.0 * difficulty - 0.2, 0.0, 1.0)  # plain pictures are filled by their digits
     turn = stream.normal(0.0, 0.07 if stream.random() > 0.2 * difficulty else 0.3) * strength
     slant = stream.normal(0.0, 0.14) * strength
     turned = turn_and_slant(turn, slant)
     # Photographed house numbers are narrower than type: seen from the side, and boxed closely.
-    stretch = np.exp(stream.normal(-0.33, 0.2)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
+    stretch = np.exp(stream.normal(-0.05 - 0.28 * air, 0.2)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
     turned = np.diag([stretch, 1.0]) @ turned
 
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
     line = (np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre) @ turned.T
     (left, top), (right, bottom) = line.min(axis=0), line.max(axis=0)  # the upright box around it, as people draw boxes
     # They draw them wider than the ink, by a share of the height: a 1 stands in a box half as wide as high.
-    pads = (bottom - top) * np.clip(stream.normal(0.12, 0.08) + stream.normal(0.0, 0.03, 2), -0.03, 0.4)
+    pads = air * (bottom - top) * np.clip(stream.normal(0.12, 0.08) + stream.normal(0.0, 0.03, 2), -0.03, 0.4)
     left, right = left - pads[0], right + pads[1]
     # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves, or more. Beside the
     # number there is more room: 1.3 times the box leaves an eighth of the window, a whole picture up to a quarter.
-    loose = stream.uniform(0.0, 0.2) if stream.random() < 0.15 else 0.0
+    loose = stream.uniform(0.0, 0.2) if stream.random() < 0.05 + 0.1 * air else 0.0
     above, below = loose + (stream.uniform(-0.02, 0.08, 2) if stream.random() < 0.4 else stream.uniform(0.0, 0.19, 2))
     beside = loose + (stream.normal(0.11, 0.02) if stream.random() < 0.5 else stream.uniform(0.0, 0.24)) + stream.normal(0.0, 0.02, 2)
     margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.36)
@@ -208,7 +209,7 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
     """Paint the digits over a ground, some with a shadow, an outline or a lit edge; float32 [height, width, 3], 0..1."""
     # Houses wear bold digits: thin faces grow and the boldest shrink, in pixels of the text plane, before their counters close.
     half = (float(field.max()) - 128.0) / 16.0
-    weight = np.clip(0.7 * (stream.normal(2.1, 0.4) - half), -0.6, 1.0) + stream.normal(0.0, 0.2)
+    weight = np.clip(0.7 * (stream.normal(2.4, 0.4) - half), -0.6, 1.2) + stream.normal(0.0, 0.2)
     uneven = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(3, 12, 2), stream)[:, :, 0]
     distance = distance + weight + stream.exponential(0.25) * difficulty * uneven
     behind = float(picture.mean())
