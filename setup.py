@@ -21,7 +21,7 @@ setup(
     python_requires=">=3.10,<3.14",
     install_requires=["absl-py>=2.1", "h5py>=3.11", "numpy>=1.26", "Pillow>=10.1", "tensorflow>=2.16", "tqdm"],
     extras_require={
-        "test": ["hypothesis", "pytest", "ruff"],
+        "test": ["hypothesis", "matplotlib", "pytest", "ruff"],
         "plot": ["matplotlib"],
         "tensorboard": ["tensorboard"],
         "bench": ["keras>=3.5"],

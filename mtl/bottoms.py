@@ -1,8 +1,9 @@
 """The shared bottoms: images in, one feature vector an image out; every variable under shared/.
 
-A bottom is a function of (images, training settings) that returns float32 [batch, features]. `BOTTOMS` names them for
-flags and config.json.
+A bottom is a function of (images, training settings) that returns float32 [batch, features]. `BOTTOMS` names them for flags.
 """
+
+import functools
 
 import tensorflow.compat.v1 as tf
 
@@ -50,4 +51,25 @@ def base(images, *, dropout, seed, step):
     return _convolutional(images, [[64, 64], [128, 128], [192, 192]], dropout=dropout, seed=seed, step=step)
 
 
-BOTTOMS = {"mlp": mlp, "small": small, "base": base}
+def paper(images, *, dropout, seed, step):
+    """Build the eleven hidden layers of Goodfellow et al. 2013 (arXiv:1312.6082, section 5.1). Arguments as `mlp`; [batch, 3072].
+
+    54x54 pixels shrink to 27, 27, 14, 14, 7, 7, 4, 4. The paper leaves open the dropout rate, where a convolutional layer has its
+    pooling, normalisation and dropout (here in this order, after the rectifier), and the weights of the 3x3 window, here all equal.
+    """
+    drop = functools.partial(layers.dropout, rate=dropout, seed=seed, step=step)
+    x = images
+    for number, filters in enumerate([48, 64, 128, 160, 192, 192, 192, 192], start=1):
+        if number == 1:
+            x = layers.maxout(layers.conv(x, "conv1", 3 * filters, size=5, seed=seed), "maxout1", pieces=3)
+        else:
+            x = tf.nn.relu(layers.conv(x, f"conv{number}", filters, size=5, seed=seed))
+        x = layers.max_pool(x, f"pool{number}", stride=2 if number % 2 else 1)
+        x = drop(layers.subtractive_norm(x, f"norm{number}"), f"dropout{number}")
+    x = drop(tf.nn.relu(layers.locally_connected(x, "local1", 192, size=5, seed=seed)), "dropout9")
+    x = layers.flatten(x)  # [batch, 4 * 4 * 192]
+    x = drop(tf.nn.relu(layers.dense(x, "dense1", 3072, seed=seed)), "dropout10")
+    return drop(tf.nn.relu(layers.dense(x, "dense2", 3072, seed=seed)), "dropout11")
+
+
+BOTTOMS = {"mlp": mlp, "small": small, "base": base, "paper": paper}

@@ -13,9 +13,8 @@ import tensorflow.compat.v1 as tf
 from mtl import config as config_lib
 from mtl.errors import DataError
 
-PREFIX = "model.ckpt"
-BEST = "best"
-CONFIG, METRICS = "config.json", "metrics.jsonl"
+PRETRAINED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")  # a run directory that comes with the package
+PREFIX, BEST, CONFIG, METRICS = "model.ckpt", "best", "config.json", "metrics.jsonl"
 
 
 def all_of(directory):
@@ -39,15 +38,8 @@ def step_of(path):
 
 
 def find(model_dir, which="best"):
-    """Find a checkpoint of a run; DataError where there is none.
-
-    Args:
-      model_dir: str, a run directory.
-      which: "best" (by validation; the newest where no best was kept), "last", or the path of a checkpoint.
-
-    Returns:
-      str, a path without the ending .index.
-    """
+    """Return the path (without .index) of a checkpoint: "best" by validation, else the newest; "last"; or a path. DataError without one."""
+    model_dir = PRETRAINED if model_dir == "pretrained" else model_dir
     if which in ("best", "last"):
         best = newest(os.path.join(model_dir, BEST)) if which == "best" else None
         path = best or newest(model_dir)
@@ -63,12 +55,8 @@ def find(model_dir, which="best"):
 def restore(session, variables, path):
     """Read variables from a checkpoint, after holding every name, shape and dtype against it; DataError where one differs.
 
-    TensorFlow itself restores a tensor of another shape in silence (its issue 52220).
-
-    Args:
-      session: tf.Session of the variables' graph, not finalized.
-      variables: dict name in the checkpoint -> variable.
-      path: str, a checkpoint.
+    TensorFlow itself restores a tensor of another shape in silence (its issue 52220). `variables` is a dict name in the checkpoint ->
+    variable of the session's graph. Weights stored in half precision, as the packaged ones are, fill variables of float32.
     """
     cure = "it is of another network; choose its --bottom, or another folder"
     try:
@@ -77,11 +65,13 @@ def restore(session, variables, path):
         for name, variable in variables.items():
             if name not in shapes:
                 raise DataError(f"{path}: holds no variable {name}: {cure}")
-            stored = f"shape {list(shapes[name])} of {dtypes[name].name}"
-            wanted = f"{variable.shape.as_list()} of {variable.dtype.base_dtype.name}"
-            if stored != f"shape {wanted}":
-                raise DataError(f"{path}: variable {name} has {stored}, the network wants {wanted}: {cure}")
-        tf.train.Saver(variables).restore(session, path)
+            stored, wanted = (list(shapes[name]), dtypes[name]), (variable.shape.as_list(), variable.dtype.base_dtype)
+            if stored != wanted and (stored[0], tf.float32, stored[1]) != (*wanted, tf.float16):
+                said = f"shape {stored[0]} of {stored[1].name}, the network wants {wanted[0]} of {wanted[1].name}"
+                raise DataError(f"{path}: variable {name} has {said}: {cure}")
+        values = {name: reader.get_tensor(name) for name in variables}  # all of them are good before the first one is taken
+        for name, variable in variables.items():
+            session.run(variable.initializer, {variable.initializer.inputs[1]: values[name]})
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); remove its files to go on with the one before") from error
 
@@ -100,12 +90,9 @@ def save(saver, session, directory, step):
 
 
 def write_records(model_dir, texts, metrics):
-    """Write text files of a run, each whole or not at all; DataError where its directory cannot be written.
+    """Write text files of a run (dict file name -> text), each whole or not at all; DataError where its directory cannot be written.
 
-    Args:
-      model_dir: str, made where it does not exist.
-      texts: dict file name -> text.
-      metrics: list of dict, the evaluations so far: the whole of metrics.jsonl, so that one of a later step is cut off.
+    `metrics` (list of dict), the evaluations so far, becomes the whole of metrics.jsonl, so that one of a later step is cut off.
     """
     try:
         os.makedirs(model_dir, exist_ok=True)

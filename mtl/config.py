@@ -3,13 +3,15 @@
 import dataclasses
 from typing import Any, Dict, List
 
-BOTTOMS = ("mlp", "small", "base")
+BOTTOMS = ("mlp", "small", "base", "paper")
 OBJECTIVES = ("log_sum", "linear")
 DATASETS = ("synthetic", "svhn", "folder", "npz", "records")
 SPLITS = ("train", "validation", "test")
 SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("fp32", "bf16")
+ABSENT = ("x", "mask")
 CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "dataset": DATASETS, "schedule": SCHEDULES, "precision": PRECISIONS}  # of fields
+CHOICES["absent"] = ABSENT
 
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
@@ -23,6 +25,7 @@ class Config:
     # The network and its cost.
     bottom: str = "small"
     objective: str = "log_sum"
+    absent: str = "x"  # a digit that is not there: the answer's class X, or the paper's mask, which leaves it out of the cost
     label_smoothing: float = 0.1  # share of each label spread over all classes
     dropout: float = 0.0
     # The data.

@@ -5,6 +5,8 @@ import numpy as np
 
 from mtl import tasks
 
+X = "X"  # how tables and sheets name the class that stands for "nothing of the kind"
+
 
 def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarray]:
     """Find the likeliest number of each example (Goodfellow et al. 2013, arXiv:1312.6082, section 4 and appendix A).
@@ -37,6 +39,11 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
         None if count == tasks.LENGTH_X else "".join(map(str, row[:count])) for count, row in zip(best.tolist(), best_digits.tolist())
     ]
     return numbers, np.exp(scores[np.arange(len(best)), best])
+
+
+def written(number: str | None) -> str:
+    """Write a decoded number for a table: X where it is None (more than five digits), the empty text where there are no digits."""
+    return X if number is None else number
 
 
 def arg_max(log_probs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -38,31 +38,35 @@ def read(predict: Predict, images: np.ndarray, *, batch: int = 256, progress: Pr
     return log_probs
 
 
-def cross_entropies(log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> dict[str, float]:
-    """Average each task's cross entropy against hard labels over all examples.
+def cross_entropies(log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarray], counted: dict[str, np.ndarray]) -> dict[str, float]:
+    """Average each task's cross entropy against hard labels over the examples that count for it.
 
     Args:
       log_probs: dict task name -> float32 [n, classes].
       labels: dict task name -> int32 [n].
+      counted: dict task name -> bool [n].
 
     Returns:
-      dict task name -> float in nats, summed in float64; NaN where n is 0.
+      dict task name -> float in nats, summed in float64; NaN where none counts.
     """
     means = {}
     for name, rows in log_probs.items():
-        picked = rows[np.arange(len(rows)), labels[name]]
+        picked = rows[np.arange(len(rows)), labels[name]][counted[name]]
         # 0 - 0 is 0, where a negated 0 would print as -0.0.
         means[name] = float(np.mean(0.0 - picked, dtype=np.float64)) if len(picked) else math.nan
     return means
 
 
-def measure(log_probs: dict[str, np.ndarray], numbers: Sequence[str], cost_of_means: Callable[[dict[str, float]], float]) -> dict[str, Any]:
+def measure(
+    log_probs: dict[str, np.ndarray], numbers: Sequence[str], cost_of_means: Callable[[dict[str, float]], float], absent: str = "x"
+) -> dict[str, Any]:
     """Compute all metrics of outputs that `read` returned.
 
     Args:
       log_probs: dict task name -> float32 [n, classes].
       numbers: n true numbers, strings of digits.
-      cost_of_means: dict task name -> mean cross entropy -> the run's objective of them.
+      cost_of_means: dict task name -> mean cross entropy -> the run's objective of them; NaN is a task without any labelled example.
+      absent: "x", or "mask" for a network that knows no class X of a digit: each digit task is measured where that digit is there.
 
     Returns:
       dict of the JSON that `mtl evaluate` prints, without dataset, split and step; None where a value is not finite or n is 0.
@@ -73,16 +77,19 @@ def measure(log_probs: dict[str, np.ndarray], numbers: Sequence[str], cost_of_me
     labels = tasks.encode_all(numbers)
     predicted, confidences = decode.joint(log_probs)
     classes = decode.arg_max(log_probs)
-    means = cross_entropies(log_probs, labels)
-    # The objective is not asked about NaN: a clip may make its bound of it, and the cost would look like a number.
-    cost = None if any(map(math.isnan, means.values())) else cost_of_means(means)
+    counted = {task.name: labels[task.name] < task.classes - tasks.masked(task, absent) for task in tasks.NUMBER_TASKS}
+    means = cross_entropies(log_probs, labels, counted)
+    # The objective is not asked about NaN of a network: a clip may make its bound of it, and the cost would look like a number.
+    broken = not numbers or any(math.isnan(mean) and counted[name].any() for name, mean in means.items())
+    cost = None if broken else cost_of_means(means)
+    right = {name: (classes[name] == labels[name])[counted[name]] for name in log_probs}
     return {
         "examples": len(numbers),
         "sequence_accuracy": metrics.sequence_accuracy(predicted, numbers),
         "character_accuracy": metrics.character_accuracy(predicted, numbers),
         "coverage_at_98": metrics.coverage_at(confidences, metrics.right(predicted, numbers)),
         "cost": metrics.finite(cost),
-        "task_accuracy": {name: float(np.mean(classes[name] == labels[name])) if len(numbers) else None for name in log_probs},
+        "task_accuracy": {name: float(np.mean(hits)) if len(hits) else None for name, hits in right.items()},
         "task_cross_entropy": {name: metrics.finite(mean) for name, mean in means.items()},
     }
 

@@ -1,6 +1,5 @@
 """The graph that reads pictures: what an evaluation during training, `mtl evaluate` and `mtl predict` all run."""
 
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ class Inference(NamedTuple):
 
     images: Any  # placeholder, uint8 [batch, crop, crop, channels]
     log_probs: dict[str, Any]  # task name -> float32 [batch, classes], in task order
-    means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order
+    means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order; NaN: of no example, adds 0
     cost: Any  # float32 scalar, the objective of `means`; it depends on no image
 
     def bind(self, session) -> Bound:
@@ -33,17 +32,7 @@ class Inference(NamedTuple):
         return Bound(read, lambda means: float(cost(np.array([means[name] for name in self.log_probs], np.float32))))
 
 
-def session_config(threads):
-    """Return a tf.ConfigProto: `threads` within an operation (0: one a core), one operation at a time, the faster on few cores."""
-    return tf.ConfigProto(intra_op_parallelism_threads=threads or os.cpu_count() or 1, inter_op_parallelism_threads=1)
-
-
-def to_float(images):
-    """Turn uint8 pixels 0..255 into float32 0..1, in training as in inference."""
-    return tf.cast(images, tf.float32) / 255.0
-
-
-def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
+def build(*, tasks, bottom, objective, absent="x", crop=CROP, channels=CHANNELS):
     """Build the network without dropout, and the objective of mean cross entropies, into the current graph; return Inference.
 
     Under `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares the variables of the training network that is there.
@@ -52,13 +41,15 @@ def build(*, tasks, bottom, objective, crop=CROP, channels=CHANNELS):
       tasks: sequence of Task.
       bottom: str, a key of bottoms.BOTTOMS.
       objective: str, a key of losses.OBJECTIVES_OF_MEANS.
+      absent: str, one of config.ABSENT.
       crop: int, height and width of the pictures in pixels.
       channels: int.
     """
     with tf.name_scope("inference"):  # variables are named by variable scopes alone and do not take this on
         images = tf.placeholder(tf.uint8, [None, crop, crop, channels], name="images")
-        log_probs = model.build(to_float(images), tasks=tasks, bottom=bottom).log_probs
+        log_probs = model.build(model.to_float(images), tasks=tasks, bottom=bottom, absent=absent).log_probs
         # Fed from outside, so that the cost is that of a data set, not the average over batches of a cost that is not linear.
         means = tf.placeholder(tf.float32, [len(log_probs)], name="means")
-        cost = losses.OBJECTIVES_OF_MEANS[objective](tf.unstack(means))
+        known = tf.where(tf.is_nan(means), tf.fill([len(log_probs)], losses.NEUTRAL[objective]), means)
+        cost = losses.OBJECTIVES_OF_MEANS[objective](tf.unstack(known))
     return Inference(images, log_probs, means, cost)

@@ -1,11 +1,9 @@
 """Hand-written variables and layers.
 
 Each layer is a function of a tensor and a scope name that opens exactly one variable scope, so that a checkpoint reads like a table of
-contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ... Weights are called w, biases b, everywhere.
-
-Every random number is keyed by (seed, step, name of the variable scope), never by TensorFlow's hidden per-graph counter of
-operations: adding a summary or a layer elsewhere leaves all other draws as they were. A layer raises ValueError, naming its scope, where x
-has another rank than it takes.
+contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ... Weights are called w, biases b, everywhere. Every random number
+is keyed by (seed, step, name of the variable scope), never by TensorFlow's hidden per-graph counter of operations: adding a layer
+elsewhere leaves all other draws as they were. A layer raises ValueError, naming its scope, where x has another rank than it takes.
 """
 
 import zlib
@@ -103,13 +101,53 @@ def max_pool(x, scope, *, stride=2):
         return tf.nn.max_pool2d(x, ksize=2, strides=stride, padding="SAME")
 
 
+def maxout(x, scope, *, pieces):
+    """Take the largest of each `pieces` neighbouring channels (Goodfellow et al. 2013, arXiv:1302.4389, section 3).
+
+    Arguments as `max_pool`; float32 [batch, height, width, channels / pieces]. ValueError where that is no whole number.
+    """
+    check_rank(x, 4, scope)
+    _, height, width, channels = x.shape.as_list()
+    if channels % pieces:
+        raise ValueError(f"maxout in scope {scope} cannot make groups of {pieces} of {channels} channels")
+    with tf.variable_scope(scope):
+        return tf.reduce_max(tf.reshape(x, [-1, height, width, channels // pieces, pieces]), axis=4)
+
+
+def subtractive_norm(x, scope, *, size=3):
+    """Take off each pixel the mean of all channels over the square around it (Jarrett et al. 2009, section 3.1, weights equal).
+
+    Arguments as `max_pool`; `size` is the height and width of the square in pixels. Beyond the rim nothing is counted. The shape stays.
+    """
+    check_rank(x, 4, scope)
+    with tf.variable_scope(scope):
+        return x - tf.nn.avg_pool2d(tf.reduce_mean(x, axis=3, keepdims=True), ksize=size, strides=1, padding="SAME")
+
+
+def locally_connected(x, scope, filters, *, size, seed):
+    """Convolve as `conv` does, with a kernel and a bias of its own for each place; height and width are static.
+
+    The scope holds w [height * width, size * size * channels, filters] and b [height * width, 1, filters].
+    """
+    check_rank(x, 4, scope)
+    _, height, width, channels = x.shape.as_list()
+    places, inputs = height * width, size * size * channels
+    with tf.variable_scope(scope):
+        w = variable("w", [places, inputs, filters], np.sqrt(2.0 / inputs), seed)
+        b = variable("b", [places, 1, filters], 0.0, seed)
+        patches = tf.image.extract_patches(x, [1, size, size, 1], [1, 1, 1, 1], [1, 1, 1, 1], "SAME")
+        patches = tf.transpose(tf.reshape(patches, [-1, places, inputs]), [1, 0, 2])  # one matrix product a place
+        y = tf.matmul(patches, tf.cast(w, x.dtype)) + tf.cast(b, x.dtype)
+        return tf.reshape(tf.transpose(y, [1, 0, 2]), [-1, height, width, filters])
+
+
 def flatten(x):
     """Join all axes but the first: [batch, ...] -> [batch, product of the rest], all but batch static."""
     return tf.reshape(x, [-1, int(np.prod(x.shape.as_list()[1:]))])
 
 
 def dropout(x, scope, rate, *, seed, step):
-    """Set a random share of the values to 0 and scale up the rest, so that the mean stays (Srivastava et al. 2014, section 10).
+    """Set a random share of the values to 0 and scale up the rest, so that mean and shape stay (Srivastava et al. 2014, section 10).
 
     Args:
       x: float32 of any shape.
@@ -117,9 +155,6 @@ def dropout(x, scope, rate, *, seed, step):
       rate: float in [0, 1), the share set to 0; 0 adds no operation.
       seed: int, the seed of the run.
       step: int64 scalar tensor, the training step: the mask is a pure function of (seed, step, scope name).
-
-    Returns:
-      float32, the shape of x.
 
     Raises:
       ValueError: the rate lies outside [0, 1), or there is no step to key the mask by.

@@ -1,8 +1,8 @@
 """The answer's cost for any list of tasks, and the plain sum that its text speaks of.
 
 An objective takes two dicts, logits and labels, both task name -> float32 [batch, classes], labels as rows of probabilities, and returns
-a float32 scalar. `OBJECTIVES` names them for flags and config.json; each rests on a function of the mean cross entropies alone
-(`sum_of_logs`, `plain_sum`), so that an evaluation can put the cross entropies of a whole data set through the same formula.
+a float32 scalar. Each rests on a function of the mean cross entropies alone (`sum_of_logs`, `plain_sum`), so that an evaluation can
+put those of a whole data set through the same formula.
 """
 
 import functools
@@ -10,8 +10,7 @@ import functools
 import tensorflow.compat.v1 as tf
 
 # The answer's constants. Below the floor the logarithm stays at ln(1e-37) = -85.2 and the gradient is 0; both lie outside float16.
-CLIP_FLOOR = 1e-37
-CLIP_CEILING = 1e37
+CLIP_FLOOR, CLIP_CEILING = 1e-37, 1e37
 
 
 def mean_cross_entropy(logits, labels):
@@ -31,6 +30,28 @@ def mean_cross_entropy(logits, labels):
 def cross_entropies(logits, labels):
     """Return the raw mean cross entropy of each task, dict task name -> float32 scalar: what the run watches, beside the cost."""
     return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}
+
+
+def labelled_cross_entropies(logits, labels, otherwise):
+    """Average each task's softmax cross entropy over the examples that have a label for it: the paper's mask (section 3).
+
+    Note: where every row of labels sums to 1, `labelled_cross_entropies = cross_entropies`.
+
+    Args:
+      logits: dict task name -> float32 [batch, classes].
+      labels: dict task name -> float32 [batch, classes], rows of probabilities, or of zeros where there is no label.
+      otherwise: float, the mean of a task without any label in the batch; it has no gradient.
+
+    Returns:
+      dict task name -> float32 scalar.
+    """
+    means = {}
+    for name in logits:
+        present = tf.cast(tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32)  # without it a row of zeros pushes all logits down
+        total = tf.reduce_sum(present * tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name]))
+        count = tf.reduce_sum(present)
+        means[name] = tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
+    return means
 
 
 def sum_of_logs(means):
@@ -68,19 +89,12 @@ def log_sum(logits, labels):
 def linear(logits, labels):
     """Build the plain sum of the mean cross entropies, which the answer's text speaks of and the paper minimises (section 3).
 
-    Note: `grad(linear) = sum over tasks of grad(cross entropy)`: every task weighs 1, solved or not.
-
-    Args:
-      logits: dict task name -> float32 [batch, classes].
-      labels: dict task name -> float32 [batch, classes], rows of probabilities.
-
-    Returns:
-      float32 scalar.
+    Note: `grad(linear) = sum over tasks of grad(cross entropy)`: every task weighs 1, solved or not. Arguments as `log_sum`.
     """
     return plain_sum(mean_cross_entropy(logits[name], labels[name]) for name in logits)
 
 
-def smooth(classes, depth, smoothing):
+def smooth(classes, depth, smoothing, masked=False):
     """Turn classes into rows of probabilities, softened by a share spread evenly (Szegedy et al. 2015, arXiv:1512.00567, section 7).
 
     Soft rows bound the cross entropy from below by their own entropy, so under log_sum no task's weight 1 / loss can run away.
@@ -89,13 +103,18 @@ def smooth(classes, depth, smoothing):
       classes: int32 [batch], each in 0 .. depth - 1.
       depth: int, the number of classes.
       smoothing: float in [0, 1); 0 gives one-hot rows.
+      masked: bool, whether the last class means "no label": its rows are of zeros, and the other rows hold nothing of it.
 
     Returns:
       float32 [batch, depth].
     """
+    if masked:
+        present = tf.cast(classes < depth - 1, tf.float32)[:, tf.newaxis]
+        return tf.pad(present * smooth(classes, depth - 1, smoothing), [[0, 0], [0, 1]])
     hard = tf.one_hot(classes, depth, dtype=tf.float32)
     return hard * (1.0 - smoothing) + smoothing / depth if smoothing else hard
 
 
 OBJECTIVES = {"log_sum": log_sum, "linear": linear}
 OBJECTIVES_OF_MEANS = {"log_sum": sum_of_logs, "linear": plain_sum}
+NEUTRAL = {"log_sum": 1.0, "linear": 0.0}  # the mean cross entropy that adds 0 to the cost: of a task without labels

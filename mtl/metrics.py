@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,11 +63,43 @@ def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -
     return hits / digits if digits else None
 
 
-def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.98) -> float | None:
-    """Find the largest share of examples that can be answered, most confident first, at an accuracy (Goodfellow et al. 2013, section 3).
+class Coverage(NamedTuple):
+    """What each threshold on the confidence lets through, from the highest to the lowest; k is how many confidences differ."""
 
-    A share is what some threshold on the confidence lets through, so examples of equal confidence come together. The accuracy may dip
-    and recover: the largest share counts, not the one before the first dip.
+    thresholds: np.ndarray  # float64 [k], falling; the last is -inf where confidences were NaN
+    answered: np.ndarray  # int64 [k], examples at least that confident
+    right: np.ndarray  # int64 [k], how many of those were read right
+
+
+def coverage_curve(confidences: np.ndarray, right: np.ndarray) -> Coverage:
+    """Count what can be answered at each threshold: accuracy against coverage, as Goodfellow et al. 2013 draw it (section 3).
+
+    A share is what some threshold on the confidence lets through, so examples of equal confidence come together.
+
+    Args:
+      confidences: float [n]; NaN counts as the least.
+      right: bool [n].
+
+    Returns:
+      Coverage; its last element is of all examples, and without examples it is empty.
+
+    Raises:
+      ValueError: the two differ in length.
+    """
+    check_pairs(confidences, right)
+    confidences = np.asarray(confidences, np.float64)
+    confidences = np.where(np.isnan(confidences), -np.inf, confidences)
+    order = np.argsort(-confidences, kind="stable")
+    ordered = confidences[order]
+    last_of_ties = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
+    answered, hits = np.arange(1, len(ordered) + 1), np.cumsum(np.asarray(right, bool)[order])
+    return Coverage(ordered[last_of_ties], answered[last_of_ties], hits[last_of_ties])
+
+
+def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.98) -> float | None:
+    """Find the largest share of examples that can be answered, most confident first, at an accuracy (see `coverage_curve`).
+
+    The accuracy may dip and recover: the largest share counts, not the one before the first dip.
 
     Args:
       confidences: float [n]; NaN counts as the least.
@@ -79,18 +112,9 @@ def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.
     Raises:
       ValueError: the two differ in length.
     """
-    check_pairs(confidences, right)
-    if not len(confidences):
-        return None
-    confidences = np.asarray(confidences, np.float64)
-    confidences = np.where(np.isnan(confidences), -np.inf, confidences)
-    order = np.argsort(-confidences, kind="stable")
-    ordered = confidences[order]
-    answered = np.arange(1, len(ordered) + 1)
+    _, answered, hits = coverage_curve(confidences, right)
     # The quotient, not accuracy * answered: a correctly rounded 98 / 100 equals the literal 0.98, the product can miss by one bit.
-    reached = np.cumsum(np.asarray(right, bool)[order]) / answered >= accuracy
-    last_of_ties = np.append(ordered[1:] != ordered[:-1], True)
-    return float(np.max(answered, where=reached & last_of_ties, initial=0) / len(ordered))
+    return float(np.max(answered, where=hits / answered >= accuracy, initial=0) / answered[-1]) if len(answered) else None
 
 
 def interval(successes: int, n: int) -> tuple[float, float] | None:

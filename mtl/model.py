@@ -6,13 +6,14 @@
                        +-- digit5: dense, 11 classes
 """
 
+import os
 from typing import Any, Dict, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, layers
-from mtl.config import PRECISIONS
-from mtl.tasks import NUMBER_TASKS
+from mtl.config import ABSENT, PRECISIONS
+from mtl.tasks import NUMBER_TASKS, masked
 
 
 class Model(NamedTuple):
@@ -23,7 +24,17 @@ class Model(NamedTuple):
     log_probs: Dict[str, Any]  # task name -> float32 [batch, classes], the log of the softmax
 
 
-def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32"):
+def session_config(threads):
+    """Return a tf.ConfigProto: `threads` within an operation (0: one a core), one operation at a time, the faster on few cores."""
+    return tf.ConfigProto(intra_op_parallelism_threads=threads or os.cpu_count() or 1, inter_op_parallelism_threads=1)
+
+
+def to_float(images):
+    """Turn uint8 pixels 0..255 into float32 0..1, in training as in inference."""
+    return tf.cast(images, tf.float32) / 255.0
+
+
+def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32", absent="x"):
     """Build the shared bottom and one top per task into the current graph.
 
     Args:
@@ -34,17 +45,19 @@ def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout
       dropout: float in [0, 1), the share of hidden values set to 0 in training.
       seed: int; with the scope names it decides all initial weights and masks.
       step: int64 scalar tensor, the training step that keys the dropout masks; None where there is no dropout.
+      absent: "x" or "mask", whether the X of the digits is a class, or has a probability of 0 and learns nothing.
       precision: "fp32" or "bf16", what the shared bottom computes in; variables, features and outputs are float32 in any case.
 
     Returns:
       Model.
 
     Raises:
-      ValueError: an unknown bottom or precision, images not of rank 4 or of unknown size, or variables that exist already (TensorFlow's).
+      ValueError: an unknown name, images not of rank 4 or of unknown size, or variables that exist already (TensorFlow's).
     """
-    for name, value, choices in (("bottom", bottom, bottoms.BOTTOMS), ("precision", precision, PRECISIONS)):
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    choices = {"bottom": (bottom, bottoms.BOTTOMS), "precision": (precision, PRECISIONS), "absent": (absent, ABSENT)}
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     layers.check_rank(images, 4, "shared")
     if None in images.shape.as_list()[1:]:
         raise ValueError(f"images need a static height, width and number of channels, got {images.name} of shape {images.shape}")
@@ -55,5 +68,8 @@ def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout
         x = tf.cast(centred, tf.bfloat16 if precision == "bf16" else tf.float32)
         features = tf.cast(bottoms.BOTTOMS[bottom](x, dropout=dropout if training else 0.0, seed=seed, step=step), tf.float32)
     logits = {task.name: layers.dense(features, task.name, task.classes, seed=seed, gain=1.0) for task in tasks}
+    for task in tasks:
+        if masked(task, absent):  # added to a logit, -1e9 leaves exactly 0 of its probability and gradient, and no infinity to make NaN of
+            logits[task.name] += tf.constant([0.0] * (task.classes - 1) + [-1e9])
     log_probs = {name: tf.nn.log_softmax(tensor) for name, tensor in logits.items()}
     return Model(features, logits, log_probs)

@@ -1,11 +1,12 @@
 """A trained network, restored from a run directory and ready to read pictures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, inference, metrics, tasks
+from mtl import checkpoint, decode, evaluate, inference, metrics, model, tasks
 from mtl.config import Config
 
 
@@ -25,8 +26,8 @@ class Network:
         self.config = config
         self.step = checkpoint.step_of(checkpoint_path)
         with tf.Graph().as_default() as graph:
-            net = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
-            self._session = tf.Session(graph=graph, config=inference.session_config(config.threads))
+            net = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective, absent=config.absent)
+            self._session = tf.Session(graph=graph, config=model.session_config(config.threads))
             try:
                 checkpoint.restore(self._session, {variable.op.name: variable for variable in tf.global_variables()}, checkpoint_path)
             except BaseException:
@@ -74,6 +75,26 @@ class Network:
 
     def __exit__(self, *unused):
         self.close()
+
+
+def predictions(network: evaluate.Predict, files: Sequence[str], windows: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """Read the numbers in windows.
+
+    Args:
+      network: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities: Network.log_probs.
+      files: n names, as the user gave them.
+      windows: n of uint8 [WINDOW, WINDOW, 3], as images.window cuts them.
+
+    Returns:
+      n dicts, see `prediction`.
+    """
+    if not files:
+        return []
+    log_probs = evaluate.read(network, np.stack(windows))
+    return [
+        prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})
+        for i, (file, number, confidence) in enumerate(zip(files, *decode.joint(log_probs), strict=True))
+    ]
 
 
 def prediction(file: str, number: str | None, confidence: float, log_probs_of_one: dict[str, np.ndarray]) -> dict[str, Any]:

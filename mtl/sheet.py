@@ -1,9 +1,12 @@
 """Contact sheets: every picture with its caption, for a person to look at."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from mtl import files
 
 RIGHT, WRONG = (26, 127, 55), (207, 34, 46)  # green and red, both dark enough to be read as text on the paper
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
@@ -61,6 +64,20 @@ def draw(
             top = y + height + 2 * _FRAME + k * line_height
             pen.text((x + _FRAME + width // 2, top), _cut(line, font, step_x - 4), fill=colour, font=font, anchor="ma")
     return sheet
+
+
+def save(picture: Image.Image, path: str) -> None:
+    """Write a picture to a file whole or not at all, in the format that the file's ending names.
+
+    Args:
+      picture: PIL image of mode RGB.
+      path: str, ending as one of Pillow's formats does, .png or .jpg.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    with files.whole(path) as unfinished:
+        picture.save(unfinished, format=Image.registered_extensions()[os.path.splitext(path)[1].lower()])
 
 
 def _cut(line, font, width):

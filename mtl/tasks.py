@@ -26,7 +26,13 @@ def digit_name(position: int) -> str:
     return f"digit{position}"
 
 
-NUMBER_TASKS = (Task("length", LENGTH_X + 1), *(Task(digit_name(place), DIGIT_X + 1) for place in range(1, DIGITS + 1)))
+DIGIT_TASKS = tuple(Task(digit_name(place), DIGIT_X + 1) for place in range(1, DIGITS + 1))
+NUMBER_TASKS = (Task("length", LENGTH_X + 1), *DIGIT_TASKS)
+
+
+def masked(task: Task, absent: str) -> bool:
+    """Tell whether the last class of a task, "no digit here", is no class at all but left out of the cost (config.ABSENT)."""
+    return absent == "mask" and task in DIGIT_TASKS
 
 
 def encode(number: str) -> Dict[str, int]:

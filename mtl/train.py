@@ -1,25 +1,17 @@
-"""The session loop: build, restore or initialise, step, log, evaluate, save, stop.
-
-    from mtl import config, train
-    train.run(config.Config(steps=1000), "runs/mine", source, evaluate)
-
-`source` and `evaluate` come from outside (mtl/cli/train.py puts them together), so that this file knows graphs and sessions alone.
-"""
+"""The session loop: build, restore or initialise, step, log, evaluate, save, stop. Data and evaluation come from outside."""
 
 import dataclasses
 import json
 import math
 import os
-import signal
-import threading
 from typing import Any, Dict, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, config as config_lib, inference, losses, model
+from mtl import checkpoint, config as config_lib, losses, model
 from mtl.data import pipeline
 from mtl.errors import Interrupted, NotFiniteError, UsageError
-from mtl.tasks import NUMBER_TASKS
+from mtl.tasks import NUMBER_TASKS, masked
 
 KEEP = 2  # checkpoints beside the best one
 
@@ -33,7 +25,6 @@ class Graph(NamedTuple):
     cost: Any  # float32 scalar
     cross_entropies: Dict[str, Any]  # task name -> float32 scalar, raw: neither clipped nor logged
     minimize: Any  # the operation of one training step
-    inference: inference.Inference  # the same variables, for evaluation
 
 
 def build(config, *, tasks=NUMBER_TASKS):
@@ -41,46 +32,44 @@ def build(config, *, tasks=NUMBER_TASKS):
     images = tf.placeholder(tf.uint8, [None, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS], "images")
     classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
     step = tf.get_variable("global_step", [], tf.int64, initializer=tf.zeros_initializer(), trainable=False, use_resource=True)
-    settings = {"dropout": config.dropout, "seed": config.seed, "step": step, "precision": config.precision}
-    net = model.build(inference.to_float(images), tasks=tasks, bottom=config.bottom, training=True, **settings)
-    labels = {task.name: losses.smooth(classes[task.name], task.classes, config.label_smoothing) for task in tasks}
-    cost = losses.OBJECTIVES[config.objective](net.logits, labels)
+    settings = {"dropout": config.dropout, "seed": config.seed, "step": step, "precision": config.precision, "absent": config.absent}
+    net = model.build(model.to_float(images), tasks=tasks, bottom=config.bottom, training=True, **settings)
+    kinds = {task.name: {"depth": task.classes, "masked": masked(task, config.absent)} for task in tasks}
+    labels = {name: losses.smooth(classes[name], smoothing=config.label_smoothing, **kind) for name, kind in kinds.items()}
     # Watched beside the cost, because the cost hides what it clips: an infinite cross entropy shows there as 85.2 with gradient 0.
-    with tf.name_scope("cross_entropy"):
-        cross_entropies = losses.cross_entropies(net.logits, labels)
+    if config.absent == "mask":
+        cross_entropies = losses.labelled_cross_entropies(net.logits, labels, losses.NEUTRAL[config.objective])
+        cost = losses.OBJECTIVES_OF_MEANS[config.objective](cross_entropies.values())
+    else:
+        cost = losses.OBJECTIVES[config.objective](net.logits, labels)
+        with tf.name_scope("cross_entropy"):
+            cross_entropies = losses.cross_entropies(net.logits, labels)
     rate = learning_rate(config.learning_rate, config.schedule, step, config.steps)
     minimize = tf.train.AdamOptimizer(learning_rate=rate).minimize(cost, global_step=step)
-    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        evaluation = inference.build(tasks=tasks, bottom=config.bottom, objective=config.objective)
-    return Graph(images, classes, step, cost, cross_entropies, minimize, evaluation)
+    return Graph(images, classes, step, cost, cross_entropies, minimize)
 
 
 def learning_rate(base, schedule, step, steps):
-    """Return the learning rate as a function of the step: float, or float32 scalar tensor.
-
-    Args:
-      base: float, the rate at step 0.
-      schedule: "constant", "linear" (to 0 at the last step) or "cosine" (half a cosine wave to 0).
-      step: int64 variable.
-      steps: int, steps of the whole run.
-    """
+    """Return the rate (float or float32 scalar tensor) at a step (int64 variable): constant, or a line or half a cosine to 0 at `steps`."""
     if schedule == "constant":
         return base
     done = tf.minimum(tf.cast(step, tf.float32) / float(steps), 1.0)
     return base * (1.0 - done) if schedule == "linear" else base * 0.5 * (1.0 + tf.cos(math.pi * done))
 
 
-def run(config, model_dir, source, evaluate, *, records=None, say=print, progress=None):
+def run(config, model_dir, source, evaluator, *, records=None, say=print, progress=None, stop=lambda: 0):
     """Train, or go on training where the run directory was left; a finished run does nothing.
 
     Args:
       config: config.Config.
       model_dir: str, the run directory; made where it does not exist.
       source: function first_step -> iterator of (images uint8 [batch, crop, crop, 3], labels dict task name -> int32 [batch]).
-      evaluate: function (inference.Bound) -> dict of metrics with "sequence_accuracy", or None to keep no best weights.
+      evaluator: function (session) -> function () -> dict of metrics with "sequence_accuracy", or None to keep no best weights. It is
+        called once, where the graph it builds shares the network's variables.
       records: dict file name -> text, written into the run directory beside config.json: how to make the run again, and with what.
       say: function str -> None, told what happens once.
       progress: function (step, cost, dict task name -> raw cross entropy) -> None, called every config.log_every steps, or None.
+      stop: function () -> int, the number of the signal that asks the run to stop, 0 to go on; asked after each step.
 
     Returns:
       dict: "step" reached, "best" sequence accuracy on validation (None without evaluation) and its "best_step".
@@ -89,7 +78,7 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
       UsageError: the directory holds a run of other flags.
       DataError: the directory or a checkpoint cannot be read.
       NotFiniteError: a cross entropy became infinite or NaN; nothing is saved of it.
-      Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
+      Interrupted: `stop` said so; the step was finished and saved.
     """
     # -- what is there already ---------------------------------------------------------------------------------------------------------
     saved = checkpoint.newest(model_dir)
@@ -103,9 +92,11 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
         say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
 
-    with tf.Graph().as_default(), tf.Session(config=inference.session_config(config.threads)) as session:
+    with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads)) as session:
         # -- build -------------------------------------------------------------------------------------------------------------------------
         graph = build(config)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            evaluate = evaluator(session) if evaluator else None
         weights = {variable.op.name: variable for variable in tf.trainable_variables()}
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         saver = tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True)
@@ -126,44 +117,46 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
             say(f"{model_dir}: starting from the weights of {start}")
         tf.get_default_graph().finalize()
         record = {
-            "tasks": [list(task) for task in NUMBER_TASKS],
+            "tasks": NUMBER_TASKS,
             "image": {"window": config_lib.WINDOW, "crop": config_lib.CROP, "channels": config_lib.CHANNELS},
-            "threads": {"intra_op": inference.session_config(config.threads).intra_op_parallelism_threads, "inter_op": 1},
+            "threads": {"intra_op": model.session_config(config.threads).intra_op_parallelism_threads, "inter_op": 1},
             "config": dataclasses.asdict(config),
         }
         checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)
 
         # -- step, log, evaluate, save ---------------------------------------------------------------------------------------------------
-        fetches, feeds = [graph.minimize, graph.cost, graph.cross_entropies], [graph.images, *graph.labels.values()]
-        step_once, bound = session.make_callable(fetches, feed_list=feeds), graph.inference.bind(session)
+        feeds = [graph.images, *graph.labels.values()]
+        step_once = session.make_callable([graph.minimize, graph.cost, graph.cross_entropies], feed_list=feeds)
+        unlabelled = {task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)}
         best = max([row["sequence_accuracy"] for row in history], default=-1.0)
         batches = pipeline.prefetch(source(first))
         try:
-            with _Signals() as signals:
-                for step in range(first + 1, config.steps + 1):
-                    images, labels = next(batches)
-                    _, cost, raw = step_once(images, *[labels[name] for name in graph.labels])
-                    for name, value in raw.items():
-                        if not math.isfinite(value):
-                            cure = "lower --learning_rate in a new --model_dir, or look at the images"
-                            raise NotFiniteError(f"task {name}: cross entropy is {value} at step {step}; {cure}")
-                    if progress and step % config.log_every == 0:
-                        progress(step, cost, raw)
-                    stop, due = signals.received, step % config.save_every == 0 or step == config.steps
-                    if due or stop:
-                        if evaluate and due:
-                            row = {"step": step, **evaluate(bound)}
-                            say(f"step {step}: validation sequence accuracy {row['sequence_accuracy']:.1%}")
-                            # The best weights first, then their metrics, then the state to go on from: a kill in between is
-                            # made good by repeating the steps since the last checkpoint.
-                            if row["sequence_accuracy"] > best:
-                                best = row["sequence_accuracy"]
-                                checkpoint.save(best_saver, session, best_dir, step)
-                            history.append(row)
-                            checkpoint.write_records(model_dir, {}, history)
-                        checkpoint.save(saver, session, model_dir, step)
-                    if stop:
-                        raise Interrupted(f"{model_dir}: stopped and saved at step {step}; the same command continues", stop)
+            for step in range(first + 1, config.steps + 1):
+                images, labels = next(batches)
+                _, cost, raw = step_once(images, *[labels[name] for name in graph.labels])
+                # A masked task without a label in this batch has no cross entropy: it is not at the floor.
+                raw = {name: value for name, value in raw.items() if (labels[name] != unlabelled.get(name)).any()}
+                for name, value in raw.items():
+                    if not math.isfinite(value):
+                        where = f"task {name}: cross entropy is {value} at step {step}"
+                        raise NotFiniteError(f"{where}; lower --learning_rate in a new --model_dir, or look at the images")
+                if progress and step % config.log_every == 0:
+                    progress(step, cost, raw)
+                signum, due = stop(), step % config.save_every == 0 or step == config.steps
+                if due or signum:
+                    if evaluate and due:
+                        row = {"step": step, **evaluate()}
+                        say(f"step {step}: validation sequence accuracy {row['sequence_accuracy']:.1%}")
+                        # The best weights first, then their metrics, then the state to go on from: a kill in between is
+                        # made good by repeating the steps since the last checkpoint.
+                        if row["sequence_accuracy"] > best:
+                            best = row["sequence_accuracy"]
+                            checkpoint.save(best_saver, session, best_dir, step)
+                        history.append(row)
+                        checkpoint.write_records(model_dir, {}, history)
+                    checkpoint.save(saver, session, model_dir, step)
+                if signum:
+                    raise Interrupted(f"{model_dir}: stopped and saved at step {step}; the same command continues", signum)
         finally:
             batches.close()
     return _result(config.steps, history)
@@ -172,21 +165,3 @@ def run(config, model_dir, source, evaluate, *, records=None, say=print, progres
 def _result(step, history):
     best = max(history, key=lambda row: row["sequence_accuracy"], default={"sequence_accuracy": None, "step": None})
     return {"step": step, "best": best["sequence_accuracy"], "best_step": best["step"]}
-
-
-class _Signals:
-    """Remember SIGINT or SIGTERM instead of dying of it, so that the loop can finish its step and save."""
-
-    def __enter__(self):
-        self.received, self._before = 0, {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def _note(self, number, frame):
-        self.received = number
-
-    def __exit__(self, *unused):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """The shared bottoms: shapes, names, and where dropout sits."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,9 +9,14 @@ import tensorflow.compat.v1 as tf
 
 from mtl import bottoms
 
-FEATURES = {"mlp": 256, "small": 512, "base": 512}
-CONVOLUTIONS = {"mlp": [], "small": [48, 64, 128, 192], "base": [48, 64, 64, 128, 128, 192, 192]}
-HALVINGS = {"mlp": 0, "small": 4, "base": 4}  # the stride of the first convolution, then the poolings
+FEATURES = {"mlp": 256, "small": 512, "base": 512, "paper": 3072}
+CONVOLUTIONS = {
+    "mlp": [],
+    "small": [48, 64, 128, 192],
+    "base": [48, 64, 64, 128, 128, 192, 192],
+    "paper": [48, 64, 128, 160, 192, 192, 192, 192],
+}
+HALVINGS = {"mlp": 0, "small": 4, "base": 4, "paper": 4}  # the stride of the first convolution, then the poolings
 
 
 def build(name, height=21, width=13, dropout=0.0):
@@ -46,13 +52,17 @@ def test_variables_lie_under_shared_with_the_documented_sizes(name, height, widt
         shapes = {variable.op.name: variable.shape.as_list() for variable in tf.global_variables()}
     expected, channels = {}, 3
     for number, filters in enumerate(CONVOLUTIONS[name], start=1):
-        size = 5 if number == 1 else 3
-        expected[f"shared/conv{number}/w"] = [size, size, channels, filters]
-        expected[f"shared/conv{number}/b"] = [filters]
+        size = 5 if number == 1 or name == "paper" else 3
+        made = 3 * filters if number == 1 and name == "paper" else filters  # maxout of three
+        expected[f"shared/conv{number}/w"] = [size, size, channels, made]
+        expected[f"shared/conv{number}/b"] = [made]
         channels = filters
-    shrink = 2 ** HALVINGS[name]
-    expected["shared/dense1/w"] = [math.ceil(height / shrink) * math.ceil(width / shrink) * channels, FEATURES[name]]
+    places = math.ceil(height / 2 ** HALVINGS[name]) * math.ceil(width / 2 ** HALVINGS[name])
+    expected["shared/dense1/w"] = [places * channels, FEATURES[name]]
     expected["shared/dense1/b"] = [FEATURES[name]]
+    if name == "paper":
+        expected["shared/local1/w"], expected["shared/local1/b"] = [places, 5 * 5 * 192, 192], [places, 1, 192]
+        expected["shared/dense2/w"], expected["shared/dense2/b"] = [3072, 3072], [3072]
     assert shapes == expected
 
 
@@ -66,7 +76,33 @@ def test_54_pixels_shrink_to_27_14_7_4(name):
     assert [first, *pools] == [[27, 27], [14, 14], [7, 7], [4, 4]]
 
 
-@pytest.mark.parametrize("name", bottoms.BOTTOMS)
+def test_the_parameters_of_the_paper_are_those_derived_from_its_text():
+    with tf.Graph().as_default():
+        build("paper", 54, 54)
+        kernels = [variable for variable in tf.global_variables() if variable.op.name.endswith("/w")]
+        weights = {variable.op.name.split("/")[1]: variable.shape.num_elements() for variable in kernels}
+    # With 48 plain filters in the first layer 23.4 million weights, six tops included; 14.7 more in the locally connected layer.
+    tops = 3072 * (7 + 5 * 11)
+    convolutions = sum(count for name, count in weights.items() if name.startswith("conv"))
+    plain = convolutions - 2 * 5 * 5 * 3 * 48 + weights["dense1"] + weights["dense2"] + tops
+    assert round(plain / 1e6, 1) == 23.4
+    assert weights["local1"] == 4 * 4 * (5 * 5 * 192) * 192 and round(weights["local1"] / 1e6, 1) == 14.7
+    assert weights["conv1"] == 5 * 5 * 3 * 144
+
+
+def test_the_layers_of_the_paper_in_their_order():
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [None, 54, 54, 3], "images")
+        bottoms.paper(images, dropout=0.3, seed=3, step=tf.placeholder(tf.int64, [], "step"))
+        scopes = list(dict.fromkeys(op.name.split("/")[0] for op in graph.get_operations() if re.match(r"[a-z]+\d+/", op.name)))
+        pools = [op.outputs[0].shape.as_list()[1:3] for op in graph.get_operations() if op.type == "MaxPool"]
+    convolutional = [f"{kind}{number}" for number in range(1, 9) for kind in ("conv", "pool", "norm", "dropout")]
+    convolutional.insert(1, "maxout1")
+    assert scopes == [*convolutional, "local1", "dropout9", "dense1", "dropout10", "dense2", "dropout11"]
+    assert pools == [[size, size] for size in (27, 27, 14, 14, 7, 7, 4, 4)]
+
+
+@pytest.mark.parametrize("name", [name for name in bottoms.BOTTOMS if name != "paper"])  # there it falls on every layer
 def test_dropout_falls_on_the_features_and_follows_the_step(name):
     with tf.Graph().as_default(), tf.Session() as session:
         images, step, whole = build(name)

@@ -149,6 +149,17 @@ def test_a_part_may_be_restored(saved):
     np.testing.assert_array_equal(read(saved, {"top/b": SHAPES["top/b"]})["top/b"], B)
 
 
+def test_weights_in_half_precision_fill_variables_of_float32_alone(tmp_path):
+    half = np.linspace(-3, 3, W.size).reshape(W.shape).astype(np.float16)
+    path = write(tmp_path, {"top/w": half, "top/b": B.astype(np.float16)}, step=3)
+    found = read(path, {"top/w": (list(W.shape), tf.float32)})["top/w"]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, half.astype(np.float32))
+    with pytest.raises(DataError) as error:
+        read(path, {"top/b": (list(B.shape), tf.int64)})
+    one_line(error, path, "float16", "int64")
+
+
 @pytest.mark.parametrize(
     "wrong, parts",
     [

@@ -145,3 +145,7 @@ def test_arg_max_is_each_task_alone():
     assert list(classes) == [task.name for task in tasks.NUMBER_TASKS]
     for name, rows in log_probs.items():
         assert classes[name].tolist() == [max(range(len(row)), key=row.tolist().__getitem__) for row in rows]
+
+
+def test_a_number_in_a_table():
+    assert [decode.written(number) for number in ("210", "", "0", None)] == ["210", "", "0", "X"]

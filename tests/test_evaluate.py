@@ -124,6 +124,23 @@ def test_nothing_to_evaluate_is_null_everywhere():
     assert evaluate.text(result).count("-") >= 5
 
 
+def test_with_a_mask_each_digit_is_measured_where_it_is_there():
+    numbers = ["210", "7", "85", "31"]
+    log_probs = evaluate.read(oracle(numbers, wrong={2})[0], pictures(4))
+    for task in tasks.DIGIT_TASKS:
+        log_probs[task.name][:, tasks.DIGIT_X] = -1e9  # what a masked network says of X
+    asked = []
+    result = evaluate.measure(log_probs, numbers, lambda means: asked.append(means) or 5.0, absent="mask")
+    known, missed = -math.log(np.float32(0.9)), -math.log(np.float32(0.1) / 10)
+    assert result["task_cross_entropy"]["digit1"] == pytest.approx((3 * known + missed) / 4, rel=1e-5)
+    assert result["task_cross_entropy"]["digit3"] == pytest.approx(known, rel=1e-5)
+    # Where "3" was read of "85", the masked network knows no X: the second digit is one of the nine others.
+    assert result["task_accuracy"] == {"length": 0.75, "digit1": 0.75, "digit2": 2 / 3, "digit3": 1.0, "digit4": None, "digit5": None}
+    assert result["task_cross_entropy"]["digit4"] is None and result["cost"] == 5.0
+    assert math.isnan(asked[0]["digit5"]) and not math.isnan(asked[0]["digit3"])
+    json.dumps(result, allow_nan=False)
+
+
 def test_infinite_and_nan_outputs_give_null_in_strict_json():
     examples = examples_of(["12", "3"])
 

@@ -27,24 +27,26 @@ def by_numpy(images, weights, names):
 
 @pytest.fixture(scope="module")
 def training():
-    """A training graph with much dropout after one step: its session, its Graph and its trained weights."""
+    """A training graph with much dropout after one step: its session, Graph, trained weights, and the Inference that shares them."""
     with tf.Graph().as_default(), tf.Session() as session:
         graph = train.build(config.Config(bottom="mlp", dropout=0.9, learning_rate=0.01, batch_size=5))
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            reading = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
         session.run(tf.global_variables_initializer())
         labels = {task.name: np.arange(5) % task.classes for task in tasks.NUMBER_TASKS}
         session.run(graph.minimize, {graph.images: pictures(5), **{graph.labels[name]: rows for name, rows in labels.items()}})
         weights = {variable.op.name: variable for variable in tf.trainable_variables()}
         tf.get_default_graph().finalize()
-        yield session, graph, weights
+        yield session, graph, weights, reading
 
 
 def test_it_reads_with_the_variables_of_the_training_network(training):
-    session, graph, weights = training
+    session, graph, weights, reading = training
     assert len(weights) == 2 + 2 * 6
     made = {operation.name for operation in session.graph.get_operations() if operation.type == "VarHandleOp"}
     assert {name for name in made if "inference" in name} == set()
     images = pictures(4)
-    found = session.run(graph.inference.log_probs, {graph.inference.images: images})
+    found = session.run(reading.log_probs, {reading.images: images})
     expected = by_numpy(images, session.run(weights), found)
     assert list(found) == [task.name for task in tasks.NUMBER_TASKS]
     for task in tasks.NUMBER_TASKS:
@@ -53,8 +55,8 @@ def test_it_reads_with_the_variables_of_the_training_network(training):
 
 
 def test_bound_to_a_finalized_graph_it_is_two_functions_of_numpy(training):
-    session, graph, _ = training
-    bound = graph.inference.bind(session)
+    session, _, _, reading = training
+    bound = reading.bind(session)
     for n in (1, 6):
         log_probs = bound.log_probs(pictures(n))
         for task in tasks.NUMBER_TASKS:
@@ -67,9 +69,9 @@ def test_bound_to_a_finalized_graph_it_is_two_functions_of_numpy(training):
 
 
 def test_reading_changes_no_variable(training):
-    session, graph, weights = training
+    session, graph, weights, reading = training
     before = session.run([weights, graph.step])
-    bound = graph.inference.bind(session)
+    bound = reading.bind(session)
     bound.log_probs(pictures(3))
     bound.cost_of_means(MEANS)
     after = session.run([weights, graph.step])
@@ -101,6 +103,14 @@ def test_the_cost_of_means_is_the_objectives_formula(objective):
         assert cost(dict(reversed(MEANS.items()))) == found, "tasks are told apart by name"
 
 
+@pytest.mark.parametrize("objective", COSTS)
+def test_a_task_of_no_example_adds_nothing_to_the_cost(objective):
+    with tf.Graph().as_default(), tf.Session() as session:
+        cost = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5).bind(session).cost_of_means
+        found = cost({**MEANS, "digit4": math.nan, "digit1": math.nan})
+    assert found == pytest.approx(COSTS[objective](MEANS[name] for name in MEANS if name not in ("digit4", "digit1")), rel=1e-6)
+
+
 def test_each_mean_counts_once():
     with tf.Graph().as_default(), tf.Session() as session:
         cost = inference.build(tasks=TASKS, bottom="mlp", objective="linear", crop=5).bind(session).cost_of_means
@@ -110,7 +120,7 @@ def test_each_mean_counts_once():
 
 
 def test_alone_it_makes_the_variables_a_checkpoint_of_training_holds(training):
-    _, _, weights = training
+    _, _, weights, _ = training
     with tf.Graph().as_default(), tf.Session() as session:
         built = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="linear")
         variables = tf.global_variables()
@@ -129,19 +139,6 @@ def test_other_sizes_and_tasks():
         session.run(tf.global_variables_initializer())
         found = built.bind(session).log_probs(pictures(3, 9, 2))
         assert {name: rows.shape for name, rows in found.items()} == {"one": (3, 3), "two": (3, 5)}
-
-
-def test_to_float():
-    with tf.Graph().as_default(), tf.Session() as session:
-        out = session.run(inference.to_float(tf.constant(np.arange(256, dtype=np.uint8))))
-    assert out.dtype == np.float32
-    np.testing.assert_allclose(out, np.arange(256) / 255.0, rtol=1e-7)
-
-
-def test_session_config_has_one_thread_a_core_unless_told():
-    assert inference.session_config(3).intra_op_parallelism_threads == 3
-    assert inference.session_config(0).intra_op_parallelism_threads >= 1
-    assert inference.session_config(0).inter_op_parallelism_threads == 1
 
 
 @pytest.mark.parametrize("wrong", [{"objective": "product"}, {"bottom": "huge"}])

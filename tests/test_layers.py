@@ -45,8 +45,12 @@ def test_dense_is_a_product_and_a_sum():
 
 @pytest.mark.parametrize(
     "layer, shape",
-    [(lambda x: layers.dense(x, "a", 5, seed=0), [3, 7]), (lambda x: layers.conv(x, "a", 5, size=3, seed=0), [3, 9, 7, 4])],
-    ids=["dense", "conv"],
+    [
+        (lambda x: layers.dense(x, "a", 5, seed=0), [3, 7]),
+        (lambda x: layers.conv(x, "a", 5, size=3, seed=0), [3, 9, 7, 4]),
+        (lambda x: layers.locally_connected(x, "a", 5, size=3, seed=0), [3, 9, 7, 4]),
+    ],
+    ids=["dense", "conv", "locally_connected"],
 )
 def test_a_layer_computes_in_the_type_of_its_input_with_weights_of_float32(layer, shape):
     rng, outs = np.random.default_rng(7), {}
@@ -107,6 +111,66 @@ def test_max_pool_takes_the_largest_of_the_pixels_there(stride, height, width, s
     np.testing.assert_array_equal(out, max_pool_by_loops(x, stride))
 
 
+# -- maxout, subtractive_norm, locally_connected: what the paper's network has beside ----------------------------------------------------
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_maxout_takes_the_largest_of_neighbouring_channels(pieces):
+    x = np.float32(np.random.default_rng(3).normal(size=[2, 5, 3, 4 * pieces]))
+    expected = np.zeros([2, 5, 3, 4], np.float32)
+    for n, row, column, unit in np.ndindex(*expected.shape):
+        expected[n, row, column, unit] = max(x[n, row, column, unit * pieces + k] for k in range(pieces))
+    np.testing.assert_array_equal(values(lambda: layers.maxout(tf.constant(x), "maxout1", pieces=pieces)), expected)
+
+
+def test_maxout_refuses_channels_that_make_no_whole_groups():
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="maxout in scope maxout1 cannot make groups of 3 of 7 channels"):
+        layers.maxout(tf.zeros([2, 5, 3, 7]), "maxout1", pieces=3)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("height, width", [(6, 7), (2, 1)])
+def test_subtractive_norm_takes_off_the_mean_of_the_pixels_around(size, height, width):
+    x = np.float32(np.random.default_rng(size).normal(size=[2, height, width, 5]) + 3.0)
+    expected, reach = np.zeros_like(x), size // 2
+    for n, row, column in np.ndindex(2, height, width):
+        around = x[n, max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
+        expected[n, row, column] = x[n, row, column] - around.mean(dtype=np.float64)
+    out = values(lambda: layers.subtractive_norm(tf.constant(x), "norm1", size=size))
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_subtractive_norm_makes_nothing_of_a_flat_field():
+    # Padding of zeros, which pixels beyond the rim must not be, would leave a frame.
+    out = values(lambda: layers.subtractive_norm(tf.fill([1, 4, 5, 3], 7.0), "norm1"))
+    np.testing.assert_allclose(out, 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("height, width", [(4, 3), (1, 2)])
+def test_locally_connected_has_a_kernel_for_each_place(size, height, width):
+    rng = np.random.default_rng(size)
+    x = np.float32(rng.normal(size=[3, height, width, 5]))
+    out, w, b = run_layer(lambda x: layers.locally_connected(x, "local", 4, size=size, seed=0), x, rng)
+    assert w.shape == (height * width, size * size * 5, 4) and b.shape == (height * width, 1, 4)
+    for row, column in np.ndindex(height, width):
+        place = row * width + column
+        everywhere = conv_by_loops(x, w[place].reshape(size, size, 5, 4), b[place, 0], stride=1)
+        np.testing.assert_allclose(out[:, row, column], everywhere[:, row, column], rtol=1e-4, atol=1e-4)
+
+
+def test_with_one_kernel_for_all_places_locally_connected_is_conv():
+    x = np.float32(np.random.default_rng(5).normal(size=[2, 4, 3, 5]))
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = tf.placeholder(tf.float32, [None, 4, 3, 5])
+        one, other = layers.conv(images, "conv", 6, size=3, seed=0), layers.locally_connected(images, "local", 6, size=3, seed=0)
+        conv_w, _, w, b = tf.global_variables()
+        session.run(tf.global_variables_initializer())
+        kernel = session.run(conv_w)
+        session.run([w.assign(np.broadcast_to(kernel.reshape(1, 45, 6), [12, 45, 6])), b.assign(np.zeros([12, 1, 6], np.float32))])
+        np.testing.assert_allclose(*session.run([one, other], {images: x}), rtol=1e-4, atol=1e-5)
+
+
 def test_flatten_joins_all_axes_but_the_first():
     x = np.arange(2 * 3 * 5 * 7, dtype=np.float32).reshape(2, 3, 5, 7)
     with tf.Graph().as_default(), tf.Session() as session:
@@ -121,7 +185,10 @@ def test_flatten_joins_all_axes_but_the_first():
     [
         (lambda x: layers.dense(layers.flatten(x), "top", 2, seed=0), ["outer/top/w", "outer/top/b"]),
         (lambda x: layers.conv(x, "conv9", 2, size=3, seed=0), ["outer/conv9/w", "outer/conv9/b"]),
+        (lambda x: layers.locally_connected(x, "local1", 2, size=3, seed=0), ["outer/local1/w", "outer/local1/b"]),
         (lambda x: layers.max_pool(x, "pool1"), []),
+        (lambda x: layers.maxout(x, "maxout1", pieces=2), []),
+        (lambda x: layers.subtractive_norm(x, "norm1"), []),
     ],
 )
 def test_a_layer_opens_exactly_one_scope(layer, names):
@@ -138,6 +205,9 @@ def test_a_layer_opens_exactly_one_scope(layer, names):
     [
         (lambda x: layers.dense(x, "bad", 5, seed=0), [2, 3, 5], 2),
         (lambda x: layers.conv(x, "bad", 5, size=3, seed=0), [2, 3, 5], 4),
+        (lambda x: layers.maxout(x, "bad", pieces=5), [2, 3, 5], 4),
+        (lambda x: layers.subtractive_norm(x, "bad"), [2, 3, 5], 4),
+        (lambda x: layers.locally_connected(x, "bad", 5, size=3, seed=0), [2, 3, 5], 4),
         (lambda x: layers.max_pool(x, "bad"), [2, 3], 4),
     ],
 )

@@ -268,3 +268,65 @@ def test_smoothing_bounds_the_cross_entropy_from_below():
     assert best[2]["a"] == pytest.approx(entropy, rel=1e-5) and np.abs(best[1]["a"]).max() < 1e-6
     for margin in (0.0, 2.0, 40.0):
         assert run(losses.log_sum, {"a": np.float32(margin * np.eye(11)[[3]])}, {"a": np.float32(rows)})[2]["a"] > entropy
+
+
+# -- the mask ----------------------------------------------------------------------------------------------------------------------------
+
+
+def masked(logits, labels, otherwise):
+    """Return labelled_cross_entropies and the gradient of their sum by the logits."""
+    tasks = [Task(name, rows.shape[1]) for name, rows in logits.items()]
+    with tf.Graph().as_default(), tf.Session() as session:
+        tensors, rows = helpers.placeholders(tasks)
+        means = losses.labelled_cross_entropies(tensors, rows, otherwise)
+        slopes = dict(zip(tensors, tf.gradients(losses.plain_sum(means.values()), list(tensors.values()))))
+        return session.run([means, slopes], helpers.feed((tensors, logits), (rows, labels)))
+
+
+def test_where_all_have_a_label_the_mask_changes_nothing():
+    logits, labels = helpers.random_batch(np.random.default_rng(21), 9, THREE)
+    means, slopes = masked(logits, labels, 0.0)
+    _, plain_slopes, plain = run(losses.linear, logits, labels)
+    for task in THREE:
+        assert means[task.name] == pytest.approx(plain[task.name], rel=1e-6)
+        np.testing.assert_allclose(slopes[task.name], plain_slopes[task.name], rtol=1e-5, atol=1e-7)
+
+
+def test_the_mean_is_over_the_labelled_examples_and_the_others_get_no_gradient():
+    logits, labels = helpers.random_batch(np.random.default_rng(22), 8, THREE)
+    there = np.array([True, False, True, True, False, False, True, False])
+    labels["shape"][~there] = 0.0
+    means, slopes = masked(logits, labels, 0.0)
+    assert means["shape"] == pytest.approx(helpers.mean_cross_entropy(logits["shape"][there], labels["shape"][there]), rel=1e-5)
+    assert means["size"] == pytest.approx(helpers.mean_cross_entropy(logits["size"], labels["size"]), rel=1e-5)
+    assert not slopes["shape"][~there].any() and slopes["shape"][there].all()
+    expected = (helpers.softmax(logits["shape"]) - labels["shape"])[there] / there.sum()
+    np.testing.assert_allclose(slopes["shape"][there], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", losses.OBJECTIVES_OF_MEANS)
+def test_a_task_without_labels_adds_nothing_to_the_cost_and_has_no_gradient(objective):
+    logits, labels = helpers.random_batch(np.random.default_rng(23), 5, THREE)
+    labels["shape"][:] = 0.0
+    with tf.Graph().as_default(), tf.Session() as session:
+        tensors, rows = helpers.placeholders(THREE)
+        of_means = losses.OBJECTIVES_OF_MEANS[objective]
+        means = losses.labelled_cross_entropies(tensors, rows, losses.NEUTRAL[objective])
+        cost, others = of_means(means.values()), of_means([means["colour"], means["size"]])
+        fetches = [cost, others, tf.gradients(cost, tensors["shape"])[0], tf.gradients(cost, tensors["size"])[0]]
+        cost, others, slope, living = session.run(fetches, helpers.feed((tensors, logits), (rows, labels)))
+    assert cost == pytest.approx(others, rel=1e-6) and math.isfinite(cost)
+    assert not slope.any() and np.isfinite(slope).all() and living.any()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_masked_rows_hold_nothing_of_the_last_class(smoothing):
+    classes = np.array([0, 4, 2, 5, 5], np.int32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        rows = session.run(losses.smooth(tf.constant(classes), 6, smoothing, masked=True))
+    expected = np.zeros([5, 6])
+    for row, label in zip(expected, classes):
+        if label < 5:
+            row[:5] = smoothing / 5
+            row[label] += 1.0 - smoothing
+    np.testing.assert_allclose(rows, expected, atol=1e-7)

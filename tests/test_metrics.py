@@ -1,5 +1,6 @@
 """mtl.metrics against definitions spelled out one by one."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -74,6 +75,26 @@ def test_coverage_after_a_dip_counts_and_ties_stay_together():
 
 def test_coverage_with_nan_is_least_confident():
     assert metrics.coverage_at(np.array([np.nan, 0.2, np.nan]), np.array([True, True, False])) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_curve_has_a_point_for_every_threshold(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 90))
+    confidences = rng.integers(0, rng.choice([3, 20, 10**6]), n) / 7.0
+    confidences[rng.random(n) < 0.1] = np.nan
+    right = rng.random(n) < 0.8
+    curve = metrics.coverage_curve(confidences, right)
+    least_first = [-math.inf if math.isnan(c) else c for c in confidences.tolist()]
+    assert curve.thresholds.tolist() == sorted(set(least_first), reverse=True)
+    for threshold, answered, hits in zip(*map(np.ndarray.tolist, curve)):
+        through = [r for c, r in zip(least_first, right.tolist()) if c >= threshold]
+        assert (answered, hits) == (len(through), sum(through))
+    assert curve.answered[-1] == n and curve.right[-1] == right.sum()
+
+
+def test_the_curve_of_nothing_is_empty():
+    assert [values.tolist() for values in metrics.coverage_curve(np.zeros(0), np.zeros(0, bool))] == [[], [], []]
 
 
 def test_coverage_of_all_wrong_is_0():

@@ -126,7 +126,7 @@ def test_bf16_is_the_same_network_but_for_rounding(bottom):
             session.run(tf.global_variables_initializer())
             features[precision] = session.run(net.features, {images: pixels})
     assert (features["bf16"] != features["fp32"]).any()
-    assert np.abs(features["bf16"] - features["fp32"]).max() < 0.03 * np.abs(features["fp32"]).max()
+    assert np.abs(features["bf16"] - features["fp32"]).max() < 0.06 * np.abs(features["fp32"]).max()  # the eleven layers of paper
 
 
 def test_an_image_without_contrast_gives_what_zeros_give():
@@ -243,14 +243,51 @@ def test_operations_before_it_change_no_draw():
     np.testing.assert_array_equal(features(lambda: None), features(clutter))
 
 
+def test_to_float():
+    with tf.Graph().as_default(), tf.Session() as session:
+        out = session.run(model.to_float(tf.constant(np.arange(256, dtype=np.uint8))))
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, np.arange(256) / 255.0, rtol=1e-7)
+
+
+def test_session_config_has_one_thread_a_core_unless_told():
+    assert model.session_config(3).intra_op_parallelism_threads == 3
+    assert model.session_config(0).intra_op_parallelism_threads >= 1
+    assert model.session_config(0).inter_op_parallelism_threads == 1
+
+
+# -- the mask --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_mask_takes_x_from_the_digits_alone():
+    pixels = random_images(5)
+    found = {}
+    for absent in ("x", "mask"):
+        with tf.Graph().as_default(), tf.Session() as session:
+            images = images_of()
+            net = model.build(images, bottom="mlp", absent=absent, tasks=[*NUMBER_TASKS, Task("colour", 11)])
+            session.run(tf.global_variables_initializer())
+            found[absent] = session.run(net, {images: pixels})
+    for name in ("length", "colour"):
+        np.testing.assert_array_equal(found["mask"].log_probs[name], found["x"].log_probs[name])
+    for name in NAMES[1:]:
+        assert found["mask"].logits[name].shape == (5, 11)
+        np.testing.assert_array_equal(found["mask"].logits[name][:, :10], found["x"].logits[name][:, :10])
+        assert np.isfinite(found["mask"].log_probs[name]).all()
+        assert (np.exp(found["mask"].log_probs[name][:, 10]) == 0.0).all()
+        np.testing.assert_allclose(np.exp(found["mask"].log_probs[name][:, :10]).sum(axis=1), 1.0, rtol=1e-5)
+
+
 # -- errors ----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_bottom_or_precision_is_named_beside_the_known_ones():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="bottom must be one of mlp, small, base, got 'smal'"):
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="bottom must be one of mlp, small, base, paper, got 'smal'"):
         model.build(images_of(), bottom="smal")
     with tf.Graph().as_default(), pytest.raises(ValueError, match="precision must be one of fp32, bf16, got 'half'"):
         model.build(images_of(), precision="half")
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="absent must be one of x, mask, got 'X'"):
+        model.build(images_of(), absent="X")
 
 
 def test_images_must_have_four_axes():

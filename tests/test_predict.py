@@ -9,7 +9,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, decode, inference, model, predict, tasks
-from mtl.config import CHANNELS, CROP, Config
+from mtl.config import CHANNELS, CROP, WINDOW, Config
 from mtl.errors import DataError
 
 
@@ -123,7 +123,7 @@ def test_inference_shares_the_variables_of_a_training_network():
     plain = {"tasks": tasks.NUMBER_TASKS, "bottom": "mlp", "objective": "linear", "crop": 11, "channels": 2}
     with tf.Graph().as_default() as graph, tf.Session() as session:
         images = np.random.default_rng(4).integers(0, 256, (3, 11, 11, 2), dtype=np.uint8)
-        trained = model.build(inference.to_float(tf.constant(images)), bottom="mlp", seed=5)
+        trained = model.build(model.to_float(tf.constant(images)), bottom="mlp", seed=5)
         names = [variable.name for variable in tf.global_variables()]
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             shared = inference.build(**plain)
@@ -150,6 +150,17 @@ def test_prediction_is_the_contract(run):
     for i, row in enumerate(answer["digits"], start=1):
         assert row == pytest.approx(np.exp(one[f"digit{i}"]).tolist(), rel=1e-6)
     assert json.loads(json.dumps(answer, allow_nan=False)) == answer
+
+
+def test_predictions_of_windows_are_those_of_their_centres(run):
+    windows = list(np.random.default_rng(8).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8))
+    with predict.Network.open(run[0]) as network:
+        got = predict.predictions(network.log_probs, ["a", "b", "c"], windows)
+        assert predict.predictions(network.log_probs, [], []) == []
+        log_probs = network.log_probs(np.stack(windows)[:, 5:59, 5:59])
+    numbers, confidences = decode.joint(log_probs)
+    rows = [{name: rows[i] for name, rows in log_probs.items()} for i in range(3)]
+    assert got == [predict.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)]
 
 
 def test_prediction_of_a_long_number_and_of_a_broken_network_is_strict_json():

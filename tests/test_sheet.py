@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mtl import sheet
 
@@ -82,3 +83,12 @@ def test_wrong_shapes_and_numbers():
         sheet.draw(pictures(2), ["1", "2"], marks=[True])
     with pytest.raises(ValueError, match="float32"):
         sheet.draw(pictures(2).astype(np.float32), ["1", "2"])
+
+
+@pytest.mark.parametrize("name, kind", [("a.png", "PNG"), ("b.JPG", "JPEG"), ("c.jpeg", "JPEG")])
+def test_a_saved_sheet_is_what_its_name_says(tmp_path, name, kind):
+    drawn = sheet.draw(pictures(2), ["1", "2"])
+    sheet.save(drawn, str(tmp_path / name))
+    with Image.open(tmp_path / name) as opened:
+        assert opened.format == kind and opened.size == drawn.size
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -103,3 +103,9 @@ def test_encode_all_is_encode_of_each():
     assert all(column.shape == (0,) for column in tasks.encode_all([]).values())
     with pytest.raises(ValueError, match="'x'"):
         tasks.encode_all(["1", "x"])
+
+
+def test_a_mask_leaves_x_out_of_the_digits_alone():
+    assert [tasks.masked(task, "mask") for task in tasks.NUMBER_TASKS] == [False] + [True] * 5
+    assert not any(tasks.masked(task, "x") for task in tasks.NUMBER_TASKS)
+    assert not tasks.masked(tasks.Task("colour", 11), "mask")

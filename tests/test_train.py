@@ -18,6 +18,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, checkpoint, config, inference, progress, tasks, train
+from mtl.cli import signals
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
@@ -55,9 +56,20 @@ def evaluate(bound):
     return {"sequence_accuracy": float(right), "cost": bound.cost_of_means(means), "means": means}
 
 
+def evaluation_of(record):
+    """Build what reads with the variables that are there."""
+    return inference.build(tasks=tasks.NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent)
+
+
 def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments):
     said = []
-    result = train.run(record, str(model_dir), source, evaluate, say=said.append, **arguments)
+
+    def evaluator(session):
+        bound = evaluation_of(record).bind(session)
+        return lambda: evaluate(bound)
+
+    with signals.Caught() as stop:
+        result = train.run(record, str(model_dir), source, evaluator if evaluate else None, say=said.append, stop=stop, **arguments)
     return result, said
 
 
@@ -196,12 +208,14 @@ def test_the_graph_of_a_run(objective, formula, smoothing):
     images, labels = next(source(0))
     with tf.Graph().as_default(), tf.Session() as session:
         graph = train.build(changed(objective=objective, label_smoothing=smoothing, dropout=0.0))
-        assert list(graph.labels) == list(graph.cross_entropies) == list(graph.inference.log_probs) == NAMES
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            reading = evaluation_of(CONFIG)
+        assert list(graph.labels) == list(graph.cross_entropies) == list(reading.log_probs) == NAMES
         session.run(tf.global_variables_initializer())
         feed = {graph.images: images, **{graph.labels[name]: labels[name] for name in NAMES}}
         raw, cost = session.run([graph.cross_entropies, graph.cost], feed)
         # Without dropout the network reads the same in training as in evaluation.
-        log_probs = session.run(graph.inference.log_probs, {graph.inference.images: images})
+        log_probs = session.run(reading.log_probs, {reading.images: images})
         for task in tasks.NUMBER_TASKS:
             rows = (1 - smoothing) * np.eye(task.classes)[labels[task.name]] + smoothing / task.classes
             assert raw[task.name] == pytest.approx(-(rows * log_probs[task.name]).sum(axis=1).mean(), rel=1e-5)
@@ -210,6 +224,24 @@ def test_the_graph_of_a_run(objective, formula, smoothing):
             session.run(graph.minimize, feed)
             assert session.run(graph.step) == done
         assert session.run(graph.cost, feed) < cost
+
+
+def test_a_masked_run_learns_of_the_digits_that_are_there(tmp_path):
+    seen = []
+    record = changed(absent="mask", steps=40, save_every=40, schedule="constant", dropout=0.0, objective="log_sum", label_smoothing=0.0)
+    run(tmp_path, record, progress=lambda step, cost, raw: seen.append((float(cost), dict(raw))), evaluate=None)
+    # All numbers have one digit: the other tasks have no label, so nothing to report, and stay as they were drawn.
+    assert all(list(raw) == ["length", "digit1"] for _, raw in seen)
+    for cost, raw in seen:
+        assert cost == pytest.approx(sum(math.log(max(value, 1e-37)) for value in raw.values()), rel=1e-4, abs=1e-4)
+    assert seen[-1][1]["digit1"] < 0.3 * seen[0][1]["digit1"]
+    before, after = tmp_path / "before", tmp_path
+    run(before, dataclasses.replace(record, steps=1, save_every=1), evaluate=None)
+    one, many = everything(before / "model.ckpt-1"), everything(after / "model.ckpt-40")
+    for place in range(2, 6):
+        np.testing.assert_array_equal(one[f"digit{place}/w"], many[f"digit{place}/w"])
+    np.testing.assert_array_equal(one["digit1/w"][:, 10], many["digit1/w"][:, 10], err_msg="X is never trained")
+    assert (one["digit1/w"][:, :10] != many["digit1/w"][:, :10]).any()
 
 
 # -- a run -----------------------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from mtl import config
 from mtl.errors import UsageError
 
 UP_TO_ONE = (lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")  # what define_range takes last
+SHEETS = (".png", ".jpg", ".jpeg")  # endings of the pictures that commands write
 ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
 
 
@@ -106,6 +107,12 @@ def check_no_arguments(arguments):
         raise UsageError(f"unexpected argument {arguments[0]!r}; this command takes flags alone, written --name=value")
 
 
+def check_sheet(flag, path):
+    """Raise UsageError where the picture that a flag asks for (both str) does not end as one of SHEETS."""
+    if os.path.splitext(path)[1].lower() not in SHEETS:
+        raise UsageError(f"--{flag}={path} must end in {' or '.join(SHEETS)}")
+
+
 def parse(values, arguments):
     """Parse a command line.
 
@@ -183,14 +190,12 @@ def bar(total, shown=True, unit="image"):
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)
 
 
-def measure(network, examples):
-    """Evaluate a network (anything with log_probs and cost_of_means) on Examples behind a bar; returns evaluate.evaluate's dict."""
+def read(network, examples):
+    """Put Examples through a network (anything with log_probs) behind a bar; returns evaluate.read's dict of log probabilities."""
     from mtl import evaluate
 
     with bar(len(examples.numbers)) as shown:
-        return evaluate.evaluate(
-            network.log_probs, examples, network.cost_of_means, progress=lambda done, total: shown.update(done - shown.n)
-        )
+        return evaluate.read(network.log_probs, examples.images, progress=lambda done, total: shown.update(done - shown.n))
 
 
 def start_tensorflow(verbosity):

@@ -7,7 +7,7 @@ from absl import flags
 from mtl import config
 from mtl.cli import common
 
-USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json]"
+USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json] [--report=DIR]"
 SUMMARY = "measure a trained network on a data set"
 SYNTHETIC_TEST = 2000  # images drawn where --count does not say
 
@@ -20,6 +20,8 @@ def define(values):
     common.define_split(values, "test")
     flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
     flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
+    text = "a folder for tables and pictures of where the network errs: confusion, accuracy by length, coverage, the surest mistakes"
+    flags.DEFINE_string("report", None, text, flag_values=values)
     common.define_difficulty(values)
     text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
     flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
@@ -38,7 +40,7 @@ def check(values, arguments):
 def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, predict
+    from mtl import checkpoint, evaluate, files, predict, report
 
     run = checkpoint.read_config(values.model_dir)
     dataset = values.dataset or run.dataset
@@ -46,13 +48,17 @@ def main(values, arguments):
     data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")
     common.check_data(dataset, data_dir)
     common.check_split(dataset, values.split)
+    if values.report:
+        files.check_folder(values.report, "--report")  # before the work, not after
     with predict.Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
         examples = common.load(dataset, data_dir, values.split, count=count, difficulty=values.difficulty)
-        metrics = common.measure(network, examples)
+        log_probs = common.read(network, examples)
+        metrics = evaluate.measure(log_probs, examples.numbers, network.cost_of_means, run.absent)
     head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples"), "step": network.step}
-    if values.json:
-        print(json.dumps({**head, **metrics}, allow_nan=False))
-    else:
-        print(f"{dataset}, {values.split}, step {network.step}\n{evaluate.text({**head, **metrics})}")
+    result = {**head, **metrics}
+    title = f"{dataset}, {values.split}, step {network.step}"
+    print(json.dumps(result, allow_nan=False) if values.json else f"{title}\n{evaluate.text(result)}")
+    if values.report:  # after the result, which a full disk must not cost
+        report.write(report.make(log_probs, examples, result), examples.images, values.report, common.say)
     return 0

@@ -1,16 +1,12 @@
 """`mtl preview`: a labelled contact sheet of a data set."""
 
-import os
-
 from absl import flags
 
 from mtl import config
 from mtl.cli import common
-from mtl.errors import DataError, UsageError
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--split=train] [--out=sheet.png]"
 SUMMARY = "draw a labelled contact sheet of a data set"
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def define(values):
@@ -29,30 +25,19 @@ def check(values, arguments):
     common.check_no_arguments(arguments)
     common.check_data(values.dataset, values.data_dir)
     common.check_split(values.dataset, values.split)
-    if os.path.splitext(values.out)[1].lower() not in FORMATS:
-        raise UsageError(f"--out={values.out} must end in {' or '.join(FORMATS)}")
+    common.check_sheet("out", values.out)
 
 
 def main(values, arguments):
     """Draw the sheet; return the exit code."""
-    from mtl import sheet
+    from mtl import files, sheet
 
-    directory = os.path.dirname(values.out) or "."
-    if not os.path.isdir(directory):  # looked for before the work, not after
-        raise DataError(f"{directory}: no such folder for --out; make it first")
-    if os.path.isdir(values.out):
-        raise DataError(f"{values.out}: is a folder; --out takes the name of a picture")
+    files.check_file(values.out, "--out")  # before the work, not after
     if values.dataset == "records":  # TensorFlow reads them
         common.start_tensorflow(values.verbosity)
     count = values.rows * values.columns
     examples = common.load(values.dataset, values.data_dir, values.split, count=count, difficulty=values.difficulty)
-    picture = sheet.draw(examples.images, [number or "no number" for number in examples.numbers], columns=values.columns)
-    unfinished = f"{values.out}.tmp{os.getpid()}"
-    try:
-        picture.save(unfinished, format=FORMATS[os.path.splitext(values.out)[1].lower()])
-        os.replace(unfinished, values.out)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+    captions = [number or "no number" for number in examples.numbers]
+    sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
     print(f"{values.out}: {len(examples.numbers)} images of {values.dataset}, {values.split}")
     return 0

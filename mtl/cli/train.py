@@ -6,7 +6,7 @@ import platform
 import sys
 
 from mtl import __version__, config
-from mtl.cli import common
+from mtl.cli import common, signals
 from mtl.errors import DataError, NoExamplesError, UsageError
 
 USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
@@ -20,9 +20,11 @@ def define(values):
     field, positive = common.define_field, {"lower_bound": 1}
     field(values, "bottom", "the shared bottom", choices=config.BOTTOMS)
     field(values, "objective", "the cost of the six tasks: log_sum is the answer's, linear the plain sum", choices=config.OBJECTIVES)
+    text = "a digit that is not there: x is the answer's class X; mask the paper's way, left out of the cost"
+    field(values, "absent", text, choices=config.ABSENT)
     share = (lambda value: 0.0 <= value < 1.0, "must lie in 0 to 1, 1 excluded")
     common.define_range(values, "label_smoothing", "share of each label spread over all classes", *share)
-    common.define_range(values, "dropout", "share of the last hidden layer set to 0 in training", *share)
+    common.define_range(values, "dropout", "share of a hidden layer set to 0 in training: of the last, in paper of each", *share)
     field(values, "dataset", "what to train on", choices=config.DATASETS)
     field(values, "data_dir", "where the data set lies; synthetic needs none")
     text = "how much the images of a data set on disk are changed each time they are shown, 0 (cropped alone) to 1"
@@ -62,8 +64,9 @@ def main(values, arguments):
     if os.path.exists(model_dir) and not os.path.isdir(model_dir):
         raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, progress, train
+    from mtl import checkpoint, evaluate, inference, progress, train
     from mtl.data import pipeline
+    from mtl.tasks import NUMBER_TASKS
 
     saved = checkpoint.newest(model_dir)
     if saved and checkpoint.step_of(saved) >= record.steps:  # a finished run says so, or refuses other flags, without any data
@@ -75,13 +78,20 @@ def main(values, arguments):
         source, examples = pipeline.batches(record), _validation(record)
     watch = progress.Progress(record, common.say)
 
-    def evaluate(network):
-        with watch.paused():
-            return common.measure(network, examples)
+    def evaluator(session):
+        network = inference.build(tasks=NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent).bind(session)
+
+        def measure():
+            with watch.paused():
+                return evaluate.measure(common.read(network, examples), examples.numbers, network.cost_of_means, record.absent)
+
+        return measure
 
     records = {"flags.flags": common.flags_text(values), "versions.json": json.dumps(_versions(), indent=2) + "\n"}
     shown = watch if sys.stderr.isatty() or values.verbosity >= 1 else None  # a log wants what happened, not how it went
-    result = train.run(record, model_dir, source, evaluate if examples else None, records=records, say=common.say, progress=shown)
+    with signals.Caught() as stop:
+        watched = {"records": records, "say": common.say, "progress": shown, "stop": stop}
+        result = train.run(record, model_dir, source, evaluator if examples else None, **watched)
     best = "" if result["best"] is None else f", best validation sequence accuracy {result['best']:.2%} at step {result['best_step']}"
     print(f"{model_dir}: step {result['step']}{best}")
     return 0

@@ -1,5 +1,7 @@
-"""Read pictures from files, and cut a number out of a picture."""
+"""Find pictures, read them from files, and cut a number out of a picture."""
 
+import functools
+import glob
 import os
 import warnings
 from collections.abc import Sequence
@@ -22,8 +24,47 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 GROWTH = 1.3  # of the box of all digits, in width and height (Goodfellow et al. 2013, section 5.1)
 
+# Grey of 16 bits to grey of 8, rounded: 65535 / 257 = 255.
+_EIGHT_BITS = ((np.arange(65536) + 128) // 257).astype(np.uint8)
+
+# What programs that write floats take for white.
+_FLOAT_WHITES = (1.0, 255.0, 65535.0)
+
 # Transparent parts become mid grey: digits drawn on nothing stay visible whether they are dark or light.
 _BACKDROP = (128, 128, 128, 255)
+
+
+def named(argument: str) -> list[str]:
+    """List the picture files that one argument of a command line names.
+
+    Args:
+      argument: str, a file, a folder, or a pattern of * ? [] (and ** for folders of any depth) that is not itself a file.
+
+    Returns:
+      list of str: a file as it was given, whatever it holds; of a folder (not of folders in it) or a pattern the files that end as
+      pictures do and do not begin with a dot, sorted. At least one.
+
+    Raises:
+      DataError: a folder or a pattern in which there is no such file.
+    """
+    if os.path.isdir(argument):
+        # As a pattern, because that passes over names with a leading dot: a Mac leaves ._1.jpg beside 1.jpg, and it is no picture.
+        pattern, kind = os.path.join(glob.escape(argument), "*"), "folder"
+    elif glob.escape(argument) != argument and not os.path.exists(argument):
+        pattern, kind = argument, "pattern"
+    else:
+        return [argument]
+    paths = {path for path in glob.glob(pattern, recursive=True) if os.path.splitext(path)[1].lower() in _suffixes()}
+    found = sorted(path for path in paths if os.path.isfile(path))
+    if not found:
+        raise DataError(f"{argument}: the {kind} names no picture that could be read: give files, or a folder that holds .png or .jpg")
+    return found
+
+
+@functools.cache
+def _suffixes():
+    """Return the endings of FORMATS in lower case, with the dot; Pillow has to import all its readers to know them."""
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
 
 
 def read(path: str, file: BinaryIO | None = None) -> Image.Image:
@@ -53,7 +94,8 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
             width, height = 0, MAX_PIXELS
         except Image.UnidentifiedImageError:
             empty = file is None and os.path.getsize(path) == 0
-            raise DataError(f"{path}: {'an empty file' if empty else 'not a picture, or cut short'}: save it anew as PNG or JPEG") from None
+            what = "an empty file" if empty else "not a picture of a known kind, or cut short"
+            raise DataError(f"{path}: {what}: save it anew as PNG or JPEG") from None
         except Exception as error:
             # A broken file makes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -73,13 +115,25 @@ def _upright(picture):
 
 def _rgb(picture):
     """Convert a picture of any mode to RGB."""
-    if picture.mode.startswith("I"):
-        # Grey of 16 bits, which Pillow would clip at 255 rather than scale.
-        picture = Image.fromarray((np.clip(np.asarray(picture, np.float64), 0, 65535) / 257 + 0.5).astype(np.uint8))
+    if picture.mode.startswith(("I", "F")):
+        picture = Image.fromarray(_eight_bits(np.asarray(picture)))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _BACKDROP), picture)
     return picture.convert("RGB")
+
+
+def _eight_bits(values):
+    """Scale grey of 16 bits or of floats to 8 bits; Pillow would clip it at 255, so that most of it is white, or black."""
+    if values.dtype.kind != "f":
+        return _EIGHT_BITS[np.clip(values, 0, 65535)]
+    largest = float(np.max(values, where=np.isfinite(values), initial=0.0))
+    # Nothing in the file says what is white: the least usual one that fits. Up to twice as much fits too, as sharpening overshoots.
+    white = next((white for white in _FLOAT_WHITES if largest < 2 * white), largest)
+    scaled = np.nan_to_num(values, nan=0.0, posinf=white, neginf=0.0)
+    np.clip(scaled, 0.0, white, out=scaled)  # in place: a large picture is 256 MB a copy
+    scaled *= 255.0 / white
+    return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
 def window(picture: Image.Image, box: Box | None = None) -> np.ndarray:
@@ -96,13 +150,29 @@ def window(picture: Image.Image, box: Box | None = None) -> np.ndarray:
       ValueError: nothing of the box lies within the picture.
     """
     if box is not None:
-        left, top, right, bottom = box
-        clipped = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
-        if not (clipped[0] < clipped[2] and clipped[1] < clipped[3]):  # written so that NaN ends here too
-            size = f"{picture.width} x {picture.height}"
-            raise ValueError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} lies outside the picture of {size}")
-        box = clipped
+        box = clipped(box, picture.size)
     return np.array(picture.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR, box=box))
+
+
+def clipped(box: Box, size: tuple[int, int]) -> Box:
+    """Return the part of a box that lies within a picture.
+
+    Args:
+      box: left, top, right, bottom in pixels.
+      size: width, height of the picture in pixels.
+
+    Returns:
+      left, top, right, bottom in pixels.
+
+    Raises:
+      ValueError: nothing of the box lies within the picture.
+    """
+    left, top, right, bottom = box
+    width, height = size
+    inside = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
+    if not (inside[0] < inside[2] and inside[1] < inside[3]):  # written so that NaN ends here too
+        raise ValueError(f"the box from {left:g}, {top:g} to {right:g}, {bottom:g} lies outside the picture of {width} x {height}")
+    return inside
 
 
 def grown(boxes: Sequence[Box]) -> Box:

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
+from mtl import files
 from mtl.errors import DataError
 
 MANIFEST = "manifest.json"
@@ -23,13 +23,11 @@ def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
     Raises:
       OSError: it cannot be written.
     """
-
-    def write(unfinished):
+    with files.whole(os.path.join(directory, MANIFEST)) as unfinished:
         with open(unfinished, "w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=2)
             file.write("\n")
-
-    appear(os.path.join(directory, MANIFEST), write)
+        sync(unfinished)
 
 
 def read_manifest(directory: str) -> dict[str, Any]:
@@ -98,19 +96,7 @@ def _check_file(path, size):
         raise DataError(f"{path}: {os.path.getsize(path)} bytes, and {size} by {MANIFEST}: delete it and {CURE}")
 
 
-def appear(path: str, write: Callable[[str], None]) -> None:
-    """Let a file appear under its name whole or not at all.
-
-    Args:
-      path: str.
-      write: function path -> None, which writes the file under another name; then it is brought to the disk and renamed.
-    """
-    unfinished = f"{path}.tmp{os.getpid()}"
-    try:
-        write(unfinished)
-        with open(unfinished, "rb+") as file:
-            os.fsync(file.fileno())  # a rename can reach the disk before the bytes do
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+def sync(path: str) -> None:
+    """Bring what was written to a file to the disk; a rename can reach it before the bytes do."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

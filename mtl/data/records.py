@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl import files
 from mtl.config import WINDOW
 from mtl.data import images
 from mtl.data.examples import Examples
-from mtl.data.manifest import CURE, MANIFEST, VERSION, appear, read_manifest, write_manifest
+from mtl.data.manifest import CURE, MANIFEST, VERSION, read_manifest, sync, write_manifest
 from mtl.errors import DataError, NoExamplesError
 
 # What convert and others who write records need beside the shards is found here too.
@@ -69,9 +70,7 @@ def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
       DataError: the file cannot be written.
     """
     count = 0
-
-    def write(unfinished):
-        nonlocal count
+    with files.whole(path) as unfinished:
         try:
             with tf.io.TFRecordWriter(unfinished) as writer:
                 for record in records:
@@ -79,8 +78,7 @@ def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
                     count += 1
         except tf.errors.OpError as error:  # TensorFlow's own file system raises these where Python raises OSError
             raise DataError(f"{path}: cannot be written ({reason(error)}): make room, or choose another directory") from None
-
-    appear(path, write)
+        sync(unfinished)
     return {"file": os.path.basename(path), "records": count, "bytes": os.path.getsize(path), "sha256": _sha256(path)}
 
 

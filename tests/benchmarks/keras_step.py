@@ -19,11 +19,11 @@ EARLY, COST_EARLY, COST = 5, 1e-4, 5e-3
 def mtl_work(connection, config, examples, checked, turns, steps):
     """Answer by (weights, logits, costs), then train `steps` steps whenever a message comes; arguments as keras_trainer.work."""
     labels = tasks.encode_all(examples.numbers)
-    with mtl_trainer.training(config) as (session, graph, step):
+    with mtl_trainer.training(config) as (session, reading, step):
         weights = session.run({variable.op.name: variable for variable in tf.trainable_variables()})
         # The logits are what the log softmax of the evaluation graph reads; it shares the variables.
-        logits = {name: tensor.op.inputs[0] for name, tensor in graph.inference.log_probs.items()}
-        logits = session.run(logits, {graph.inference.images: examples.images[checked[0]]})
+        logits = {name: tensor.op.inputs[0] for name, tensor in reading.log_probs.items()}
+        logits = session.run(logits, {reading.images: examples.images[checked[0]]})
         costs = [
             float(step(examples.images[indices], {name: classes[indices] for name, classes in labels.items()})) for indices in checked
         ]

@@ -6,23 +6,25 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import inference, train
+from mtl import inference, model, tasks, train
 from mtl.data import pipeline
 
 
 @contextlib.contextmanager
 def training(config):
-    """Open a graph and a session of it with fresh variables; gives (session, graph, step).
+    """Open a graph and a session of it with fresh variables; gives (session, reading, step).
 
     Args:
       config: config.Config.
 
     Yields:
-      tf.Session, train.Graph and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
+      tf.Session, inference.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
       for infinite cross entropies included.
     """
-    with tf.Graph().as_default(), tf.Session(config=inference.session_config(config.threads)) as session:
+    with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads)) as session:
         graph = train.build(config)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            reading = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
         session.run(tf.global_variables_initializer())
         tf.get_default_graph().finalize()
         names = list(graph.labels)
@@ -37,7 +39,7 @@ def training(config):
                 raise FloatingPointError(f"cross entropies are not finite: {dict(zip(names, raw))}")
             return cost
 
-        yield session, graph, step
+        yield session, reading, step
 
 
 def take_turns(connection, step, source, *, turns, steps, lead_in=0):

@@ -1,6 +1,14 @@
 """The flags of `mtl evaluate`; what it measures is in tests/end_to_end."""
 
+import csv
+import json
+
+import numpy as np
 import pytest
+
+from mtl import config
+from mtl.data import npz
+from mtl.data.examples import Examples
 
 
 @pytest.mark.parametrize(
@@ -29,3 +37,44 @@ def test_synthetic_has_neither_a_folder_nor_a_third_part(refused):
 
 def test_a_missing_run_is_named(refused, tmp_path):
     assert str(tmp_path / "nowhere") in refused(2, "evaluate", f"--model_dir={tmp_path / 'nowhere'}")
+
+
+# -- the report -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def five(network, monkeypatch, tmp_path):
+    """Return the flags that evaluate the fake network on five pictures, two of which it reads wrong."""
+    from mtl import checkpoint
+
+    monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config())
+    images = np.zeros((5, config.WINDOW, config.WINDOW, 3), np.uint8)
+    images[..., 0] = np.array([7, 12, 210, 99, 3])[:, None, None]
+    (tmp_path / "data").mkdir()
+    npz.save(str(tmp_path / "data" / "validation.npz"), Examples(images, ["7", "17", "210", "9", "3"], list("abcde")))
+    return ["--model_dir=run", "--dataset=npz", f"--data_dir={tmp_path / 'data'}", "--split=validation"]
+
+
+def test_a_report_holds_what_is_printed(five, command, tmp_path):
+    directory = tmp_path / "reports" / "first"
+    code, out, err = command("evaluate", *five, "--json", f"--report={directory}")
+    assert (code, err) == (0, "") and json.loads(out)["sequence_accuracy"] == 0.6
+    assert (directory / "metrics.json").read_text() == out
+    rows = list(csv.reader((directory / "mistakes.csv").read_text().splitlines()))
+    assert [row[:3] for row in rows[1:]] == [["b", "17", "12"], ["d", "9", "99"]]
+    assert [float(row[3]) for row in rows[1:]] == pytest.approx([0.9**3] * 2)
+    assert {path.suffix for path in directory.iterdir()} == {".csv", ".json", ".png"}
+    assert command("evaluate", *five)[1].startswith("npz, validation, step 30\n")
+
+
+@pytest.mark.parametrize("path", ["file", "file/below"])
+def test_a_report_that_cannot_be_written_is_found_before_the_work(five, network, refused, tmp_path, path):
+    (tmp_path / "file").write_text("")
+    line = refused(2, "evaluate", *five, f"--report={tmp_path / path}")
+    assert f"{tmp_path / 'file'}: is no folder" in line and "--report" in line
+    assert network.seen == []
+
+
+def test_a_failed_evaluation_leaves_no_report(five, refused, tmp_path):
+    assert "npz" in refused(2, "evaluate", *five[:-1], "--split=test", f"--report={tmp_path / 'report'}")
+    assert not (tmp_path / "report").exists()

@@ -32,6 +32,29 @@ def error_of(path):
     return message
 
 
+def png(width, height, bits, colour, rows):
+    """Return a PNG file written by the letter of its specification; rows: bytes with a filter byte before each line."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff(pixels):
+    """Return a big-endian TIFF file of uint16 [height, width, 1 or 3], written by the letter of its specification (TIFF 6.0)."""
+    height, width, samples = pixels.shape
+    data = pixels.astype(">u2").tobytes()
+    end = 8 + 2 + 8 * 12 + 4  # of the header, the count, eight tags and the link to the next directory; the bits of each sample follow
+    tags = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, samples, end if samples > 2 else 16 << 16), (259, 3, 1, 1 << 16),
+        (262, 3, 1, (2 if samples > 1 else 1) << 16), (273, 4, 1, end + 6), (277, 3, 1, samples << 16), (279, 4, 1, len(data)),
+    ]  # fmt: skip
+    directory = struct.pack(">H", len(tags)) + b"".join(struct.pack(">HHII", *tag) for tag in tags) + struct.pack(">I", 0)
+    return struct.pack(">2sHI", b"MM", 42, 8) + directory + struct.pack(">HHH", 16, 16, 16) + data
+
+
 def test_png_is_read_to_the_bit(tmp_path):
     pixels = noise(5, 7)
     picture = images.read(saved(tmp_path, Image.fromarray(pixels)))
@@ -40,8 +63,16 @@ def test_png_is_read_to_the_bit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, mode", [("g.png", "L"), ("b.png", "1"), ("p.gif", "P"), ("c.jpg", "CMYK"), ("j.jpg", "RGB"), ("w.webp", "RGB"), ("t.tif", "RGB")]
-)
+    "name, mode",
+    [
+        ("g.png", "L"), ("b.png", "1"), ("la.png", "LA"), ("i.png", "P"), ("a.png", "RGBA"),
+        ("j.jpg", "RGB"), ("g.jpg", "L"), ("c.jpg", "CMYK"), ("y.jpg", "YCbCr"),
+        ("w.webp", "RGB"), ("a.webp", "RGBA"), ("p.gif", "P"), ("g.gif", "L"),
+        ("b.bmp", "1"), ("g.bmp", "L"), ("p.bmp", "P"), ("r.bmp", "RGB"), ("a.bmp", "RGBA"),
+        ("t.tif", "RGB"), ("b.tif", "1"), ("p.tif", "P"), ("la.tif", "LA"), ("a.tif", "RGBA"), ("c.tif", "CMYK"),
+        ("b.pbm", "1"), ("g.pgm", "L"), ("r.ppm", "RGB"),
+    ],
+)  # fmt: skip
 def test_formats_and_modes_become_rgb_of_the_same_look(tmp_path, name, mode):
     # Two flat halves survive lossy formats and palettes.
     pixels = np.zeros((16, 32, 3), np.uint8)
@@ -51,10 +82,80 @@ def test_formats_and_modes_become_rgb_of_the_same_look(tmp_path, name, mode):
     assert np.abs(np.asarray(picture, int) - pixels).max() <= 12
 
 
-def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
-    grey = np.array([[0, 257, 32896, 65535]], np.uint16)
-    picture = images.read(saved(tmp_path, Image.fromarray(grey)))
-    np.testing.assert_array_equal(np.asarray(picture)[0, :, 1], [0, 1, 128, 255])
+GREY_16 = np.array([[0, 257, 32896, 65535], [65535, 128, 129, 514]], np.uint16)
+GREY_8 = np.array([[0, 1, 128, 255], [255, 0, 1, 2]], np.uint8)  # GREY_16 / 257, rounded
+
+
+@pytest.mark.parametrize("dtype, name", [("u2", "g.png"), ("u2", "g.tif"), ("i4", "g.tif"), ("u2", "g.pgm")])
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path, dtype, name):
+    picture = images.read(saved(tmp_path, Image.fromarray(GREY_16.astype(dtype)), name))
+    np.testing.assert_array_equal(np.asarray(picture), GREY_8[..., None].repeat(3, 2))
+
+
+def test_sixteen_bits_of_the_other_byte_order(tmp_path):
+    (tmp_path / "g.tif").write_bytes(tiff(GREY_16[..., None]))
+    np.testing.assert_array_equal(np.asarray(images.read(str(tmp_path / "g.tif")))[..., 1], GREY_8)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_sixteen_bits_a_colour(tmp_path, kind):
+    pixels = np.stack([GREY_16, GREY_16[::-1], GREY_16[:, ::-1]], axis=2)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    (tmp_path / f"c.{kind}").write_bytes(png(4, 2, 16, 2, rows) if kind == "png" else tiff(pixels))
+    got = np.asarray(images.read(str(tmp_path / f"c.{kind}")), int)
+    assert got.shape == (2, 4, 3) and np.abs(got - pixels / 257).max() < 1  # Pillow takes the upper byte
+
+
+def test_sixteen_bits_with_alpha(tmp_path):
+    alpha = np.array([[65535, 0, 65535, 0], [65535] * 4], np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.stack([GREY_16, alpha], axis=2))
+    (tmp_path / "la.png").write_bytes(png(4, 2, 16, 4, rows))
+    got = np.asarray(images.read(str(tmp_path / "la.png")), int)
+    assert np.abs(got - np.where(alpha > 0, GREY_16 / 257, 128)[..., None]).max() < 1
+
+
+@pytest.mark.parametrize(
+    "values, wanted",
+    [
+        ([0, 0.25, 0.5, 1], [0, 64, 128, 255]),
+        ([-0.04, 0.5, 1.06, 0.2], [0, 128, 255, 51]),  # overshoots, as after sharpening
+        ([0, 1, 127, 255], [0, 1, 127, 255]),
+        ([0, 257, 32896, 65535], [0, 1, 128, 255]),
+        ([0, 5e5, 8e5, 2e6], [0, 64, 102, 255]),  # of no usual scale: the brightest is white
+        ([np.nan, 1, np.inf, -np.inf], [0, 255, 255, 0]),
+        ([-3, -2, -1, 0], [0, 0, 0, 0]),
+        ([np.nan] * 4, [0] * 4),
+    ],
+)
+def test_floats_are_scaled_by_the_white_that_fits(tmp_path, values, wanted):
+    picture = images.read(saved(tmp_path, Image.fromarray(np.array([values], np.float32)), "f.tif"))
+    np.testing.assert_array_equal(np.asarray(picture)[0], np.array(wanted)[:, None].repeat(3, 1))
+
+
+def test_inverted_inks_of_a_jpeg(tmp_path):
+    # Adobe stores how much ink is missing: 255 is none. Read as how much there is, white paper would turn black.
+    inks = np.zeros((16, 24, 4), np.uint8)
+    inks[:, 8:] = 0, 255, 255, 0  # red
+    inks[:, 16:] = 0, 0, 0, 200
+    path = saved(tmp_path, Image.fromarray(inks, "CMYK"), "c.jpg", quality=95)
+    with open(path, "rb") as file:
+        assert b"Adobe" in file.read()
+    with Image.open(path) as stored:
+        stored.tile = [(*stored.tile[0][:3], ("CMYK", ""))]  # the samples as they are stored
+        samples = np.asarray(stored, float)
+    assert samples[8, 3].min() > 250
+    wanted = samples[..., :3] * samples[..., 3:] / 255
+    assert np.abs(np.asarray(images.read(path)) - wanted).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif", "a.jpg"])
+def test_of_several_pictures_the_first_is_taken(tmp_path, name):
+    first, second = (Image.new("RGB", (18, 11), colour) for colour in ((200, 30, 40), (20, 30, 240)))
+    kind = {"format": "MPO"} if name == "a.jpg" else {}  # two pictures in a JPEG file: what many a telephone writes
+    path = saved(tmp_path, first, name, save_all=True, append_images=[second], **kind)
+    with Image.open(path) as opened:
+        assert opened.n_frames == 2
+    assert np.abs(np.asarray(images.read(path), int) - (200, 30, 40)).max() <= 8
 
 
 def test_transparent_parts_are_grey_and_opaque_parts_stay(tmp_path):
@@ -71,6 +172,20 @@ def test_transparent_palette_colour_is_grey(tmp_path):
     picture.putpixel((1, 0), 1)
     read = np.asarray(images.read(saved(tmp_path, picture, transparency=1)))
     assert read[0].tolist() == [[10, 20, 30], [128, 128, 128]]
+
+
+@pytest.mark.parametrize("mode, pixel, key, other", [("L", 7, 7, 90), ("RGB", (1, 2, 3), (1, 2, 3), (4, 5, 6)), ("1", 0, 0, 1)])
+def test_a_colour_declared_transparent_is_grey(tmp_path, mode, pixel, key, other):
+    picture = Image.new(mode, (2, 1), other)
+    picture.putpixel((0, 0), pixel)
+    read = np.asarray(images.read(saved(tmp_path, picture, transparency=key)))
+    assert read[0, 0].tolist() == [128] * 3
+    np.testing.assert_array_equal(read[0, 1], np.asarray(picture.convert("RGB"))[0, 1])
+
+
+def test_half_transparent_is_mixed(tmp_path):
+    read = np.asarray(images.read(saved(tmp_path, Image.new("LA", (1, 1), (255, 51)))))
+    assert read[0, 0].tolist() == [153] * 3  # 0.2 * 255 + 0.8 * 128
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -91,6 +206,17 @@ def test_exif_orientation_is_turned_upright(tmp_path, orientation):
     exif[0x0112] = orientation
     path = saved(tmp_path, Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
     np.testing.assert_array_equal(np.asarray(images.read(path)), upright)
+
+
+@pytest.mark.parametrize("name", ["o.jpg", "o.webp", "o.tif"])
+def test_exif_orientation_is_heeded_in_other_formats(tmp_path, name):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored as it is, shown a quarter turn clockwise
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[:, 16:] = 255
+    picture = images.read(saved(tmp_path, Image.fromarray(pixels), name, exif=exif))
+    assert picture.size == (16, 32)
+    np.testing.assert_allclose(np.asarray(picture, int), np.rot90(pixels, -1), atol=4)
 
 
 def test_broken_exif_leaves_the_picture_as_it_is(tmp_path):
@@ -148,12 +274,8 @@ def test_random_damage_is_a_data_error_or_a_picture(tmp_path):
 
 @pytest.mark.parametrize("side", [8001, 30_000, 2**31 - 1])
 def test_size_is_refused_by_the_header_alone(tmp_path, side):
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     path = tmp_path / "huge.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    path.write_bytes(png(side, side, 8, 2, b""))
     assert "scale it down" in error_of(path)
 
 
@@ -202,3 +324,44 @@ def test_a_picture_in_memory_is_called_as_it_is_told(tmp_path):
     for damaged in (b"", whole[:5], whole[:60]):
         with pytest.raises(DataError, match=r"^17\.png: .*: save it anew as PNG or JPEG$"):
             images.read("17.png", io.BytesIO(damaged))
+
+
+# -- what an argument names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def album(tmp_path, monkeypatch):
+    """Go to a folder with pictures, and with much else; return nothing."""
+    pictures = ["b.png", "a.JPG", "c.webp", "x[1].png", "in/d.tiff", "in/deep/e.gif"]
+    for path in pictures + ["labels.csv", "._a.jpg", "notes", "none/n.md"]:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "argument, found",
+    [
+        ("b.png", ["b.png"]),
+        ("notes", ["notes"]),  # a file that is given is tried, whatever its ending
+        ("missing.png", ["missing.png"]),  # reading it says what is wrong
+        (".", ["./a.JPG", "./b.png", "./c.webp", "./x[1].png"]),
+        ("in/", ["in/d.tiff"]),
+        ("*.png", ["b.png", "x[1].png"]),
+        ("[ab].*", ["a.JPG", "b.png"]),
+        ("?.png", ["b.png"]),
+        ("*", ["a.JPG", "b.png", "c.webp", "x[1].png"]),
+        ("**", ["a.JPG", "b.png", "c.webp", "in/d.tiff", "in/deep/e.gif", "x[1].png"]),
+        ("in/**/*.gif", ["in/deep/e.gif"]),
+        ("x[1].png", ["x[1].png"]),  # the file, which the pattern would not match
+    ],
+)
+def test_what_an_argument_names(album, argument, found):
+    assert images.named(argument) == found
+
+
+@pytest.mark.parametrize("argument, kind", [("none", "folder"), ("folder.png", "folder"), ("z*.png", "pattern"), ("*.csv", "pattern")])
+def test_an_argument_that_names_no_picture(album, argument, kind):
+    with pytest.raises(DataError, match=rf"^{argument.replace('*', '[*]')}: the {kind} names no picture"):
+        images.named(argument)

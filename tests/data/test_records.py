@@ -178,7 +178,7 @@ BROKEN = {  # serialized record, what is said of it
     "no size": (example(image_width=integers(0)), "0 x 9 pixels"),
     "bomb by the record": (example(image_height=integers(2**40), image_width=integers(2**40)), "pixels, and pictures of 1 to 64 million"),
     "bomb by the header": (example(image_encoded=file(huge())), "1.png: 9000 x 9000 pixels"),
-    "no picture": (example(image_encoded=file(b"")), "1.png: not a picture, or cut short"),
+    "no picture": (example(image_encoded=file(b"")), "1.png: not a picture of a known kind, or cut short"),
     "cut short": (example(image_encoded=file(WHOLE[: len(WHOLE) // 2])), "1.png: the picture cannot be decoded"),
 }
 

@@ -24,6 +24,7 @@ class Trained(NamedTuple):
     model_dir: str
     data_dir: str
     examples: Examples
+    flags: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def trained(tmp_path_factory, examples):
     for split in ("train", "validation", "test"):
         npz.save(str(data_dir / f"{split}.npz"), examples)
     assert run(["train", f"--model_dir={model_dir}", f"--data_dir={data_dir}", *FLAGS]) == 0
-    return Trained(str(model_dir), str(data_dir), examples)
+    return Trained(str(model_dir), str(data_dir), examples, FLAGS)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,25 @@ def contents(directory):
     return found
 
 
+# -- the paper's mask ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_masked_run_never_says_x(command, trained, pictures, tmp_path):
+    flags = [f"--data_dir={trained.data_dir}", *trained.flags, "--absent=mask", "--objective=log_sum"]
+    assert command("train", f"--model_dir={tmp_path / 'run'}", *flags)[0] == 0
+    code, out, _ = command("evaluate", f"--model_dir={tmp_path / 'run'}", "--json")
+    result = strict(out)
+    assert code == 0 and result["sequence_accuracy"] == 1.0 and result["cost"] is not None
+    assert result["task_accuracy"] == dict.fromkeys(TASKS, 1.0) and all(value < 0.5 for value in result["task_cross_entropy"].values())
+    code, out, _ = command("predict", f"--model_dir={tmp_path / 'run'}", "--json", *pictures)
+    for line in out.splitlines():
+        digits = strict(line)["digits"]
+        assert [row[10] for row in digits] == [0.0] * 5
+        assert [sum(row) for row in digits] == pytest.approx([1.0] * 5, rel=1e-5)
+    code, _, err = command("train", f"--model_dir={tmp_path / 'run'}", *flags[:-2], "--steps=70")
+    assert code == 1 and "--absent=mask (now x)" in err
+
+
 # -- the run directory ----------------------------------------------------------------------------------------------------------------
 
 

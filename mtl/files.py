@@ -1,0 +1,67 @@
+"""Files that are there whole or not at all, and whether they could be written: asked before the work, not after it."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+
+from mtl.errors import DataError
+
+
+@contextlib.contextmanager
+def whole(path: str) -> Iterator[str]:
+    """Let a file be written under another name, and give it its own when all of it is there.
+
+    Args:
+      path: str, replaced where it exists.
+
+    Yields:
+      str, the path to write to. Where the block fails it is removed, and what stood at `path` stays.
+
+    Raises:
+      OSError: the file cannot be renamed.
+    """
+    unfinished = f"{path}.tmp{os.getpid()}"
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
+
+
+def check_file(path: str, flag: str) -> None:
+    """Raise DataError where a file cannot be written, as its folder is missing or closed or a folder has its name.
+
+    Args:
+      path: str.
+      flag: str, what named the file: "--out".
+    """
+    directory = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise DataError(f"{path}: is a folder; {flag} takes the name of a file")
+    if not os.path.isdir(directory):
+        raise DataError(f"{directory}: no such folder for {flag}; make it first")
+    _try(directory, flag)
+
+
+def check_folder(path: str, flag: str) -> None:
+    """Raise DataError where a folder cannot be made, or written to; it is not made yet, so that a failure leaves nothing behind.
+
+    Args:
+      path: str, the folder; those above it may be missing too.
+      flag: str, what named it: "--report".
+    """
+    while not os.path.lexists(path):
+        path = os.path.dirname(path.rstrip(os.sep)) or "."
+    if not os.path.isdir(path):
+        raise DataError(f"{path}: is no folder; {flag} takes the name of a folder")
+    _try(path, flag)
+
+
+def _try(directory, flag):
+    """Make a file without a name in a directory: permissions alone would not tell of a disk that is full or read only."""
+    try:
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise DataError(f"{directory}: cannot be written ({error.strerror}); choose another folder for {flag}") from None

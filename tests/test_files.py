@@ -1,0 +1,68 @@
+"""Files that are there whole or not at all."""
+
+import os
+import tempfile
+
+import pytest
+
+from mtl import files
+from mtl.errors import DataError
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
+    path = str(tmp_path / "a.txt")
+    for content in ("first", "second"):
+        with files.whole(path) as unfinished:
+            with open(unfinished, "w") as file:
+                file.write(content)
+            assert os.path.exists(path) == (content == "second")
+        with open(path) as file:
+            assert file.read() == content
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_failure_leaves_what_was_there(tmp_path, begun):
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(KeyboardInterrupt), files.whole(str(tmp_path / "a.txt")) as unfinished:
+        if begun:
+            with open(unfinished, "w") as file:
+                file.write("half")
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_text() == "before"
+
+
+def refusal(check, path):
+    with pytest.raises(DataError) as caught:
+        check(str(path), "--out")
+    message = str(caught.value)
+    assert "--out" in message and "\n" not in message
+    return message
+
+
+def test_where_a_file_can_go(tmp_path, monkeypatch):
+    files.check_file(str(tmp_path / "a.png"), "--out")
+    monkeypatch.chdir(tmp_path)
+    files.check_file("a.png", "--out")
+    assert os.listdir(tmp_path) == []
+    assert f"{tmp_path / 'nowhere'}: no such folder" in refusal(files.check_file, tmp_path / "nowhere" / "a.png")
+    assert f"{tmp_path}: is a folder" in refusal(files.check_file, tmp_path)
+
+
+def test_where_a_folder_can_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path, tmp_path / "a" / "b" / "c", "a", "a/b/", "."):
+        files.check_folder(str(path), "--out")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        assert f"{tmp_path / 'file'}: is no folder" in refusal(files.check_folder, path)
+
+
+def test_a_folder_that_is_closed(tmp_path, monkeypatch):
+    def closed(dir):
+        raise PermissionError(13, "Permission denied", dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", closed)  # root may write anywhere, so that permissions would test nothing
+    for check, path in ((files.check_file, tmp_path / "a.png"), (files.check_folder, tmp_path / "a")):
+        assert f"{tmp_path}: cannot be written (Permission denied)" in refusal(check, path)
