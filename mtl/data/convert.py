@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from mtl import files
 from mtl.data import candidates, images, manifest, records
 from mtl.data.svhn import STRUCT
 from mtl.errors import DataError, UsageError
@@ -116,12 +117,11 @@ def _begin(out, options):
 
 def _save(out, state):
     """Note the state; a run that is stopped leaves the old one or the new one."""
-
-    def write(unfinished):
+    path = os.path.join(out, PROGRESS)
+    with files.whole(path) as unfinished:
         with open(unfinished, "w", encoding="utf-8") as file:
             json.dump(state, file)
-
-    manifest.appear(os.path.join(out, PROGRESS), write)
+        manifest.sync(unfinished)
 
 
 def _there(out, shard):
