@@ -55,19 +55,18 @@ def convert(
       UsageError: `out` was begun with another seed, shard size or extra_into_train.
       DataError: a source is missing or broken, is another one than `out` was begun with, or no picture of it can be used.
     """
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise DataError(f"{out}: is a file; --out takes a folder")
     state = _begin(out, {"seed": seed, "shard_size": shard_size, "extra_into_train": extra_into_train})
     worked = os.path.exists(os.path.join(out, PROGRESS)) or not os.path.exists(os.path.join(out, manifest.MANIFEST))
     for sources, targets in _plan(splits, extra_into_train):
         if all(_finished(out, state, target) for target in targets):
             continue
+        files.check_folder(out, "--out")  # before the work, not after
         worked, ready = True, []
         for split in sources:
-            os.makedirs(out, exist_ok=True)
             directory, name, facts = prepare(split, os.path.join(out, UNPACKED))
             _same_source(out, state, name, facts)
             ready.append(candidates.Source(directory, "extra/" if extra_into_train and split == "extra" else ""))
+        os.makedirs(out, exist_ok=True)
         _save(out, state)
         _convert(out, state, ready, targets, say, progress)
     finished = {"version": manifest.VERSION, "window": f"boxes grown to {images.GROWTH} times", **state}
@@ -117,7 +116,8 @@ def _begin(out, options):
 
 def _save(out, state):
     """Note the state; a run that is stopped leaves the old one or the new one."""
-    with files.whole(os.path.join(out, PROGRESS)) as unfinished:
+    path = os.path.join(out, PROGRESS)
+    with files.whole(path) as unfinished:
         with open(unfinished, "w", encoding="utf-8") as file:
             json.dump(state, file)
         manifest.sync(unfinished)

@@ -85,6 +85,7 @@ def test_archives_that_are_not_svhns_are_refused(refused, made, tmp_path):
     assert "add --download" in refused(2, "convert", f"--archive_dir={tmp_path}", f"--out={tmp_path / 'out'}")
     flags = [f"--archive_dir={tmp_path}", f"--out={tmp_path / 'out'}", f"--checksums={tmp_path / 'nowhere'}"]
     assert "nowhere" in refused(2, "convert", *flags)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

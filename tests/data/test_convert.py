@@ -327,7 +327,7 @@ def test_a_damaged_state_is_named(data, tmp_path, name, content):
 
 def test_out_must_be_a_folder(data, tmp_path):
     (tmp_path / "out").write_bytes(b"")
-    with pytest.raises(DataError, match="out: is a file"):
+    with pytest.raises(DataError, match="out: is no folder; --out"):
         run(data)
 
 
