@@ -9,11 +9,11 @@ import tensorflow.compat.v1 as tf
 
 from mtl import bottoms
 
-FEATURES = {"mlp": 256, "small": 512, "base": 320, "paper": 3072}
+FEATURES = {"mlp": 256, "small": 512, "base": 512, "paper": 3072}
 CONVOLUTIONS = {
     "mlp": [],
     "small": [48, 64, 128, 192],
-    "base": [64, 96, 96, 160, 160, 256, 256],
+    "base": [48, 64, 64, 128, 128, 192, 192],
     "paper": [48, 64, 128, 160, 192, 192, 192, 192],
 }
 HALVINGS = {"mlp": 0, "small": 4, "base": 4, "paper": 4}  # the stride of the first convolution, then the poolings

@@ -40,7 +40,7 @@ def define(values):
     field(values, "schedule", "how the learning rate falls, linear and cosine to 0 at the last step", choices=config.SCHEDULES)
     field(values, "steps", "training steps in all; more of them continue a finished run, the schedule stretched to the new end", **positive)
     field(values, "seed", "decides all random numbers", lower_bound=0, upper_bound=2**31 - 1)
-    field(values, "init_from", "a run directory whose weights a new run starts from, or pretrained: those that come with the package")
+    field(values, "init_from", "a run directory whose weights a new run starts from")
     field(values, "log_every", "steps between progress lines", **positive)
     field(values, "save_every", "steps between evaluations on validation, each followed by a checkpoint", **positive)
     field(values, "workers", "processes that draw images; 0 is one for each core", lower_bound=0)
@@ -51,8 +51,6 @@ def check(values, arguments):
     """Hold the flags against each other; reads no file."""
     common.check_no_arguments(arguments)
     common.check_model_dir(values, "say where the run shall live: --model_dir=runs/mine")
-    if values.model_dir == "pretrained":
-        raise UsageError("--model_dir=pretrained names the weights that come with the package; choose another, or write ./pretrained")
     common.check_data(values.dataset, values.data_dir)
     if values.augment and values.dataset == "synthetic":
         raise UsageError(f"--augment={values.augment} means nothing to --dataset=synthetic, which is drawn anew; leave it out")

@@ -59,11 +59,7 @@ def lay_out(text, stream, difficulty, glyphs):
     # Upright digits on a slanting line.
     stairs = stream.uniform(-9.0, 9.0) if stream.random() < 0.12 * difficulty and len(text) < 5 else 0.0
     before, after = (str(stream.integers(10)) if stream.random() < 0.12 * difficulty else "" for _ in range(2))
-    gap = stream.uniform(9.0, 18.0)  # before a neighbour's digits
-    stacked = 2 <= len(text) <= 3 and stream.random() < 0.04 * difficulty  # one digit below the other
-    if stacked:
-        before = after = ""
-        drop = stream.uniform(22.0, 28.0)
+    gap = stream.uniform(5.0, 12.0)  # before a neighbour's digits
 
     pens, pen = [], float(PAD)
     line = before + text + after
@@ -74,9 +70,6 @@ def lay_out(text, stream, difficulty, glyphs):
         if jumpy and stream.random() < 0.2:
             face = stream.integers(len(glyphs.names))
         lift = (stream.uniform(-2.5, 2.5) if jumpy else 0.0) + stairs * place
-        if stacked:
-            pens.append((face, digit, pen + stream.uniform(-1.5, 1.5), (place - (len(text) - 1) / 2) * drop))
-            continue
         pens.append((face, digit, pen, lift))
         pen += glyphs.right[face, digit] - glyphs.left[face, digit] + spacing
     plane = np.zeros((TILE + 2 * PAD, int(pen) + TILE + PAD), np.uint8)
@@ -101,26 +94,22 @@ def look(box, stream, difficulty):
     left, top, right, bottom = box
     # The photograph of the line: turned about its centre and slanted. The columns are where a step right and a step down go.
     strength = 0.2 + 1.1 * difficulty
-    air = np.clip(2.0 * difficulty - 0.2, 0.0, 1.0)  # plain pictures are filled by their digits
     turn = stream.normal(0.0, 0.07 if stream.random() > 0.2 * difficulty else 0.3) * strength
     slant = stream.normal(0.0, 0.14) * strength
     turned = turn_and_slant(turn, slant)
     # Photographed house numbers are narrower than type: seen from the side, and boxed closely.
-    stretch = np.exp(stream.normal(-0.05 - 0.28 * air, 0.2)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
+    stretch = np.exp(stream.normal(-0.05, 0.18)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
     turned = np.diag([stretch, 1.0]) @ turned
 
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
     line = (np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre) @ turned.T
     (left, top), (right, bottom) = line.min(axis=0), line.max(axis=0)  # the upright box around it, as people draw boxes
-    # They draw them wider than the ink, by a share of the height: a 1 stands in a box half as wide as high.
-    pads = air * (bottom - top) * np.clip(stream.normal(0.12, 0.08) + stream.normal(0.0, 0.03, 2), -0.03, 0.4)
-    left, right = left - pads[0], right + pads[1]
     # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves, or more. Beside the
     # number there is more room: 1.3 times the box leaves an eighth of the window, a whole picture up to a quarter.
-    loose = stream.uniform(0.0, 0.2) if stream.random() < 0.05 + 0.1 * air else 0.0
-    above, below = loose + (stream.uniform(-0.02, 0.08, 2) if stream.random() < 0.4 else stream.uniform(0.0, 0.19, 2))
-    beside = loose + (stream.normal(0.11, 0.02) if stream.random() < 0.5 else stream.uniform(0.0, 0.24)) + stream.normal(0.0, 0.02, 2)
-    margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.36)
+    loose = stream.uniform(0.0, 0.15) if stream.random() < 0.12 else 0.0
+    above, below = loose + (stream.uniform(-0.03, 0.06, 2) if stream.random() < 0.5 else stream.uniform(0.0, 0.15, 2))
+    beside = loose + stream.choice([0.09, stream.uniform(0.0, 0.21)]) + stream.normal(0.0, 0.025, 2)
+    margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.32)
     width, height = (right - left) / (1.0 - margins[0] - margins[2]), (bottom - top) / (1.0 - margins[1] - margins[3])
     left, top = left - margins[0] * width, top - margins[1] * height
     corners = np.array([[left, top], [left, top + height], [left + width, top + height], [left + width, top]])
@@ -150,7 +139,7 @@ def smooth_noise(size, cells, stream):
     return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC))[:, :, None]
 
 
-def colour(stream, value, vivid=0.12):
+def colour(stream, value, vivid=0.25):
     """Return float32 [3]: a colour of a brightness, mostly grey, brownish or bluish, seldom vivid."""
     saturation = stream.beta(1.0, 4.0) if stream.random() > vivid else stream.uniform(0.3, 1.0)
     hue = stream.choice([stream.normal(0.08, 0.05), stream.normal(0.6, 0.06), stream.random()], p=[0.4, 0.3, 0.3])
@@ -172,7 +161,7 @@ def ground(size, stream, difficulty):
         picture += (lines * stream.normal(0.0, 0.12))[:, :, None]
     if stream.random() < 0.3 * difficulty:  # a plate: what lies beyond its rim has another colour
         inside = rectangle(size, stream.uniform(0.0, 0.16, 4), stream.choice([2.0, 2.0, 8.0]))
-        if stream.random() < 0.3:
+        if stream.random() < 0.2:
             inside = ellipse(size, stream.uniform(0.42, 0.6, 2))
         picture = picture * inside + colour(stream, stream.random()) * (1.0 - inside)
         if stream.random() < 0.4:
@@ -207,11 +196,8 @@ def ellipse(size, radii):
 
 def ink(picture, distance, field, corners, scale, stream, difficulty):
     """Paint the digits over a ground, some with a shadow, an outline or a lit edge; float32 [height, width, 3], 0..1."""
-    # Houses wear bold digits: thin faces grow and the boldest shrink, in pixels of the text plane, before their counters close.
-    half = (float(field.max()) - 128.0) / 16.0
-    weight = np.clip(0.7 * (stream.normal(2.4, 0.4) - half), -0.6, 1.2) + stream.normal(0.0, 0.2)
-    uneven = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(3, 12, 2), stream)[:, :, 0]
-    distance = distance + weight + stream.exponential(0.25) * difficulty * uneven
+    weight = stream.normal(0.0, 0.35)  # thicker or thinner than the face, in pixels of the text plane
+    distance = distance + weight
     behind = float(picture.mean())
     least = 0.45 - 0.30 * difficulty  # contrast of ink and ground
     values = [value for value in stream.uniform(0.0, 1.0, 16) if abs(value - behind) >= least]
@@ -250,7 +236,7 @@ def spoil(picture, stream, difficulty):
     picture = picture * (1.0 - stream.beta(1.0, 3.0) * 0.75 * difficulty) + stream.uniform(0.0, 0.3) * difficulty * stream.random()
 
     flat = Image.fromarray((picture * 255.0).clip(0, 255).astype(np.uint8))
-    blur = stream.exponential(0.6) * difficulty * height / 32.0
+    blur = stream.exponential(0.45) * difficulty * height / 32.0
     if stream.random() < 0.3 * difficulty:
         blur += stream.uniform(0.5, 1.8) * height / 32.0
     if blur > 0.15:
@@ -261,26 +247,8 @@ def spoil(picture, stream, difficulty):
     if noise > 0.5:
         grain = stream.normal(0.0, noise, (height, width, 3 if stream.random() < 0.5 else 1))
         flat = Image.fromarray((np.asarray(flat, np.float32) + grain).clip(0, 255).astype(np.uint8))
-    if stream.random() < 0.3 * difficulty:  # a lens shifts the colours against each other
-        shift = stream.normal(0.0, 0.5, 2) * height / 32.0
-        bands = [_moved(band, way * shift) for way, band in zip((-1, 0, 1), flat.split())]
-        flat = _continued(Image.merge("RGB", bands), np.full(4, min(int(np.ceil(np.abs(shift).max())), min(flat.size) // 4)))
-    if stream.random() < 0.3 * difficulty:  # pictures end close to the number, and what lies beyond is made up
-        flat = _continued(flat, np.maximum(stream.uniform(-0.08, 0.09, 4) * [width, height, width, height], 0).astype(int))
     if stream.random() < 0.6 * difficulty:
         buffer = io.BytesIO()
         flat.save(buffer, "JPEG", quality=int(stream.uniform(25, 92)))
         flat = Image.open(buffer).convert("RGB")
     return np.asarray(flat.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR))
-
-
-def _moved(band, by):
-    """Shift a picture of one channel by fractions of pixels (x, y)."""
-    return band.transform(band.size, Image.Transform.AFFINE, (1, 0, by[0], 0, 1, by[1]), Image.Resampling.BILINEAR)
-
-
-def _continued(flat, cut):
-    """Replace pixels at the rim (left, top, right, bottom: how many) by the last ones before them."""
-    pixels = np.asarray(flat)
-    inside = pixels[cut[1] : pixels.shape[0] - cut[3], cut[0] : pixels.shape[1] - cut[2]]
-    return Image.fromarray(np.pad(inside, ((cut[1], cut[3]), (cut[0], cut[2]), (0, 0)), "edge"))
