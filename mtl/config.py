@@ -10,8 +10,8 @@ SPLITS = ("train", "validation", "test")
 SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("fp32", "bf16")
 ABSENT = ("x", "mask")
-CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "dataset": DATASETS, "schedule": SCHEDULES, "precision": PRECISIONS}  # of fields
-CHOICES["absent"] = ABSENT
+CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "absent": ABSENT, "dataset": DATASETS}  # of fields of Config
+CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS}
 
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise

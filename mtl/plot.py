@@ -66,15 +66,7 @@ def confusion(report, path: str) -> None:
 
 
 def accuracy_by_length(report, path: str) -> None:
-    """Draw the share of numbers read right for each true length, with its 95% interval.
-
-    Args:
-      report: report.Report.
-      path: str, the PNG to write.
-
-    Raises:
-      ImportError: matplotlib is missing.
-    """
+    """Draw the share of numbers read right for each true length, with its 95% interval; arguments as `confusion`."""
     with _figure(path, 1000, 560) as figure:
         axes = figure.subplots()
         rows = report.lengths
@@ -94,15 +86,7 @@ def accuracy_by_length(report, path: str) -> None:
 
 
 def coverage(report, path: str) -> None:
-    """Draw accuracy against coverage (Goodfellow et al. 2013), with the line of 98% and where the curve last reaches it.
-
-    Args:
-      report: report.Report.
-      path: str, the PNG to write.
-
-    Raises:
-      ImportError: matplotlib is missing.
-    """
+    """Draw accuracy against coverage (Goodfellow et al. 2013), with 98% and where the curve last reaches it; arguments as `confusion`."""
     with _figure(path, 1000, 560) as figure:
         axes = figure.subplots()
         covered = [100 * row["coverage"] for row in report.coverage]

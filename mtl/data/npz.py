@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from mtl import tasks
+from mtl import files, tasks
 from mtl.config import CHANNELS, WINDOW
 from mtl.data.examples import Examples, source
 from mtl.errors import DataError, NoExamplesError
@@ -85,16 +85,6 @@ def save(path: str, examples: Examples) -> None:
     Raises:
       OSError: the file cannot be written.
     """
-    unfinished = f"{path}.tmp{os.getpid()}"
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez(
-                file,
-                images=examples.images,
-                numbers=np.array(examples.numbers, np.str_),
-                names=np.array(examples.names, np.str_),
-            )
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+    texts = {"numbers": np.array(examples.numbers, np.str_), "names": np.array(examples.names, np.str_)}
+    with files.whole(path) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, images=examples.images, **texts)
