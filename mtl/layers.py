@@ -72,7 +72,7 @@ def conv(x, scope, filters, *, size, seed, stride=1):
       filters: int.
       size: int, height and width of a kernel in pixels.
       seed: int, the seed of the run.
-      stride: int, pixels between kernels.
+      stride: int, or (down, across), pixels between kernels.
 
     Returns:
       float32 [batch, ceil(height / stride), ceil(width / stride), filters].

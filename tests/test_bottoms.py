@@ -9,14 +9,14 @@ import tensorflow.compat.v1 as tf
 
 from mtl import bottoms
 
-FEATURES = {"mlp": 256, "small": 512, "base": 512, "paper": 3072}
+FEATURES = {"mlp": 256, "small": 512, "base": 320, "paper": 3072}
 CONVOLUTIONS = {
     "mlp": [],
     "small": [48, 64, 128, 192],
-    "base": [48, 64, 64, 128, 128, 192, 192],
+    "base": [32, 64, 96, 96, 192, 192],
     "paper": [48, 64, 128, 160, 192, 192, 192, 192],
 }
-HALVINGS = {"mlp": 0, "small": 4, "base": 4, "paper": 4}  # the stride of the first convolution, then the poolings
+HALVINGS = {"mlp": (0, 0), "small": (4, 4), "base": (4, 3), "paper": (4, 4)}  # down and across: the first stride, then the poolings
 
 
 def build(name, height=21, width=13, dropout=0.0):
@@ -57,7 +57,8 @@ def test_variables_lie_under_shared_with_the_documented_sizes(name, height, widt
         expected[f"shared/conv{number}/w"] = [size, size, channels, made]
         expected[f"shared/conv{number}/b"] = [made]
         channels = filters
-    places = math.ceil(height / 2 ** HALVINGS[name]) * math.ceil(width / 2 ** HALVINGS[name])
+    down, across = HALVINGS[name]
+    places = math.ceil(height / 2**down) * math.ceil(width / 2**across)
     expected["shared/dense1/w"] = [places * channels, FEATURES[name]]
     expected["shared/dense1/b"] = [FEATURES[name]]
     if name == "paper":
@@ -66,14 +67,27 @@ def test_variables_lie_under_shared_with_the_documented_sizes(name, height, widt
     assert shapes == expected
 
 
-@pytest.mark.parametrize("name", ["small", "base"])
-def test_54_pixels_shrink_to_27_14_7_4(name):
+@pytest.mark.parametrize("name, widths", [("small", [27, 14, 7, 4]), ("base", [54, 27, 14, 7])])
+def test_54_pixels_shrink_to_27_14_7_4_and_base_keeps_more_columns(name, widths):
     with tf.Graph().as_default() as graph:
         build(name, 54, 54)
         operations = graph.get_operations()
         first = next(op for op in operations if op.type == "Conv2D").outputs[0].shape.as_list()[1:3]
         pools = [op.outputs[0].shape.as_list()[1:3] for op in operations if op.type == "MaxPool"]
-    assert [first, *pools] == [[27, 27], [14, 14], [7, 7], [4, 4]]
+    assert [first, *pools] == [[height, width] for height, width in zip([27, 14, 7, 4], widths)]
+
+
+def test_the_second_convolution_of_a_stage_adds_to_what_it_is_given():
+    with tf.Graph().as_default(), tf.Session() as session:
+        images, _, features = build("base")
+        session.run(tf.global_variables_initializer())
+        x = np.random.default_rng(4).normal(size=[3, 21, 13, 3])
+        with tf.variable_scope("shared", reuse=True):
+            kernels = {number: tf.get_variable(f"conv{number}/w") for number in (2, 4, 6)}
+        session.run([kernels[4].assign(tf.zeros_like(kernels[4])), kernels[6].assign(tf.zeros_like(kernels[6]))])
+        assert session.run(features, {images: x}).max() > 0.0  # what adds nothing lets through what it was given
+        session.run(kernels[2].assign(tf.zeros_like(kernels[2])))
+        assert session.run(features, {images: x}).max() == 0.0  # and the first of a stage has nothing to add to
 
 
 def test_the_parameters_of_the_paper_are_those_derived_from_its_text():

@@ -14,6 +14,8 @@ from PIL import Image, ImageFilter
 from mtl.config import WINDOW
 from mtl.data.glyphs import TILE
 
+# Difficulty at which pictures begin to look as photographs do, and at which they fully do. Plain ones stay plain: filled by their digits.
+PLAIN, STREET = 0.2, 0.5
 DIGIT = 22.0  # height of a digit in the text plane, in its pixels
 FAR = 8.0  # distance, in pixels of the text plane, where the fields end
 PAD = 64  # empty pixels of the text plane around the line
@@ -46,6 +48,11 @@ def draw(text, stream, difficulty, glyphs):
     return spoil(picture, stream, difficulty)
 
 
+def likeness(difficulty):
+    """Say how far a picture of a difficulty is laid out, inked and photographed as real house numbers are: 0 up to PLAIN, 1 from STREET."""
+    return float(np.clip((difficulty - PLAIN) / (STREET - PLAIN), 0.0, 1.0))
+
+
 def lay_out(text, stream, difficulty, glyphs):
     """Paste a line of digits into a text plane.
 
@@ -59,7 +66,12 @@ def lay_out(text, stream, difficulty, glyphs):
     # Upright digits on a slanting line.
     stairs = stream.uniform(-9.0, 9.0) if stream.random() < 0.12 * difficulty and len(text) < 5 else 0.0
     before, after = (str(stream.integers(10)) if stream.random() < 0.12 * difficulty else "" for _ in range(2))
-    gap = stream.uniform(5.0, 12.0)  # before a neighbour's digits
+    street = likeness(difficulty)
+    gap = stream.uniform(5.0, 12.0) * (1.0 + 0.6 * street)  # before a neighbour's digits
+    stacked = 2 <= len(text) <= 3 and street > 0.0 and stream.random() < 0.04 * difficulty  # one digit below the other
+    if stacked:
+        before = after = ""
+        drop = stream.uniform(22.0, 28.0)
 
     pens, pen = [], float(PAD)
     line = before + text + after
@@ -70,6 +82,9 @@ def lay_out(text, stream, difficulty, glyphs):
         if jumpy and stream.random() < 0.2:
             face = stream.integers(len(glyphs.names))
         lift = (stream.uniform(-2.5, 2.5) if jumpy else 0.0) + stairs * place
+        if stacked:
+            pens.append((face, digit, pen + stream.uniform(-1.5, 1.5), (place - (len(text) - 1) / 2) * drop))
+            continue
         pens.append((face, digit, pen, lift))
         pen += glyphs.right[face, digit] - glyphs.left[face, digit] + spacing
     plane = np.zeros((TILE + 2 * PAD, int(pen) + TILE + PAD), np.uint8)
@@ -93,23 +108,28 @@ def look(box, stream, difficulty):
     """
     left, top, right, bottom = box
     # The photograph of the line: turned about its centre and slanted. The columns are where a step right and a step down go.
-    strength = 0.2 + 1.1 * difficulty
+    strength, street = 0.2 + 1.1 * difficulty, likeness(difficulty)
     turn = stream.normal(0.0, 0.07 if stream.random() > 0.2 * difficulty else 0.3) * strength
     slant = stream.normal(0.0, 0.14) * strength
     turned = turn_and_slant(turn, slant)
     # Photographed house numbers are narrower than type: seen from the side, and boxed closely.
-    stretch = np.exp(stream.normal(-0.05, 0.18)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
+    stretch = np.exp(stream.normal(-0.05 - 0.28 * street, 0.18 + 0.02 * street)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
     turned = np.diag([stretch, 1.0]) @ turned
 
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
     line = (np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre) @ turned.T
     (left, top), (right, bottom) = line.min(axis=0), line.max(axis=0)  # the upright box around it, as people draw boxes
+    if street:  # wider than the ink, by a share of the height: a 1 stands in a box half as wide as high
+        pads = street * (bottom - top) * np.clip(stream.normal(0.12, 0.08) + stream.normal(0.0, 0.03, 2), -0.03, 0.4)
+        left, right = left - pads[0], right + pads[1]
     # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves, or more. Beside the
     # number there is more room: 1.3 times the box leaves an eighth of the window, a whole picture up to a quarter.
-    loose = stream.uniform(0.0, 0.15) if stream.random() < 0.12 else 0.0
-    above, below = loose + (stream.uniform(-0.03, 0.06, 2) if stream.random() < 0.5 else stream.uniform(0.0, 0.15, 2))
-    beside = loose + stream.choice([0.09, stream.uniform(0.0, 0.21)]) + stream.normal(0.0, 0.025, 2)
-    margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.32)
+    loose = stream.uniform(0.0, 0.15 + 0.05 * street) if stream.random() < 0.12 + 0.03 * street else 0.0
+    close = stream.random() < 0.5 - 0.1 * street
+    least, most = (-0.03 + 0.01 * street, 0.06 + 0.02 * street) if close else (0.0, 0.15 + 0.04 * street)
+    above, below = loose + stream.uniform(least, most, 2)
+    beside = loose + stream.choice([0.09 + 0.02 * street, stream.uniform(0.0, 0.21 + 0.03 * street)]) + stream.normal(0.0, 0.025, 2)
+    margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.32 + 0.04 * street)
     width, height = (right - left) / (1.0 - margins[0] - margins[2]), (bottom - top) / (1.0 - margins[1] - margins[3])
     left, top = left - margins[0] * width, top - margins[1] * height
     corners = np.array([[left, top], [left, top + height], [left + width, top + height], [left + width, top]])
@@ -139,9 +159,9 @@ def smooth_noise(size, cells, stream):
     return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC))[:, :, None]
 
 
-def colour(stream, value, vivid=0.25):
-    """Return float32 [3]: a colour of a brightness, mostly grey, brownish or bluish, seldom vivid."""
-    saturation = stream.beta(1.0, 4.0) if stream.random() > vivid else stream.uniform(0.3, 1.0)
+def colour(stream, value, street):
+    """Return float32 [3]: a colour of a brightness, mostly grey, brownish or bluish, seldom vivid, on streets (0 to 1) even less often."""
+    saturation = stream.beta(1.0, 4.0) if stream.random() > 0.25 - 0.13 * street else stream.uniform(0.3, 1.0)
     hue = stream.choice([stream.normal(0.08, 0.05), stream.normal(0.6, 0.06), stream.random()], p=[0.4, 0.3, 0.3])
     rgb = np.clip(np.abs((hue * 6.0 + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
     tinted = 1.0 - saturation * (1.0 - rgb)
@@ -151,7 +171,8 @@ def colour(stream, value, vivid=0.25):
 def ground(size, stream, difficulty):
     """Paint what the number stands on: a colour, spots, a texture of lines, bars and plates; float32 [height, width, 3], 0..1."""
     width, height = size
-    picture = np.broadcast_to(colour(stream, stream.uniform(0.04, 0.96)), (height, width, 3)).copy()
+    street = likeness(difficulty)
+    picture = np.broadcast_to(colour(stream, stream.uniform(0.04, 0.96), street), (height, width, 3)).copy()
     picture += smooth_noise(size, stream.integers(2, 9, 2), stream) * stream.exponential(0.035) * difficulty
     if stream.random() < 0.25 * difficulty:  # boards, bricks, blinds
         period = stream.uniform(4.0, 14.0)
@@ -161,14 +182,14 @@ def ground(size, stream, difficulty):
         picture += (lines * stream.normal(0.0, 0.12))[:, :, None]
     if stream.random() < 0.3 * difficulty:  # a plate: what lies beyond its rim has another colour
         inside = rectangle(size, stream.uniform(0.0, 0.16, 4), stream.choice([2.0, 2.0, 8.0]))
-        if stream.random() < 0.2:
+        if stream.random() < 0.2 + 0.1 * street:
             inside = ellipse(size, stream.uniform(0.42, 0.6, 2))
-        picture = picture * inside + colour(stream, stream.random()) * (1.0 - inside)
+        picture = picture * inside + colour(stream, stream.random(), street) * (1.0 - inside)
         if stream.random() < 0.4:
             rim = inside - rectangle(size, stream.uniform(0.0, 0.16, 4) + 0.05, 8.0)
             picture = picture + np.clip(rim, 0.0, 1.0) * stream.normal(0.0, 0.3)
     for _ in range(stream.poisson(0.5 * difficulty)):  # frames, edges of plates, cables: mostly near the rim
-        tone = colour(stream, stream.random())
+        tone = colour(stream, stream.random(), street)
         at, thick = np.abs(stream.beta(0.5, 0.5)), stream.uniform(0.02, 0.16)
         if stream.random() < 0.6:
             first = int(at * width)
@@ -196,7 +217,13 @@ def ellipse(size, radii):
 
 def ink(picture, distance, field, corners, scale, stream, difficulty):
     """Paint the digits over a ground, some with a shadow, an outline or a lit edge; float32 [height, width, 3], 0..1."""
-    weight = stream.normal(0.0, 0.35)  # thicker or thinner than the face, in pixels of the text plane
+    street = likeness(difficulty)
+    weight = stream.normal(0.0, 0.35 - 0.15 * street)  # thicker or thinner than the face, in pixels of the text plane
+    if street:  # houses wear bold digits: thin faces grow and the boldest shrink, before their counters close
+        half = (float(field.max()) - 128.0) / 16.0
+        weight += street * np.clip(0.7 * (stream.normal(2.4, 0.4) - half), -0.6, 1.2)
+        uneven = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(3, 12, 2), stream)[:, :, 0]
+        weight = weight + stream.exponential(0.25) * difficulty * uneven
     distance = distance + weight
     behind = float(picture.mean())
     least = 0.45 - 0.30 * difficulty  # contrast of ink and ground
@@ -204,16 +231,16 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
     value = values[0] if values else float(behind < 0.5)
     if stream.random() < 0.4:
         value = float(behind < 0.5) * 0.95 + 0.03  # plain black or white
-    tone = colour(stream, value)
+    tone = colour(stream, value, street)
 
     if stream.random() < 0.25:  # shadow, or the thickness of a raised digit
         offset = stream.uniform(-3.0, 3.0, 2)
         strength = stream.uniform(0.2, 0.9)
         cast = coverage(sample(field, corners + offset, (picture.shape[1], picture.shape[0])) + weight, scale * stream.uniform(0.3, 1.0))
-        picture = picture * (1.0 - cast * strength) + colour(stream, stream.choice([0.02, 0.95], p=[0.8, 0.2])) * cast * strength
+        picture = picture * (1.0 - cast * strength) + colour(stream, stream.choice([0.02, 0.95], p=[0.8, 0.2]), street) * cast * strength
     if stream.random() < 0.15:  # outline
         rim = coverage(distance + stream.uniform(0.6, 2.5), scale)
-        picture = picture * (1.0 - rim) + colour(stream, stream.random()) * rim
+        picture = picture * (1.0 - rim) + colour(stream, stream.random(), street) * rim
     cover = coverage(distance, scale)
     wear = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(2, 7, 2), stream)
     body = tone + wear * stream.exponential(0.04) * difficulty
@@ -225,6 +252,7 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
 def spoil(picture, stream, difficulty):
     """Light, blur, noise and compression, then the resize to the window; uint8 [WINDOW, WINDOW, 3]."""
     height, width = picture.shape[:2]
+    street = likeness(difficulty)
     slope = stream.normal(0.0, 0.25, 2) * difficulty
     light = 1.0 + slope[0] * np.linspace(-0.5, 0.5, width)[None, :] + slope[1] * np.linspace(-0.5, 0.5, height)[:, None]
     if stream.random() < 0.12 * difficulty:  # the edge of a shadow falls across
@@ -236,7 +264,7 @@ def spoil(picture, stream, difficulty):
     picture = picture * (1.0 - stream.beta(1.0, 3.0) * 0.75 * difficulty) + stream.uniform(0.0, 0.3) * difficulty * stream.random()
 
     flat = Image.fromarray((picture * 255.0).clip(0, 255).astype(np.uint8))
-    blur = stream.exponential(0.45) * difficulty * height / 32.0
+    blur = stream.exponential(0.45 + 0.15 * street) * difficulty * height / 32.0
     if stream.random() < 0.3 * difficulty:
         blur += stream.uniform(0.5, 1.8) * height / 32.0
     if blur > 0.15:
@@ -247,8 +275,26 @@ def spoil(picture, stream, difficulty):
     if noise > 0.5:
         grain = stream.normal(0.0, noise, (height, width, 3 if stream.random() < 0.5 else 1))
         flat = Image.fromarray((np.asarray(flat, np.float32) + grain).clip(0, 255).astype(np.uint8))
+    if street and stream.random() < 0.3 * difficulty:  # a lens shifts the colours against each other
+        shift = stream.normal(0.0, 0.5, 2) * height / 32.0
+        bands = [_moved(band, way * shift) for way, band in zip((-1, 0, 1), flat.split())]
+        flat = _continued(Image.merge("RGB", bands), np.full(4, min(int(np.ceil(np.abs(shift).max())), min(flat.size) // 4)))
+    if street and stream.random() < 0.3 * difficulty:  # pictures end close to the number, and what lies beyond is made up
+        flat = _continued(flat, np.maximum(stream.uniform(-0.08, 0.09, 4) * [width, height, width, height], 0).astype(int))
     if stream.random() < 0.6 * difficulty:
         buffer = io.BytesIO()
         flat.save(buffer, "JPEG", quality=int(stream.uniform(25, 92)))
         flat = Image.open(buffer).convert("RGB")
     return np.asarray(flat.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR))
+
+
+def _moved(band, by):
+    """Shift a picture of one channel by fractions of pixels (x, y)."""
+    return band.transform(band.size, Image.Transform.AFFINE, (1, 0, by[0], 0, 1, by[1]), Image.Resampling.BILINEAR)
+
+
+def _continued(flat, cut):
+    """Replace pixels at the rim (left, top, right, bottom: how many) by the last ones before them."""
+    pixels = np.asarray(flat)
+    inside = pixels[cut[1] : pixels.shape[0] - cut[3], cut[0] : pixels.shape[1] - cut[2]]
+    return Image.fromarray(np.pad(inside, ((cut[1], cut[3]), (cut[0], cut[2]), (0, 0)), "edge"))

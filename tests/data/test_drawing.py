@@ -8,6 +8,7 @@ from mtl.data import drawing, glyphs
 
 NUMBERS = ["0", "7", "41", "210", "8053", "31415", "271828", "1234567"]
 GLYPHS = glyphs.load()
+PLAIN_MEANS, PLAIN_MEAN = [98.418, 94.695, 205.829, 117.562, 54.133], 121.155  # of the first plain pictures, and of 64
 
 
 class Calm(np.random.Generator):
@@ -56,6 +57,19 @@ def test_the_easiest_number_stands_out_from_its_ground():
 def test_the_number_changes_the_picture():
     images = [drawing.draw(text, stream_of(5), 0.5, GLYPHS) for text in ["1", "8"]]
     assert (images[0] != images[1]).any()
+
+
+def test_plain_pictures_are_those_that_the_quickstart_was_measured_with():
+    # Whatever is done for harder ones. Made again by printing it, and then README's figures of quickstart, answer and linear are due, too.
+    drawn = [drawing.draw(NUMBERS[seed % 8], stream_of(seed), drawing.PLAIN, GLYPHS) for seed in range(64)]
+    means = np.array([image.mean() for image in drawn])
+    np.testing.assert_allclose(means[:5], PLAIN_MEANS, atol=0.01)
+    assert abs(means.mean() - PLAIN_MEAN) < 0.01
+
+
+@pytest.mark.parametrize("difficulty, expected", [(0.0, 0.0), (drawing.PLAIN, 0.0), (0.35, 0.5), (drawing.STREET, 1.0), (1.0, 1.0)])
+def test_pictures_grow_alike_to_streets_with_difficulty(difficulty, expected):
+    assert drawing.likeness(difficulty) == pytest.approx(expected)
 
 
 def test_harder_pictures_have_less_contrast():
@@ -130,9 +144,9 @@ def test_the_window_lies_around_the_box(difficulty, digits):
     places = ((corners - box[:2]) / size).mean(axis=0)
     assert (places[[0, 1], 0] < 0).all() and (places[[2, 3], 0] > 1).all()
     assert (places[[0, 3], 1] < 0).all() and (places[[1, 2], 1] > 1).all()
-    # None cuts much away, few take in mostly ground; a long line that is turned needs much room.
+    # None cuts much away; a third of a window is ink's box, or more where the box is a street's, wider than a lone digit.
     areas = np.array([area(quad) for quad in corners]) / size.prod()
-    assert areas.min() > 0.75 and np.median(areas) < 3.0
+    assert areas.min() > 0.75 and np.median(areas) < 3.4
     widths, heights = np.array([(width, height) for _, width, height in drawn]).T
     assert (widths > 0).all() and heights.min() > 0.75 * size[1] and np.median(heights) < 2.0 * size[1]
 
@@ -186,12 +200,16 @@ def test_colours_are_colours_of_about_the_brightness():
     for seed in range(200):
         stream = stream_of(seed)
         value = stream.random()
-        rgb = drawing.colour(stream, value)
+        rgb = drawing.colour(stream, value, 0.0)
         assert rgb.shape == (3,) and rgb.dtype == np.float32
         assert 0.0 <= rgb.min() and rgb.max() <= 1.0
         assert rgb @ [0.3, 0.6, 0.1] <= value + 1e-6  # what is clipped makes it darker, nothing makes it brighter
-    greys = [np.ptp(drawing.colour(stream_of(seed), 0.5)) for seed in range(200)]
-    assert np.median(greys) < 0.35
+
+    def spread(street):
+        return np.array([np.ptp(drawing.colour(stream_of(seed), 0.5, street)) for seed in range(400)])
+
+    assert np.median(spread(0.0)) < 0.35
+    assert (spread(1.0) > 0.4).mean() < 0.8 * (spread(0.0) > 0.4).mean(), "streets are greyer"
 
 
 def test_a_ground_has_the_size_asked_for():
