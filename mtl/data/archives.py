@@ -22,6 +22,7 @@ MAX_MEMBERS = 300_000
 MAX_BYTES = 16 << 30  # of all members together
 MAX_STRUCT = 4 << 30  # of digitStruct.mat
 MAX_PICTURE = 32 << 20  # of a picture file; the largest of SVHN has less than 2 MB
+MAX_HEADER = 1 << 20  # of a long name or of pax records, which tarfile reads into memory whole, however much they claim to be
 
 
 class Checksum(NamedTuple):
@@ -123,11 +124,23 @@ def unpack(path: str, split: str, folder: str, say: Callable[[str], None], progr
     os.rename(unfinished, folder)
 
 
+class _Member(tarfile.TarInfo):
+    """A member of an archive, refused where its name alone is longer than MAX_HEADER."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        member = super().frombuf(buf, encoding, errors)
+        kinds = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        if member.type in kinds and member.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {member.size} bytes")
+        return member
+
+
 def _unpack(path, split, folder, progress):
     """Unpack the members that belong to the data set; return a Counter of the names of others."""
     try:
         # gzip by itself rather than tarfile's "r|gz", which takes an archive that was cut between two members for a whole one.
-        with open(path, "rb") as raw, gzip.open(raw) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+        with open(path, "rb") as raw, gzip.open(raw) as plain, tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar:
             ignored = _unpack_members(path, split, tar, folder, lambda: progress(raw.tell()))
             plain.read(1 << 20)  # to the end, where the checksum of gzip stands
             return ignored
@@ -205,7 +218,12 @@ def prepare(
             part = f", only {os.path.getsize(path + '.part')} of its bytes" if os.path.exists(path + ".part") else ""
             raise DataError(f"{path}: no such file{part}, nor a folder {split} with {STRUCT}: add --download, or copy it there")
         os.makedirs(folder, exist_ok=True)
-        unpack(path, split, unpacked, say, progress)
+        try:
+            unpack(path, split, unpacked, say, progress)
+        except DataError:
+            if not os.listdir(folder):  # what is refused leaves nothing behind
+                os.rmdir(folder)
+            raise
     known = _join(ADDRESS, name) if expected == OFFICIAL.get(name) else ""
     source = {"md5": expected.md5, "bytes": expected.bytes, "url": _join(url, name) if url else known}
     return os.path.join(unpacked, split), name, source

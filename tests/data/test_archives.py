@@ -124,6 +124,14 @@ def test_a_member_that_claims_more_than_there_is(tmp_path):
     assert "of 8589934591 bytes" in refused(tmp_path, gzip.compress(bytes(plain)))
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_claims_gigabytes_is_not_read(tmp_path, kind):
+    header = info("x", type=kind, size=6 << 30).tobuf(tarfile.GNU_FORMAT)
+    assert "a header of 6442450944 bytes" in refused(tmp_path, gzip.compress(header + bytes(1 << 20)))
+    whole = tar({**GOOD, f"{'long/' * 90}train.txt": b"?"})  # a header that is longer than a block, and harmless
+    assert len(unpack(tmp_path, whole)[1]) == len(GOOD)
+
+
 def test_damaged_archives(tmp_path):
     content = {**GOOD, "train/1.png": random.Random(5).randbytes(50_000)}
     whole = tar(content)
@@ -190,6 +198,16 @@ def test_another_archive_is_refused(tmp_path, archive):
     assert "0" * 32 in message and expected.md5 in message and "--download" in message
     assert "has no line for train.tar.gz" in prepare_error(tmp_path, {})
     assert os.listdir(tmp_path) == ["in"]
+
+
+def test_an_archive_that_cannot_be_unpacked_leaves_no_folder(tmp_path, archive):
+    table = {"train.tar.gz": checksum(archive)}
+    damaged = tar({"train/1.png": b"x"})  # verified, but without labels
+    (tmp_path / "in" / "train.tar.gz").write_bytes(damaged)
+    assert "holds no train/digitStruct.mat" in prepare_error(tmp_path, {"train.tar.gz": checksum(damaged)})
+    assert os.listdir(tmp_path) == ["in"]
+    (tmp_path / "in" / "train.tar.gz").write_bytes(archive)
+    assert os.path.isdir(prepare(tmp_path, table)[0][0])
 
 
 def test_a_missing_archive_says_what_to_do(tmp_path):
