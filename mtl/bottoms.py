@@ -28,10 +28,7 @@ def mlp(images, *, dropout, seed, step):
 
 
 def _convolutional(images, stages, *, first=48, stride=2, units=512, dropout, seed, step):
-    """Build a 5x5 convolution, stages of 3x3 ones, each closed by a 2x2 pooling, and a dense layer; arguments as `mlp`.
-
-    From the second of a stage on, a convolution adds to what it is given (He et al. 2015, arXiv:1512.03385, section 3.1).
-    """
+    """Build a 5x5 convolution, stages of 3x3 ones, each closed by a 2x2 pooling, and a dense layer; arguments as `mlp`."""
     # With a stride, the layer on the most pixels costs a half or a quarter, and no pooling follows it: 54 pixels shrink to 27, 14, 7, 4.
     x = tf.nn.relu(layers.conv(images, "conv1", first, size=5, stride=stride, seed=seed))
     number = 1
@@ -39,7 +36,7 @@ def _convolutional(images, stages, *, first=48, stride=2, units=512, dropout, se
         for place, filters in enumerate(filters_of_stage):
             number += 1
             y = layers.conv(x, f"conv{number}", filters, size=3, seed=seed)
-            x = tf.nn.relu(y + x if place else y)
+            x = tf.nn.relu(y + x if place else y)  # residual from the second of a stage on (He et al. 2015, arXiv:1512.03385, section 3.1)
         x = layers.max_pool(x, f"pool{stage}")
     x = tf.nn.relu(layers.dense(layers.flatten(x), "dense1", units, seed=seed))
     return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
@@ -51,12 +48,9 @@ def small(images, *, dropout, seed, step):
 
 
 def base(images, *, dropout, seed, step):
-    """Build six convolutions of 32, 64, twice 96 and twice 192 filters and a dense layer. Arguments as `mlp`; [batch, 320].
-
-    Digits stand side by side, so no column of pixels is skipped before the first pooling: 54x54 pixels become 27x54, 14x27, 7x14, 4x7.
-    """
-    shape = {"first": 32, "stride": (2, 1), "units": 320}
-    return _convolutional(images, [[64], [96, 96], [192, 192]], **shape, dropout=dropout, seed=seed, step=step)
+    """Build six convolutions of 32, 64, twice 96 and twice 192 filters and a dense layer. Arguments as `mlp`; [batch, 320]."""
+    # Digits stand side by side, so no column of pixels is skipped before the first pooling: 54x54 pixels become 27x54, 14x27, 7x14, 4x7.
+    return _convolutional(images, [[64], [96, 96], [192, 192]], first=32, stride=(2, 1), units=320, dropout=dropout, seed=seed, step=step)
 
 
 def paper(images, *, dropout, seed, step):

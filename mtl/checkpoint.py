@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 from mtl import config as config_lib
 from mtl.errors import DataError
 
+PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")}  # runs that come with the package
 PREFIX, BEST, CONFIG, METRICS = "model.ckpt", "best", "config.json", "metrics.jsonl"
 
 
@@ -38,9 +39,9 @@ def step_of(path):
 
 def find(model_dir, which="best"):
     """Return the path (without .index) of a checkpoint: "best" by validation, else the newest; "last"; or a path. DataError without one."""
+    model_dir = PACKAGED.get(model_dir, model_dir)
     if which in ("best", "last"):
-        best = newest(os.path.join(model_dir, BEST)) if which == "best" else None
-        path = best or newest(model_dir)
+        path = (newest(os.path.join(model_dir, BEST)) if which == "best" else None) or newest(model_dir)
         if path is None:
             raise DataError(f"{model_dir}: no checkpoint in this folder; train one with: mtl train --model_dir={model_dir}")
         return path
@@ -54,7 +55,7 @@ def restore(session, variables, path):
     """Read variables from a checkpoint, after holding every name, shape and dtype against it; DataError where one differs.
 
     TensorFlow itself restores a tensor of another shape in silence (its issue 52220). `variables` is a dict name in the checkpoint ->
-    variable of the session's graph. Weights stored in half precision fill variables of float32.
+    variable of the session's graph. Weights stored in half precision, as the packaged ones are, fill variables of float32.
     """
     cure = "it is of another network; choose its --bottom, or another folder"
     try:
@@ -105,7 +106,7 @@ def write_records(model_dir, texts, metrics):
 
 def read_config(model_dir):
     """Return the config.Config a run directory was made from; DataError where config.json is missing or not such a record."""
-    path = os.path.join(model_dir, CONFIG)
+    path = os.path.join(PACKAGED.get(model_dir, model_dir), CONFIG)
     try:
         with open(path, encoding="utf-8") as file:
             return config_lib.Config.from_dict(json.load(file)["config"])

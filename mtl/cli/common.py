@@ -72,9 +72,9 @@ def define_split(values, default):
     flags.DEFINE_enum("split", default, config.SPLITS + ("extra",), "the part of the data set; extra is SVHN's third", flag_values=values)
 
 
-def define_model_dir(values, text):
+def define_model_dir(values, text, default=""):
     """Define --model_dir with a help text."""
-    flags.DEFINE_string("model_dir", "", text, flag_values=values)
+    flags.DEFINE_string("model_dir", default, text, flag_values=values)
 
 
 def check_model_dir(values, cure):

@@ -14,7 +14,7 @@ SYNTHETIC_TEST = 2000  # images drawn where --count does not say
 
 def define(values):
     """Define the flags: which network, which pictures, how to print."""
-    common.define_model_dir(values, "the run directory to evaluate")
+    common.define_model_dir(values, "the run directory to evaluate; pretrained is the one that comes with the package")
     flags.DEFINE_enum("dataset", None, config.DATASETS, "what to evaluate on; by default what the run was trained on", flag_values=values)
     flags.DEFINE_string("data_dir", None, "where the data set lies; by default where the run's lies", flag_values=values)
     common.define_split(values, "test")

@@ -10,7 +10,7 @@ from absl import flags
 from mtl.cli import common
 from mtl.errors import DataError, UsageError
 
-USAGE = "mtl predict --model_dir=DIR [--box=LEFT,TOP,WIDTH,HEIGHT] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
+USAGE = "mtl predict [--model_dir=DIR] [--box=LEFT,TOP,WIDTH,HEIGHT] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
 SUMMARY = "read the numbers in picture files"
 BATCH = 256  # pictures read at a time: it bounds memory, as of each its window alone is kept
 SHEET = 400  # pictures on a sheet: more would be a picture that few programs open
@@ -18,7 +18,7 @@ SHEET = 400  # pictures on a sheet: more would be a picture that few programs op
 
 def define(values):
     """Define the flags: which network, where to look, how to print."""
-    common.define_model_dir(values, "the run directory whose network reads")
+    common.define_model_dir(values, "the run directory whose network reads; pretrained comes with the package", "pretrained")
     flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
     text = (
         "left,top,width,height of the number (the box of all its digits) in pixels of the upright picture, fractions allowed, in every "
@@ -34,7 +34,7 @@ def define(values):
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_model_dir(values, "no weights come with the package yet: train some with mtl train --model_dir=runs/mine")
+    common.check_model_dir(values, "leave it out to read with the network that comes with the package")
     _box(values.box)
     if values.json and values.csv:
         raise UsageError("--json and --csv exclude each other; choose one")

@@ -33,14 +33,14 @@ def define(values):
     field(values, "pool", "drawn images held in memory at a time, a multiple of --reuse", **positive)
     field(values, "reuse", "fresh crops taken of each drawn image before another takes its place", **positive)
     field(values, "batch_size", "images a training step", **positive)
-    text = "what the shared bottom computes in as it trains: bf16 is twice as fast where the processor has it (AMX, AVX512-BF16), else slow"
+    text = "what the shared bottom computes in as it trains: bf16 is twice as fast on processors with AMX, elsewhere slower"
     field(values, "precision", text, choices=config.PRECISIONS)
     rate = (lambda value: 0.0 < value < float("inf"), "must be positive and finite")
     common.define_range(values, "learning_rate", "of Adam, at the first step", *rate)
     field(values, "schedule", "how the learning rate falls, linear and cosine to 0 at the last step", choices=config.SCHEDULES)
     field(values, "steps", "training steps in all; more of them continue a finished run, the schedule stretched to the new end", **positive)
     field(values, "seed", "decides all random numbers", lower_bound=0, upper_bound=2**31 - 1)
-    field(values, "init_from", "a run directory whose weights a new run starts from")
+    field(values, "init_from", "a run directory whose weights a new run starts from, or pretrained: those that come with the package")
     field(values, "log_every", "steps between progress lines", **positive)
     field(values, "save_every", "steps between evaluations on validation, each followed by a checkpoint", **positive)
     field(values, "workers", "processes that draw images; 0 is one for each core", lower_bound=0)
@@ -51,6 +51,8 @@ def check(values, arguments):
     """Hold the flags against each other; reads no file."""
     common.check_no_arguments(arguments)
     common.check_model_dir(values, "say where the run shall live: --model_dir=runs/mine")
+    if values.model_dir == "pretrained":
+        raise UsageError("--model_dir=pretrained names the weights that come with the package; choose another, or write ./pretrained")
     common.check_data(values.dataset, values.data_dir)
     if values.augment and values.dataset == "synthetic":
         raise UsageError(f"--augment={values.augment} means nothing to --dataset=synthetic, which is drawn anew; leave it out")

@@ -31,9 +31,9 @@ def flat(path, red):
 # -- flags ----------------------------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_model_it_says_that_no_weights_come_along(refused):
-    line = refused(1, "predict", "a.png")
-    assert "--model_dir" in line and "weights" in line
+def test_an_empty_model_dir_is_refused_and_the_packaged_network_named(refused):
+    line = refused(1, "predict", "--model_dir=", "a.png")
+    assert "--model_dir" in line and "comes with the package" in line
 
 
 def test_without_an_image_it_asks_for_one(refused):
