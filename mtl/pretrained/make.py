@@ -49,7 +49,9 @@ def pack(run, directory, which="best"):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("python -m mtl.pretrained.make RUN [best|last]: name one run directory")
     try:
         print(pack(sys.argv[1], checkpoint.PACKAGED["pretrained"], *sys.argv[2:3]))
-    except (MtlError, OSError, IndexError) as error:
+    except (MtlError, OSError) as error:
         sys.exit(f"python -m mtl.pretrained.make RUN [best|last]: {error}")

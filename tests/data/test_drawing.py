@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mtl import config
 from mtl.data import drawing, glyphs
@@ -124,6 +125,19 @@ def test_a_line_without_digits_has_a_box():
         assert 0 < left < right and 0 < top < bottom < field.shape[0]
 
 
+def test_on_streets_a_digit_may_stand_below_the_other_and_the_box_holds_both():
+    tall = 0
+    for seed in range(600):
+        field, (left, top, right, bottom) = drawing.lay_out("25", stream_of(seed), 1.0, GLYPHS)
+        if bottom - top > 1.2 * (right - left):
+            tall += 1
+            rows = np.nonzero((field[:, int(left) : int(right) + 1] > 128).any(axis=1))[0]
+            assert abs(rows.min() - top) < 4 and abs(rows.max() + 1 - bottom) < 4
+        plain = drawing.lay_out("25", stream_of(seed), drawing.PLAIN, GLYPHS)[1]
+        assert plain[3] - plain[1] < plain[2] - plain[0] + 20
+    assert 9 < tall < 45  # 24 expected, standard deviation 5
+
+
 # -- the window onto it ----------------------------------------------------------------------------------------------------------------
 
 
@@ -239,3 +253,16 @@ def test_spoiling_takes_any_values_without_wrapping():
     white = drawing.spoil(np.full((9, 9, 3), 3.0), stream_of(0), 0.0)
     black = drawing.spoil(np.full((9, 9, 3), -3.0), stream_of(0), 0.0)
     assert (white == 255).all() and (black == 0).all()
+
+
+def test_the_rim_is_continued():
+    pixels = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    out = np.asarray(drawing._continued(Image.fromarray(pixels), np.array([2, 1, 1, 0])))  # left, top, right, bottom
+    rows, columns = [1, 1, 2, 3, 4], [2, 2, 2, 3, 4, 5, 5]
+    np.testing.assert_array_equal(out, pixels[rows][:, columns])
+
+
+def test_a_band_is_moved_by_fractions_of_pixels():
+    ramp = Image.fromarray(np.tile(np.arange(0, 200, 20, dtype=np.uint8), (7, 1)))
+    out = np.asarray(drawing._moved(ramp, (0.5, 0.0)))
+    np.testing.assert_allclose(out[2, 2:7], np.arange(2, 7) * 20 + 10, atol=1)
