@@ -11,7 +11,7 @@ SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("fp32", "bf16")
 ABSENT = ("x", "mask")
 CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "absent": ABSENT, "dataset": DATASETS}  # of fields of Config
-CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS}
+CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS, "style": ("houses", "written"), "views": (1, 2, 4)}
 
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
@@ -31,6 +31,7 @@ class Config:
     # The data.
     dataset: str = "synthetic"
     data_dir: str = ""
+    style: str = "houses"  # of the synthetic images: numbers on houses, or amounts written by hand
     difficulty: float = 0.2  # of the synthetic images, 0 to 1
     augment: float = 0.0  # of images on disk: how much each showing changes them, 0 (cropped alone) to 1
     pool: int = 4096  # synthetic: drawn images held in memory at a time
@@ -47,6 +48,7 @@ class Config:
     log_every: int = 200
     save_every: int = 1000
     workers: int = 0  # processes that draw or read images; 0 is one for each core
+    views: int = 1  # of each picture that `mtl evaluate` and `mtl predict` average; see data/views.py
     threads: int = 0  # of TensorFlow's operations; 0 is one for each core
 
     @classmethod
@@ -59,12 +61,12 @@ class Config:
             if type(value) is not types[name] and not (types[name] is float and type(value) is int):
                 raise ValueError(f"field {name!r} must be of type {types[name].__name__}, got {value!r}")
             if value not in CHOICES.get(name, [value]):
-                raise ValueError(f"field {name!r} must be one of {', '.join(CHOICES[name])}, got {value!r}")
+                raise ValueError(f"field {name!r} must be one of {', '.join(map(str, CHOICES[name]))}, got {value!r}")
         return cls(**values)
 
 
 # Fields that a run may be continued with changed: they say how long and how closely watched, not what is computed.
-MAY_CHANGE = ("steps", "log_every", "save_every", "workers", "threads", "data_dir", "init_from")
+MAY_CHANGE = ("steps", "log_every", "save_every", "workers", "views", "threads", "data_dir", "init_from")
 
 
 def differences(old: Config, new: Config) -> List[str]:

@@ -7,30 +7,33 @@ from typing import Any
 import numpy as np
 
 from mtl import config, decode, metrics, tasks
-from mtl.data import pipeline
 from mtl.data.examples import Examples
+from mtl.data.views import average, views
 
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
 Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
 
 
-def read(predict: Predict, images: np.ndarray, *, batch: int = 256, progress: Progress | None = None) -> dict[str, np.ndarray]:
+def read(
+    predict: Predict, images: np.ndarray, *, count: int = 1, batch: int = 256, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
     """Put pictures through a network, batch by batch.
 
     Args:
       predict: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities.
-      images: uint8 [n, WINDOW, WINDOW, 3]; the network sees their centre crop.
+      images: uint8 [n, WINDOW, WINDOW, 3].
+      count: int, views of each picture to average, see data.views.views; 1 is the centre crop alone.
       batch: int, pictures at a time; it bounds memory and changes no result but by rounding.
       progress: called with (done, n) after each batch, or None.
 
     Returns:
       dict task name -> float32 [n, classes], in task order.
     """
-    crops = pipeline.centre_crop(images, config.CROP)
     # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
     log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
     for start in range(0, len(images), batch):
-        rows = predict(crops[start : start + batch])
+        seen = views(images[start : start + batch], count, config.CROP)
+        rows = average([predict(crops) for crops in seen])
         for name, out in log_probs.items():
             out[start : start + batch] = rows[name]
         if progress:

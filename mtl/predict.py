@@ -77,20 +77,21 @@ class Network:
         self.close()
 
 
-def predictions(network: evaluate.Predict, files: Sequence[str], windows: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+def predictions(network: evaluate.Predict, files: Sequence[str], windows: Sequence[np.ndarray], views: int = 1) -> list[dict[str, Any]]:
     """Read the numbers in windows.
 
     Args:
       network: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities: Network.log_probs.
       files: n names, as the user gave them.
       windows: n of uint8 [WINDOW, WINDOW, 3], as images.window cuts them.
+      views: int, how many of each to average, see data.views.views.
 
     Returns:
       n dicts, see `prediction`.
     """
     if not files:
         return []
-    log_probs = evaluate.read(network, np.stack(windows))
+    log_probs = evaluate.read(network, np.stack(windows), count=views)
     return [
         prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})
         for i, (file, number, confidence) in enumerate(zip(files, *decode.joint(log_probs), strict=True))

@@ -125,8 +125,7 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
         checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)
 
         # -- step, log, evaluate, save ---------------------------------------------------------------------------------------------------
-        feeds = [graph.images, *graph.labels.values()]
-        step_once = session.make_callable([graph.minimize, graph.cost, graph.cross_entropies], feed_list=feeds)
+        step_once = session.make_callable([graph.minimize, graph.cost, graph.cross_entropies], [graph.images, *graph.labels.values()])
         unlabelled = {task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)}
         best = max([row["sequence_accuracy"] for row in history], default=-1.0)
         batches = pipeline.prefetch(source(first))

@@ -163,6 +163,18 @@ def test_predictions_of_windows_are_those_of_their_centres(run):
     assert got == [predict.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)]
 
 
+def test_predictions_of_views_are_those_of_their_mean_probabilities(run):
+    windows = np.random.default_rng(9).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8)
+    with predict.Network.open(run[0]) as network:
+        got = predict.predictions(network.log_probs, ["a", "b", "c"], list(windows), views=2)
+        crops = windows[:, 5:59, 5:59]
+        both = [network.log_probs(crops), network.log_probs(255 - crops)]
+    for i, one in enumerate(got):
+        expected = (np.exp(both[0]["length"][i]) + np.exp(both[1]["length"][i])) / 2
+        assert one["length"] == pytest.approx(expected.tolist(), rel=1e-5)
+    assert got != predict.predictions(lambda images: both[0], ["a", "b", "c"], list(windows))
+
+
 def test_prediction_of_a_long_number_and_of_a_broken_network_is_strict_json():
     log_probs = {task.name: np.full(task.classes, -np.inf, np.float32) for task in tasks.NUMBER_TASKS}
     answer = predict.prediction("x.png", None, 0.0, log_probs)

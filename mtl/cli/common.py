@@ -61,10 +61,20 @@ def define_range(values, name, text, test, message):
     flags.register_validator(name, test, message, flag_values=values)
 
 
-def define_difficulty(values):
-    """Define --difficulty, which several commands have."""
+def define_drawing(values, style=config.Config.style):
+    """Define --style, with its default, and --difficulty, which several commands have."""
+    text = "what the synthetic images show: numbers on houses, or amounts written by hand"
+    flags.DEFINE_enum("style", style, list(config.CHOICES["style"]), text, flag_values=values)
     text = "how hard the synthetic images are to read, 0 (plain) to 1"
     define_range(values, "difficulty", text, *UP_TO_ONE)
+
+
+def define_views(values, default, text):
+    """Define --views: how many views of a picture are averaged; default: int, or None for the run's own."""
+    text += ": 1 its centre, 2 also the centre's negative, 4 also the whole window and its negative, each one more pass through the network"
+    flags.DEFINE_integer("views", default, text, flag_values=values)
+    allowed = config.CHOICES["views"]
+    flags.register_validator("views", lambda value: value is None or value in allowed, "must be 1, 2 or 4", flag_values=values)
 
 
 def define_split(values, default):
@@ -190,12 +200,12 @@ def bar(total, shown=True, unit="image"):
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)
 
 
-def read(network, examples):
-    """Put Examples through a network (anything with log_probs) behind a bar; returns evaluate.read's dict of log probabilities."""
+def read(network, examples, views=1):
+    """Put Examples through a network (anything with log_probs) behind a bar; returns evaluate.read's dict, of `views` averaged."""
     from mtl import evaluate
 
     with bar(len(examples.numbers)) as shown:
-        return evaluate.read(network.log_probs, examples.images, progress=lambda done, total: shown.update(done - shown.n))
+        return evaluate.read(network.log_probs, examples.images, count=views, progress=lambda done, total: shown.update(done - shown.n))
 
 
 def start_tensorflow(verbosity):

@@ -22,7 +22,8 @@ def define(values):
     flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
     text = "a folder for tables and pictures of where the network errs: confusion, accuracy by length, coverage, the surest mistakes"
     flags.DEFINE_string("report", None, text, flag_values=values)
-    common.define_difficulty(values)
+    common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
+    common.define_drawing(values, None)
     text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
     flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
 
@@ -52,8 +53,9 @@ def main(values, arguments):
         files.check_folder(values.report, "--report")  # before the work, not after
     with predict.Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
-        examples = common.load(dataset, data_dir, values.split, count=count, difficulty=values.difficulty)
-        log_probs = common.read(network, examples)
+        drawing = {"style": values.style or run.style, "difficulty": values.difficulty}
+        examples = common.load(dataset, data_dir, values.split, count=count, **drawing)
+        log_probs = common.read(network, examples, values.views or run.views)
         metrics = evaluate.measure(log_probs, examples.numbers, network.cost_of_means, run.absent)
     head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples"), "step": network.step}
     result = {**head, **metrics}

@@ -20,6 +20,7 @@ def define(values):
     """Define the flags: which network, where to look, how to print."""
     common.define_model_dir(values, "the run directory whose network reads; pretrained comes with the package", "pretrained")
     flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
+    common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
     text = (
         "left,top,width,height of the number (the box of all its digits) in pixels of the upright picture, fractions allowed, in every "
         "picture given; the network sees it with the margin it was trained with; without it the whole picture counts as the number"
@@ -66,7 +67,7 @@ def main(values, arguments):
                     common.say(f"mtl predict: {error}")
                     failed += 1
                 bar.update()
-            results = predict.predictions(network.log_probs, read, windows)
+            results = predict.predictions(network.log_probs, read, windows, values.views or network.config.views)
             for result in results:
                 show(result)
             sys.stdout.flush()

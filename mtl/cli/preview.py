@@ -14,7 +14,7 @@ def define(values):
     common.define_field(values, "dataset", "the data set", choices=config.DATASETS)
     common.define_field(values, "data_dir", "where the data set lies; synthetic needs none")
     common.define_split(values, "train")
-    common.define_difficulty(values)
+    common.define_drawing(values)
     flags.DEFINE_string("out", "sheet.png", "the picture to write, .png or .jpg", flag_values=values)
     flags.DEFINE_integer("rows", 8, "rows of images", lower_bound=1, upper_bound=100, flag_values=values)
     flags.DEFINE_integer("columns", 12, "images in a row", lower_bound=1, upper_bound=100, flag_values=values)
@@ -36,7 +36,7 @@ def main(values, arguments):
     if values.dataset == "records":  # TensorFlow reads them
         common.start_tensorflow(values.verbosity)
     count = values.rows * values.columns
-    examples = common.load(values.dataset, values.data_dir, values.split, count=count, difficulty=values.difficulty)
+    examples = common.load(values.dataset, values.data_dir, values.split, count=count, style=values.style, difficulty=values.difficulty)
     captions = [number or "no number" for number in examples.numbers]
     sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
     print(f"{values.out}: {len(examples.numbers)} images of {values.dataset}, {values.split}")

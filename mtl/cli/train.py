@@ -29,7 +29,7 @@ def define(values):
     field(values, "data_dir", "where the data set lies; synthetic needs none")
     text = "how much the images of a data set on disk are changed each time they are shown, 0 (cropped alone) to 1"
     common.define_range(values, "augment", text, *common.UP_TO_ONE)
-    common.define_difficulty(values)
+    common.define_drawing(values)
     field(values, "pool", "drawn images held in memory at a time, a multiple of --reuse", **positive)
     field(values, "reuse", "fresh crops taken of each drawn image before another takes its place", **positive)
     field(values, "batch_size", "images a training step", **positive)
@@ -44,6 +44,7 @@ def define(values):
     field(values, "log_every", "steps between progress lines", **positive)
     field(values, "save_every", "steps between evaluations on validation, each followed by a checkpoint", **positive)
     field(values, "workers", "processes that draw images; 0 is one for each core", lower_bound=0)
+    common.define_views(values, config.Config.views, "how many views of a picture evaluate and predict average, once the run is trained")
     field(values, "threads", "threads of TensorFlow; 0 is one for each core", lower_bound=0)
 
 
@@ -103,7 +104,8 @@ def _validation(record):
     """Load the Examples to validate on; None where a small data set holds none back."""
     count = SYNTHETIC_VALIDATION if record.dataset == "synthetic" else None
     try:
-        return common.load(record.dataset, record.data_dir, "validation", count=count, difficulty=record.difficulty, workers=record.workers)
+        drawing = {"style": record.style, "difficulty": record.difficulty}
+        return common.load(record.dataset, record.data_dir, "validation", count=count, workers=record.workers, **drawing)
     except NoExamplesError as error:
         common.say(f"no validation, so the newest weights count as the best: {error}")
         return None

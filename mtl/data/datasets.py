@@ -8,7 +8,14 @@ from mtl.errors import DataError
 
 
 def load(
-    dataset: str, data_dir: str, split: str, *, count: int | None = None, difficulty: float = Config.difficulty, workers: int = 0
+    dataset: str,
+    data_dir: str,
+    split: str,
+    *,
+    count: int | None = None,
+    style: str = Config.style,
+    difficulty: float = Config.difficulty,
+    workers: int = 0,
 ) -> Examples:
     """Read, or draw, a split of a data set.
 
@@ -17,6 +24,7 @@ def load(
       data_dir: str, the directory of the data set; synthetic has none.
       split: str, one of config.SPLITS, or another directory that the data set has, such as SVHN's extra.
       count: int, the first `count` examples at most; None is all that there are. Synthetic has no end and needs one.
+      style: str, one of config.CHOICES["style"], of the synthetic images.
       difficulty: float in 0..1, of the synthetic images.
       workers: int, processes that draw synthetic images; 0 is one for each core.
 
@@ -36,7 +44,7 @@ def load(
             raise ValueError("the synthetic data set has no end: say how many examples to draw (count)")
         from mtl.data import synthetic
 
-        return synthetic.examples(split, count, difficulty=difficulty, workers=workers)
+        return synthetic.examples(split, count, style=style, difficulty=difficulty, workers=workers)
     if not data_dir:
         raise DataError(f"the data set {dataset} lies on disk: give its directory as --data_dir")
     return importlib.import_module(f"mtl.data.{dataset}").load(data_dir, split, count=count)

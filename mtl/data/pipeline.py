@@ -238,7 +238,7 @@ def batches(config):
     if config.dataset == "synthetic":
         from mtl.data import synthetic
 
-        blocks = synthetic.blocks(config.seed, difficulty=config.difficulty, workers=config.workers)
+        blocks = synthetic.blocks(config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers)
         return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed)
     from mtl.data import augment, datasets
 

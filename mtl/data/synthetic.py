@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from mtl.config import SPLITS, Config
-from mtl.data import drawing, glyphs
+from mtl.data import drawing, glyphs, handwriting
 from mtl.data.examples import Examples
 from mtl.errors import MtlError
 
@@ -52,7 +52,7 @@ def number(stream, split):
     return "".join(map(str, digits))
 
 
-def example(seed, split, index, difficulty):
+def example(seed, split, index, difficulty, style=Config.style):
     """Draw one image.
 
     Args:
@@ -60,18 +60,22 @@ def example(seed, split, index, difficulty):
       split: str, one of config.SPLITS.
       index: int.
       difficulty: float, 0 (large, clean, high contrast) to 1 (as bad as photographs of houses are).
+      style: str, one of config.CHOICES["style"]: numbers on houses, or amounts written by hand.
 
     Returns:
       uint8 [WINDOW, WINDOW, 3] and the number.
     """
     key = [seed if split == "train" else FIXED_SEED, SPLITS.index(split), index]
     stream = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+    if style == "written":
+        text = handwriting.number(stream)
+        return handwriting.draw(text, stream, difficulty), text
     text = number(stream, split)
     return drawing.draw(text, stream, difficulty, glyphs.load()), text
 
 
-def _chunk(seed, split, first, count, difficulty):
-    drawn = [example(seed, split, index, difficulty) for index in range(first, first + count)]
+def _chunk(seed, split, first, count, difficulty, style):
+    drawn = [example(seed, split, index, difficulty, style) for index in range(first, first + count)]
     return np.stack([image for image, _ in drawn]), [text for _, text in drawn]
 
 
@@ -101,12 +105,13 @@ def _joined(parts):
     return np.concatenate([images for images, _ in parts]), [text for _, texts in parts for text in texts]
 
 
-def examples(split, count, *, difficulty=Config.difficulty, seed=0, workers=0):
+def examples(split, count, *, style=Config.style, difficulty=Config.difficulty, seed=0, workers=0):
     """Draw the first images of a split.
 
     Args:
       split: str, one of config.SPLITS.
       count: int.
+      style: str, see `example`.
       difficulty: float in [0, 1].
       seed: int, which train stream; the other splits are fixed.
       workers: int, processes; 0 is one for each core.
@@ -114,7 +119,7 @@ def examples(split, count, *, difficulty=Config.difficulty, seed=0, workers=0):
     Returns:
       Examples.
     """
-    tasks = [(seed, split, first, min(CHUNK, count - first), difficulty) for first in range(0, count, CHUNK)]
+    tasks = [(seed, split, first, min(CHUNK, count - first), difficulty, style) for first in range(0, count, CHUNK)]
     if len(tasks) <= 4:  # a few images are drawn sooner than a worker starts
         parts = [_chunk(*task) for task in tasks]
     else:
@@ -124,11 +129,12 @@ def examples(split, count, *, difficulty=Config.difficulty, seed=0, workers=0):
     return Examples(images, texts, [f"{split}/{index}" for index in range(count)])
 
 
-def blocks(seed, *, difficulty=Config.difficulty, workers=0):
+def blocks(seed, *, style=Config.style, difficulty=Config.difficulty, workers=0):
     """Make the endless train stream, drawn ahead of its use by worker processes.
 
     Args:
       seed: int.
+      style: str, see `example`.
       difficulty: float in [0, 1].
       workers: int, processes; 0 is one for each core.
 
@@ -141,7 +147,7 @@ def blocks(seed, *, difficulty=Config.difficulty, workers=0):
 
             def submit(block):
                 begins = range(block * size, (block + 1) * size, CHUNK)
-                return [pool.submit(_chunk, seed, "train", at, min(CHUNK, (block + 1) * size - at), difficulty) for at in begins]
+                return [pool.submit(_chunk, seed, "train", at, min(CHUNK, (block + 1) * size - at), difficulty, style) for at in begins]
 
             ahead = [submit(first), submit(first + 1)]  # one block in hand while the next is drawn: memory stays bounded
             try:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from mtl import tasks
-from mtl.config import CROP
+from mtl.config import CROP, Config
 
 
 class Fake:
     """A network that reads the red of a picture's middle as a number, 0 as no number and 255 as one of six digits; it keeps what it saw."""
 
-    step = 30
+    step, config = 30, Config()
 
     def __init__(self):
         self.seen = []

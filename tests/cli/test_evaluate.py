@@ -17,6 +17,7 @@ from mtl.data.examples import Examples
         ("--split=tset", "split"),
         ("--dataset=mnist", "dataset"),
         ("--count=0", "count"),
+        ("--views=3", "views"),
         ("--difficulty=2", "difficulty"),
         ("--json=perhaps", "json"),
         ("extra", "'extra'"),
@@ -65,6 +66,26 @@ def test_a_report_holds_what_is_printed(five, command, tmp_path):
     assert [float(row[3]) for row in rows[1:]] == pytest.approx([0.9**3] * 2)
     assert {path.suffix for path in directory.iterdir()} == {".csv", ".json", ".png"}
     assert command("evaluate", *five)[1].startswith("npz, validation, step 30\n")
+
+
+@pytest.mark.parametrize("of_the_run, flags, expected", [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)])
+def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(five, network, command, monkeypatch, of_the_run, flags, expected):
+    from mtl import checkpoint
+
+    monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(views=of_the_run))
+    code, out, _ = command("evaluate", *five, *flags, "--json")
+    assert code == 0 and json.loads(out)["examples"] == 5
+    assert [len(crops) for crops in network.seen] == [5] * expected
+
+
+@pytest.mark.parametrize("flags, style", [([], "written"), (["--style=houses"], "houses")])
+def test_drawn_pictures_are_of_the_style_of_the_run_or_the_flag(network, command, monkeypatch, flags, style):
+    from mtl import checkpoint
+    from mtl.data import pipeline, synthetic
+
+    monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(style="written"))
+    assert command("evaluate", "--model_dir=run", "--count=3", *flags)[0] == 0
+    np.testing.assert_array_equal(network.seen[0], pipeline.centre_crop(synthetic.examples("test", 3, style=style).images))
 
 
 @pytest.mark.parametrize("path", ["file", "file/below"])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mtl import sheet
 from mtl.cli import predict
-from mtl.config import CROP, WINDOW
+from mtl.config import CROP, WINDOW, Config
 from mtl.data import images, pipeline, svhn
 
 READ = ["--model_dir=run"]
@@ -112,6 +112,21 @@ def test_many_pictures_are_read_in_batches(fake, command, monkeypatch, tmp_path)
     assert code == 2 and err.count("\n") == 1 and "many/05.png" in err
     assert [line.split("  ")[1] for line in out.splitlines()] == ["1", "2", "3", "4", "5", "7", "8", "9", "10", "11"]
     assert [len(crops) for crops in fake.seen] == [4, 3, 3]
+
+
+@pytest.mark.parametrize("of_the_run, flags, expected", [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)])
+def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(fake, command, of_the_run, flags, expected):
+    fake.config = Config(views=of_the_run)
+    flat("a.png", 7)
+    code, out, _ = command("predict", *READ, *flags, "a.png")
+    assert code == 0 and len(fake.seen) == expected
+    # The fake reads 7 in the picture and 248 in its negative, in two views of four: half of 0.9 and half of 0.01, for length and digit.
+    confidence = 0.81 if expected == 1 else (0.91 / 2) ** 2
+    assert out.split() == ["a.png", out.split()[1], f"{confidence:.3f}"]
+
+
+def test_views_are_one_two_or_four(refused):
+    assert "--views=3" in refused(1, "predict", *READ, "--views=3", "a.png")
 
 
 # -- the box --------------------------------------------------------------------------------------------------------------------------

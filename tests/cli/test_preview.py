@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import sheet
+from mtl import config, sheet
 from mtl.data import npz, synthetic
 from mtl.data.examples import Examples
 from tests import record_sets
 
 
-def test_the_sheet_shows_the_first_images_with_their_labels(command, tmp_path):
+@pytest.mark.parametrize("style", config.CHOICES["style"])
+def test_the_sheet_shows_the_first_images_with_their_labels(command, tmp_path, style):
     out = tmp_path / "sheet.png"
-    flags = ["--dataset=synthetic", "--split=test", "--rows=2", "--columns=3", "--difficulty=0.25"]
+    flags = ["--dataset=synthetic", "--split=test", "--rows=2", "--columns=3", "--difficulty=0.25", f"--style={style}"]
     code, stdout, err = command("preview", *flags, f"--out={out}")
     assert (code, stdout, err) == (0, f"{out}: 6 images of synthetic, test\n", "")
-    examples = synthetic.examples("test", 6, difficulty=0.25)
+    examples = synthetic.examples("test", 6, style=style, difficulty=0.25)
     wanted = sheet.draw(examples.images, [number or "no number" for number in examples.numbers], columns=3)
     np.testing.assert_array_equal(np.asarray(Image.open(out)), np.asarray(wanted))
     assert os.listdir(tmp_path) == ["sheet.png"]

@@ -30,8 +30,8 @@ def test_every_field_has_a_flag_and_its_default():
 def test_every_flag_reaches_its_field():
     other = config.Config(
         bottom="mlp", objective="linear", absent="mask", label_smoothing=0.25, dropout=0.5, dataset="folder", data_dir="a b",
-        difficulty=1.0, augment=0.5, pool=6, reuse=3, batch_size=7, precision="bf16", learning_rate=0.02, schedule="linear",
-        steps=11, seed=13, init_from="c", log_every=2, save_every=5, workers=1, threads=4,
+        style="written", difficulty=1.0, augment=0.5, pool=6, reuse=3, batch_size=7, precision="bf16", learning_rate=0.02,
+        schedule="linear", steps=11, seed=13, init_from="c", log_every=2, save_every=5, workers=1, views=4, threads=4,
     )  # fmt: skip
     assert all(getattr(other, field.name) != field.default for field in dataclasses.fields(config.Config))
     arguments = [f"--{name}={value}" for name, value in dataclasses.asdict(other).items()]
@@ -52,7 +52,7 @@ def test_flags_text_makes_the_same_record_again(tmp_path):
         "steps=0", "steps=-1", "steps=1.5", "batch_size=0", "log_every=0", "save_every=0", "pool=0", "reuse=0", "seed=-1",
         "seed=2147483648", "workers=-1", "threads=-1", "learning_rate=0", "learning_rate=-1", "learning_rate=nan", "learning_rate=inf",
         "label_smoothing=1", "label_smoothing=-0.1", "label_smoothing=nan", "dropout=1", "dropout=nan", "difficulty=1.5", "augment=1.1",
-        "augment=nan", "augment=0.5", "bottom=big", "precision=int8",
+        "augment=nan", "augment=0.5", "bottom=big", "precision=int8", "views=0", "views=3", "views=",
         "objective=mean", "dataset=mnist", "schedule=step", "pool=12", "dataset=svhn", "data_dir=somewhere", "stpes=3",
     ],
 )  # fmt: skip

@@ -145,3 +145,10 @@ def test_blocks_are_the_train_stream_cut_in_pieces(one_by_one):
     assert multiprocessing.active_children(), "workers draw ahead"
     stream.close()
     assert not multiprocessing.active_children(), "closing ends the workers"
+
+
+def test_another_style_shows_amounts_written_by_hand():
+    written = synthetic.examples("validation", 3, style="written", difficulty=0.5)
+    assert_drawn(written.images, written.numbers, [synthetic.example(0, "validation", index, 0.5, "written") for index in range(3)])
+    houses = synthetic.examples("validation", 3, difficulty=0.5)
+    assert (written.images != houses.images).any(axis=(1, 2, 3)).all()
