@@ -64,6 +64,7 @@ def define_range(values, name, text, test, message):
 def define_drawing(values, style=config.Config.style):
     """Define --style, with its default, and --difficulty, which several commands have."""
     text = "what the synthetic images show: numbers on houses, or amounts written by hand"
+    text += "" if style else "; by default as the run says"
     flags.DEFINE_enum("style", style, list(config.CHOICES["style"]), text, flag_values=values)
     text = "how hard the synthetic images are to read, 0 (plain) to 1"
     define_range(values, "difficulty", text, *UP_TO_ONE)
