@@ -17,49 +17,70 @@ DIGITS = (
         "55 2 20 12 4 50 18 88 50 100 84 86 96 50 80 12 48 1",
         "70 6 35 2 6 40 14 84 48 100 88 78 94 34 66 4 30 16",
         "50 0 10 20 5 70 45 100 92 75 88 20 45 0 75 -8",
+        "60 8 18 10 4 55 30 99 80 90 96 40 66 2 30 14 60 24 108 10",
     ),
-    ("50 0 50 100", "50 0 50 100", "12 30 50 0 | 50 50 50 100", "20 40 52 0 | 50 50 48 100", "15 25 50 0 | 50 100 / 15 100 85 100"),
+    (
+        "50 0 50 100",
+        "50 0 50 100",
+        "24 30 50 0 | 50 50 50 100",
+        "34 26 56 0 | 48 100",
+        "2 58 52 0 | 48 50 46 100",
+        "6 76 56 0 | 50 100",
+        "20 25 50 0 | 50 100 / 15 100 85 100",
+    ),
     (
         "8 26 28 3 66 2 86 26 60 62 8 100 | 50 98 94 97",
         "10 22 40 0 84 14 74 46 40 76 12 98 8 82 30 78 60 98 96 90",
         "6 8 60 0 84 26 52 66 6 98 | 94 100",
+        "6 30 22 4 70 0 86 30 50 70 14 96 4 84 26 74 70 99 108 88",
     ),
     (
         "12 12 48 0 82 18 66 42 36 47 | 70 52 90 75 56 100 8 88",
         "8 4 50 0 88 2 | 44 40 | 80 52 88 80 50 100 6 90",
         "14 10 56 0 80 22 40 46 84 62 82 92 40 101 6 88",
+        "10 4 80 4 | 32 42 | 90 58 72 99 0 94",
     ),
     (
         "30 0 8 58 | 50 57 94 55 / 70 22 66 100",
         "36 0 10 60 | 94 58 / 72 10 72 100",
         "74 100 74 50 72 0 | 4 66 | 96 64",
         "20 0 16 48 | 50 52 78 48 / 82 0 78 50 72 100",
+        "20 2 6 60 | 86 58 / 64 30 60 104",
+        "26 0 4 44 | 60 56 96 50 / 84 -8 74 108",
     ),
     (
         "20 2 14 42 | 50 36 86 56 78 88 40 100 6 88 / 20 2 50 3 88 0",
         "88 2 24 3 | 16 42 | 54 38 88 62 74 94 36 101 6 88",
         "92 2 42 4 20 26 56 46 88 70 52 100 8 92",
+        "12 8 16 46 | 60 38 86 64 58 98 4 92 / 14 6 108 -6",
+        "40 4 16 46 | 72 46 70 96 8 98",
     ),
     (
         "76 2 36 24 8 66 24 96 60 100 88 78 64 54 28 60 10 78",
         "50 0 22 40 10 74 30 100 70 96 84 72 58 58 14 74",
         "90 10 60 0 16 40 12 84 50 100 88 80 70 52 20 62",
+        "98 4 50 2 10 40 8 80 50 102 90 84 60 52 14 70 6 82",
     ),
     (
         "8 5 50 4 92 2 | 56 46 36 100",
         "10 4 90 2 | 60 44 40 100 / 24 50 78 46",
         "6 18 10 2 50 5 92 0 | 60 40 44 100 / 26 54 76 48",
         "4 8 94 0 | 30 100",
+        "4 14 14 2 94 4 | 30 102 / 10 56 92 46",
+        "10 30 6 4 40 12 96 0 | 52 50 26 106 / 10 58 96 46",
     ),
     (
         "76 12 42 0 16 20 46 45 86 72 60 100 20 94 14 70 50 47 80 24 70 6",
         "50 46 16 26 46 0 82 22 50 46 12 74 48 100 86 74 50 46",
         "84 8 40 2 18 24 78 68 56 100 16 82 40 54 86 10",
+        "90 4 40 4 14 24 50 46 88 74 50 102 12 78 50 46 84 22 92 -4",
     ),
     (
         "82 16 50 0 14 20 24 46 56 46 82 16 | 78 55 66 100",
         "84 14 46 0 12 24 34 50 74 38 84 12 | 82 70 56 100 18 94",
         "86 8 40 2 10 28 40 48 86 8 | 72 60 50 100",
+        "72 4 20 6 14 42 60 44 80 4 | 84 60 60 108 10 96",
+        "88 40 40 54 6 28 40 -2 84 16 80 60 48 102",
     ),
 )
 MARKS = {".": "40 96 44 100 40 101", ",": "46 92 48 100 36 116", "-": "0 52 50 50 100 50", "=": "0 42 100 40 / 0 62 100 60"}
@@ -124,12 +145,12 @@ def write(text, stream, difficulty):
     Returns:
       list of float [points, 2], strokes: x to the right and y down, a digit about one high, the line of writing at y = 1.
     """
-    slant, narrow = stream.normal(0.18, 0.22), np.exp(stream.normal(-0.5, 0.22))  # of this hand
-    unsteady, uneven = stream.uniform(0.01, 0.035 + 0.03 * difficulty), stream.uniform(0.02, 0.05 + 0.07 * difficulty)
-    gap, rise = stream.uniform(-0.04, 0.4), stream.normal(0.0, 0.03)
+    slant, narrow = stream.normal(0.18, 0.22), np.exp(stream.normal(-0.42, 0.25))  # of this hand
+    unsteady, uneven = stream.uniform(0.012, 0.04 + 0.035 * difficulty), stream.uniform(0.02, 0.05 + 0.07 * difficulty)
+    gap, rise = stream.uniform(-0.04, 0.5), stream.normal(0.0, 0.04)
     variants = [stream.integers(len(of_digit)) for of_digit in DIGITS]
     mark = stream.choice(["", ".", ","], p=[0.4, 0.45, 0.15])
-    nought = np.exp(stream.normal(-0.2, 0.2))  # many write the zeros of a round number small
+    nought = np.exp(stream.normal(-0.26, 0.24))  # many write the zeros of a round number small
     line = [character + (mark if mark and place in (3, 6) else "") for place, character in enumerate(reversed(text))]
     line = "".join(reversed(line)) + (AFTER[stream.integers(len(AFTER))] if text else "")
     strokes, x = [], 0.0
@@ -141,13 +162,15 @@ def write(text, stream, difficulty):
         else:
             chains = _parsed(MARKS[character])
         tall = np.exp(stream.normal(0.0, uneven)) * (nought if character == "0" else 1.0)
-        wide = narrow * tall * np.exp(stream.normal(0.0, uneven)) * (0.35 if character in "1.," else 1.0)
+        wide = narrow * tall * np.exp(stream.normal(0.0, uneven))
         turn = drawing.turn_and_slant(stream.normal(0.0, uneven), -slant + stream.normal(0.0, 0.5 * uneven))
         drop = stream.normal(0.0, uneven) + rise * x
-        for chain in chains:
-            at = np.concatenate([curve(piece) for piece in _moved(chain, stream, unsteady)]) * [wide, tall] - [wide / 2, tall]
-            strokes.append(at @ turn.T + [x + wide / 2, 1.0 + drop])
-        x += wide + gap * np.exp(stream.normal(0.0, 0.3)) * (0.5 if character in ".," else 1.0)
+        smooth = [np.concatenate([curve(piece) for piece in _moved(chain, stream, unsteady)]) for chain in chains]
+        # Set by its ink, as a hand does it: a 1 takes no more room than it needs.
+        left, right = min(at[:, 0].min() for at in smooth), max(at[:, 0].max() for at in smooth)
+        middle = np.array([(left + right) / 2, 1.0])
+        strokes += [((at - middle) * [wide, tall]) @ turn.T + [x + wide * (right - left) / 2, 1.0 + drop] for at in smooth]
+        x += wide * (right - left) + gap * np.exp(stream.normal(0.0, 0.3)) * (0.5 if character in ".," else 1.0)
     return strokes
 
 
@@ -155,7 +178,7 @@ def paper(size, stream, difficulty):
     """Paint paper: a tone, lines to write on, the fine pattern of a cheque; float32 [height, width, 3], 0..1."""
     width, height = size
     tone = stream.uniform(0.4, 0.97)
-    tint = drawing.colour(stream, tone, 1.0) if stream.random() < 0.3 else np.full(3, tone, np.float32)
+    tint = drawing.colour(stream, tone, 1.0) if stream.random() < 0.2 else np.full(3, tone, np.float32)
     picture = np.broadcast_to(tint, (height, width, 3)) + drawing.smooth_noise(size, (5, 3), stream) * stream.uniform(0.0, 0.03)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     for _ in range(stream.poisson(1.4 * difficulty)):  # families of fine lines, straight or in waves
