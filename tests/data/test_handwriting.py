@@ -46,8 +46,8 @@ def test_any_number_can_be_written_as_hard_as_any(text, difficulty):
 
 def test_digits_stand_one_after_the_other_on_a_line():
     for seed in range(20):
-        strokes = handwriting.write("88888", stream(seed), 1.0)  # each is one stroke; a mark may close the amount
-        assert (np.diff([stroke[:, 0].mean() for stroke in strokes[:5]]) > 0).all()
+        strokes = handwriting.write("888", stream(seed), 1.0)  # each is one stroke; a mark may close the amount
+        assert (np.diff([stroke[:, 0].mean() for stroke in strokes[:3]]) > 0).all()
         low, high = span(strokes)
         assert -1.0 < low[1] and high[1] < 2.0
 
