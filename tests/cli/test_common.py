@@ -23,7 +23,7 @@ def test_fields_take_type_and_default_from_the_record():
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1.1"])
 def test_a_range_keeps_out_what_lies_beyond_it_and_nan(value):
     values = flags.FlagValues()
-    common.define_difficulty(values)
+    common.define_drawing(values)
     with pytest.raises(UsageError, match="difficulty"):
         common.parse(values, ["train", f"--difficulty={value}"])
 
@@ -31,7 +31,7 @@ def test_a_range_keeps_out_what_lies_beyond_it_and_nan(value):
 @pytest.mark.parametrize("value", ["0", "1", "0.25"])
 def test_a_range_lets_its_ends_in(value):
     values = flags.FlagValues()
-    common.define_difficulty(values)
+    common.define_drawing(values)
     common.parse(values, ["train", f"--difficulty={value}"])
     assert values.difficulty == float(value)
 

@@ -467,6 +467,6 @@ def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
         return blocks
 
     monkeypatch.setattr(synthetic, "blocks", fake)
-    record = config.Config(pool=12, reuse=3, batch_size=5, seed=6, difficulty=0.75, workers=2)
+    record = config.Config(pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2)
     assert_same(take(pipeline.batches(record), 2, 5), take(pipeline.from_stream(Blocks(), 12, 3, 5, 6), 2, 5))
-    assert asked == [((6,), {"difficulty": 0.75, "workers": 2})]
+    assert asked == [((6,), {"style": "written", "difficulty": 0.75, "workers": 2})]
