@@ -33,7 +33,8 @@ def read(
     log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
     for start in range(0, len(images), batch):
         seen = views(images[start : start + batch], count, config.CROP)
-        rows = average([predict(crops) for crops in seen])
+        together = {name: np.split(rows, len(seen)) for name, rows in predict(np.concatenate(seen)).items()}
+        rows = average([{name: parts[view] for name, parts in together.items()} for view in range(len(seen))])
         for name, out in log_probs.items():
             out[start : start + batch] = rows[name]
         if progress:

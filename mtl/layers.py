@@ -47,8 +47,7 @@ def dense(x, scope, units, *, seed, gain=2.0):
     Args:
       x: float32 [batch, inputs], inputs static.
       scope: str, the variable scope; holds w [inputs, units] and b [units].
-      units: int.
-      seed: int, the seed of the run.
+      units, seed: int; the seed is that of the run.
       gain: float, w starts with variance gain / inputs: 2 before a rectifier (He et al. 2015, arXiv:1502.01852, eq. 10),
         1 before a softmax.
 
@@ -69,9 +68,8 @@ def conv(x, scope, filters, *, size, seed, stride=1):
     Args:
       x: float32 [batch, height, width, channels], channels static.
       scope: str, the variable scope; holds w [size, size, channels, filters] and b [filters].
-      filters: int.
+      filters, seed: int; the seed is that of the run.
       size: int, height and width of a kernel in pixels.
-      seed: int, the seed of the run.
       stride: int, or (down, across), pixels between kernels.
 
     Returns:

@@ -24,9 +24,16 @@ class Model(NamedTuple):
     log_probs: Dict[str, Any]  # task name -> float32 [batch, classes], the log of the softmax
 
 
-def session_config(threads):
-    """Return a tf.ConfigProto: `threads` within an operation (0: one a core), one operation at a time, the faster on few cores."""
-    return tf.ConfigProto(intra_op_parallelism_threads=threads or os.cpu_count() or 1, inter_op_parallelism_threads=1)
+def towers_of(threads, batch_size):
+    """Return into how many towers a batch is cut, int: one for each of `threads` (0: one a core), while each has 8 images to work on."""
+    return max(1, min(threads or os.cpu_count() or 1, batch_size // 8))
+
+
+def session_config(threads, batch_size):
+    """Return a tf.ConfigProto: as many operations at a time as there are towers, which share `threads` (0: one a core) among them."""
+    os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")  # else oneDNN compiles gradients of convolutions anew at every step
+    threads, towers = threads or os.cpu_count() or 1, towers_of(threads, batch_size)
+    return tf.ConfigProto(intra_op_parallelism_threads=threads // towers, inter_op_parallelism_threads=towers)
 
 
 def to_float(images):
@@ -34,7 +41,9 @@ def to_float(images):
     return tf.cast(images, tf.float32) / 255.0
 
 
-def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32", absent="x"):
+def build(
+    images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32", absent="x", towers=1
+):
     """Build the shared bottom and one top per task into the current graph.
 
     Args:
@@ -45,6 +54,7 @@ def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout
       dropout: float in [0, 1), the share of hidden values set to 0 in training.
       seed: int; with the scope names it decides all initial weights and masks.
       step: int64 scalar tensor, the training step that keys the dropout masks; None where there is no dropout.
+      towers: int, into how many parts the batch is cut for the bottom, each for a core of its own; at most the number of images.
       absent: "x" or "mask", whether the X of the digits is a class, or has a probability of 0 and learns nothing.
       precision: "fp32" or "bf16", what the shared bottom computes in; variables, features and outputs are float32 in any case.
 
@@ -66,7 +76,8 @@ def build(images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout
     with tf.variable_scope("shared"):
         # A layer computes in the type of what it is given. Softmax and losses need float32: the clip's 1e-37 has no like in half of it.
         x = tf.cast(centred, tf.bfloat16 if precision == "bf16" else tf.float32)
-        features = tf.cast(bottoms.BOTTOMS[bottom](x, dropout=dropout if training else 0.0, seed=seed, step=step), tf.float32)
+        x = bottoms.BOTTOMS[bottom](x, dropout=dropout if training else 0.0, seed=seed, step=step, towers=towers)
+        features = tf.cast(x, tf.float32)
     logits = {task.name: layers.dense(features, task.name, task.classes, seed=seed, gain=1.0) for task in tasks}
     for task in tasks:
         if masked(task, absent):  # added to a logit, -1e9 leaves exactly 0 of its probability and gradient, and no infinity to make NaN of

@@ -33,7 +33,8 @@ def build(config, *, tasks=NUMBER_TASKS):
     classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
     step = tf.get_variable("global_step", [], tf.int64, initializer=tf.zeros_initializer(), trainable=False, use_resource=True)
     settings = {"dropout": config.dropout, "seed": config.seed, "step": step, "precision": config.precision, "absent": config.absent}
-    net = model.build(model.to_float(images), tasks=tasks, bottom=config.bottom, training=True, **settings)
+    towers = model.towers_of(config.threads, config.batch_size)
+    net = model.build(model.to_float(images), tasks=tasks, bottom=config.bottom, training=True, towers=towers, **settings)
     kinds = {task.name: {"depth": task.classes, "masked": masked(task, config.absent)} for task in tasks}
     labels = {name: losses.smooth(classes[name], smoothing=config.label_smoothing, **kind) for name, kind in kinds.items()}
     # Watched beside the cost, because the cost hides what it clips: an infinite cross entropy shows there as 85.2 with gradient 0.
@@ -92,7 +93,8 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
         say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
 
-    with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads)) as session:
+    threads = model.session_config(config.threads, config.batch_size)
+    with tf.Graph().as_default(), tf.Session(config=threads) as session:
         # -- build -------------------------------------------------------------------------------------------------------------------------
         graph = build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
@@ -119,7 +121,7 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
         record = {
             "tasks": NUMBER_TASKS,
             "image": {"window": config_lib.WINDOW, "crop": config_lib.CROP, "channels": config_lib.CHANNELS},
-            "threads": {"intra_op": model.session_config(config.threads).intra_op_parallelism_threads, "inter_op": 1},
+            "threads": {"intra_op": threads.intra_op_parallelism_threads, "inter_op": threads.inter_op_parallelism_threads},
             "config": dataclasses.asdict(config),
         }
         checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)

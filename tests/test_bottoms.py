@@ -111,7 +111,7 @@ def test_the_layers_of_the_paper_in_their_order():
         scopes = list(dict.fromkeys(op.name.split("/")[0] for op in graph.get_operations() if re.match(r"[a-z]+\d+/", op.name)))
         pools = [op.outputs[0].shape.as_list()[1:3] for op in graph.get_operations() if op.type == "MaxPool"]
     convolutional = [f"{kind}{number}" for number in range(1, 9) for kind in ("conv", "pool", "norm", "dropout")]
-    convolutional.insert(1, "maxout1")
+    convolutional.insert(2, "maxout1")
     assert scopes == [*convolutional, "local1", "dropout9", "dense1", "dropout10", "dense2", "dropout11"]
     assert pools == [[size, size] for size in (27, 27, 14, 14, 7, 7, 4, 4)]
 

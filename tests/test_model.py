@@ -251,10 +251,51 @@ def test_to_float():
     np.testing.assert_allclose(out, np.arange(256) / 255.0, rtol=1e-7)
 
 
-def test_session_config_has_one_thread_a_core_unless_told():
-    assert model.session_config(3).intra_op_parallelism_threads == 3
-    assert model.session_config(0).intra_op_parallelism_threads >= 1
-    assert model.session_config(0).inter_op_parallelism_threads == 1
+@pytest.mark.parametrize(
+    "threads, batch_size, towers, within", [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)]
+)
+def test_towers_share_the_threads_while_each_has_eight_images(threads, batch_size, towers, within):
+    assert model.towers_of(threads, batch_size) == towers
+    config = model.session_config(threads, batch_size)
+    assert (config.inter_op_parallelism_threads, config.intra_op_parallelism_threads) == (towers, within)
+
+
+def test_there_is_a_thread_for_each_core_unless_told(monkeypatch):
+    monkeypatch.setattr(model.os, "cpu_count", lambda: 6)
+    assert model.towers_of(0, 48) == 6 == model.session_config(0, 48).inter_op_parallelism_threads
+    assert model.session_config(0, 16).intra_op_parallelism_threads == 3  # two towers
+
+
+@pytest.mark.parametrize("bottom", ["mlp", "small", "base"])
+def test_towers_compute_what_one_computes_with_the_same_variables(bottom):
+    images = np.random.default_rng(6).integers(0, 256, [7, 21, 13, 3]).astype(np.float32) / 255.0
+    found = []
+    for towers in (1, 3):  # of 2, 2 and 3 images
+        with tf.Graph().as_default(), tf.Session() as session:
+            net = model.build(tf.constant(images), bottom=bottom, training=True, seed=5, towers=towers)
+            weights = tf.trainable_variables()
+            cost = tf.add_n([tf.reduce_sum(rows * rows) for rows in net.logits.values()])
+            session.run(tf.global_variables_initializer())
+            values = session.run([net.logits, dict(zip([w.op.name for w in weights], tf.gradients(cost, weights)))])
+            found.append((*values, [w.op.name for w in weights]))
+    assert found[0][2] == found[1][2]
+    for one, other in zip(found[0][:2], found[1][:2]):
+        for name, value in one.items():
+            np.testing.assert_allclose(other[name], value, rtol=1e-3, atol=1e-5 * np.abs(value).max(), err_msg=name)
+
+
+def test_towers_drop_out_different_values():
+    image = np.random.default_rng(6).random([1, 54, 54, 3]).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        with tf.variable_scope("shared"):
+            features = bottoms.in_towers(
+                lambda x, seed: layers.dropout(layers.flatten(x), "drop", 0.5, seed=seed, step=tf.constant(4, tf.int64)),
+                tf.constant(np.repeat(image, 4, axis=0)), 2, seed=3,
+            )
+        rows = session.run(features)
+    assert rows.shape == (4, 54 * 54 * 3)
+    assert not np.array_equal(rows[0] == 0.0, rows[2] == 0.0)
+    assert 0.4 < (rows == 0.0).mean() < 0.6
 
 
 # -- the mask --------------------------------------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def test_the_checks_leave_the_rest_alone():
 
 
 def test_the_core_has_at_most_1000_lines():
-    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in core().values()}
+    lines = {name: len((ROOT / "mtl" / f"{name}.py").read_text(encoding="utf-8").splitlines()) for name in CORE}
     assert sum(lines.values()) <= CORE_LINES, f"{sum(lines.values())} lines: {lines}"
 
 

@@ -67,7 +67,7 @@ def main(values, arguments):
     if os.path.exists(model_dir) and not os.path.isdir(model_dir):
         raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, inference, progress, train
+    from mtl import checkpoint, evaluate, inference, model, progress, train
     from mtl.data import pipeline
     from mtl.tasks import NUMBER_TASKS
 
@@ -82,7 +82,9 @@ def main(values, arguments):
     watch = progress.Progress(record, common.say)
 
     def evaluator(session):
-        network = inference.build(tasks=NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent).bind(session)
+        towers = model.towers_of(record.threads, record.batch_size)  # each ready to read a part of what there is
+        like = {"bottom": record.bottom, "objective": record.objective, "absent": record.absent}
+        network = inference.build(tasks=NUMBER_TASKS, parts=towers, **like).bind(session)
 
         def measure():
             with watch.paused():

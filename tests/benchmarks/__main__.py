@@ -1,48 +1,81 @@
-"""Run the benchmarks and print Markdown.
+"""Run the benchmarks, print Markdown and write every value as CSV.
 
-    python -m tests.benchmarks [--only=step|input] [--rounds=N] [--steps=N]
+    python -m tests.benchmarks [--csv=FILE]
+    python -m tests.benchmarks --only=step --bottom=small --precision=bf16
     python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base --precision=bf16 --batch_size=64 --augment=0.5]
 """
 
 import argparse
-import importlib.metadata
+import contextlib
 import os
 import platform
 
 from mtl import config
+from tests.benchmarks import tables
 
-FIELDS = ("bottom", "precision", "batch_size", "augment", "workers")
+FIELDS = ("batch_size", "augment", "workers")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Print ratios of speeds, each measured in one run.")
-    text = "step: mtl against Keras; input: the synthetic stream against memory; records: those of --data_dir against memory"
-    parser.add_argument("--only", choices=["step", "input", "records"], help=text)
-    parser.add_argument("--rounds", type=int, help="turns of each side (7 for step, 5 for input)")
-    parser.add_argument("--steps", type=int, help="training steps of a turn (60 for step, two rounds of the pool for input)")
+    parts = {"step": _step, "reading": _reading, "input": _input, "records": _records}
+    text = "step: mtl against its peers; input: the synthetic stream against memory; records: those of --data_dir against memory"
+    parser.add_argument("--only", choices=parts, help=text)
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
+    parser.add_argument("--csv", help="the file to write every value to")
     parser.add_argument("--data_dir", help="of the records")
+    parser.add_argument("--bottom", choices=config.BOTTOMS[1:], help="this network alone")
+    parser.add_argument("--precision", choices=config.PRECISIONS, help="this precision alone")
+    parser.add_argument("--quick", action="store_true", help="without the peers that compile")
     for name in FIELDS:
         default = getattr(config.Config, name)
         parser.add_argument(f"--{name}", type=type(default), default=default, help="of the run, with --only=records")
     arguments = parser.parse_args()
     if arguments.only == "records" and not arguments.data_dir:
         parser.error("--only=records needs --data_dir, what mtl convert wrote")
-    given = {name: value for name in ("rounds", "steps") if (value := getattr(arguments, name))}
-    print(f"Python {platform.python_version()}, TensorFlow {importlib.metadata.version('tensorflow')}, {os.cpu_count()} cores, "
-          f"{platform.platform()}; load before the start: {os.getloadavg()[0]:.1f}\n")
-    if arguments.only in (None, "step"):
-        try:
-            from tests.benchmarks import keras_step  # here, so that the other benchmark does without Keras
-        except ModuleNotFoundError as error:
-            raise SystemExit(f"benchmarks: {error}; pip install '.[bench]', or --only=input") from None
-        keras_step.run(**given)
-    if arguments.only != "step":
-        from tests.benchmarks import input_rate
+    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    print(f"{machine}; load before the start: {os.getloadavg()[0]:.1f}\n", flush=True)
+    with open(arguments.csv, "w") if arguments.csv else contextlib.nullcontext() as file:
+        if file:
+            tables.write_to(file)
+        for name, run in parts.items():
+            if name == arguments.only or (not arguments.only and name != "records"):
+                run(arguments)
 
-        if arguments.only == "records":
-            fields = {name: getattr(arguments, name) for name in FIELDS}
-            given["config"] = config.Config(dataset="records", data_dir=arguments.data_dir, **fields)
-        input_rate.run(**given)
+
+def _processor():
+    with open("/proc/cpuinfo") as lines:
+        return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _step(arguments):
+    from tests.benchmarks import step
+
+    chosen = {"bottoms": (arguments.bottom,)} if arguments.bottom else {}
+    if arguments.precision:
+        chosen["precisions"] = (arguments.precision,)
+    step.run(arguments.rounds, quick=arguments.quick, **chosen)
+
+
+def _reading(arguments):
+    from tests.benchmarks import reading
+
+    chosen = {"bottoms": (arguments.bottom,)} if arguments.bottom else {}
+    reading.run(arguments.rounds, quick=arguments.quick, **chosen)
+
+
+def _input(arguments):
+    from tests.benchmarks import input_rate
+
+    input_rate.run(arguments.rounds)
+
+
+def _records(arguments):
+    from tests.benchmarks import input_rate
+
+    fields = {name: getattr(arguments, name) for name in FIELDS}
+    fields |= {name: value for name in ("bottom", "precision") if (value := getattr(arguments, name))}
+    input_rate.run(arguments.rounds, config=config.Config(dataset="records", data_dir=arguments.data_dir, **fields))
 
 
 if __name__ == "__main__":

@@ -3,31 +3,30 @@
 import functools
 import os
 
+import numpy as np
+
 from mtl import config as config_lib
 from mtl.data import augment, datasets, pipeline, synthetic
-from tests.benchmarks import mtl_trainer, turns as turns_lib
+from tests.benchmarks import mtl_trainer, tables, turns
 
 
-def stream_work(connection, config, turns, steps):
-    """Train on what a run of this config would train on; arguments as mtl_trainer.take_turns."""
-    with mtl_trainer.training(config) as (_, _, step):
-        # At rest the stream holds images made ahead. Untimed steps before each turn use them up, so that the steady state is timed.
-        mtl_trainer.take_turns(connection, step, pipeline.batches(config), turns=turns, steps=steps, lead_in=steps)
+def streamed(config, steps):
+    """Open the side that trains on what a run of this config would train on."""
+    # At rest the stream holds images made ahead. Untimed steps before each turn use them up, so that the steady state is timed.
+    return mtl_trainer.fed(config, pipeline.batches(config), lead_in=steps)
 
 
-def arrays_work(connection, config, turns, steps):
-    """Train on as many images as the stream holds at a time, or the records hold, made before the clock starts; arguments as above."""
+def in_memory(config):
+    """Open the side that trains on as many images as the stream holds at a time, or the records hold, made before the clock starts."""
     if config.dataset == "synthetic":
         examples = synthetic.examples("train", config.pool, difficulty=config.difficulty, seed=config.seed, workers=config.workers)
     else:
         examples = datasets.load(config.dataset, config.data_dir, "train")
     crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else pipeline.random_crops
-    source = pipeline.from_arrays(examples, config.batch_size, config.seed, crops)
-    with mtl_trainer.training(config) as (_, _, step):
-        mtl_trainer.take_turns(connection, step, source, turns=turns, steps=steps)
+    return mtl_trainer.fed(config, pipeline.from_arrays(examples, config.batch_size, config.seed, crops))
 
 
-def run(rounds=5, steps=None, config=None):
+def run(rounds=7, steps=None, config=None):
     """Time both in turns, print the table and the memory each takes.
 
     Args:
@@ -38,19 +37,18 @@ def run(rounds=5, steps=None, config=None):
     config = config or config_lib.Config()
     steps = steps or 2 * config.pool // config.batch_size
     name = "stream" if config.dataset == "synthetic" else config.dataset
-    print(f"## Input: {'the synthetic stream' if name == 'stream' else name} against arrays in memory\n")
+    print(f"### Input: {'the synthetic stream' if name == 'stream' else name} against arrays in memory\n")
     print(f"`{config.bottom}` in {config.precision}, {steps} steps of {config.batch_size} images a round, {rounds} rounds,")
     cores = config.workers or os.cpu_count()
     made = f"pool {config.pool}, each image used {config.reuse} times, drawn by {cores} processes"
     read = f"--augment={config.augment}, decoded by {cores} threads"
     print(f"in turns after one round of warm-up; {made if name == 'stream' else read}.\n")
-    with (
-        turns_lib.Player(name, stream_work, config, rounds + 1, steps) as stream,
-        turns_lib.Player("arrays", arrays_work, config, rounds + 1, steps) as arrays,
-    ):
-        turns_lib.table([stream, arrays], turns_lib.alternate([stream, arrays], rounds), steps * config.batch_size)
+    with turns.Player(name, streamed, config, steps) as stream, turns.Player("arrays", in_memory, config) as arrays:
+        seconds = turns.alternate([stream, arrays], rounds, "turn", steps)
+        peaks = {}
         for player in (stream, arrays):
             own, others = player.peak_memory()
-            shown = " + ".join(f"{peak:.0f}" for peak in [own, *others])
-            print(f"Peak resident memory of {player.name}, its processes included: {shown} = {own + sum(others):.0f} MB at most.")
-    print()
+            peaks[player.name] = " + ".join(f"{peak:.0f}" for peak in [own, *others])
+    tables.rates("input", f"{name} {config.bottom} {config.precision}", seconds, steps * config.batch_size, ("peak memory, MB", peaks))
+    kept = np.median(np.array(seconds["arrays"]) / np.array(seconds[name]))
+    print(f"The {name} keeps {kept:.1%} of the rate of arrays (median of rounds).\n", flush=True)

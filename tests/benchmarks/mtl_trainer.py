@@ -1,12 +1,13 @@
-"""The side of mtl: a training session as train.run opens it, told when to work."""
+"""The side of mtl: a training session as train.run opens it, and a network as `mtl predict` opens it, told when to work."""
 
 import contextlib
+import tempfile
 import time
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import inference, model, tasks, train
+from mtl import evaluate, inference, model, predict, tasks, train
 from mtl.data import pipeline
 
 
@@ -21,7 +22,7 @@ def training(config):
       tf.Session, inference.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
       for infinite cross entropies included.
     """
-    with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads)) as session:
+    with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads, config.batch_size)) as session:
         graph = train.build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             reading = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
@@ -42,27 +43,94 @@ def training(config):
         yield session, reading, step
 
 
-def take_turns(connection, step, source, *, turns, steps, lead_in=0):
-    """Train `steps` steps whenever a message comes, and answer by their seconds.
+class Side:
+    """What the other sides do, too: see each method."""
 
-    Args:
-      connection: multiprocessing Connection.
-      step: function (images, labels), as `training` gives it.
-      source: as mtl/data/pipeline.py makes it.
-      turns: int.
-      steps: int, timed.
-      lead_in: int, steps before them that are not.
-    """
-    batches = pipeline.prefetch(source(0))
-    try:
-        for _ in range(turns):
-            connection.recv()
-            for _ in range(lead_in):
-                step(*next(batches))
-            since = time.perf_counter()
-            for _ in range(steps):
-                step(*next(batches))
-            connection.send(time.perf_counter() - since)
-        connection.poll(None)  # stay until the other end is closed, so that the memory of all processes can be read
-    finally:
-        batches.close()
+    def __init__(self, config, session, reading, step):
+        self.config, self.session, self.reading, self._step = config, session, reading, step
+        self.variables = {variable.op.name: variable for variable in session.graph.get_collection("trainable_variables")}
+        self._batches = self._network = None
+
+    def weights(self):
+        """Return the weights as they are now, dict name -> array."""
+        return self.session.run(self.variables)
+
+    def logits(self, images):
+        """Return what the network says of images, uint8 [n, CROP, CROP, CHANNELS]: dict task name -> float32 [n, classes]."""
+        # The logits are what the log softmax of the evaluation graph reads; it shares the variables.
+        tensors = {name: tensor.op.inputs[0] for name, tensor in self.reading.log_probs.items()}
+        return self.session.run(tensors, {self.reading.images: images})
+
+    def step(self, images, labels):
+        """Train a step on images and labels, dict task name -> int32 [n]; returns the cost before it."""
+        return float(self._step(images, labels))
+
+    def epoch(self, examples):
+        """Train once on all of Examples, a whole number of batches, as the side's users would; returns the seconds."""
+        if self._batches is None:
+            self._batches = pipeline.prefetch(pipeline.from_arrays(examples, self.config.batch_size, self.config.seed)(0))
+        return self._timed(len(examples.numbers) // self.config.batch_size)
+
+    def _timed(self, steps):
+        since = time.perf_counter()
+        for _ in range(steps):
+            self._step(*next(self._batches))
+        return time.perf_counter() - since
+
+    def read(self, images):
+        """Return the seconds it takes to read images."""
+        network = self.network()
+        since = time.perf_counter()
+        evaluate.read(network.log_probs, images)
+        return time.perf_counter() - since
+
+    def one(self, image, times):
+        """Return the seconds it takes to read one image, uint8 [1, CROP, CROP, CHANNELS], and that so many times, one after the other."""
+        network = self.network()
+        since = time.perf_counter()
+        for _ in range(times):
+            network.log_probs(image)
+        return time.perf_counter() - since
+
+    def network(self):
+        """Open, once, the weights of now as `mtl predict` would open a run directory."""
+        if self._network is None:
+            values = self.weights()
+            with tempfile.TemporaryDirectory() as folder:
+                with tf.Graph().as_default(), tf.Session() as session:  # the graph that trains is finalized and takes no saver
+                    saver = tf.train.Saver({name: tf.Variable(value) for name, value in values.items()})
+                    session.run(tf.global_variables_initializer())
+                    self._network = predict.Network(self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0))
+        return self._network
+
+
+class FromSource(Side):
+    """A side that trains on what a source of mtl.data gives."""
+
+    def __init__(self, *arguments, source, lead_in):
+        super().__init__(*arguments)
+        self._batches, self._lead_in = pipeline.prefetch(source(0)), lead_in
+
+    def turn(self, steps):
+        """Train so many steps after the untimed ones of the lead-in; returns their seconds."""
+        for _ in range(self._lead_in):
+            self._step(*next(self._batches))
+        return self._timed(steps)
+
+
+@contextlib.contextmanager
+def opened(config):
+    """Open a Side."""
+    with training(config) as parts:
+        yield Side(config, *parts)
+
+
+@contextlib.contextmanager
+def fed(config, source, lead_in=0):
+    """Open a FromSource; `source` as mtl/data/pipeline.py makes it, and the steps before each turn that are not timed."""
+    with training(config) as parts:
+        side = FromSource(config, *parts, source=source, lead_in=lead_in)
+        try:
+            yield side
+        finally:
+            side._batches.close()

@@ -1,4 +1,4 @@
-"""Processes that take turns at the same machine, and the table of how fast each was. Linux alone: it reads /proc.
+"""Processes that take turns at the same machine. Linux alone: it reads /proc.
 
 Each side has a process of its own, because the first session of a process fixes TensorFlow's thread pools for all that come after. One
 works while the others wait for a message: what a loud neighbour or a hot processor costs falls on all of them alike.
@@ -9,27 +9,32 @@ import os
 import pathlib
 import time
 
-import numpy as np
-
 TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100  # of the processor times in /proc, a second
 
 
 class Player:
-    """A process that works when it is told to: it answers each message by the seconds of one turn, after whatever it sends on its own."""
+    """A process with an object in it, whose methods are called from here and run there."""
 
-    def __init__(self, name, work, *arguments):
+    def __init__(self, name, make, *arguments, environment=None):
         """Start it.
 
         Args:
-          name: str, the column of the table.
-          work: function (connection, *arguments), importable: the process's whole life.
+          name: str, of the side in tables.
+          make: function (*arguments) -> context manager of the object, importable.
           *arguments: whatever spawn can send.
+          environment: dict of environment variables that the process sees from its start, or None.
         """
         spawn = multiprocessing.get_context("spawn")
         self.name = name
         self.connection, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=work, args=(theirs, *arguments), name=name)
-        self.process.start()
+        self.process = spawn.Process(target=_serve, args=(theirs, make, *arguments), name=name)
+        before = dict(os.environ)
+        os.environ.update(environment or {})
+        try:
+            self.process.start()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
         theirs.close()  # so that a process that dies is an end of file here, not an eternal wait
 
     def __enter__(self):
@@ -40,35 +45,70 @@ class Player:
         self.process.join(60)
         self.process.terminate()
 
-    def receive(self):
+    def ask(self, method, *arguments):
+        """Call a method of the object there; returns what it returned."""
+        self.connection.send((method, arguments))
         try:
             return self.connection.recv()
         except EOFError:
             raise SystemExit(f"benchmarks: the process of {self.name} ended; its own message stands above") from None
 
-    def turn(self):
-        """Let it work once; returns the seconds."""
-        self.connection.send("go")
-        return self.receive()
-
     def processor_seconds(self):
         """Return the processor time used so far by the process and its living descendants."""
         return sum(sum(map(int, fields[11:13])) for _, fields in family(self.process.pid)) / TICK
-
-    def settle(self, patience=60.0):
-        """Wait until the process and its descendants rest: images drawn ahead belong to its own turn, not to the next player's."""
-        end, used = time.monotonic() + patience, self.processor_seconds()
-        while time.monotonic() < end:
-            time.sleep(0.3)
-            before, used = used, self.processor_seconds()
-            if used - before <= 0.02:
-                return
-        print(f"{self.name} still works after {patience:.0f} s: the next turn is slowed by it", flush=True)
 
     def peak_memory(self):
         """Return the peak resident MB of the process, and a list of those of its living descendants."""
         own, *others = [_peak(pid) for pid, _ in family(self.process.pid)]
         return own, others
+
+
+def _serve(connection, make, *arguments):
+    with make(*arguments) as side:
+        while True:
+            try:
+                method, given = connection.recv()
+            except EOFError:
+                return
+            connection.send(getattr(side, method)(*given))
+
+
+def settle(players, patience=60.0):
+    """Wait until the processes of all players rest: images drawn ahead belong to their own turn, not to the next player's."""
+    end, used = time.monotonic() + patience, sum(player.processor_seconds() for player in players)
+    while players and time.monotonic() < end:
+        time.sleep(0.3)
+        before, used = used, sum(player.processor_seconds() for player in players)
+        if used - before <= 0.02:
+            return
+    if players:
+        print(f"{', '.join(player.name for player in players)}: one still works after {patience:.0f} s and slows the next turn", flush=True)
+
+
+def alternate(players, rounds, method, *arguments):
+    """Let players take turns, in reversed order every other round, after one turn each of warm-up.
+
+    Args:
+      players: list of Player.
+      rounds: int.
+      method: str, of the object of each: one turn, which returns its own seconds.
+      *arguments: of the method.
+
+    Returns:
+      dict name -> list of seconds, one a round. What the resting players used of the processor is printed.
+    """
+    for player in players:
+        player.ask(method, *arguments)
+    seconds, resting = {player.name: [] for player in players}, 0.0
+    for number in range(rounds):
+        for player in players if number % 2 == 0 else reversed(players):
+            others = [other for other in players if other is not player]
+            settle(others)
+            before = sum(other.processor_seconds() for other in others)
+            seconds[player.name].append(player.ask(method, *arguments))
+            resting += sum(other.processor_seconds() for other in others) - before
+    print(f"Whoever rested used {resting / sum(map(sum, seconds.values())):.1%} of one core meanwhile.\n", flush=True)
+    return seconds
 
 
 def family(pid):
@@ -92,49 +132,3 @@ def _peak(pid):
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
-
-
-def alternate(players, rounds):
-    """Warm each player up by one turn, then let them take turns, in reversed order every other round.
-
-    Args:
-      players: list of Player.
-      rounds: int.
-
-    Returns:
-      dict name -> list of seconds, one a round. What the resting players used of the processor is printed.
-    """
-    for player in players:
-        player.turn()
-    seconds, resting = {player.name: [] for player in players}, 0.0
-    for number in range(rounds):
-        for player in players if number % 2 == 0 else reversed(players):
-            others = [other for other in players if other is not player]
-            for other in others:
-                other.settle()
-            before = sum(other.processor_seconds() for other in others)
-            seconds[player.name].append(player.turn())
-            resting += sum(other.processor_seconds() for other in others) - before
-    share = resting / sum(map(sum, seconds.values()))
-    print(f"Whoever rested used {share:.1%} of one core meanwhile.\n")
-    return seconds
-
-
-def table(players, seconds, images):
-    """Print the rates as a Markdown table, and the ratio of the first player to the second.
-
-    Args:
-      players: two Players.
-      seconds: dict name -> list of seconds, one a round.
-      images: int, images of one turn.
-    """
-    first, second = [images / np.array(seconds[player.name]) for player in players]
-    names = [player.name for player in players]
-    print(f"| round | {names[0]}, images/s | {names[1]}, images/s | {names[0]} / {names[1]} |")
-    print("|---|---:|---:|---:|")
-    for number, (one, other) in enumerate(zip(first, second), start=1):
-        print(f"| {number} | {one:.1f} | {other:.1f} | {one / other:.3f} |")
-    print(f"| median | {np.median(first):.1f} | {np.median(second):.1f} | {np.median(first / second):.3f} |")
-    low, high = np.percentile([first, second, first / second], [25, 75], axis=1)
-    print(f"| quartiles | {low[0]:.1f} .. {high[0]:.1f} | {low[1]:.1f} .. {high[1]:.1f} | {low[2]:.3f} .. {high[2]:.3f} |")
-    print(f"\nRatio of the medians: {np.median(first) / np.median(second):.3f}\n", flush=True)
