@@ -7,6 +7,7 @@
 
 import argparse
 import contextlib
+import importlib
 import os
 import platform
 
@@ -18,9 +19,9 @@ FIELDS = ("batch_size", "augment", "workers")
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Print ratios of speeds, each measured in one run.")
-    parts = {"step": _step, "reading": _reading, "input": _input, "records": _records}
-    text = "step: mtl against its peers; input: the synthetic stream against memory; records: those of --data_dir against memory"
-    parser.add_argument("--only", choices=parts, help=text)
+    parts = {"step": _step, "reading": _reading, "ceiling": _plain, "cold": _plain, "scaling": _plain, "input": _input}
+    alone = {"quality": _plain, "records": _records}  # they take long, or need data
+    parser.add_argument("--only", choices=[*parts, *alone], help="one of them; the first six are run without it")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
     parser.add_argument("--csv", help="the file to write every value to")
     parser.add_argument("--data_dir", help="of the records")
@@ -38,9 +39,9 @@ def main():
     with open(arguments.csv, "w") if arguments.csv else contextlib.nullcontext() as file:
         if file:
             tables.write_to(file)
-        for name, run in parts.items():
-            if name == arguments.only or (not arguments.only and name != "records"):
-                run(arguments)
+        for name, run in (parts | alone).items():
+            if name == arguments.only or (not arguments.only and name in parts):
+                run(name, arguments)
 
 
 def _processor():
@@ -48,7 +49,13 @@ def _processor():
         return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _step(arguments):
+def _plain(name, arguments):
+    module = importlib.import_module(f"tests.benchmarks.{name}")
+    given = {"rounds": arguments.rounds} if name in ("ceiling", "cold") else {}
+    module.run(**given)
+
+
+def _step(name, arguments):
     from tests.benchmarks import step
 
     chosen = {"bottoms": (arguments.bottom,)} if arguments.bottom else {}
@@ -57,20 +64,20 @@ def _step(arguments):
     step.run(arguments.rounds, quick=arguments.quick, **chosen)
 
 
-def _reading(arguments):
+def _reading(name, arguments):
     from tests.benchmarks import reading
 
     chosen = {"bottoms": (arguments.bottom,)} if arguments.bottom else {}
     reading.run(arguments.rounds, quick=arguments.quick, **chosen)
 
 
-def _input(arguments):
+def _input(name, arguments):
     from tests.benchmarks import input_rate
 
     input_rate.run(arguments.rounds)
 
 
-def _records(arguments):
+def _records(name, arguments):
     from tests.benchmarks import input_rate
 
     fields = {name: getattr(arguments, name) for name in FIELDS}

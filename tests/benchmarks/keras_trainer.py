@@ -103,8 +103,10 @@ class Side:
             if layer.weights:
                 name = layer.name if f"{layer.name}/w" in weights else f"shared/{layer.name}"
                 layer.set_weights([weights[f"{name}/w"], weights[f"{name}/b"]])
+        decay = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.steps)
+        rate = decay if config.schedule == "cosine" else config.learning_rate
         self.model.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate, epsilon=1e-8),  # that of tf.train.AdamOptimizer; Keras has 1e-7
+            optimizer=keras.optimizers.Adam(rate, epsilon=1e-8),  # that of tf.train.AdamOptimizer; Keras has 1e-7
             loss={task.name: term(task.classes, config.label_smoothing) for task in NUMBER_TASKS},
             jit_compile=jit_compile,
         )
@@ -119,6 +121,12 @@ class Side:
     def epoch(self, examples):
         labels = encode_all(examples.numbers)
         self.model.fit(examples.images, labels, batch_size=self.config.batch_size, epochs=1, verbose=0, callbacks=[self._epoch])
+        return self._epoch.seconds
+
+    def chunk(self, batches):
+        images = np.concatenate([images for images, _ in batches])
+        labels = {name: np.concatenate([labels[name] for _, labels in batches]) for name in batches[0][1]}
+        self.model.fit(images, labels, batch_size=len(batches[0][0]), shuffle=False, verbose=0, callbacks=[self._epoch])
         return self._epoch.seconds
 
     def read(self, images):

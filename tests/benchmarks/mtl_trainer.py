@@ -71,6 +71,13 @@ class Side:
             self._batches = pipeline.prefetch(pipeline.from_arrays(examples, self.config.batch_size, self.config.seed)(0))
         return self._timed(len(examples.numbers) // self.config.batch_size)
 
+    def chunk(self, batches):
+        """Train on a list of (images, labels), in this order; returns the seconds."""
+        since = time.perf_counter()
+        for images, labels in batches:
+            self._step(images, labels)
+        return time.perf_counter() - since
+
     def _timed(self, steps):
         since = time.perf_counter()
         for _ in range(steps):

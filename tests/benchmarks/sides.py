@@ -79,7 +79,7 @@ def started(config, examples, listed):
         print(f"| | logits | costs of {EARLY} steps | of {CHECKED} steps | cost of step {CHECKED} |\n|---|---:|---:|---:|---:|")
         print(f"| mtl | | | | {costs[-1]:.4f} |")
         for name, module, argument, environment in listed:
-            players.append(stack.enter_context(turns.Player(name, _Opener(module), config, weights, argument, environment=environment)))
+            players.append(stack.enter_context(turns.Player(name, Opener(module), config, weights, argument, environment=environment)))
             others, theirs = checked(players[-1])
             apart = max(np.abs(logits[task] - others[task]).max() for task in logits)
             off = np.abs(np.subtract(costs, theirs)) / np.maximum(1.0, np.abs(costs))
@@ -90,7 +90,7 @@ def started(config, examples, listed):
         yield players
 
 
-class _Opener:
+class Opener:
     """Finds the function `opened` in the process that needs it: Keras fixes its backend when it is imported, so it is not imported here."""
 
     def __init__(self, module):

@@ -1,6 +1,7 @@
 """The side of PyTorch: the same networks and the answer's cost, trained by a loop as its users would write it."""
 
 import contextlib
+import math
 import time
 
 import numpy as np
@@ -122,6 +123,10 @@ class Side:
             return self.forward(pixels if self.last else pixels.contiguous())
 
     def _step(self, images, labels):
+        if self.config.schedule == "cosine":
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * self.steps / self.config.steps))
+        self.steps += 1
         self.optimizer.zero_grad(set_to_none=True)
         cost = 0.0
         for logits, classes in zip(self._outputs(images), labels):
@@ -137,9 +142,8 @@ class Side:
 
     def step(self, images, labels):
         # TensorFlow adds epsilon to the root of the raw second moment, PyTorch to that of the corrected one: 30 times as much at first.
-        self.steps += 1
         for group in self.optimizer.param_groups:
-            group["eps"] = 1e-8 / (1.0 - 0.999**self.steps) ** 0.5
+            group["eps"] = 1e-8 / (1.0 - 0.999 ** (self.steps + 1)) ** 0.5
         return self._step(images, [torch.from_numpy(labels[task.name]).long() for task in NUMBER_TASKS]).item()
 
     def epoch(self, examples):
@@ -149,6 +153,13 @@ class Side:
         for first in range(0, len(images), size):
             indices = order[first : first + size]
             self._step(images[indices], [labels[task.name][indices] for task in NUMBER_TASKS])
+        return time.perf_counter() - since
+
+    def chunk(self, batches):
+        batches = [(images, [torch.from_numpy(labels[task.name]).long() for task in NUMBER_TASKS]) for images, labels in batches]
+        since = time.perf_counter()
+        for images, labels in batches:
+            self._step(images, labels)
         return time.perf_counter() - since
 
     def read(self, images):

@@ -1,0 +1,54 @@
+"""How long it takes to read well: quickstart's network, loss, data and schedule in mtl, Keras and PyTorch, on the same batches."""
+
+import numpy as np
+
+from mtl import config as config_lib, decode, metrics
+from mtl.data import pipeline, synthetic
+from tests.benchmarks import mtl_trainer, sides, tables, turns
+
+CHUNK = 250  # steps between two looks at the validation set
+AIMS = (0.90, 0.95)
+SIDES = ("Keras, TensorFlow", "PyTorch, channels_last, fused Adam")  # the fastest of each
+
+
+def accuracy(player, examples):
+    """Return the sequence accuracy of what a side says of Examples."""
+    parts = [player.ask("logits", examples.images[first : first + 250]) for first in range(0, len(examples.numbers), 250)]
+    logits = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    log_probs = {name: rows - np.logaddexp.reduce(rows, axis=1, keepdims=True) for name, rows in logits.items()}
+    return metrics.sequence_accuracy(decode.joint(log_probs)[0], examples.numbers)
+
+
+def run(seeds=3, steps=config_lib.Config.steps):
+    """Train each side from the same weights on the same batches and print when it first reached each aim.
+
+    Args:
+      seeds: int, runs of each side.
+      steps: int, of a run.
+    """
+    print(f"### Time to accuracy: quickstart, {steps} steps, {seeds} seeds\n")
+    print("The clock runs while a side trains. Drawing, cropping and a look at 1,000 validation images every")
+    print(f"{CHUNK} steps are outside of it.\n")
+    held = synthetic.examples("validation", 1000)
+    held = held._replace(images=np.ascontiguousarray(pipeline.centre_crop(held.images)))
+    rows = []
+    for seed in range(seeds):
+        config = config_lib.Config(seed=seed, steps=steps, threads=2)
+        drawn = synthetic.examples("train", steps * config.batch_size // config.reuse, seed=seed)
+        weights = None
+        for name, module, argument, environment in [("mtl", None, None, {})] + [side for side in sides.peers() if side[0] in SIDES]:
+            work = mtl_trainer.opened if name == "mtl" else sides.Opener(module)
+            given = (config,) if name == "mtl" else (config, weights, argument)
+            with turns.Player(name, work, *given, environment=environment) as player:
+                weights = player.ask("weights") if name == "mtl" else weights
+                source, seconds, reached, last = pipeline.from_arrays(drawn, config.batch_size, seed)(0), 0.0, {}, 0.0
+                for _ in range(steps // CHUNK):
+                    batches = [next(source) for _ in range(CHUNK)]
+                    seconds += player.ask("chunk", batches)
+                    last = accuracy(player, held)
+                    reached = {aim: reached.get(aim, seconds if last >= aim else None) for aim in AIMS}
+            tables.record("quality", f"seed {seed}", name, [last], "accuracy")
+            tables.record("quality", f"seed {seed}", name, [seconds], "s")
+            shown = ["-" if reached[aim] is None else f"{reached[aim]:.0f}" for aim in AIMS]
+            rows.append([f"{name}, seed {seed}", f"{seconds:.0f}", *shown, f"{last:.1%}"])
+    tables.table(["", "seconds in all", *[f"to {aim:.0%}" for aim in AIMS], "at the end"], rows)
