@@ -24,7 +24,7 @@ setup(
         "test": ["hypothesis", "matplotlib", "pytest", "ruff"],
         "plot": ["matplotlib"],
         "tensorboard": ["tensorboard"],
-        "bench": ["keras>=3.5"],
+        "bench": ["jax", "keras>=3.5", "torch"],
     },
     entry_points={"console_scripts": ["mtl=mtl.cli.main:run"]},
     classifiers=[

@@ -23,7 +23,7 @@ def read(
       predict: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities.
       images: uint8 [n, WINDOW, WINDOW, 3].
       count: int, views of each picture to average, see data.views.views; 1 is the centre crop alone.
-      batch: int, pictures at a time; it bounds memory and changes no result but by rounding.
+      batch: int, views at a time; it bounds memory and changes no result but by rounding.
       progress: called with (done, n) after each batch, or None.
 
     Returns:
@@ -31,6 +31,7 @@ def read(
     """
     # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
     log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
+    batch = max(1, batch // count)
     for start in range(0, len(images), batch):
         seen = views(images[start : start + batch], count, config.CROP)
         together = {name: np.split(rows, len(seen)) for name, rows in predict(np.concatenate(seen)).items()}

@@ -133,6 +133,24 @@ def test_alone_it_makes_the_variables_a_checkpoint_of_training_holds(training):
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("bottom", ["mlp", "base"])  # base adds what a layer was given to what it makes: see inference.build
+def test_parts_read_at_the_same_time_read_what_one_reads(bottom):
+    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session:
+        built = inference.build(tasks=TASKS, bottom=bottom, objective="log_sum", crop=13, parts=3)
+        names = [variable.op.name for variable in tf.global_variables()]
+        session.run(tf.global_variables_initializer())
+        bound = built.bind(session)
+        alone = session.make_callable(built.log_probs, feed_list=[built.images])
+        for n in (0, 1, 2, 5, 7, 64):  # of fewer than two pictures a part, fewer parts
+            images = pictures(n, 13)
+            found, expected = bound.log_probs(images), alone(images)
+            assert list(found) == list(expected) == ["one", "two"]
+            for name in found:
+                assert found[name].shape == expected[name].shape
+                np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=f"{n} pictures, {name}")
+    assert len(names) == len(set(names)) and not any("_1" in name for name in names)
+
+
 def test_other_sizes_and_tasks():
     with tf.Graph().as_default(), tf.Session() as session:
         built = inference.build(tasks=TASKS, bottom="mlp", objective="log_sum", crop=9, channels=2)

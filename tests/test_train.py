@@ -442,9 +442,9 @@ def test_a_lost_or_damaged_file_checkpoint_does_not_start_the_run_over(reference
     assert_same_run(tmp_path, reference)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_convolutions_continue_bit_for_bit_too(tmp_path, precision):
-    record = changed(bottom="small", steps=5, save_every=2, precision=precision)
+@pytest.mark.parametrize("fields", [{}, {"precision": "bf16"}, {"batch_size": 16, "threads": 2}], ids=["fp32", "bf16", "two towers"])
+def test_convolutions_continue_bit_for_bit_too(tmp_path, fields):
+    record = changed(bottom="small", steps=5, save_every=2, **fields)
     run(tmp_path / "whole", record, evaluate=None)
     with pytest.raises(Interrupted):
         run(tmp_path / "cut", record, evaluate=None, progress=at_step(3, stop))

@@ -1,11 +1,16 @@
 """What drawing or reading images costs: the training step fed by the synthetic stream or by records, against the step fed from memory."""
 
+import contextlib
+import dataclasses
 import functools
 import os
+import tempfile
+import time
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib
+from mtl import config as config_lib, train
 from mtl.data import augment, datasets, pipeline, synthetic
 from tests.benchmarks import mtl_trainer, tables, turns
 
@@ -24,6 +29,40 @@ def in_memory(config):
         examples = datasets.load(config.dataset, config.data_dir, "train")
     crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else pipeline.random_crops
     return mtl_trainer.fed(config, pipeline.from_arrays(examples, config.batch_size, config.seed, crops))
+
+
+class Loop:
+    """The loop of train.run itself, guards and all."""
+
+    def outside(self, config, steps=300, warm=20):
+        """Return the share of the time from one step to the next that is spent outside of the session."""
+        spent, make_callable = [], tf.Session.make_callable
+
+        def timed(session, *arguments, **others):
+            run = make_callable(session, *arguments, **others)
+
+            def call(*values):
+                since = time.perf_counter()
+                try:
+                    return run(*values)
+                finally:
+                    spent.append((since, time.perf_counter()))
+
+            return call
+
+        tf.Session.make_callable = timed
+        with tempfile.TemporaryDirectory() as folder:
+            long = dataclasses.replace(config, steps=steps, save_every=steps)
+            train.run(long, folder, pipeline.batches(long), None, say=lambda line: None)
+        tf.Session.make_callable = make_callable
+        spent = spent[warm:]
+        return 1.0 - sum(end - since for since, end in spent) / (spent[-1][1] - spent[0][0])
+
+
+@contextlib.contextmanager
+def loop():
+    """Open a Loop."""
+    yield Loop()
 
 
 def run(rounds=7, steps=None, config=None):
@@ -51,4 +90,8 @@ def run(rounds=7, steps=None, config=None):
             peaks[player.name] = " + ".join(f"{peak:.0f}" for peak in [own, *others])
     tables.rates("input", f"{name} {config.bottom} {config.precision}", seconds, steps * config.batch_size, ("peak memory, MB", peaks))
     kept = np.median(np.array(seconds["arrays"]) / np.array(seconds[name]))
+    with turns.Player("loop", loop) as player:
+        outside = player.ask("outside", config)
+    tables.record("outside", f"{name} {config.bottom} {config.precision}", "mtl", [100 * outside], "%")
+    print(f"Of the time of the loop of `mtl train`, {outside:.2%} is spent outside of the session, the wait for the next batch included.")
     print(f"The {name} keeps {kept:.1%} of the rate of arrays (median of rounds).\n", flush=True)

@@ -75,7 +75,7 @@ def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(five, network, c
     monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(views=of_the_run))
     code, out, _ = command("evaluate", *five, *flags, "--json")
     assert code == 0 and json.loads(out)["examples"] == 5
-    assert [len(crops) for crops in network.seen] == [5] * expected
+    assert [len(crops) for crops in network.seen] == [5 * expected]
 
 
 @pytest.mark.parametrize("flags, style", [([], "written"), (["--style=houses"], "houses")])
