@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,7 +27,6 @@ class Inference(NamedTuple):
     log_probs: dict[str, Any]  # task name -> float32 [batch, classes], in task order
     means: Any  # placeholder, float32 [tasks], mean cross entropies of a whole data set, in task order; NaN: of no example, adds 0
     cost: Any  # float32 scalar, the objective of `means`; it depends on no image
-
     others: tuple = ()  # further (images, log_probs) of the same variables, see `build`
 
     def bind(self, session) -> Bound:
@@ -35,18 +35,22 @@ class Inference(NamedTuple):
         reads = [session.make_callable(log_probs, feed_list=[images]) for images, log_probs in readers]
         cost = session.make_callable(self.cost, feed_list=[self.means])
         return Bound(
-            functools.partial(_in_parts, reads),
+            functools.partial(_in_parts, reads, threading.Lock()),
             lambda means: float(cost(np.array([means[name] for name in self.log_probs], np.float32))),
         )
 
 
-def _in_parts(reads, images):
-    """Read pictures, as Bound.log_probs, each part in a thread of its own, which leaves Python to the others while its session runs."""
+def _in_parts(reads, lock, images):
+    """Read pictures, as Bound.log_probs, each part in a thread of its own, which leaves Python to the others while its session runs.
+
+    The lock keeps callers apart that have threads of their own: see `build` for what would happen.
+    """
     parts = min(len(reads), len(images) // 2)
-    if parts < 2:
-        return reads[0](images)
-    with concurrent.futures.ThreadPoolExecutor(parts) as pool:
-        rows = list(pool.map(lambda read, part: read(part), reads, np.array_split(images, parts)))
+    with lock:
+        if parts < 2:
+            return reads[0](images)
+        with concurrent.futures.ThreadPoolExecutor(parts) as pool:
+            rows = list(pool.map(lambda read, part: read(part), reads, np.array_split(images, parts)))
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -1,5 +1,6 @@
 """mtl.inference: the training network's own variables, read without dropout; held against NumPy."""
 
+import concurrent.futures
 import math
 
 import numpy as np
@@ -149,6 +150,19 @@ def test_parts_read_at_the_same_time_read_what_one_reads(bottom):
                 assert found[name].shape == expected[name].shape
                 np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=f"{n} pictures, {name}")
     assert len(names) == len(set(names)) and not any("_1" in name for name in names)
+
+
+def test_several_threads_may_read_at_once():
+    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session:
+        built = inference.build(tasks=TASKS, bottom="base", objective="log_sum", parts=2)
+        session.run(tf.global_variables_initializer())
+        read = built.bind(session).log_probs
+        batches = [pictures(n) for n in (1, 7, 3, 8) * 4]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(read, batches))
+        for found, images in zip(together, batches):
+            for name, rows in read(images).items():
+                np.testing.assert_array_equal(found[name], rows)
 
 
 def test_other_sizes_and_tasks():

@@ -14,7 +14,7 @@ BATCHES, TASKS, SIZES = (1, 8, 16, 32, 64, 128, 256), (6, 12, 25, 50, 100, 200),
 
 
 class Steps:
-    """Training steps of `small` of any shape, one graph after the other."""
+    """Training steps of `small` of any shape."""
 
     def cost(self, batch_size, tasks, size, times=15):
         """Return the seconds to build and start a graph, and the median seconds of a step."""
@@ -51,11 +51,10 @@ def run(rounds=3):
     print(f"### What a step of `small` costs, fp32; medians of {rounds} rounds of 15 steps\n")
     cases = [("batch size", (batch, 6, 54), batch) for batch in BATCHES]
     cases += [("tasks", (32, count, 54), count) for count in TASKS] + [("image, pixels", (32, 6, size), size) for size in SIZES]
-    with turns.Player("mtl", opened) as player:
-        found = {case: [] for case in cases}
-        for _ in range(rounds):
-            for case in cases:
-                found[case].append(player.ask("cost", *case[1]))
+    found = {}
+    for case in cases:
+        with turns.Player("mtl", opened) as player:  # each in a process of its own, because the first session fixes the threads for all
+            found[case] = [player.ask("cost", *case[1]) for _ in range(rounds)]
     for kind in dict.fromkeys(case[0] for case in cases):
         rows = []
         for case in [case for case in cases if case[0] == kind]:

@@ -101,5 +101,6 @@ class Opener:
 
 
 def default(bottom, precision, **fields):
-    """Make the config.Config that sides are compared by: gentle, because last-bit differences grow with the rate."""
-    return config_lib.Config(bottom=bottom, precision=precision, schedule="constant", learning_rate=1e-3, threads=2, **fields)
+    """Make the config.Config that sides are compared by: gentle, because last-bit differences grow with the rate, and with the depth."""
+    rate = 1e-4 if bottom == "paper" else 1e-3
+    return config_lib.Config(bottom=bottom, precision=precision, schedule="constant", learning_rate=rate, threads=2, **fields)
