@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from mtl import checkpoint, decode, evaluate, inference, metrics, tasks
 from mtl.config import Config
 
-MOST_PARTS = 8  # of a batch that are read at a time; building another one takes 0.04 s
+MOST_PARTS = 8  # of a batch that are read at a time; to build one more takes 0.01 to 0.02 s
 
 
 class Network:
@@ -33,7 +33,7 @@ class Network:
         with tf.Graph().as_default() as graph:
             like = {"bottom": config.bottom, "objective": config.objective, "absent": config.absent}
             net = inference.build(tasks=tasks.NUMBER_TASKS, parts=parts, **like)
-            # In the caller's thread: handed to another, and shared out between cores, one picture takes twice as long.
+            # In the caller's thread: handed to another, and shared out between cores, one picture takes up to twice as long.
             session_config = tf.ConfigProto(intra_op_parallelism_threads=threads // parts, inter_op_parallelism_threads=-1)
             self._session = tf.Session(graph=graph, config=session_config)
             try:
