@@ -34,6 +34,10 @@ def main():
     arguments = parser.parse_args()
     if arguments.only == "records" and not arguments.data_dir:
         parser.error("--only=records needs --data_dir, what mtl convert wrote")
+    if arguments.rounds < 1:
+        parser.error(f"--rounds={arguments.rounds}: one at least")
+    if arguments.csv and not os.access(os.path.dirname(arguments.csv) or ".", os.W_OK):
+        parser.error(f"--csv={arguments.csv}: its folder is missing or closed")
     machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     print(f"{machine}; load before the start: {os.getloadavg()[0]:.1f}\n", flush=True)
     with open(arguments.csv, "w") if arguments.csv else contextlib.nullcontext() as file:

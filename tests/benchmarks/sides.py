@@ -37,7 +37,8 @@ def peers(quick=False):
 
 
 def versions():
-    """Write down what is compared."""
+    """Write down what is compared; SystemExit where something is not installed."""
+    peers()
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "jax", "torch", "numpy"))
 
 
