@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -42,6 +43,8 @@ class Loop:
             run = make_callable(session, *arguments, **others)
 
             def call(*values):
+                if threading.current_thread() is not threading.main_thread():
+                    return run(*values)  # the session that reads records, ahead of the loop
                 since = time.perf_counter()
                 try:
                     return run(*values)
@@ -94,4 +97,4 @@ def run(rounds=7, steps=None, config=None):
         outside = player.ask("outside", config)
     tables.record("outside", f"{name} {config.bottom} {config.precision}", "mtl", [100 * outside], "%")
     print(f"Of the time of the loop of `mtl train`, {outside:.2%} is spent outside of the session, the wait for the next batch included.")
-    print(f"The {name} keeps {kept:.1%} of the rate of arrays (median of rounds).\n", flush=True)
+    print(f"Fed by {name}, training keeps {kept:.1%} of the rate of arrays (median of rounds).\n", flush=True)

@@ -22,11 +22,11 @@ def record(benchmark, case, side, values, unit):
 
 
 def table(head, rows):
-    """Print a Markdown table: the first column to the left, all others to the right."""
+    """Print a Markdown table, each row as soon as `rows` gives it: the first column to the left, all others to the right."""
     print(f"| {' | '.join(head)} |")
-    print(f"|---|{'---:|' * (len(head) - 1)}")
+    print(f"|---|{'---:|' * (len(head) - 1)}", flush=True)
     for row in rows:
-        print(f"| {' | '.join(row)} |")
+        print(f"| {' | '.join(row)} |", flush=True)
     print(flush=True)
 
 
