@@ -51,28 +51,29 @@ def find(model_dir, which="best"):
     return path
 
 
-def restore(session, variables, path):
-    """Read variables from a checkpoint, after holding every name, shape and dtype against it; DataError where one differs.
+def read(path, wanted):
+    """Return tensors of a checkpoint, dict name -> array; DataError where one is not as `wanted`, dict name -> (shape, tf.DType).
 
-    TensorFlow itself restores a tensor of another shape in silence (its issue 52220). `variables` is a dict name in the checkpoint ->
-    variable of the session's graph. Weights stored in half precision, as the packaged ones are, fill variables of float32.
+    TensorFlow itself restores another shape in silence (its issue 52220). Half precision, as packaged weights have, is read as float32.
     """
     cure = "it is of another network; choose its --bottom, or another folder"
     try:
         reader = tf.train.load_checkpoint(path)
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        for name, variable in variables.items():
+        for name, (shape, dtype) in wanted.items():
             if name not in shapes:
                 raise DataError(f"{path}: holds no variable {name}: {cure}")
-            stored, wanted = (list(shapes[name]), dtypes[name]), (variable.shape.as_list(), variable.dtype.base_dtype)
-            if stored != wanted and (stored[0], tf.float32, stored[1]) != (*wanted, tf.float16):
-                said = f"shape {stored[0]} of {stored[1].name}, the network wants {wanted[0]} of {wanted[1].name}"
-                raise DataError(f"{path}: variable {name} has {said}: {cure}")
-        values = {name: reader.get_tensor(name) for name in variables}  # all of them are good before the first one is taken
-        for name, variable in variables.items():
-            session.run(variable.initializer, {variable.initializer.inputs[1]: values[name]})
+            if shapes[name] != shape or dtypes[name] not in (dtype, tf.float16 if dtype == tf.float32 else dtype):
+                raise DataError(f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}")
+        return {name: reader.get_tensor(name).astype(dtype.as_numpy_dtype) for name, (_, dtype) in wanted.items()}
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); remove its files to go on with the one before") from error
+
+
+def restore(session, variables, path):
+    """Give variables of a session's graph, dict name in the checkpoint -> variable, their values there, as `read` does: all or none."""
+    for name, value in read(path, {name: (each.shape.as_list(), each.dtype.base_dtype) for name, each in variables.items()}).items():
+        session.run(variables[name].initializer, {variables[name].initializer.inputs[1]: value})
 
 
 def _first_line(error):

@@ -57,6 +57,28 @@ def test_log_probs_are_those_of_a_network_built_by_hand(run):
         np.testing.assert_allclose(got[task.name], oracle, atol=1e-4)
 
 
+@pytest.mark.parametrize("most, variables", [(10, ["shared/dense1/w", "length/w"]), (10**6, ["shared/dense1/w"]), (10**9, [])])
+def test_large_weights_stay_variables_and_are_read_all_the_same(run, monkeypatch, most, variables):
+    directory, weights = run
+    images = pictures(3)
+    with predict.Network.open(directory) as network:
+        wanted = network.log_probs(images)
+    monkeypatch.setattr(predict, "MOST_CONSTANT", most)
+    build, graphs = inference.build, []
+
+    def watched(**like):
+        graphs.append(tf.get_default_graph())
+        return build(**like)
+
+    monkeypatch.setattr(inference, "build", watched)
+    with predict.Network.open(directory) as network:
+        got = network.log_probs(images)
+    kept = [variable.op.name for variable in graphs[0].get_collection("variables")]
+    assert kept == [name for name in weights if weights[name].size > most] and set(variables) <= set(kept)
+    for name in wanted:
+        np.testing.assert_allclose(got[name], wanted[name], atol=1e-5)
+
+
 def test_rows_do_not_depend_on_the_batch(run):
     images = pictures(6, seed=1)
     with predict.Network.open(run[0]) as network:
