@@ -19,12 +19,13 @@ LIMITS = {"fp32": (1e-4, 1e-2, 2e-2), "bf16": (0.15, 0.15, 0.3)}
 
 
 def peers(quick=False):
-    """List the other sides as (name, module, argument, environment); `quick` leaves out those that compile and never win on a processor."""
+    """List the other sides as (name, module, argument, environment); `quick` leaves out JAX and what compiles, which never win here."""
     keras = "tests.benchmarks.keras_trainer"
     torch = "tests.benchmarks.torch_trainer"
     found = [
         ("Keras, TensorFlow", keras, False, {"KERAS_BACKEND": "tensorflow"}),
         ("Keras, TensorFlow, jit_compile", keras, True, {"KERAS_BACKEND": "tensorflow"}),
+        ("Keras, JAX", keras, False, {"KERAS_BACKEND": "jax"}),
         ("Keras, JAX, jit_compile", keras, True, {"KERAS_BACKEND": "jax"}),
         ("PyTorch, eager", torch, "eager", {}),
         ("PyTorch, channels_last, fused Adam", torch, "channels_last", {}),
@@ -33,7 +34,7 @@ def peers(quick=False):
     missing = {name for name in ("keras", "jax", "torch") if importlib.util.find_spec(name) is None}
     if missing:
         raise SystemExit(f"benchmarks: {', '.join(sorted(missing))} not installed; pip install '.[bench]'")
-    return [side for side in found if not quick or side[2] in (False, "eager", "channels_last")]
+    return [side for side in found if not quick or (side[2] in (False, "eager", "channels_last") and "JAX" not in side[0])]
 
 
 def versions():
