@@ -33,7 +33,7 @@ def define(values):
     field(values, "pool", "drawn images held in memory at a time, a multiple of --reuse", **positive)
     field(values, "reuse", "fresh crops taken of each drawn image before another takes its place", **positive)
     field(values, "batch_size", "images a training step", **positive)
-    text = "what the shared bottom computes in as it trains: bf16 is up to twice as fast with Intel's AMX or on AMD, elsewhere slower"
+    text = "what the shared bottom computes in as it trains: bf16 is faster with Intel's AMX or AMD's AVX512-BF16, elsewhere slower"
     field(values, "precision", text, choices=config.PRECISIONS)
     rate = (lambda value: 0.0 < value < float("inf"), "must be positive and finite")
     common.define_range(values, "learning_rate", "of Adam, at the first step", *rate)

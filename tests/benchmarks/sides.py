@@ -19,7 +19,7 @@ LIMITS = {"fp32": (1e-4, 1e-2, 2e-2), "bf16": (0.15, 0.15, 0.3)}
 
 
 def peers(quick=False):
-    """List the other sides as (name, module, argument, environment); `quick` leaves out JAX and what compiles, which never win here."""
+    """List the other sides as (name, module, argument, environment); `quick` leaves out JAX and what compiles, which take long to start."""
     keras = "tests.benchmarks.keras_trainer"
     torch = "tests.benchmarks.torch_trainer"
     found = [
