@@ -12,6 +12,7 @@ import os
 import platform
 
 from mtl import config
+from mtl.errors import MtlError
 from tests.benchmarks import tables
 
 FIELDS = ("batch_size", "augment", "workers")
@@ -82,8 +83,13 @@ def _input(name, arguments):
 
 
 def _records(name, arguments):
+    from mtl.data import records
     from tests.benchmarks import input_rate
 
+    try:
+        records.find(arguments.data_dir, "train")
+    except MtlError as error:
+        raise SystemExit(f"benchmarks: {error}") from None
     fields = {name: getattr(arguments, name) for name in FIELDS}
     fields |= {name: value for name in ("bottom", "precision") if (value := getattr(arguments, name))}
     input_rate.run(arguments.rounds, config=config.Config(dataset="records", data_dir=arguments.data_dir, **fields))

@@ -47,10 +47,10 @@ class Player:
 
     def ask(self, method, *arguments):
         """Call a method of the object there; returns what it returned."""
-        self.connection.send((method, arguments))
         try:
+            self.connection.send((method, arguments))
             return self.connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise SystemExit(f"benchmarks: the process of {self.name} ended; its own message stands above") from None
 
     def processor_seconds(self):
