@@ -13,8 +13,8 @@ import tensorflow.compat.v1 as tf
 from mtl import config as config_lib
 from mtl.errors import DataError
 
-PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")}  # runs that come with the package
 PREFIX, BEST, CONFIG, METRICS = "model.ckpt", "best", "config.json", "metrics.jsonl"
+UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)  # what TensorFlow raises of a damaged checkpoint
 
 
 def all_of(directory):
@@ -37,20 +37,6 @@ def step_of(path):
     return int(match[1])
 
 
-def find(model_dir, which="best"):
-    """Return the path (without .index) of a checkpoint: "best" by validation, else the newest; "last"; or a path. DataError without one."""
-    model_dir = PACKAGED.get(model_dir, model_dir)
-    if which in ("best", "last"):
-        path = (newest(os.path.join(model_dir, BEST)) if which == "best" else None) or newest(model_dir)
-        if path is None:
-            raise DataError(f"{model_dir}: no checkpoint in this folder; train one with: mtl train --model_dir={model_dir}")
-        return path
-    path = which[: -len(".index")] if which.endswith(".index") else which
-    if not os.path.isfile(path + ".index"):
-        raise DataError(f"{path}: no such checkpoint; --checkpoint takes best, last or a path like {model_dir}/{PREFIX}-1000")
-    return path
-
-
 def read(path, wanted):
     """Return tensors of a checkpoint, dict name -> array; DataError where one is not as `wanted`, dict name -> (shape, tf.DType).
 
@@ -66,8 +52,8 @@ def read(path, wanted):
             if shapes[name] != shape or dtypes[name] not in (dtype, tf.float16 if dtype == tf.float32 else dtype):
                 raise DataError(f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}")
         return {name: reader.get_tensor(name).astype(dtype.as_numpy_dtype) for name, (_, dtype) in wanted.items()}
-    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
-        raise DataError(f"{path}: cannot be read ({_first_line(error)}); remove its files to go on with the one before") from error
+    except UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read ({first_line(error)}); remove its files to go on with the one before") from error
 
 
 def restore(session, variables, path):
@@ -76,7 +62,8 @@ def restore(session, variables, path):
         session.run(variables[name].initializer, {variables[name].initializer.inputs[1]: value})
 
 
-def _first_line(error):
+def first_line(error):
+    """Return the first line of what an exception says, cut to 200 characters; its kind where it says nothing."""
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
@@ -86,7 +73,7 @@ def save(saver, session, directory, step):
         os.makedirs(directory, exist_ok=True)
         saver.save(session, os.path.join(directory, PREFIX), global_step=step, write_meta_graph=False)
     except (tf.errors.OpError, OSError) as error:
-        raise DataError(f"{directory}: cannot save step {step} ({_first_line(error)}); make room, then repeat the command") from error
+        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); make room, then repeat the command") from error
 
 
 def write_records(model_dir, texts, metrics):
@@ -107,14 +94,14 @@ def write_records(model_dir, texts, metrics):
 
 def read_config(model_dir):
     """Return the config.Config a run directory was made from; DataError where config.json is missing or not such a record."""
-    path = os.path.join(PACKAGED.get(model_dir, model_dir), CONFIG)
+    path = os.path.join(model_dir, CONFIG)
     try:
         with open(path, encoding="utf-8") as file:
             return config_lib.Config.from_dict(json.load(file)["config"])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not the record of a run ({_first_line(error)}); take it from a copy of the run") from None
+        raise DataError(f"{path}: not the record of a run ({first_line(error)}); take it from a copy of the run") from None
 
 
 def read_metrics(model_dir, up_to):

@@ -10,8 +10,9 @@ SPLITS = ("train", "validation", "test")
 SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("fp32", "bf16")
 ABSENT = ("x", "mask")
+NONFINITE = ("stop", "skip")
 CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "absent": ABSENT, "dataset": DATASETS}  # of fields of Config
-CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS, "style": ("houses", "written"), "views": (1, 2, 4)}
+CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS, "style": ("houses", "written"), "views": (1, 2, 4), "on_nonfinite": NONFINITE}
 
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
@@ -44,6 +45,7 @@ class Config:
     steps: int = 5500
     seed: int = 0
     init_from: str = ""
+    on_nonfinite: str = "stop"  # what a step does whose cross entropies or gradients are not finite: end the run, or leave the weights be
     # What does not change the result.
     log_every: int = 200
     save_every: int = 1000
@@ -66,7 +68,7 @@ class Config:
 
 
 # Fields that a run may be continued with changed: they say how long and how closely watched, not what is computed.
-MAY_CHANGE = ("steps", "log_every", "save_every", "workers", "views", "threads", "data_dir", "init_from")
+MAY_CHANGE = ("steps", "log_every", "save_every", "workers", "views", "threads", "data_dir", "init_from", "on_nonfinite")
 
 
 def differences(old: Config, new: Config) -> List[str]:

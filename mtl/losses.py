@@ -7,6 +7,7 @@ put those of a whole data set through the same formula.
 
 import functools
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 # The answer's constants. Below the floor the logarithm stays at ln(1e-37) = -85.2 and the gradient is 0; both lie outside float16.
@@ -18,8 +19,8 @@ def mean_cross_entropy(logits, labels):
 
     Args:
       logits: float32 [batch, classes].
-      labels: float32 [batch, classes], rows of probabilities: hard (one-hot) or soft. A row of zeros, which tf.one_hot makes of a
-        class out of range, counts as a perfect answer and still pushes all logits down: check labels before they come here.
+      labels: float32 [batch, classes], rows of probabilities: hard (one-hot) or soft. A row of zeros counts as a perfect answer and
+        still pushes all logits down: see `smooth`.
 
     Returns:
       float32 scalar, in nats.
@@ -33,17 +34,13 @@ def cross_entropies(logits, labels):
 
 
 def labelled_cross_entropies(logits, labels, otherwise):
-    """Average each task's softmax cross entropy over the examples that have a label for it: the paper's mask (section 3).
+    """Return as `cross_entropies` does, each mean over the examples that have a label for its task: the paper's mask (section 3).
 
     Note: where every row of labels sums to 1, `labelled_cross_entropies = cross_entropies`.
 
     Args:
-      logits: dict task name -> float32 [batch, classes].
-      labels: dict task name -> float32 [batch, classes], rows of probabilities, or of zeros where there is no label.
+      logits, labels: as `log_sum`; a row of zeros is no label.
       otherwise: float, the mean of a task without any label in the batch; it has no gradient.
-
-    Returns:
-      dict task name -> float32 scalar.
     """
     means = {}
     for name in logits:
@@ -100,7 +97,7 @@ def smooth(classes, depth, smoothing, masked=False):
     Soft rows bound the cross entropy from below by their own entropy, so under log_sum no task's weight 1 / loss can run away.
 
     Args:
-      classes: int32 [batch], each in 0 .. depth - 1.
+      classes: int32 [batch], each in 0 .. depth - 1; another ends the step with TensorFlow's InvalidArgumentError.
       depth: int, the number of classes.
       smoothing: float in [0, 1); 0 gives one-hot rows.
       masked: bool, whether the last class means "no label": its rows are of zeros, and the other rows hold nothing of it.
@@ -108,11 +105,10 @@ def smooth(classes, depth, smoothing, masked=False):
     Returns:
       float32 [batch, depth].
     """
-    if masked:
-        present = tf.cast(classes < depth - 1, tf.float32)[:, tf.newaxis]
-        return tf.pad(present * smooth(classes, depth - 1, smoothing), [[0, 0], [0, 1]])
-    hard = tf.one_hot(classes, depth, dtype=tf.float32)
-    return hard * (1.0 - smoothing) + smoothing / depth if smoothing else hard
+    known = depth - masked
+    rows = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing) + np.float32(smoothing / known)
+    # Looked up, a class out of range is an error; tf.one_hot makes a row of zeros of it, which counts as a perfect answer.
+    return tf.gather(np.pad(rows, [[0, int(masked)]] * 2), classes, name=f"{classes.op.name}_rows")
 
 
 OBJECTIVES = {"log_sum": log_sum, "linear": linear}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, evaluate, inference, metrics, tasks
+from mtl import checkpoint, decode, evaluate, inference, metrics, runs, tasks
 from mtl.config import Config
 
 MOST_CONSTANT = 1 << 22  # values of a weight that becomes a constant
@@ -30,7 +30,7 @@ class Network:
         """
         self.config = config
         self.step = checkpoint.step_of(checkpoint_path)
-        threads = config.threads or os.cpu_count() or 1
+        threads = os.cpu_count() or 1  # of this machine; the record has those that the run was trained with
         parts = min(threads, MOST_PARTS)
         with tf.Graph().as_default() as graph:
             like = {"bottom": config.bottom, "objective": config.objective, "absent": config.absent}
@@ -60,7 +60,7 @@ class Network:
         Raises:
           DataError: there is no such run or checkpoint, or it is broken.
         """
-        return cls(checkpoint.read_config(model_dir), checkpoint.find(model_dir, which))
+        return cls(checkpoint.read_config(runs.directory(model_dir)), runs.find(model_dir, which))
 
     def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Read pictures.

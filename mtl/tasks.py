@@ -81,16 +81,6 @@ def decode(classes: Dict[str, int]) -> Optional[str]:
 
 
 def encode_all(numbers: Sequence[str]) -> Dict[str, np.ndarray]:
-    """Encode many numbers.
-
-    Args:
-      numbers: n strings of digits.
-
-    Returns:
-      dict task name -> int32 [n], in the answer's order.
-
-    Raises:
-      ValueError: one of the texts holds anything but the digits 0 to 9.
-    """
+    """Encode n numbers as `encode` does one: dict task name -> int32 [n], in the answer's order."""
     rows = [encode(number) for number in numbers]
     return {task.name: np.array([row[task.name] for row in rows], np.int32) for task in NUMBER_TASKS}

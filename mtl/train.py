@@ -14,6 +14,7 @@ from mtl.errors import Interrupted, NotFiniteError, UsageError
 from mtl.tasks import NUMBER_TASKS, masked
 
 KEEP = 2  # checkpoints beside the best one
+CURE = "lower --learning_rate in a new --model_dir, look at the images, or leave such steps out by --on_nonfinite=skip"
 
 
 class Graph(NamedTuple):
@@ -24,6 +25,7 @@ class Graph(NamedTuple):
     step: Any  # int64 variable, training steps done
     cost: Any  # float32 scalar
     cross_entropies: Dict[str, Any]  # task name -> float32 scalar, raw: neither clipped nor logged
+    gradients: Dict[str, Any]  # variable name -> float32 scalar, the sum of its gradient: not finite where one of its values is not
     minimize: Any  # the operation of one training step
 
 
@@ -45,9 +47,16 @@ def build(config, *, tasks=NUMBER_TASKS):
         cost = losses.OBJECTIVES[config.objective](net.logits, labels)
         with tf.name_scope("cross_entropy"):
             cross_entropies = losses.cross_entropies(net.logits, labels)
-    rate = learning_rate(config.learning_rate, config.schedule, step, config.steps)
-    minimize = tf.train.AdamOptimizer(learning_rate=rate).minimize(cost, global_step=step)
-    return Graph(images, classes, step, cost, cross_entropies, minimize)
+    adam = tf.train.AdamOptimizer(learning_rate(config.learning_rate, config.schedule, step, config.steps))
+    gradients = adam.compute_gradients(cost)
+    sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in gradients}
+    if config.on_nonfinite == "stop":
+        minimize = adam.apply_gradients(gradients, global_step=step)
+    else:  # not the way of a run that stops: no weight is changed before the last gradient is there, and cores wait
+        finite = tf.reduce_all(tf.is_finite(tf.stack([*sums.values(), *cross_entropies.values()])))
+        apply = lambda: tf.group(adam.apply_gradients(gradients, global_step=step))  # noqa: E731
+        minimize = tf.cond(finite, apply, lambda: tf.group(step.assign_add(1)))
+    return Graph(images, classes, step, cost, cross_entropies, sums, minimize)
 
 
 def learning_rate(base, schedule, step, steps):
@@ -58,7 +67,7 @@ def learning_rate(base, schedule, step, steps):
     return base * (1.0 - done) if schedule == "linear" else base * 0.5 * (1.0 + tf.cos(math.pi * done))
 
 
-def run(config, model_dir, source, evaluator, *, records=None, say=print, progress=None, stop=lambda: 0):
+def run(config, model_dir, source, evaluator, *, start=None, records=None, say=print, progress=None, stop=lambda: 0):
     """Train, or go on training where the run directory was left; a finished run does nothing.
 
     Args:
@@ -67,6 +76,7 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
       source: function first_step -> iterator of (images uint8 [batch, crop, crop, 3], labels dict task name -> int32 [batch]).
       evaluator: function (session) -> function () -> dict of metrics with "sequence_accuracy", or None to keep no best weights. It is
         called once, where the graph it builds shares the network's variables.
+      start: str, the path of a checkpoint whose weights a new run starts from, or None.
       records: dict file name -> text, written into the run directory beside config.json: how to make the run again, and with what.
       say: function str -> None, told what happens once.
       progress: function (step, cost, dict task name -> raw cross entropy) -> None, called every config.log_every steps, or None.
@@ -78,7 +88,7 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
     Raises:
       UsageError: the directory holds a run of other flags.
       DataError: the directory or a checkpoint cannot be read.
-      NotFiniteError: a cross entropy became infinite or NaN; nothing is saved of it.
+      NotFiniteError: a cross entropy, gradient or variable became infinite or NaN; nothing is saved of it.
       Interrupted: `stop` said so; the step was finished and saved.
     """
     # -- what is there already ---------------------------------------------------------------------------------------------------------
@@ -89,7 +99,9 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
             raise UsageError(f"{model_dir}: holds a run with {', '.join(changed)}; repeat those flags or choose another --model_dir")
     first = checkpoint.step_of(saved) if saved else 0
     history = checkpoint.read_metrics(model_dir, up_to=first)
-    if saved and first >= config.steps:
+    due = {*range(config.save_every, config.steps, config.save_every), config.steps}  # steps after which the run is saved and evaluated
+    behind = evaluator and first in due and first not in [row["step"] for row in history]  # it ended within an evaluation
+    if saved and first >= config.steps and not behind:
         say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
 
@@ -112,10 +124,10 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
             saver.recover_last_checkpoints(checkpoint.all_of(model_dir))
             best_saver.recover_last_checkpoints(checkpoint.all_of(best_dir))
             say(f"{model_dir}: continuing from step {first}")
-        elif config.init_from:
-            start = checkpoint.find(config.init_from)
+        elif start:
             checkpoint.restore(session, weights, start)
             say(f"{model_dir}: starting from the weights of {start}")
+        totals = {name: tf.reduce_sum(each) for name, each in variables.items() if each.dtype.is_floating}
         tf.get_default_graph().finalize()
         record = {
             "tasks": NUMBER_TASKS,
@@ -126,40 +138,53 @@ def run(config, model_dir, source, evaluator, *, records=None, say=print, progre
         checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)
 
         # -- step, log, evaluate, save ---------------------------------------------------------------------------------------------------
-        step_once = session.make_callable([graph.minimize, graph.cost, graph.cross_entropies], [graph.images, *graph.labels.values()])
+        watched = [graph.minimize, graph.cost, graph.cross_entropies, graph.gradients]
+        step_once = session.make_callable(watched, [graph.images, *graph.labels.values()])
         unlabelled = {task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)}
-        best = max([row["sequence_accuracy"] for row in history], default=-1.0)
-        batches = pipeline.prefetch(source(first))
+
+        def appraise(step):
+            # Of a step that is saved already: a kill in here costs no step. The best weights come before the metrics that tell of them.
+            row = {"step": step, **evaluate()}
+            say(f"step {step}: validation sequence accuracy {row['sequence_accuracy']:.1%}")
+            if row["sequence_accuracy"] > max([each["sequence_accuracy"] for each in history], default=-1.0):
+                checkpoint.save(best_saver, session, best_dir, step)
+            history.append(row)
+            checkpoint.write_records(model_dir, {}, history)
+
+        if behind:
+            appraise(first)
+        skipped, batches = 0, pipeline.prefetch(source(first))
         try:
             for step in range(first + 1, config.steps + 1):
                 images, labels = next(batches)
-                _, cost, raw = step_once(images, *[labels[name] for name in graph.labels])
+                _, cost, raw, sums = step_once(images, *[labels[name] for name in graph.labels])
                 # A masked task without a label in this batch has no cross entropy: it is not at the floor.
                 raw = {name: value for name, value in raw.items() if (labels[name] != unlabelled.get(name)).any()}
-                for name, value in raw.items():
-                    if not math.isfinite(value):
-                        where = f"task {name}: cross entropy is {value} at step {step}"
-                        raise NotFiniteError(f"{where}; lower --learning_rate in a new --model_dir, or look at the images")
-                if progress and step % config.log_every == 0:
+                broken = _not_finite("task {}: cross entropy", raw) + _not_finite("variable {}: the sum of its gradient", sums)
+                if broken and config.on_nonfinite == "skip":
+                    skipped += 1
+                    say(f"step {step}: {broken[0]}; left out, {skipped} so far")
+                    broken = []
+                if progress and step % config.log_every == 0 and not broken:
                     progress(step, cost, raw)
-                signum, due = stop(), step % config.save_every == 0 or step == config.steps
-                if due or signum:
-                    if evaluate and due:
-                        row = {"step": step, **evaluate()}
-                        say(f"step {step}: validation sequence accuracy {row['sequence_accuracy']:.1%}")
-                        # The best weights first, then their metrics, then the state to go on from: a kill in between is
-                        # made good by repeating the steps since the last checkpoint.
-                        if row["sequence_accuracy"] > best:
-                            best = row["sequence_accuracy"]
-                            checkpoint.save(best_saver, session, best_dir, step)
-                        history.append(row)
-                        checkpoint.write_records(model_dir, {}, history)
+                signum = stop()
+                if step in due or signum:  # an update may overflow where no gradient did
+                    broken += _not_finite("variable {}: the sum of its values", session.run(totals))
+                if broken:
+                    raise NotFiniteError(f"{broken[0]} at step {step}; {CURE}")
+                if step in due or signum:
                     checkpoint.save(saver, session, model_dir, step)
                 if signum:
                     raise Interrupted(f"{model_dir}: stopped and saved at step {step}; the same command continues", signum)
+                if evaluate and step in due:
+                    appraise(step)
         finally:
             batches.close()
     return _result(config.steps, history)
+
+
+def _not_finite(what, values):
+    return [f"{what.format(name)} is {value}" for name, value in values.items() if not math.isfinite(value)]
 
 
 def _result(step, history):

@@ -110,32 +110,6 @@ def test_step_of_another_path(path):
     one_line(error, path, "not the path of a checkpoint")
 
 
-def test_find(tmp_path):
-    run = str(tmp_path)
-    touch(f"{run}/model.ckpt-8.index")
-    touch(f"{run}/model.ckpt-12.index")
-    assert checkpoint.find(run) == checkpoint.find(run, "last") == f"{run}/model.ckpt-12", "no best was kept"
-    touch(f"{run}/best/model.ckpt-4.index")
-    assert checkpoint.find(run) == checkpoint.find(run, "best") == f"{run}/best/model.ckpt-4"
-    assert checkpoint.find(run, "last") == f"{run}/model.ckpt-12"
-    for which in (f"{run}/model.ckpt-8", f"{run}/model.ckpt-8.index"):
-        assert checkpoint.find("elsewhere", which) == f"{run}/model.ckpt-8"
-
-
-def test_find_where_there_is_none(tmp_path):
-    for which in ("best", "last"):
-        for directory in (str(tmp_path), str(tmp_path / "absent")):
-            with pytest.raises(DataError) as error:
-                checkpoint.find(directory, which)
-            one_line(error, directory, "mtl train --model_dir=")
-    touch(str(tmp_path / "model.ckpt-5.index"))
-    with pytest.raises(DataError) as error:
-        checkpoint.find(str(tmp_path), str(tmp_path / "model.ckpt-6"))
-    one_line(error, tmp_path / "model.ckpt-6", "--checkpoint")
-    with pytest.raises(DataError):
-        checkpoint.find(str(tmp_path), str(tmp_path))
-
-
 # -- reading weights -------------------------------------------------------------------------------------------------------------------
 
 

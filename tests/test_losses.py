@@ -260,6 +260,18 @@ def test_without_smoothing_rows_are_exactly_one_hot():
         assert not {"Mul", "Add", "AddV2"} & {op.type for op in graph.get_operations()}
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("wrong", [-1, 5, 11])
+def test_a_class_out_of_range_is_an_error_that_names_the_labels_and_no_perfect_answer(wrong, masked):
+    with tf.Graph().as_default(), tf.Session() as session:
+        classes = tf.placeholder(tf.int32, [None], "labels_digit3")
+        rows = losses.smooth(classes, 5, 0.1, masked)
+        assert rows.shape.as_list() == [None, 5]
+        session.run(rows, {classes: [0, 4]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match="labels_digit3_rows"):
+            session.run(rows, {classes: [0, wrong, 4]})
+
+
 def test_smoothing_bounds_the_cross_entropy_from_below():
     # No logits do better than the labels' own entropy, so the weight 1 / loss stays below 1 / entropy.
     rows = np.float64(smooth([3], 11, 0.1))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, checkpoint, config, inference, progress, tasks, train
+from mtl import bottoms, checkpoint, config, inference, layers, progress, runs, tasks, train
 from mtl.cli import signals
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
 
@@ -68,7 +68,10 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments)
         bound = evaluation_of(record).bind(session)
         return lambda: evaluate(bound)
 
+    start = runs.find(record.init_from) if record.init_from and not checkpoint.newest(str(model_dir)) else None
     with signals.Caught() as stop:
+        stop.arm()
+        arguments.setdefault("start", start)
         result = train.run(record, str(model_dir), source, evaluator if evaluate else None, say=said.append, stop=stop, **arguments)
     return result, said
 
@@ -329,12 +332,12 @@ def test_the_best_weights_are_those_of_the_best_sequence_accuracy(tmp_path):
     assert result == {"step": 8, "best": 0.6, "best_step": 4}, "of two equal ones the first"
     assert steps_kept(tmp_path / "best") == [4]
     assert steps_kept(tmp_path) == [6, 8]
-    assert checkpoint.find(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
+    assert runs.find(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
     stored = everything(tmp_path / "best" / "model.ckpt-4")
     assert len(stored) == 14 + 1 and stored["global_step"] == 4, "weights and step, without Adam's slots"
     with tf.Graph().as_default(), tf.Session() as session:
         graph = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
-        checkpoint.restore(session, {variable.op.name: variable for variable in tf.global_variables()}, checkpoint.find(str(tmp_path)))
+        checkpoint.restore(session, {variable.op.name: variable for variable in tf.global_variables()}, runs.find(str(tmp_path)))
         found = graph.bind(session).log_probs(bars([3, 7]))
     for name in NAMES:
         np.testing.assert_allclose(found[name], outputs[1][name], rtol=1e-6, atol=1e-6)
@@ -415,21 +418,40 @@ def test_a_crash_is_made_good_from_the_last_checkpoint_wherever_it_lies_now(refe
     assert_same_run(tmp_path / "there", reference)
 
 
-def test_a_kill_between_the_best_weights_and_the_checkpoint(reference, tmp_path, monkeypatch):
-    save = checkpoint.save
+@pytest.mark.parametrize("step", [8, 12])
+@pytest.mark.parametrize("moment", ["before the evaluation", "before the best weights", "before their metrics"])
+def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypatch, step, moment):
+    """The state is saved first, then evaluated, then the best weights are kept, then the metrics that tell of them."""
+    save, write, asked = checkpoint.save, checkpoint.write_records, []
 
-    def killed(saver, session, directory, step):
-        if step == 8 and os.path.basename(directory) != "best":
+    def evaluate_or_die(bound):
+        if moment == "before the evaluation" and len(asked) == step // 4 - 1:
             raise SystemExit
-        save(saver, session, directory, step)
+        asked.append(bound)
+        return evaluate(bound)
 
-    monkeypatch.setattr(checkpoint, "save", killed)
+    def save_or_die(saver, session, directory, step_now):
+        if moment == "before the best weights" and len(asked) == step // 4 and os.path.basename(directory) == "best":
+            raise SystemExit
+        save(saver, session, directory, step_now)
+
+    def write_or_die(model_dir, texts, rows):
+        if moment == "before their metrics" and rows and rows[-1]["step"] == step:
+            raise SystemExit
+        write(model_dir, texts, rows)
+
+    monkeypatch.setattr(checkpoint, "save", save_or_die)
+    monkeypatch.setattr(checkpoint, "write_records", write_or_die)
+    # Better at each evaluation, so that each one keeps its weights.
     with pytest.raises(SystemExit):
-        run(tmp_path)
+        run(tmp_path, evaluate=lambda bound: {**evaluate_or_die(bound), "sequence_accuracy": len(asked) / 9})
     monkeypatch.undo()
-    assert [row["step"] for row in metrics(tmp_path)] == [4, 8] and steps_kept(tmp_path) == [4]
-    run(tmp_path)
-    assert_same_run(tmp_path, reference)
+    assert steps_kept(tmp_path)[-1] == step and [row["step"] for row in metrics(tmp_path)] == list(range(4, step, 4))
+    asked = asked[: step // 4 - 1]
+    _, said = run(tmp_path, evaluate=lambda bound: {"sequence_accuracy": (asked.append(bound) or len(asked)) / 9})
+    assert f"continuing from step {step}" in said[0] and f"step {step}: validation" in said[1], "the evaluation is made up for"
+    assert_same_variables(tmp_path / "model.ckpt-12", reference / "model.ckpt-12")
+    assert [row["step"] for row in metrics(tmp_path)] == [4, 8, 12] and steps_kept(tmp_path / "best") == [12]
 
 
 def test_a_lost_or_damaged_file_checkpoint_does_not_start_the_run_over(reference, tmp_path):
@@ -538,6 +560,69 @@ def test_an_infinite_cross_entropy_ends_the_run_though_the_clipped_cost_is_finit
     assert steps_kept(tmp_path / "run") == []
 
 
+def with_a_gradient_of(wanted, at):
+    """Return a bottom with one weight more, shared/limit/w [1], that counts for nothing; its gradient is 0, and `wanted` at one step."""
+
+    def bottom(images, **settings):
+        with tf.variable_scope("limit"):
+            w = layers.variable("w", [1], 0.0, 0)
+        done = -1 if settings["step"] is None else settings["step"].read_value()  # counts from 0 within the graph
+        gradient = tf.where(tf.equal(done, at - 1), tf.constant([wanted]), tf.zeros([1]))
+        nothing = tf.custom_gradient(lambda w: (0.0 * w, lambda upstream: gradient))(tf.identity(w))
+        return mlp(images[:, ::5, ::5], **settings) + nothing
+
+    return bottom
+
+
+@pytest.fixture
+def sick_at_6(monkeypatch):
+    """Make one gradient infinite at step 6, though every value and cross entropy is finite."""
+    monkeypatch.setitem(bottoms.BOTTOMS, "mlp", with_a_gradient_of(float("inf"), at=6))
+
+
+def test_an_infinite_gradient_ends_the_run_and_names_its_variable(tmp_path, sick_at_6):
+    with pytest.raises(NotFiniteError) as error:
+        run(tmp_path)
+    message = str(error.value)
+    assert "variable shared/limit/w: the sum of its gradient is inf at step 6;" in message and "--on_nonfinite=skip" in message
+    assert steps_kept(tmp_path) == [4] and everything(tmp_path / "model.ckpt-4")["shared/limit/w"] == [0.0]
+
+
+def test_a_skipped_step_changes_no_weight_and_is_counted(tmp_path, sick_at_6):
+    _, said = run(tmp_path, changed(on_nonfinite="skip", save_every=1, steps=6))
+    before, after = everything(tmp_path / "model.ckpt-5"), everything(tmp_path / "model.ckpt-6")
+    assert before.pop("global_step") == 5 and after.pop("global_step") == 6, "the next step gets the next batch"
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+    left_out = [line for line in said if "left out" in line]
+    assert left_out == ["step 6: variable shared/limit/w: the sum of its gradient is inf; left out, 1 so far"]
+
+
+def test_where_nothing_is_skipped_the_run_is_that_of_one_that_would_stop(reference, tmp_path):
+    run(tmp_path, changed(on_nonfinite="skip"))
+    assert_same_run(tmp_path, reference)
+
+
+def test_a_weight_that_its_update_made_infinite_is_not_saved_even_by_the_last_step(tmp_path, monkeypatch):
+    """Gradient and cross entropy are finite; the square of the gradient, which Adam keeps, is not."""
+
+    monkeypatch.setitem(bottoms.BOTTOMS, "mlp", with_a_gradient_of(1e30, at=12))
+    with pytest.raises(NotFiniteError, match="variable shared/limit/w/Adam_1: the sum of its values is inf at step 12;"):
+        run(tmp_path)
+    assert steps_kept(tmp_path) == [4, 8]
+
+
+def test_a_label_out_of_range_ends_the_run(tmp_path):
+    def wrong(first):
+        for images, labels in source(first):
+            labels["digit3"][2] = 11
+            yield images, labels
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels_digit3_rows"):
+        run(tmp_path, source=wrong)
+    assert steps_kept(tmp_path) == []
+
+
 def test_a_task_at_the_floor_is_marked_in_the_progress_line(reference, tmp_path):
     def certain_of_right(bias):
         bias[10] = 1e6  # one-digit numbers have no fifth digit, the class 10
@@ -567,7 +652,7 @@ def test_init_from_takes_the_weights_alone(reference, tmp_path):
     # So small a rate moves no weight, but for those that are 0.
     record = changed(init_from=str(reference), learning_rate=1e-30, steps=1, seed=77)
     _, said = run(tmp_path, record, source=noted, evaluate=None)
-    start = checkpoint.find(str(reference))
+    start = runs.find(str(reference))
     assert said == [f"{tmp_path}: starting from the weights of {start}"] and f"{os.sep}best{os.sep}" in start
     assert asked == [0]
     given, found = everything(start), everything(tmp_path / "model.ckpt-1")

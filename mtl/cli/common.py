@@ -201,12 +201,20 @@ def bar(total, shown=True, unit="image"):
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)
 
 
-def read(network, examples, views=1):
-    """Put Examples through a network (anything with log_probs) behind a bar; returns evaluate.read's dict, of `views` averaged."""
+def read(network, examples, views=1, after_each=lambda: None):
+    """Put Examples through a network (anything with log_probs) behind a bar; returns evaluate.read's dict, of `views` averaged.
+
+    `after_each`, a function () -> None, is called after each batch; what it raises ends the reading.
+    """
     from mtl import evaluate
 
     with bar(len(examples.numbers)) as shown:
-        return evaluate.read(network.log_probs, examples.images, count=views, progress=lambda done, total: shown.update(done - shown.n))
+
+        def progress(done, total):
+            shown.update(done - shown.n)
+            after_each()
+
+        return evaluate.read(network.log_probs, examples.images, count=views, progress=progress)
 
 
 def start_tensorflow(verbosity):

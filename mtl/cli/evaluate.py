@@ -41,9 +41,9 @@ def check(values, arguments):
 def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, files, predict, report
+    from mtl import checkpoint, evaluate, files, predict, report, runs
 
-    run = checkpoint.read_config(values.model_dir)
+    run = checkpoint.read_config(runs.directory(values.model_dir))
     dataset = values.dataset or run.dataset
     # The folder of the run holds the run's own data set, never another one.
     data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")

@@ -8,7 +8,7 @@ import sys
 from absl import flags
 
 from mtl import __version__
-from mtl.cli import common, convert, evaluate, predict, preview, train
+from mtl.cli import common, convert, evaluate, predict, preview, signals, train
 from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
@@ -26,10 +26,10 @@ def run(argv=None):
       int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 130 or 143 interrupted, 141 nobody reads stdout.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if argv is None:
-        signal.signal(signal.SIGTERM, _terminated)
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 is shown, not died of
     where = f"mtl {arguments[0]}" if arguments and arguments[0] in COMMANDS else "mtl"
+    if argv is None:
+        signals.install(where)
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 is shown, not died of
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -81,8 +81,3 @@ def _overview():
 def _fail(where, message, code):
     print(f"{where}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
     return code
-
-
-def _terminated(number, frame):
-    """Stop as Ctrl-C does; the training loop has a handler of its own while there is something to save."""
-    raise KeyboardInterrupt(number)

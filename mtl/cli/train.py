@@ -1,16 +1,20 @@
 """`mtl train`: flags -> Config -> data -> the session loop."""
 
+import contextlib
+import dataclasses
 import json
 import os
 import platform
 import sys
 
 from mtl import __version__, config
-from mtl.cli import common, signals
-from mtl.errors import DataError, NoExamplesError, UsageError
+from mtl.cli import common, lock, signals
+from mtl.errors import DataError, Interrupted, NoExamplesError, UsageError
 
 USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
+VERSIONS = "versions.json"  # in a run directory
+BITS_HANG_ON = ("mtl", "tensorflow", "numpy", "processor", "onednn")  # of what it holds
 SYNTHETIC_VALIDATION = 1000  # images drawn to validate on; of a set on disk all are taken
 
 
@@ -41,6 +45,8 @@ def define(values):
     field(values, "steps", "training steps in all; more of them continue a finished run, the schedule stretched to the new end", **positive)
     field(values, "seed", "decides all random numbers", lower_bound=0, upper_bound=2**31 - 1)
     field(values, "init_from", "a run directory whose weights a new run starts from, or pretrained: those that come with the package")
+    text = "what is done about a step whose cross entropies or gradients are infinite or NaN: end the run, or leave it out and say so"
+    field(values, "on_nonfinite", text, choices=config.NONFINITE)
     field(values, "log_every", "steps between progress lines", **positive)
     field(values, "save_every", "steps between evaluations on validation, each followed by a checkpoint", **positive)
     field(values, "workers", "processes that draw images; 0 is one for each core", lower_bound=0)
@@ -67,39 +73,93 @@ def main(values, arguments):
     if os.path.exists(model_dir) and not os.path.isdir(model_dir):
         raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, inference, model, progress, train
+    from mtl import checkpoint, evaluate, inference, model, progress, runs, train
     from mtl.data import pipeline
     from mtl.tasks import NUMBER_TASKS
 
-    saved = checkpoint.newest(model_dir)
-    if saved and checkpoint.step_of(saved) >= record.steps:  # a finished run says so, or refuses other flags, without any data
-        source, examples = None, None
-    else:
-        if record.init_from and not saved:
-            checkpoint.find(record.init_from)
-        # All data is read before the run directory is made: a run that cannot start leaves nothing behind.
-        source, examples = pipeline.batches(record), _validation(record)
     watch = progress.Progress(record, common.say)
-
-    def evaluator(session):
-        towers = model.towers_of(record.threads, record.batch_size)  # each ready to read a part of what there is
-        like = {"bottom": record.bottom, "objective": record.objective, "absent": record.absent}
-        network = inference.build(tasks=NUMBER_TASKS, parts=towers, **like).bind(session)
-
-        def measure():
-            with watch.paused():
-                return evaluate.measure(common.read(network, examples), examples.numbers, network.cost_of_means, record.absent)
-
-        return measure
-
-    records = {"flags.flags": common.flags_text(values), "versions.json": json.dumps(_versions(), indent=2) + "\n"}
     shown = watch if sys.stderr.isatty() or values.verbosity >= 1 else None  # a log wants what happened, not how it went
-    with signals.Caught() as stop:
-        watched = {"records": records, "say": common.say, "progress": shown, "stop": stop}
-        result = train.run(record, model_dir, source, evaluator if examples else None, **watched)
+    with contextlib.ExitStack() as stack:
+        if _finished(record, model_dir):  # it says so, or refuses other flags, without any data and without a touch of its files
+            result = train.run(record, model_dir, None, None, say=common.say)
+            return _report(model_dir, result)
+        same = stack.enter_context(lock.held(model_dir))
+        runs.mend(model_dir, common.say)
+        saved = checkpoint.newest(model_dir)
+        record = _as_before(record, model_dir) if saved else dataclasses.replace(record, threads=record.threads or os.cpu_count() or 1)
+        start = runs.find(record.init_from) if record.init_from and not saved else None
+        # All data is read before the run directory is written: a run that cannot start leaves nothing behind.
+        batches, examples = pipeline.batches(record), _validation(record)
+        signalled = stack.enter_context(signals.Caught())
+
+        def source(first):
+            for batch in batches(first):
+                signalled.arm()  # from the first step on there is something to save
+                yield batch
+
+        def stop():
+            same()
+            return signalled()
+
+        def evaluator(session):
+            towers = model.towers_of(record.threads, record.batch_size)  # each ready to read a part of what there is
+            like = {"bottom": record.bottom, "objective": record.objective, "absent": record.absent}
+            network = inference.build(tasks=NUMBER_TASKS, parts=towers, **like).bind(session)
+
+            def give_up_if_asked():
+                if signalled():
+                    where = f"{model_dir}: stopped in an evaluation, its step is saved"
+                    raise Interrupted(f"{where}; the same command continues", signalled())
+
+            def measure():
+                with watch.paused():
+                    log_probs = common.read(network, examples, after_each=give_up_if_asked)
+                    return evaluate.measure(log_probs, examples.numbers, network.cost_of_means, record.absent)
+
+            return measure
+
+        records = {"flags.flags": common.flags_text(values), VERSIONS: json.dumps(_versions(), indent=2) + "\n"}
+        watched = {"start": start, "records": records, "say": common.say, "progress": shown, "stop": stop}
+        return _report(model_dir, train.run(record, model_dir, source, evaluator if examples else None, **watched))
+
+
+def _report(model_dir, result):
     best = "" if result["best"] is None else f", best validation sequence accuracy {result['best']:.2%} at step {result['best_step']}"
     print(f"{model_dir}: step {result['step']}{best}")
     return 0
+
+
+def _finished(record, model_dir):
+    """Tell whether there is nothing left to do: the last step is saved, whole, and evaluated where there is something to evaluate on."""
+    from mtl import checkpoint, runs
+
+    saved = checkpoint.newest(model_dir)
+    if not saved or checkpoint.step_of(saved) < record.steps or runs.damage(saved):
+        return False
+    step = checkpoint.step_of(saved)
+    return any(row["step"] == step for row in checkpoint.read_metrics(model_dir, up_to=step)) or _validation(record) is None
+
+
+def _as_before(record, model_dir):
+    """Return the Config of a run that is continued, with the number of threads it was begun with; say what may change its last digits."""
+    from mtl import checkpoint
+
+    begun = checkpoint.read_config(model_dir).threads
+    threads = record.threads or begun or os.cpu_count() or 1
+    if begun and threads != begun:
+        common.say(f"warning: --threads={threads}, and the run was begun with {begun}: it continues, but not bit for bit")
+    elif threads != (record.threads or os.cpu_count()):
+        common.say(f"{model_dir}: keeps the {threads} threads it was begun with; here are {os.cpu_count()} cores")
+    try:
+        with open(os.path.join(model_dir, VERSIONS), encoding="utf-8") as file:
+            before = dict(json.load(file))
+    except (OSError, ValueError, TypeError):
+        before = {}
+    now = _versions()
+    changed = [f"{name} {before[name]} (now {now[name]})" for name in BITS_HANG_ON if name in before and before[name] != now[name]]
+    if changed:
+        common.say(f"warning: {model_dir} was last trained with {', '.join(changed)}: it continues, but not bit for bit")
+    return dataclasses.replace(record, threads=threads)
 
 
 def _validation(record):
@@ -124,5 +184,14 @@ def _versions():
         "tensorflow": tf.__version__,
         "numpy": numpy.__version__,
         "platform": platform.platform(),
+        "processor": _processor(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -31,7 +31,8 @@ def test_every_flag_reaches_its_field():
     other = config.Config(
         bottom="mlp", objective="linear", absent="mask", label_smoothing=0.25, dropout=0.5, dataset="folder", data_dir="a b",
         style="written", difficulty=1.0, augment=0.5, pool=6, reuse=3, batch_size=7, precision="bf16", learning_rate=0.02,
-        schedule="linear", steps=11, seed=13, init_from="c", log_every=2, save_every=5, workers=1, views=4, threads=4,
+        schedule="linear", steps=11, seed=13, init_from="c", on_nonfinite="skip", log_every=2, save_every=5,
+            workers=1, views=4, threads=4,
     )  # fmt: skip
     assert all(getattr(other, field.name) != field.default for field in dataclasses.fields(config.Config))
     arguments = [f"--{name}={value}" for name, value in dataclasses.asdict(other).items()]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import checkpoint, config, evaluate, predict
+from mtl import checkpoint, config, evaluate, predict, runs
 from mtl.cli.main import run
 from mtl.data import synthetic
 
-PACKAGED = checkpoint.PACKAGED["pretrained"]
+PACKAGED = runs.PACKAGED["pretrained"]
 LARGEST = 6_000_000  # bytes
 
 
@@ -33,7 +33,7 @@ def test_it_is_small():
 
 
 def test_the_card_is_that_of_these_weights():
-    path = checkpoint.find("pretrained")
+    path = runs.find("pretrained")
     with open(f"{path}.data-00000-of-00001", "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() in read("MODEL_CARD.md")
     assert f"step {checkpoint.step_of(path)}" in read("MODEL_CARD.md")
@@ -47,7 +47,7 @@ def test_it_was_made_by_the_flagfile_that_the_card_names():
 
 
 def test_it_was_trained_on_drawn_numbers_alone():
-    record = checkpoint.read_config("pretrained")
+    record = checkpoint.read_config(PACKAGED)
     assert (record.dataset, record.data_dir, record.init_from) == ("synthetic", "", "")
 
 
@@ -66,7 +66,7 @@ def test_predict_without_a_run_reads_with_it(drawn, tmp_path, capsys):
 
 
 def test_training_starts_from_it(drawn, tmp_path, capsys):
-    record = checkpoint.read_config("pretrained")
+    record = checkpoint.read_config(PACKAGED)
     flags = [f"--bottom={record.bottom}", "--init_from=pretrained", "--steps=1", "--batch_size=2", "--pool=8", "--learning_rate=1e-9"]
     assert run(["train", f"--model_dir={tmp_path}", *flags, "--save_every=1", "--workers=1"]) == 0
     assert "starting from the weights of" in capsys.readouterr().err

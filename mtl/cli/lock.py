@@ -1,0 +1,62 @@
+"""One run to a directory: a lock that the system opens again however its process ends."""
+
+import contextlib
+import os
+
+from mtl.errors import DataError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing keeps two runs apart there
+    fcntl = None
+
+FILE = "lock"
+
+
+@contextlib.contextmanager
+def held(directory):
+    """Keep a run directory to this process, in `with`.
+
+    Args:
+      directory: str, made where it does not exist, and removed again where nothing was written there.
+
+    Yields:
+      function () -> None that raises DataError once the directory is no longer the one that was locked.
+
+    Raises:
+      UsageError: another process has it; the message gives its pid.
+      DataError: the directory cannot be written.
+    """
+    path, made = os.path.join(directory, FILE), not os.path.exists(directory)
+    try:
+        os.makedirs(directory, exist_ok=True)
+        file = open(path, "a+")
+    except OSError as error:
+        raise DataError(f"{directory}: cannot be written ({error.strerror}); make room or choose another --model_dir") from None
+    with file:
+        if fcntl:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                owner = file.read(20).strip() or "another"
+                raise UsageError(f"{directory}: process {owner} trains here; wait for it, end it, or choose another --model_dir") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+
+        def check():
+            try:
+                same = os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+            except OSError:
+                same = False
+            if not same:
+                raise DataError(f"{directory}: was removed or replaced while this run trained in it; nothing more is written there")
+
+        try:
+            yield check
+        finally:
+            with contextlib.suppress(OSError):  # it is gone, or not empty
+                if made and os.listdir(directory) == [FILE]:
+                    os.remove(path)
+                    os.rmdir(directory)

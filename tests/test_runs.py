@@ -1,0 +1,223 @@
+"""mtl.runs: which checkpoint is meant, and what is made of a directory whose process was killed or whose files were damaged."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from mtl import checkpoint, runs
+from mtl.errors import DataError
+
+
+def touch(path):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8"):
+        pass
+
+
+def one_line(error, *parts):
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message, message
+    return message
+
+
+# -- finding -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_find(tmp_path):
+    run = str(tmp_path)
+    touch(f"{run}/model.ckpt-8.index")
+    touch(f"{run}/model.ckpt-12.index")
+    assert runs.find(run) == runs.find(run, "last") == f"{run}/model.ckpt-12", "no best was kept"
+    touch(f"{run}/best/model.ckpt-4.index")
+    assert runs.find(run) == runs.find(run, "best") == f"{run}/best/model.ckpt-4"
+    assert runs.find(run, "last") == f"{run}/model.ckpt-12"
+    for which in (f"{run}/model.ckpt-8", f"{run}/model.ckpt-8.index"):
+        assert runs.find("elsewhere", which) == f"{run}/model.ckpt-8"
+
+
+def test_find_where_there_is_none(tmp_path):
+    for which in ("best", "last"):
+        for directory in (str(tmp_path), str(tmp_path / "absent")):
+            with pytest.raises(DataError) as error:
+                runs.find(directory, which)
+            one_line(error, directory, "mtl train --model_dir=")
+    touch(str(tmp_path / "model.ckpt-5.index"))
+    with pytest.raises(DataError) as error:
+        runs.find(str(tmp_path), str(tmp_path / "model.ckpt-6"))
+    one_line(error, tmp_path / "model.ckpt-6", "--checkpoint")
+    with pytest.raises(DataError):
+        runs.find(str(tmp_path), str(tmp_path))
+
+
+def test_the_packaged_run_is_found_by_its_name():
+    assert runs.directory("pretrained") == runs.PACKAGED["pretrained"] and runs.directory("./pretrained") == "./pretrained"
+    assert os.path.dirname(runs.find("pretrained")) == runs.PACKAGED["pretrained"]
+
+
+# -- mending -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A run of the steps 3, 5 and 9, with the best of step 3."""
+    directory = str(tmp_path_factory.mktemp("written"))
+    with tf.Graph().as_default(), tf.Session() as session:
+        w = tf.get_variable("w", initializer=np.arange(5, dtype=np.float32), use_resource=True)
+        savers = [tf.train.Saver({"w": w}, max_to_keep=kept, save_relative_paths=True) for kept in (3, 1)]
+        session.run(w.initializer)
+        for step in (3, 5, 9):
+            checkpoint.save(savers[0], session, directory, step)
+        checkpoint.save(savers[1], session, os.path.join(directory, "best"), 3)
+    checkpoint.write_records(directory, {"config.json": "{}\n"}, [{"step": 3}, {"step": 5}, {"step": 9}])
+    return directory
+
+
+@pytest.fixture
+def directory(written, tmp_path):
+    """A copy that a test may spoil."""
+    return shutil.copytree(written, tmp_path / "run")
+
+
+def files(directory):
+    """What is in a directory: dict path -> (bytes, time of change)."""
+    found = [path for path in directory.rglob("*") if path.is_file()]
+    return {path.relative_to(directory).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def mend(directory):
+    said = []
+    runs.mend(str(directory), said.append)
+    return said
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
+def test_nothing_is_done_to_what_is_whole_or_not_there(directory, tmp_path):
+    before = files(directory)
+    assert mend(directory) == [] and files(directory) == before
+    assert mend(tmp_path / "absent") == [] and not (tmp_path / "absent").exists()
+
+
+def test_what_killed_saves_leave_is_removed_and_nothing_else(directory):
+    before = set(files(directory))
+    killed = ["model.ckpt-11.data-00000-of-00001", "model.ckpt-11.index.tempstate123", "model.ckpt-11.data-00000-of-00001.tempstate77"]
+    killed += ["checkpoint.tmp0a1b", "metrics.jsonl.tmp", "config.json.tmp", "flags.flags.tmp", "versions.json.tmp", "best/checkpoint.tmp9"]
+    killed += ["best/model.ckpt-5.data-00000-of-00001"]
+    others = ["notes.tmp", "model.ckpt-x.index", "my-model.ckpt-11.data-00000-of-00001", "model.ckpt-11.meta"]
+    for name in killed + others:
+        touch(str(directory / name))
+    assert mend(directory) == []
+    assert set(files(directory)) == before | set(others)
+
+
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
+def test_a_damaged_newest_one_is_set_aside_for_the_one_before(directory, suffix):
+    damage(directory / f"model.ckpt-9.{suffix}")
+    told = mend(directory)
+    assert len(told) == 1 and "\n" not in told[0] and f"going on from {directory}/model.ckpt-5" in told[0]
+    assert told[0].startswith(f"warning: {directory}/model.ckpt-9: cannot be read (")
+    assert checkpoint.newest(str(directory)) == str(directory / "model.ckpt-5")
+    aside = {name for name in files(directory) if name.startswith("damaged-")}
+    assert aside == {"damaged-model.ckpt-9.index", "damaged-model.ckpt-9.data-00000-of-00001"}
+    after = files(directory)
+    assert mend(directory) == ["warning: " + TOLD.format(directory, "model.ckpt-5")] and files(directory) == after
+
+
+TOLD = "{}/checkpoint does not name {}, the newest that is whole; going on from that one all the same"
+
+
+def test_two_damaged_ones_are_set_aside_and_an_older_one_is_not_looked_at(directory):
+    for step in (5, 9):
+        (directory / f"model.ckpt-{step}.data-00000-of-00001").write_bytes(b"")
+    assert len(mend(directory)) == 2 and checkpoint.newest(str(directory)) == str(directory / "model.ckpt-3")
+
+
+def test_where_none_can_be_read_the_run_is_not_started_over(directory):
+    for step in (3, 5, 9):
+        damage(directory / f"model.ckpt-{step}.data-00000-of-00001")
+    before = files(directory)
+    with pytest.raises(DataError) as error:
+        mend(directory)
+    one_line(error, f"{directory}: none of its checkpoints can be read (model.ckpt-9: ", "model.ckpt-3: ", "--model_dir")
+    assert files(directory) == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x00\xff garbage", b'model_checkpoint_path: "/elsewhere/model.ckpt-5"\n'])
+def test_a_file_checkpoint_that_does_not_name_the_newest_is_said_and_not_believed(directory, content):
+    (directory / "checkpoint").unlink()
+    if content is not None:
+        (directory / "checkpoint").write_bytes(content)
+    assert mend(directory) == ["warning: " + TOLD.format(directory, "model.ckpt-9")]
+    assert checkpoint.newest(str(directory)) == str(directory / "model.ckpt-9")
+
+
+def test_damaged_metrics_are_said(directory):
+    (directory / "metrics.jsonl").write_text('{"step": 3}\n{"st\n{"step": 9}\n')
+    assert mend(directory) == [f"warning: {directory}/metrics.jsonl: line 2 is damaged; evaluations from there on are forgotten"]
+
+
+# -- a process that is killed as it saves ------------------------------------------------------------------------------------------------
+
+SAVING = """
+import sys
+import numpy as np
+import tensorflow.compat.v1 as tf
+from mtl import checkpoint
+with tf.Graph().as_default(), tf.Session() as session:
+    # 6 MB, so that most of the time goes by in the middle of a file.
+    variables = {f"w{i}": tf.get_variable(f"w{i}", [500_000], initializer=tf.zeros_initializer(), use_resource=True) for i in range(3)}
+    fill = [v.assign_add(tf.ones_like(v)) for v in variables.values()]
+    saver = tf.train.Saver(variables, max_to_keep=2, save_relative_paths=True)
+    session.run(tf.variables_initializer(list(variables.values())))
+    first = checkpoint.newest(sys.argv[1])
+    if first:
+        checkpoint.restore(session, variables, first)
+        saver.recover_last_checkpoints(checkpoint.all_of(sys.argv[1]))
+    step = checkpoint.step_of(first) if first else 0
+    while True:
+        step += 1
+        session.run(fill)
+        checkpoint.save(saver, session, sys.argv[1], step)
+        print(step, flush=True)
+"""
+
+
+def test_a_process_killed_while_it_saves_leaves_a_newest_checkpoint_that_is_whole_and_no_litter(tmp_path):
+    """Forty moments of a process that does nothing but save; mended, the directory is always that of a clean end."""
+    moments, directory, reached, litter = np.random.default_rng(11), tmp_path / "run", 0, 0
+    for life in range(2):
+        process = subprocess.Popen([sys.executable, "-c", SAVING, str(directory)], stdout=subprocess.PIPE, text=True)
+        try:
+            for moment in range(20):
+                for _ in range(moments.integers(1, 4)):
+                    reached = int(process.stdout.readline())
+                # Stopped, its directory is what a kill at this moment would leave.
+                process.send_signal(signal.SIGSTOP)
+                os.waitpid(process.pid, os.WUNTRACED)
+                here = shutil.copytree(directory, tmp_path / f"{life}-{moment}")
+                process.send_signal(signal.SIGCONT)
+                before = set(files(here))
+                told = mend(here)
+                litter += len(before - set(files(here)))
+                newest = checkpoint.newest(str(here))
+                assert checkpoint.step_of(newest) >= reached and not [line for line in told if "cannot be read" in line]
+                assert (checkpoint.read(newest, {"w1": ([500_000], tf.float32)})["w1"] == checkpoint.step_of(newest)).all()
+                assert len(checkpoint.all_of(str(here))) <= 3, "a kill may come before the oldest is removed"
+                shutil.rmtree(here)
+        finally:
+            process.kill()
+            process.communicate()
+        mend(directory)
+    assert litter, "no moment within a save was met"
