@@ -6,7 +6,7 @@ import re
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint
+from mtl import checkpoint, train
 from mtl.errors import DataError
 
 PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")}  # runs that come with the package
@@ -64,7 +64,8 @@ def mend(model_dir, say):
     """Make a run directory such that its newest checkpoint is one to go on from. Only the process that owns the directory may.
 
     What killed saves left is removed. A newest checkpoint that is damaged is set aside, for the one before: the steps between are
-    taken again. The file `checkpoint` is not believed, see mtl.checkpoint; where it tells of another one, that is said.
+    taken again. One more than is kept, left by a kill before it was removed, would stay for ever: TensorFlow removes one at a save.
+    The file `checkpoint` is not believed, see mtl.checkpoint; where it tells of another one, that is said.
 
     Args:
       model_dir: str; it need not be a run yet.
@@ -74,9 +75,9 @@ def mend(model_dir, say):
       DataError: none of the checkpoints can be read, or a file cannot be moved.
     """
     try:
-        for folder in (model_dir, os.path.join(model_dir, checkpoint.BEST)):
-            _remove_unfinished(folder)
         fallen = _set_damaged_aside(model_dir, say)
+        for folder, keep in ((model_dir, train.KEEP), (os.path.join(model_dir, checkpoint.BEST), 1)):
+            _remove_all_but(checkpoint.all_of(folder)[-keep:], folder)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be removed or renamed ({error.strerror}); make {model_dir} writable") from None
     newest = checkpoint.newest(model_dir)
@@ -88,11 +89,11 @@ def mend(model_dir, say):
         say(f"warning: {told} does not name {os.path.basename(newest)}, the newest that is whole; going on from that one all the same")
 
 
-def _remove_unfinished(folder):
-    complete = {os.path.basename(path) for path in checkpoint.all_of(folder)}
+def _remove_all_but(paths, folder):
+    kept = [os.path.basename(path) for path in paths]
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         part = PART.fullmatch(name)
-        if UNFINISHED.fullmatch(name) or (part and part[1] not in complete):
+        if UNFINISHED.fullmatch(name) or (part and part[1] not in kept):
             os.remove(os.path.join(folder, name))
 
 

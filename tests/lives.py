@@ -1,0 +1,93 @@
+"""Processes of `mtl` that are killed where a test wants it. Forked from a server that has imported TensorFlow, each is there at once."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from typing import NamedTuple
+
+from mtl.cli import main, train  # noqa: F401  what is imported here, the server has ready
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tensorflow.compat.v1", "h5py", "PIL.Image", "mtl.train", "mtl.evaluate", "mtl.inference", "tests.lives"])
+
+
+class Life(NamedTuple):
+    """How a process ended: its exit code (-9 where SIGKILL ended it) and what it wrote to stdout and stderr."""
+
+    code: int
+    text: str
+
+
+def start(log, arguments, prepare=None, *details):
+    """Start `mtl` with arguments (list of str); log (a path) takes what it writes, prepare(*details) is called in it first."""
+    process = _CONTEXT.Process(target=_live, args=[str(log), list(map(str, arguments)), prepare, details])
+    process.start()
+    return process
+
+
+def ended(process, log):
+    """Wait for the end of a process; return its Life."""
+    process.join(120)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError(f"it hangs: {log.read_text()}")
+    return Life(process.exitcode, log.read_text())
+
+
+def live(log, arguments, prepare=None, *details):
+    """Run `mtl` in a process of its own to its end; return its Life."""
+    return ended(start(log, arguments, prepare, *details), log)
+
+
+def _live(log, arguments, prepare, details):
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    if prepare:
+        prepare(*details)
+    sys.argv = ["mtl", *arguments]
+    code = main.run()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+# -- what may be prepared ----------------------------------------------------------------------------------------------------------------
+
+
+def die():
+    """End this process as the kernel's out-of-memory killer would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def die_after_steps(count):
+    """Die when the loop asks for its next batch after `count` steps of this process: the last of them is saved and evaluated."""
+    from mtl.data import pipeline
+
+    prefetch = pipeline.prefetch
+
+    def counted(iterator):
+        for done, batch in enumerate(prefetch(iterator)):
+            if done == count:
+                die()
+            yield batch
+
+    pipeline.prefetch = counted
+
+
+def die_in(module, name, call):
+    """Die within the call number `call`, counted from 1, of a function: after half of what is written through it, where it writes."""
+    import importlib
+
+    owner = importlib.import_module(module)
+    original, calls = getattr(owner, name), []
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call:
+            die()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, counted)
