@@ -1,5 +1,6 @@
 """Processes of `mtl` that are killed where a test wants it. Forked from a server that has imported TensorFlow, each is there at once."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,8 @@ class Life(NamedTuple):
 
 def start(log, arguments, prepare=None, *details):
     """Start `mtl` with arguments (list of str); log (a path) takes what it writes, prepare(*details) is called in it first."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(log)  # of the life before
     process = _CONTEXT.Process(target=_live, args=[str(log), list(map(str, arguments)), prepare, details])
     process.start()
     return process
@@ -91,3 +94,54 @@ def die_in(module, name, call):
         return original(*args, **kwargs)
 
     setattr(owner, name, counted)
+
+
+def busy_in(module, name, call, rounds=8_000_000):
+    """Say "HERE" at the call number `call` of a function, then be deep in foreign code, as in session.run; 8 million rounds are seconds."""
+    import hashlib
+    import importlib
+
+    owner, calls = importlib.import_module(module), []
+    for part in name.split(".")[:-1]:
+        owner = getattr(owner, part)
+    name = name.split(".")[-1]
+    original = getattr(owner, name)
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call:
+            print("HERE", flush=True)
+            hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
+        return original(*args, **kwargs)
+
+    setattr(owner, name, counted)
+
+
+def busy_step(call, rounds=8_000_000):
+    """As `busy_in`, within the training step number `call` of this process."""
+    import hashlib
+
+    import tensorflow.compat.v1 as tf
+
+    make = tf.Session.make_callable
+
+    def make_callable(session, *args, **kwargs):
+        run, calls = make(session, *args, **kwargs), []
+
+        def step(*values):
+            calls.append(values)
+            if len(calls) == call:
+                print("HERE", flush=True)
+                hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
+            return run(*values)
+
+        return step
+
+    tf.Session.make_callable = make_callable
+
+
+def reached(process, log):
+    """Wait until a process says "HERE"; AssertionError where it ends before."""
+    while not (log.exists() and "HERE\n" in log.read_text()):
+        assert process.is_alive(), log.read_text()
+        time.sleep(0.01)
