@@ -1,7 +1,7 @@
 """The files of a run directory: weights, the record the run was made from, and its metrics.
 
-Checkpoints are found by looking at the files `model.ckpt-N.index`, which TensorFlow writes last, not by reading the file
-`checkpoint`: where that one is lost or damaged, believing it would start a run over in silence.
+Checkpoints are found by the files `model.ckpt-N.index`, which TensorFlow writes last, not by the file `checkpoint`: where that one is
+lost or damaged, believing it would start a run over in silence.
 """
 
 import json
@@ -63,8 +63,9 @@ def restore(session, variables, path):
 
 
 def first_line(error):
-    """Return the first line of what an exception says, cut to 200 characters; its kind where it says nothing."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    """Return the first line of what an exception says, without where in a graph, cut to 200 characters; its kind where it says nothing."""
+    said = re.sub(r"(?s)^Graph execution error:.*?\nNode: [^\n]*\n", "", str(error)).strip()
+    return said.splitlines()[0][:200] if said else type(error).__name__
 
 
 def save(saver, session, directory, step):
@@ -77,9 +78,9 @@ def save(saver, session, directory, step):
 
 
 def write_records(model_dir, texts, metrics):
-    """Write text files of a run (dict file name -> text), each whole or not at all; DataError where its directory cannot be written.
+    """Write text files of a run, dict file name -> text, and its evaluations so far, list of dict, as the whole of metrics.jsonl.
 
-    `metrics` (list of dict), the evaluations so far, becomes the whole of metrics.jsonl, so that one of a later step is cut off.
+    Each file is written whole or not at all; DataError where the directory cannot be written.
     """
     try:
         os.makedirs(model_dir, exist_ok=True)

@@ -112,8 +112,7 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             evaluate = evaluator(session) if evaluator else None
         weights, variables = ({each.op.name: each for each in found} for found in (tf.trainable_variables(), tf.global_variables()))
-        saver = tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True)
-        best_dir = os.path.join(model_dir, checkpoint.BEST)
+        best_dir, saver = os.path.join(model_dir, checkpoint.BEST), tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True)
         best_saver = tf.train.Saver(weights | {"global_step": graph.step}, max_to_keep=1, save_relative_paths=True)
 
         # -- restore or initialise -----------------------------------------------------------------------------------------------------

@@ -145,3 +145,20 @@ def reached(process, log):
     while not (log.exists() and "HERE\n" in log.read_text()):
         assert process.is_alive(), log.read_text()
         time.sleep(0.01)
+
+
+def no_room_from(call, largest=1_000_000):
+    """From the call number `call` of checkpoint.save on, let no file grow past `largest` bytes: as on a disk that has become full."""
+    import resource
+
+    from mtl import checkpoint
+
+    save, calls = checkpoint.save, []
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        return save(*args, **kwargs)
+
+    checkpoint.save = counted
