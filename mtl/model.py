@@ -44,7 +44,7 @@ def to_float(images):
 def build(
     images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32", absent="x", towers=1
 ):
-    """Build the shared bottom and one top per task into the current graph.
+    """Build the shared bottom and one top per task into the current graph; returns a Model.
 
     Args:
       images: float32 [batch, height, width, channels] in 0..1, height and width static.
@@ -57,9 +57,6 @@ def build(
       towers: int, into how many parts the batch is cut for the bottom, each for a core of its own; at most the number of images.
       absent: "x" or "mask", whether the X of the digits is a class, or has a probability of 0 and learns nothing.
       precision: "fp32" or "bf16", what the shared bottom computes in; variables, features and outputs are float32 in any case.
-
-    Returns:
-      Model.
 
     Raises:
       ValueError: an unknown name, images not of rank 4 or of unknown size, or variables that exist already (TensorFlow's).

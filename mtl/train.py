@@ -96,7 +96,8 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
     if saved:
         changed = config_lib.differences(checkpoint.read_config(model_dir), config)
         if changed:
-            raise UsageError(f"{model_dir}: holds a run with {', '.join(changed)}; repeat those flags or choose another --model_dir")
+            cure = f"repeat those flags or choose another --model_dir; what may change is --{', --'.join(config_lib.MAY_CHANGE)}"
+            raise UsageError(f"{model_dir}: holds a run with {', '.join(changed)}; {cure}")
     first = checkpoint.step_of(saved) if saved else 0
     history = checkpoint.read_metrics(model_dir, up_to=first)
     due = {*range(config.save_every, config.steps, config.save_every), config.steps}  # steps after which the run is saved and evaluated

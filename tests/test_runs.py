@@ -155,6 +155,21 @@ def test_of_several_the_newest_are_kept(directory):
     assert kept == {"": [5, 9], "best": [3]}
 
 
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
+def test_a_checkpoint_called_whole_gives_back_what_was_saved_whichever_bit_is_flipped(directory, suffix):
+    path, file, found = str(directory / "model.ckpt-9"), directory / f"model.ckpt-9.{suffix}", 0
+    whole = file.read_bytes()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(changed)
+        if runs.damage(path):
+            found += 1
+        else:
+            np.testing.assert_array_equal(checkpoint.read(path, {"w": ([5], tf.float32)})["w"], np.arange(5, dtype=np.float32))
+    assert found >= (8 * 5 * 4 if suffix != "index" else 4 * len(whole)), "each bit of the values, most of those that say where they are"
+
+
 def test_where_none_can_be_read_the_run_is_not_started_over(directory):
     for step in (5, 9):
         damage(directory / f"model.ckpt-{step}.data-00000-of-00001")
