@@ -316,6 +316,14 @@ def test_watching_changes_no_weight(reference, tmp_path):
     assert steps_kept(tmp_path) == [10, 12]
 
 
+def test_nothing_can_be_added_to_the_graph_once_the_loop_runs(tmp_path):
+    # Else each evaluation could leave operations behind, and a long run would grow.
+    with pytest.raises(RuntimeError, match="finalized"):
+        run(tmp_path, evaluate=lambda bound: tf.constant(1.0))
+    with pytest.raises(RuntimeError, match="finalized"):
+        run(tmp_path, evaluate=None, progress=lambda *args: tf.constant(1.0))
+
+
 # -- the best weights --------------------------------------------------------------------------------------------------------------------
 
 
