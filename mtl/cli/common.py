@@ -180,8 +180,13 @@ def help_text(usage, summary, values):
 
 
 def say(line):
-    """Write one line of progress to stderr: stdout is for results."""
-    print(line, file=sys.stderr, flush=True)
+    """Write one line of progress to stderr: stdout is for results. A full disk or a lost terminal there costs the line, not the work."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise  # who reads on has gone, and the command goes too, as every part of a pipeline does
+    except OSError:
+        pass
 
 
 def load(dataset, data_dir, split, **options):

@@ -1,5 +1,6 @@
 """Flags that several commands share, their checks, and TensorFlow's start."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -75,6 +76,28 @@ def test_a_folder_that_would_be_ignored_is_refused():
     common.check_data("synthetic", "")
     with pytest.raises(UsageError, match="--data_dir=photos"):
         common.check_data("synthetic", "photos")
+
+
+class Closed:
+    """A stream that takes nothing."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def write(self, text):
+        raise self._error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_line_of_progress_that_cannot_be_written_costs_itself_alone(monkeypatch, number):
+    monkeypatch.setattr(sys, "stderr", Closed(OSError(number, "no")))
+    common.say("step 3")
+
+
+def test_a_broken_pipe_ends_the_command(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Closed(BrokenPipeError()))
+    with pytest.raises(BrokenPipeError):
+        common.say("step 3")
 
 
 @pytest.mark.parametrize("verbosity, quiet", [("0", True), ("1", False)])
