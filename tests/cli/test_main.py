@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -95,25 +94,21 @@ def test_only_check_args_runs_nothing(command, monkeypatch):
 # -- as processes ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_imports_nothing_heavy(name):
+QUICK = [[], ["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+CHECKED = [["trian"], ["train", "--stpes=3"], ["train"], ["evaluate", "--model_dir=x", "--split=tset"], ["predict", "--only_check_args"]]
+
+
+@pytest.mark.parametrize("arguments", QUICK + CHECKED, ids=" ".join)
+def test_help_and_the_check_of_flags_import_nothing_heavy(arguments):
+    # This is what makes them answer at once; how fast, is the machine's.
     code = (
-        "import sys; from mtl.cli.main import run; code = run([sys.argv[1], '--help']); "
-        "print(*sorted({'tensorflow', 'numpy', 'PIL', 'h5py', 'tqdm'} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+        "import sys; from mtl.cli.main import run; code = run(sys.argv[1:]); "
+        "print('heavy:', *sorted({'tensorflow', 'numpy', 'PIL', 'h5py', 'tqdm'} & set(sys.modules))); sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "\n")
-
-
-def test_help_takes_less_than_half_a_second():
-    def seconds():
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return used.ru_utime + used.ru_stime
-
-    begin = seconds()
-    done = subprocess.run([sys.executable, "-m", "mtl", "train", "--help"], capture_output=True, text=True)
-    assert done.returncode == 0 and "--objective" in done.stdout and done.stderr == ""
-    assert seconds() - begin < 0.5  # of the processor: the wall clock would measure what else the machine does
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "heavy:" and "Traceback" not in done.stderr
+    if arguments in QUICK:
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_nobody_reading_stdout_is_no_error_message():
