@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests import endurance
 
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only Linux shows its processes so")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
