@@ -140,7 +140,7 @@ def parse(values, arguments):
     try:
         return values(arguments)[1:]
     except flags.Error as error:
-        raise UsageError(" ".join(str(error).split())) from error
+        raise UsageError(" ".join(str(error).split()).removeprefix("ERROR:: ")) from error  # absl's mark of a flagfile it cannot open
     except (UnicodeDecodeError, ValueError) as error:  # absl's own for --noflag=value; the first is what a binary flagfile ends in
         raise UsageError(f"cannot be parsed: {error}") from error
 

@@ -55,6 +55,11 @@ def test_a_bad_flagfile_is_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+def test_a_missing_flagfile_is_named(tmp_path):
+    with pytest.raises(UsageError, match=f"^Unable to open flagfile: .*{tmp_path}/nowhere.flags"):
+        common.parse(flags.FlagValues(), ["train", f"--flagfile={tmp_path / 'nowhere.flags'}"])
+
+
 def test_later_flags_win_over_a_flagfile(tmp_path):
     path = tmp_path / "good.flags"
     path.write_text("# a comment\n\n--steps=3\n--seed=5\n")
