@@ -38,6 +38,8 @@ QUANTITIES = (
     ("files", "files on disk", statistics.median, 1.0),
     ("ms_per_step", "step, ms, median", statistics.median, 1.1),
     ("ms_per_step", "the same with evaluations and checkpoints, mean", statistics.mean, 1.1),
+    # Flat where a step is not: something else kept the machine busy.
+    ("processor_ms_per_step", "processor time of a step, ms, mean", statistics.mean, 1.1),
 )
 WINDOWS = ((0.05, 0.15), (0.9, 1.0))  # of the steps: the first tenth after the warm-up, and the last
 ROWS = 1000
