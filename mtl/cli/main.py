@@ -1,5 +1,6 @@
 """The entry of `mtl`: choose the command, parse its flags, turn errors into one line and an exit code."""
 
+import contextlib
 import difflib
 import os
 import signal
@@ -28,6 +29,7 @@ def run(argv=None):
     arguments = sys.argv[1:] if argv is None else list(argv)
     where = f"mtl {arguments[0]}" if arguments and arguments[0] in COMMANDS else "mtl"
     if argv is None:
+        _open_what_is_closed()
         signals.install(where)
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 is shown, not died of
     try:
@@ -57,7 +59,7 @@ def _dispatch(arguments):
         return 0
     name = arguments[0]
     if name not in COMMANDS:
-        nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.3)
+        nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
         meant = f"did you mean {nearest[0]}? " if nearest else ""
         raise UsageError(f"unknown command {name!r}; {meant}The commands are {', '.join(COMMANDS)}")
     command, values = COMMANDS[name], flags.FlagValues()
@@ -79,5 +81,13 @@ def _overview():
 
 
 def _fail(where, message, code):
-    print(f"{where}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # where stderr is full or nobody reads it, the code tells
+        print(f"{where}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
     return code
+
+
+def _open_what_is_closed():
+    """Lead the streams that the process was started without (>&-) to nowhere, before another file takes their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # the lowest number that is free is its own
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))

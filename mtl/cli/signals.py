@@ -4,6 +4,7 @@ Python runs its handlers between two of its own instructions: inside session.run
 does at once is to write the signal's number to a pipe (signal.set_wakeup_fd), and a thread of its own reads it there.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -64,6 +65,7 @@ def _watch(reader, where):
             if number not in NUMBERS:
                 continue
             if since is not None and now - since > SAME:
-                os.write(2, f"{where}: ended at once by a second signal; the last checkpoint stands\n".encode())
+                with contextlib.suppress(OSError):  # nobody reads it
+                    os.write(2, f"{where}: ended at once by a second signal; the last checkpoint stands\n".encode())
                 os._exit(128 + number)
             since = now if since is None else since

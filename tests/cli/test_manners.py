@@ -171,3 +171,26 @@ def test_a_full_log_does_not_end_a_training(folder, tmp_path):
     with open("/dev/full", "w") as full:
         done = process(*arguments(folder, tmp_path)["train"], stderr=full)
     assert (done.returncode, done.stdout.split(",")[0]) == (0, f"{tmp_path / 'run'}: step 3")
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2], ids=["stdin", "stdout", "stderr"])
+def test_a_stream_that_is_closed_is_as_one_that_leads_nowhere(folder, tmp_path, closed):
+    # As the shell's `>&-`; the streams that are open are files, so that what goes astray is found in them.
+    command = [sys.executable, "-m", "mtl", *arguments(folder, tmp_path)["predict"], "--json"]
+    with open(tmp_path / "out", "w") as out, open(tmp_path / "err", "w") as err:
+        done = subprocess.run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", *command], stdout=out, stderr=err, env=ENVIRONMENT, timeout=120)
+    assert done.returncode == 0, (tmp_path / "err").read_text()
+    assert (tmp_path / "err").read_text() == ""
+    assert bool((tmp_path / "out").read_text()) == (closed != 1)
+    with Image.open(tmp_path / "read.png") as sheet:
+        sheet.load()
+
+
+@linux
+def test_an_error_that_cannot_be_shown_keeps_its_code_and_stays_out_of_the_results():
+    for stderr in ("2>&-", "2>/dev/full"):
+        for name, code in (("trian", 1), ("predict /nowhere.png", 2)):
+            done = subprocess.run(
+                ["sh", "-c", f'"$0" -m mtl {name} {stderr}', sys.executable], capture_output=True, text=True, env=ENVIRONMENT
+            )
+            assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
