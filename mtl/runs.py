@@ -6,7 +6,7 @@ import re
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, train
+from mtl import bundle, checkpoint, train
 from mtl.errors import DataError
 
 PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")}  # runs that come with the package
@@ -34,28 +34,35 @@ def find(model_dir, which="best"):
       str, its path without .index.
 
     Raises:
-      DataError: there is none.
+      DataError: there is none, or its index is not one to open, see mtl.bundle.
     """
     model_dir = directory(model_dir)
     if which in ("best", "last"):
         path = (checkpoint.newest(os.path.join(model_dir, checkpoint.BEST)) if which == "best" else None) or checkpoint.newest(model_dir)
         if path is None:
             raise DataError(f"{model_dir}: no checkpoint in this folder; train one with: mtl train --model_dir={model_dir}")
-        return path
-    path = which.removesuffix(".index")
-    if not os.path.isfile(path + ".index"):
-        example = os.path.join(model_dir, f"{checkpoint.PREFIX}-1000")
-        raise DataError(f"{path}: no such checkpoint; --checkpoint takes best, last or a path like {example}")
+    else:
+        path = which.removesuffix(".index")
+        if not os.path.isfile(path + ".index"):
+            example = os.path.join(model_dir, f"{checkpoint.PREFIX}-1000")
+            raise DataError(f"{path}: no such checkpoint; --checkpoint takes best, last or a path like {example}")
+    try:
+        bundle.check(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({checkpoint.first_line(error)}); take it from a copy, or name another --checkpoint"
+        ) from None
     return path
 
 
 def damage(path):
     """Return what is wrong with a checkpoint (path without .index), as one line; None where all that it holds can be read."""
     try:
+        bundle.check(path)
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)  # TensorFlow holds it against its checksum
-    except checkpoint.UNREADABLE as error:
+    except (OSError, *checkpoint.UNREADABLE) as error:
         return checkpoint.first_line(error)
     return None
 

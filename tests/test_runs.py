@@ -28,43 +28,6 @@ def one_line(error, *parts):
     return message
 
 
-# -- finding -------------------------------------------------------------------------------------------------------------------------
-
-
-def test_find(tmp_path):
-    run = str(tmp_path)
-    touch(f"{run}/model.ckpt-8.index")
-    touch(f"{run}/model.ckpt-12.index")
-    assert runs.find(run) == runs.find(run, "last") == f"{run}/model.ckpt-12", "no best was kept"
-    touch(f"{run}/best/model.ckpt-4.index")
-    assert runs.find(run) == runs.find(run, "best") == f"{run}/best/model.ckpt-4"
-    assert runs.find(run, "last") == f"{run}/model.ckpt-12"
-    for which in (f"{run}/model.ckpt-8", f"{run}/model.ckpt-8.index"):
-        assert runs.find("elsewhere", which) == f"{run}/model.ckpt-8"
-
-
-def test_find_where_there_is_none(tmp_path):
-    for which in ("best", "last"):
-        for directory in (str(tmp_path), str(tmp_path / "absent")):
-            with pytest.raises(DataError) as error:
-                runs.find(directory, which)
-            one_line(error, directory, "mtl train --model_dir=")
-    touch(str(tmp_path / "model.ckpt-5.index"))
-    with pytest.raises(DataError) as error:
-        runs.find(str(tmp_path), str(tmp_path / "model.ckpt-6"))
-    one_line(error, tmp_path / "model.ckpt-6", "--checkpoint")
-    with pytest.raises(DataError):
-        runs.find(str(tmp_path), str(tmp_path))
-
-
-def test_the_packaged_run_is_found_by_its_name():
-    assert runs.directory("pretrained") == runs.PACKAGED["pretrained"] and runs.directory("./pretrained") == "./pretrained"
-    assert os.path.dirname(runs.find("pretrained")) == runs.PACKAGED["pretrained"]
-
-
-# -- mending -------------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """A run that was saved at the steps 5 and 9, with the best of step 3."""
@@ -84,6 +47,48 @@ def written(tmp_path_factory):
 def directory(written, tmp_path):
     """A copy that a test may spoil."""
     return shutil.copytree(written, tmp_path / "run")
+
+
+# -- finding -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_find(directory):
+    run = str(directory)
+    assert runs.find(run) == runs.find(run, "best") == f"{run}/best/model.ckpt-3"
+    assert runs.find(run, "last") == f"{run}/model.ckpt-9"
+    for which in (f"{run}/model.ckpt-5", f"{run}/model.ckpt-5.index"):
+        assert runs.find("elsewhere", which) == f"{run}/model.ckpt-5"
+    shutil.rmtree(directory / "best")
+    assert runs.find(run) == f"{run}/model.ckpt-9", "no best was kept"
+
+
+def test_find_where_there_is_none(directory, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for which in ("best", "last"):
+        for absent in (str(tmp_path / "empty"), str(tmp_path / "absent")):
+            with pytest.raises(DataError) as error:
+                runs.find(absent, which)
+            one_line(error, absent, "mtl train --model_dir=")
+    with pytest.raises(DataError) as error:
+        runs.find(str(directory), str(directory / "model.ckpt-6"))
+    one_line(error, directory / "model.ckpt-6", "--checkpoint")
+    with pytest.raises(DataError):
+        runs.find(str(directory), str(directory))
+
+
+def test_one_that_is_not_to_be_opened_is_not_found(directory):
+    (directory / "model.ckpt-9.data-00000-of-00001").unlink()
+    with pytest.raises(DataError) as error:
+        runs.find(str(directory), "last")
+    one_line(error, directory / "model.ckpt-9", "no file model.ckpt-9.data-00000-of-00001", "--checkpoint")
+
+
+def test_the_packaged_run_is_found_by_its_name():
+    assert runs.directory("pretrained") == runs.PACKAGED["pretrained"] and runs.directory("./pretrained") == "./pretrained"
+    assert os.path.dirname(runs.find("pretrained")) == runs.PACKAGED["pretrained"]
+
+
+# -- mending -------------------------------------------------------------------------------------------------------------------------
 
 
 def files(directory):
