@@ -212,3 +212,17 @@ def test_the_answer_is_attributed_in_its_file():
     for part in ("xtt", "thetna", '"Multitask deep learning with Tensorflow"', "Stack Overflow", "2016", "CC BY-SA 3.0",
                  "https://creativecommons.org/licenses/by-sa/3.0/", "under the same licence", "Changes:"):
         assert part in text, part
+
+
+# -- BUILD.md --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_tests_that_the_table_of_promises_names_are_there():
+    text = (ROOT / "BUILD.md").read_text(encoding="utf-8").split("## Reliability")[1].split("###")[0]
+    named, path = [], None
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)?::(test_\w+)`", text):
+        path = file or path
+        named.append((path, name))
+    assert len(named) >= 15
+    for path, name in named:
+        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in parse(ROOT / path).body), f"{path}::{name}"
