@@ -1,4 +1,6 @@
-"""What several tests of the core share: the loss by float64 NumPy, random batches, and placeholders to feed them to."""
+"""What several tests of the core share: the loss by float64 NumPy, random batches, placeholders to feed them to, one-line errors."""
+
+import os
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -49,3 +51,19 @@ def placeholders(tasks=NUMBER_TASKS):
 def feed(*pairs):
     """Join (dict of placeholders, dict of values) pairs into one feed_dict."""
     return {tensors[name]: values[name] for tensors, values in pairs for name in tensors}
+
+
+def touch(path):
+    """Make an empty file, and the folders it lies in."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8"):
+        pass
+
+
+def one_line(error, *parts):
+    """Return what an exception that pytest.raises caught says: one line that holds all parts."""
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message, message
+    return message

@@ -9,25 +9,12 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from helpers import one_line, touch
 from mtl import checkpoint, config
 from mtl.errors import DataError
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4) + 0.25
 B = np.array([7, -2, 5], np.int64)
-
-
-def touch(path):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8"):
-        pass
-
-
-def one_line(error, *parts):
-    message = str(error.value)
-    assert "\n" not in message
-    for part in parts:
-        assert str(part) in message, message
-    return message
 
 
 def write(directory, values, step=3):

@@ -10,22 +10,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from helpers import one_line, touch
 from mtl import checkpoint, runs
 from mtl.errors import DataError
-
-
-def touch(path):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8"):
-        pass
-
-
-def one_line(error, *parts):
-    message = str(error.value)
-    assert "\n" not in message
-    for part in parts:
-        assert str(part) in message, message
-    return message
 
 
 @pytest.fixture(scope="module")
