@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all, and whether they could be written: asked before the work, not after it."""
+"""Files that are there whole or not at all, whether they could be written, asked before the work, and texts of a size that has a bound."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,30 @@ def whole(path: str) -> Iterator[str]:
     finally:
         if os.path.exists(unfinished):
             os.remove(unfinished)
+
+
+def read_text(path: str, limit: int, encoding: str = "utf-8") -> str:
+    """Read a text file that is small where it is what it should be.
+
+    Args:
+      path: str.
+      limit: int, bytes that it has at most.
+      encoding: str.
+
+    Returns:
+      str.
+
+    Raises:
+      OSError: it is missing, larger, or no file: a pipe would be waited for, and a device may have no end.
+      UnicodeDecodeError: it is not a text in this encoding.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "not a file", path)
+    with open(path, "rb") as file:
+        content = file.read(limit + 1)  # whatever its size is said to be
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit >> 10} KB", path)
+    return content.decode(encoding)
 
 
 def check_file(path: str, flag: str) -> None:

@@ -66,3 +66,24 @@ def test_a_folder_that_is_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", closed)  # root may write anywhere, so that permissions would test nothing
     for check, path in ((files.check_file, tmp_path / "a.png"), (files.check_folder, tmp_path / "a")):
         assert f"{tmp_path}: cannot be written (Permission denied)" in refusal(check, path)
+
+
+def test_a_text_is_read_up_to_its_limit(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes("\ufeffzwölf\r\n".encode())
+    assert files.read_text(str(path), 99) == "\ufeffzwölf\r\n"
+    assert files.read_text(str(path), path.stat().st_size, "utf-8-sig") == "zwölf\r\n"
+    with pytest.raises(OSError, match="larger than 0 KB"):
+        files.read_text(str(path), path.stat().st_size - 1)
+    path.write_bytes(b"\xff")
+    with pytest.raises(UnicodeDecodeError):
+        files.read_text(str(path), 99)
+
+
+def test_what_is_no_file_is_not_read_as_a_text(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(OSError, match="not a file"):
+            files.read_text(str(path), 99)
+    with pytest.raises(FileNotFoundError):
+        files.read_text(str(tmp_path / "none"), 99)

@@ -97,8 +97,7 @@ def _begin(out, options):
     else:
         return {**options, "sources": {}, "splits": {}}
     try:
-        with open(path, encoding="utf-8") as file:
-            state = json.load(file)
+        state = json.loads(files.read_text(path, manifest.MAX_BYTES))
         if state.pop("version", manifest.VERSION) != manifest.VERSION or not isinstance(state["splits"], dict):
             raise ValueError("of another version")
         state.pop("window", None)

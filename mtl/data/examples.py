@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtl.config import CHANNELS, WINDOW
 from mtl.errors import DataError
 
 
@@ -49,5 +50,19 @@ def source(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callable[[
         return os.path.join(data_dir, "train" + suffix), lambda name: held_out(name) == (split == "validation")
     if split in found:
         return os.path.join(data_dir, split + suffix), lambda name: True
-    shown = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "") if found else "none"
+    shown = some(found)
     raise DataError(f"{data_dir}: no split {split + suffix!r} there, found {shown}: --data_dir is the directory that holds the splits")
+
+
+def some(names: list[str]) -> str:
+    """Return the first of names, to be shown in a message, or "none"."""
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none"
+
+
+def room(count: int, path: str) -> np.ndarray:
+    """Return room for windows, uint8 [count, WINDOW, WINDOW, CHANNELS]; DataError names `path`, which asks for it, where there is none."""
+    try:
+        return np.empty((count, WINDOW, WINDOW, CHANNELS), np.uint8)
+    except (MemoryError, ValueError):  # ValueError: more than can be counted
+        size = f"{count} pictures of {WINDOW} x {WINDOW} pixels"
+        raise DataError(f"{path}: {size} are more than the memory holds: take fewer of them") from None

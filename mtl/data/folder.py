@@ -1,18 +1,17 @@
 """A folder of pictures of one's own: DIR/SPLIT/labels.csv with the header `file,label`, and the files that it names."""
 
 import csv
+import io
 import os
 from typing import NamedTuple
 
-import numpy as np
-
-from mtl import tasks
-from mtl.config import WINDOW
+from mtl import files, tasks
 from mtl.data import images
-from mtl.data.examples import Examples, source
+from mtl.data.examples import Examples, room, source
 from mtl.errors import DataError, NoExamplesError
 
 HEADER = ["file", "label"]
+MAX_BYTES = 16 << 20  # of labels.csv: 700,000 lines, whose windows would take 9 GB; the shortest lines take 60 times its size
 
 
 class Row(NamedTuple):
@@ -43,7 +42,7 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     rows = [row for row in read_labels(path) if belongs(row.file)][:count]
     if not rows:
         raise NoExamplesError(f"{path}: no picture of the split {split}: add lines `file,label`")
-    windows = np.empty((len(rows), WINDOW, WINDOW, 3), np.uint8)
+    windows = room(len(rows), path)
     for i, row in enumerate(rows):
         try:
             windows[i] = images.window(images.read(os.path.join(directory, row.file)))
@@ -67,14 +66,13 @@ def read_labels(path: str) -> list[Row]:
     rows = []
     try:
         # utf-8-sig: spreadsheets put a byte order mark before the header.
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            if header != HEADER:
-                raise DataError(f"{path} line 1: the header is {','.join(header)[:80]!r}: write file,label")
-            for fields in reader:
-                if fields:
-                    rows.append(_row(path, reader.line_num, fields))
+        reader = csv.reader(io.StringIO(files.read_text(path, MAX_BYTES, "utf-8-sig"), newline=""), strict=True)
+        header = next(reader, [])
+        if header != HEADER:
+            raise DataError(f"{path} line 1: the header is {','.join(header)[:80]!r}: write file,label")
+        for fields in reader:
+            if fields:
+                rows.append(_row(path, reader.line_num, fields))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): write it with the header file,label") from None
     except UnicodeDecodeError:
@@ -92,10 +90,13 @@ def _row(path, line, fields):
     try:
         tasks.encode(label)
     except ValueError as error:
-        raise DataError(f"{path} line {line}: {error}: write the label so") from None
+        raise DataError(f"{path} line {line}: {str(error)[:200]}: write the label so") from None
+    shown = repr(name[:200])
+    if len(name.splitlines()) > 1:
+        raise DataError(f"{path} line {line}: the name {shown} has a line break in it: rename the picture")
     # By the text alone: a link within the folder may well lead elsewhere, its owner put it there.
     if os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir:
-        raise DataError(f"{path} line {line}: {name!r} lies outside the folder: name a file relative to labels.csv")
+        raise DataError(f"{path} line {line}: {shown} lies outside the folder: name a file relative to labels.csv")
     if not os.path.isfile(os.path.join(os.path.dirname(path), name)):
-        raise DataError(f"{path} line {line}: no such file {name!r}: add the picture or remove the line")
+        raise DataError(f"{path} line {line}: no such file {shown}: add the picture or remove the line")
     return Row(line, name, label)

@@ -10,6 +10,11 @@ from mtl.errors import DataError
 MANIFEST = "manifest.json"
 VERSION = 1  # of the format: of the manifest and of the features of a record
 FRAME = 16  # bytes that a TFRecord file spends on a record beside its own
+# Bytes of a record: more than the 32 MB of a picture that convert takes. TensorFlow asks for as much memory as a record claims to be long
+# before it looks for its end, and the process dies where there is none.
+MAX_RECORD = 33 << 20
+MAX_BYTES = 8 << 20  # of a manifest: 40,000 shards, which is a hundred times SVHN; as Python's objects it may take 25 times as much
+MAX_NAME = 255  # characters of the name of a file or a split
 CURE = "repeat mtl convert"
 
 
@@ -44,15 +49,14 @@ def read_manifest(directory: str) -> dict[str, Any]:
     """
     path = os.path.join(directory, MANIFEST)
     try:
-        with open(path, encoding="utf-8") as file:
-            manifest = json.load(file)
+        manifest = json.loads(files.read_text(path, MAX_BYTES))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): --data_dir is the directory that mtl convert wrote") from None
     except (ValueError, RecursionError):  # not UTF-8, not JSON, or brackets without end
         raise DataError(f"{path}: damaged, not JSON: {CURE}") from None
     version = manifest.get("version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != VERSION:
-        raise DataError(f"{path}: version {version} of the format, and {VERSION} is read: {CURE}")
+        raise DataError(f"{path}: version {str(version)[:20]} of the format, and {VERSION} is read: {CURE}")
     try:
         _check_manifest(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -68,10 +72,13 @@ def _check_manifest(manifest):
     """Raise KeyError, TypeError, ValueError or AttributeError where a manifest is not laid out as it must be."""
     _natural(manifest["version"], "version")
     for name, split in manifest["splits"].items():
+        if not name.isprintable() or len(name) > MAX_NAME:  # errors show it
+            raise ValueError(f"the name of the split {name[:80]!r}")
         for shard in split["shards"]:
             file = shard["file"]
             # By the name alone: a manifest from elsewhere must not lead out of its directory.
-            if not isinstance(file, str) or not file.isprintable() or os.path.basename(file) != file or file in ("", ".", ".."):
+            good = isinstance(file, str) and file.isprintable() and len(file) <= MAX_NAME and os.path.basename(file) == file
+            if not good or file in ("", ".", ".."):
                 raise ValueError(f"the shard {file!r} of {name} is not the name of a file beside it")
             _natural(shard["records"], f"records of {file}")
             if FRAME * shard["records"] > _natural(shard["bytes"], f"bytes of {file}"):

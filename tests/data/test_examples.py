@@ -56,3 +56,16 @@ def test_a_missing_split_is_named_with_those_there_are(tmp_path, split):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="gone"):
         examples.source(str(tmp_path / "gone"), "train")
+
+
+def test_of_many_names_a_few_are_shown():
+    assert examples.some([]) == "none"
+    assert examples.some(["a", "b"]) == "a, b"
+    assert examples.some([str(i) for i in range(99)]) == "0, 1, 2, 3, 4, 5, 6, 7, ..."
+
+
+def test_room_for_more_than_there_is_names_what_asks_for_it():
+    assert examples.room(3, "train").shape == (3, 64, 64, 3)
+    for count in (2**40, 2**60):
+        with pytest.raises(DataError, match=f"^train: {count} pictures of 64 x 64 pixels are more than the memory holds"):
+            examples.room(count, "train")
