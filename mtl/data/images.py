@@ -8,16 +8,20 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from mtl.config import WINDOW
 from mtl.errors import DataError
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left corner
 
-# Decoded, 64 megapixels take 192 MB, and copies of it the same again: more than any camera frame of a house needs, and a file of a few
-# kilobytes may claim to hold more. The size stands in the header, so nothing is decoded to find out.
+# Decoded, 64 megapixels take 256 MB (Pillow spends four bytes on each), and two to five times as much while they are turned into RGB: more
+# than any camera frame of a house needs, and a file of a few kilobytes may claim to hold more. The size stands in the header, so nothing is
+# decoded to find out.
 MAX_PIXELS = 64_000_000
+
+# Of a file: as much as so many pixels take without any compression. Pillow reads into memory what a part of a file claims to hold.
+MAX_BYTES = 4 * MAX_PIXELS
 
 # What people keep photographs in. Not all that Pillow knows: it would run Ghostscript on a PostScript file, for one.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
@@ -78,10 +82,12 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
       PIL image of mode RGB: turned upright by its EXIF orientation, transparent parts on mid grey.
 
     Raises:
-      DataError: the file is missing, not a picture, broken, or larger than MAX_PIXELS.
+      DataError: the file is missing, not a picture, broken, or larger than MAX_PIXELS or MAX_BYTES.
     """
     if file is None and not os.path.isfile(path):  # opening a pipe would wait for its writer
         raise DataError(f"{path}: {'not a file' if os.path.exists(path) else 'no such file'}: give the path of a PNG or JPEG picture")
+    if file is None and os.path.getsize(path) > MAX_BYTES:
+        raise DataError(f"{path}: more than {MAX_BYTES // 10**6} MB, the most that is read of a picture: scale it down")
     with warnings.catch_warnings():
         # Pillow warns of large pictures, odd EXIF data and the like; what matters here is raised or mended.
         warnings.simplefilter("ignore")
@@ -108,6 +114,8 @@ def _upright(picture):
     """Turn a picture by its EXIF orientation; where the EXIF data is broken the picture stays as it is."""
     picture.load()  # first: what cannot be decoded must not be taken for broken EXIF data
     try:
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return picture  # not a copy
         return ImageOps.exif_transpose(picture)
     except Exception:
         return picture
@@ -118,7 +126,7 @@ def _rgb(picture):
     if picture.mode.startswith(("I", "F")):
         picture = Image.fromarray(_eight_bits(np.asarray(picture)))
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
+        picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _BACKDROP), picture)
     return picture.convert("RGB")
 
