@@ -4,21 +4,23 @@ import itertools
 import math
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from mtl.config import WINDOW
 from mtl.data import images
-from mtl.data.examples import Examples, source
+from mtl.data.examples import Examples, room, source
 from mtl.errors import DataError, NoExamplesError
 
 STRUCT = "digitStruct.mat"
 # A house number has at most six digits in SVHN. What claims many more is no list of digits, and would be read one object at a time.
 MAX_BOXES = 16
 MAX_NAME = 255  # characters of a file name
+MAX_ENTRIES = 1_000_000  # five times as many as extra has; the references to them take 250 MB
+MAX_ARRAY = 1 << 16  # bytes of an array of an entry as it lies in memory, or of a chunk of it
 CACHE = 1 << 20  # bytes of HDF5's cache of metadata; its 32 MB take half a gigabyte of memory and save no time, for nothing is read twice
 UNREADABLE = "entries that cannot be read"  # what the errors of HDF5 itself are counted as
 
@@ -74,7 +76,7 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
         line = f"{path}: {len(absent)} of {len(absent) + len(found)} pictures of the split {split} are absent and skipped"
         (warn or _to_stderr)(line)
 
-    windows = np.empty((len(found), WINDOW, WINDOW, 3), np.uint8)
+    windows = room(len(found), path)
     for i, entry in enumerate(found):
         picture = images.read(os.path.join(directory, entry.name))
         try:
@@ -110,7 +112,8 @@ def entries(
     with file:
         try:
             _limit_cache(file)
-            names, boxes = _cells(file["digitStruct/name"]), _cells(file["digitStruct/bbox"])
+            struct = _member(file.id, b"digitStruct")
+            names, boxes = _cells(_member(struct, b"name")), _cells(_member(struct, b"bbox"))
             if len(names) != len(boxes):
                 raise ValueError(f"{len(names)} names and {len(boxes)} boxes")
         except _BROKEN as error:
@@ -131,7 +134,7 @@ def entries(
 
 
 # What h5py raises at a missing name, a null reference or damaged bytes, and what is raised below.
-_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError)
+_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zlib.error)
 
 
 def _broken(path, where, error):
@@ -154,32 +157,64 @@ def _limit_cache(file):
 # 200,000 entries these are 2.5 million, so that what is asked of each of them counts.
 
 
+def _member(group, name):
+    """Open a member of a group; soft and external links are followed nowhere: they could lead to another file, or to a pipe."""
+    if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+        raise ValueError(f"{name.decode()} is a link to elsewhere")
+    return h5py.h5o.open(group, name)
+
+
 def _cells(field):
     """List what a field of the struct array holds: references, or where the array has one element the object itself."""
-    if isinstance(field, h5py.Dataset) and field.dtype.kind == "O":
-        return list(field[()].ravel())
+    if isinstance(field, h5py.h5d.DatasetID) and field.dtype.kind == "O":
+        return list(_array(field, MAX_ENTRIES))
     return [field]
 
 
 def _follow(file, cell):
     """Return the identifier that a reference leads to; anything else is the object itself."""
-    return h5py.h5r.dereference(cell, file.id) if isinstance(cell, h5py.Reference) else cell.id
+    return h5py.h5r.dereference(cell, file.id) if isinstance(cell, h5py.Reference) else cell
 
 
 def _array(dataset, limit):
     """Read all of a data set, flat; MATLAB marks an empty array, and writes its dimensions as if they were values."""
     if h5py.h5a.exists(dataset, b"MATLAB_empty"):
         return np.empty(0)
-    shape = dataset.shape  # asked for once: it takes longer than to look for an attribute
+    shape, dtype = dataset.shape, dataset.dtype  # asked for once: it takes longer than to look for an attribute
     if math.prod(shape) > limit:
         raise EntryError("too many boxes, or too long a name", f"{math.prod(shape)} values, and at most {limit} are read")
-    values = np.empty(shape, dataset.dtype)
+    if dtype.kind not in "uif" and h5py.check_ref_dtype(dtype) is None:  # texts of any length, for one
+        raise TypeError(f"values of the type {dtype}"[:80])
+    _check_storage(dataset, max(MAX_ARRAY, limit * dtype.itemsize))
+    values = np.empty(shape, dtype)
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values.ravel()
 
 
+def _check_storage(dataset, limit):
+    """Raise ValueError where to read a data set leads to other files, or takes more than `limit` bytes of memory on the way."""
+    if dataset.get_offset() is not None and dataset.get_storage_size() <= limit:  # in one piece, as nearly all are
+        return
+    layout = dataset.get_create_plist()
+    chunk = layout.get_chunk() if layout.get_layout() == h5py.h5d.CHUNKED else ()
+    size = math.prod(chunk or dataset.shape) * dataset.get_type().get_size()
+    if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
+        raise ValueError("an array whose values lie in another file")
+    if max(size, dataset.get_storage_size()) > limit:
+        raise ValueError(f"an array in pieces of {size} bytes, and {limit} are read")
+    filters = [layout.get_filter(i)[0] for i in range(layout.get_nfilters())]
+    if filters not in ([], [h5py.h5z.FILTER_DEFLATE], [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]):
+        raise ValueError("an array packed in another way than MATLAB does")
+    for corner in itertools.product(*map(range, itertools.repeat(0), dataset.shape, chunk)) if filters else ():
+        mask, packed = dataset.read_direct_chunk(corner)
+        # HDF5 would unpack all that comes, and look at its size afterwards.
+        if not mask and len(zlib.decompressobj().decompress(packed, size + 1)) > size:
+            raise ValueError("a packed array that is larger than it says")
+
+
 def _value(dataset):
     """Read the one number that a data set holds; h5py raises OSError where it holds several, or a text."""
+    _check_storage(dataset, MAX_ARRAY)
     value = np.empty(1)
     dataset.read(_ONE, h5py.h5s.ALL, value)  # as float64, whatever it was stored as
     return float(value[0])
@@ -203,7 +238,7 @@ def _entry(file, name, boxes):
     """Read the digits and boxes of one entry."""
     if h5py.h5a.exists(boxes, b"MATLAB_empty"):  # a struct array without elements
         return Entry(name, "", [])
-    fields = [_numbers(file, h5py.h5o.open(boxes, field)) for field in (b"label", b"left", b"top", b"width", b"height")]
+    fields = [_numbers(file, _member(boxes, field)) for field in (b"label", b"left", b"top", b"width", b"height")]
     if len({len(values) for values in fields}) > 1:
         raise EntryError("boxes that lack a part", "label, left, top, width and height differ in number")
     if not np.isfinite(fields).all():
