@@ -137,9 +137,7 @@ def _record(candidate):
             raise svhn.EntryError("boxes without width or height", f"a box of {right - left:g} x {bottom - top:g} pixels")
     if not os.path.isfile(path):  # opening a pipe would wait for its writer
         raise svhn.EntryError("pictures that cannot be read", "not a file")
-    size = os.path.getsize(path)
-    if size > archives.MAX_PICTURE:
-        raise svhn.EntryError("pictures that are too large", f"{size} bytes, and at most {archives.MAX_PICTURE} are read")
+    _check_size(os.path.getsize(path))
     with open(path, "rb") as file:
         encoded = file.read()
     try:
@@ -154,7 +152,14 @@ def _record(candidate):
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
         encoded = buffer.getvalue()
+        _check_size(len(encoded))
     return Record(candidate.name, encoded, picture.height, picture.width, number, boxes)
+
+
+def _check_size(size):
+    """Raise EntryError where the file of a picture has more bytes than are unpacked of one, or than fit into a record."""
+    if size > archives.MAX_PICTURE:
+        raise svhn.EntryError("pictures that are too large", f"{size} bytes, and at most {archives.MAX_PICTURE} are read")
 
 
 def _plain(encoded):

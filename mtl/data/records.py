@@ -16,17 +16,20 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import files
-from mtl.config import WINDOW
 from mtl.data import images
-from mtl.data.examples import Examples
-from mtl.data.manifest import CURE, MANIFEST, VERSION, read_manifest, sync, write_manifest
+from mtl.data.examples import Examples, room, some
+from mtl.data.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, VERSION, read_manifest, sync, write_manifest
 from mtl.errors import DataError, NoExamplesError
 
 # What convert and others who write records need beside the shards is found here too.
 __all__ = [
-    "MANIFEST", "VERSION", "Record", "Shard", "broken", "find", "load", "parse", "read_manifest", "reason", "serialize",
-    "serialized_records", "shard_name", "window", "write_manifest", "write_shard",
+    "FAILED", "MANIFEST", "MAX_RECORD", "VERSION", "Record", "Shard", "broken", "claimed", "find", "load", "parse", "read_manifest",
+    "reason", "serialize", "serialized_records", "shard_name", "window", "write_manifest", "write_shard",
 ]  # fmt: skip
+
+
+# UnicodeDecodeError: TensorFlow quotes the damaged record in its message, and its binding to Python chokes on that.
+FAILED = (tf.errors.OpError, UnicodeDecodeError)
 
 
 class Record(NamedTuple):
@@ -139,7 +142,7 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     """
     shards = find(data_dir, split)
     total = sum(shard.records for shard in shards)
-    windows = np.empty((total if count is None else min(count, total), WINDOW, WINDOW, 3), np.uint8)
+    windows = room(total if count is None else min(count, total), os.path.join(data_dir, MANIFEST))
     numbers, names = [], []
     for i, (window, number, name) in enumerate(itertools.islice(itertools.chain.from_iterable(map(_windows, shards)), count)):
         windows[i] = window
@@ -195,7 +198,7 @@ def find(data_dir: str, split: str) -> list[Shard]:
     if splits.get(split, {"records": split != "validation"})["records"] == 0:
         raise NoExamplesError(f"{path}: no record of the split {split}: convert more pictures")
     if split not in splits:
-        raise DataError(f"{path}: no split {split!r} there, found {', '.join(splits) or 'none'}: choose one of them, or convert it")
+        raise DataError(f"{path}: no split {split!r} there, found {some(list(splits))}: choose one of them, or convert it")
     return [Shard(os.path.join(data_dir, shard["file"]), shard["records"], shard["bytes"]) for shard in splits[split]["shards"]]
 
 
@@ -211,17 +214,38 @@ def serialized_records(shard: Shard) -> Iterator[bytes]:
     Raises:
       DataError: a record is damaged or cut short, or there are fewer or more of them than the manifest says.
     """
-    place = 0
+    place, claims = 0, claimed(shard)
     try:
-        for serialized in tf.io.tf_record_iterator(os.fsencode(shard.path)):
+        found = tf.io.tf_record_iterator(os.fsencode(shard.path))
+        while True:
+            length = next(claims, 0)  # of the record that comes: those before it were whole, so that this is where it begins
+            if length > MAX_RECORD:
+                raise broken(shard, place, f"claims to be of {length} bytes, and at most {MAX_RECORD} are read")
+            serialized = next(found, None)
+            if serialized is None:
+                break
             if place == shard.records:
                 raise DataError(f"{shard.path}: more than the {shard.records} records of {MANIFEST}: delete it and {CURE}")
             yield serialized
             place += 1
-    except tf.errors.OpError as error:
+    except FAILED as error:
         raise broken(shard, place, reason(error)) from None
     if place < shard.records:
         raise DataError(f"{shard.path}: {place} records, and {shard.records} by {MANIFEST}: delete it and {CURE}")
+
+
+def claimed(shard: Shard) -> Iterator[int]:
+    """Read how many bytes each record of a shard claims to have; none of this is held against a checksum."""
+    try:
+        with open(shard.path, "rb", buffering=1 << 20) as file:
+            while len(head := file.read(FRAME - 4)) == FRAME - 4:
+                length = int.from_bytes(head[:8], "little")
+                yield length
+                if not 0 < length <= MAX_RECORD:  # TensorFlow will not come further; and a hole in a file is zeros without end
+                    break
+                file.seek(length + 4, os.SEEK_CUR)  # its checksum, too
+    except OSError as error:
+        raise DataError(f"{shard.path}: cannot be read ({error.strerror}): {CURE}") from None
 
 
 def broken(shard: Shard, place: int, why: Any) -> DataError:
@@ -245,7 +269,7 @@ def parse(serialized: bytes) -> Record:
         found = tf.train.Example.FromString(serialized).features.feature
     except Exception as error:  # protobuf's DecodeError, a ValueError in some of its versions alone
         raise ValueError(f"not a tf.train.Example ({error})") from None
-    values = {name: list(getattr(found[name], kind).value) if name in found else [] for name, kind in _KINDS.items()}
+    values = {name: getattr(found[name], kind).value if name in found else [] for name, kind in _KINDS.items()}
     for name in ("image/name", "image/encoded", "image/height", "image/width", "length"):
         if len(values[name]) != 1:
             raise ValueError(f"{len(values[name])} values of {name}")

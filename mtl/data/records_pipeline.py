@@ -15,9 +15,6 @@ from mtl.config import CHANNELS, WINDOW
 from mtl.data import images, records
 from mtl.errors import DataError
 
-# UnicodeDecodeError: TensorFlow quotes the damaged record in its message, and its binding to Python chokes on that.
-FAILED = (tf.errors.OpError, UnicodeDecodeError)
-
 BUFFER = 2048  # encoded pictures among which the next one is drawn
 BUFFER_BYTES = 64 << 20  # about as much memory as they may take: fewer are held where they are large
 OPEN = 8  # shards read in turns
@@ -53,6 +50,8 @@ def windows(data_dir: str, split: str, batch_size: int, seed: int, *, workers: i
       DataError: the manifest or the split is missing or broken.
     """
     shards = records.find(data_dir, split)
+    if any(length > records.MAX_RECORD for shard in shards for length in records.claimed(shard)):
+        raise _first_broken(shards)
     threads = workers or os.cpu_count() or 1
 
     def start(first_step):
@@ -70,7 +69,7 @@ def windows(data_dir: str, split: str, batch_size: int, seed: int, *, workers: i
             while True:
                 pictures, numbers = fetch()
                 yield pictures, [number.decode("ascii") for number in numbers]
-        except FAILED as error:
+        except records.FAILED as error:
             # Under shards read in turns, TensorFlow does not say where it was.
             raise _first_broken(shards) or DataError(f"{data_dir}: cannot be read ({records.reason(error)}): {records.CURE}") from None
         finally:
@@ -170,7 +169,7 @@ def _first_broken(shards):
                     try:
                         records.window(records.parse(record))  # says what is wrong
                         session.run(window, {serialized: record})  # as training reads it
-                    except FAILED as error:
+                    except records.FAILED as error:
                         return records.broken(shard, place, records.reason(error))
                     except (ValueError, DataError) as error:
                         return records.broken(shard, place, error)
