@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mtl import files
 from mtl.data import download
 from mtl.data.svhn import STRUCT
 from mtl.errors import DataError
@@ -55,8 +56,7 @@ def read_checksums(path: str) -> dict[str, Checksum]:
     """
     table = {}
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        lines = files.read_text(path, MAX_HEADER).splitlines()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): give a file of lines `md5  bytes  name` as --checksums") from None
     except UnicodeDecodeError:
@@ -125,7 +125,7 @@ def unpack(path: str, split: str, folder: str, say: Callable[[str], None], progr
 
 
 class _Member(tarfile.TarInfo):
-    """A member of an archive, refused where its name alone is longer than MAX_HEADER."""
+    """A member of an archive, refused where its name alone is longer than MAX_HEADER, or where it is sparse: its map may have no end."""
 
     @classmethod
     def frombuf(cls, buf, encoding, errors):
@@ -133,7 +133,12 @@ class _Member(tarfile.TarInfo):
         kinds = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
         if member.type in kinds and member.size > MAX_HEADER:
             raise tarfile.ReadError(f"a header of {member.size} bytes")
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a sparse member")
         return member
+
+    def _proc_gnusparse_10(self, *arguments):
+        raise tarfile.ReadError("a sparse member")
 
 
 def _unpack(path, split, folder, progress):
@@ -144,7 +149,7 @@ def _unpack(path, split, folder, progress):
             ignored = _unpack_members(path, split, tar, folder, lambda: progress(raw.tell()))
             plain.read(1 << 20)  # to the end, where the checksum of gzip stands
             return ignored
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError) as error:  # the last: headers without end
         raise DataError(f"{path}: not a .tar.gz archive, or damaged ({error}): fetch it again") from None
 
 
