@@ -1,6 +1,8 @@
 """Examples as one NumPy file a split: DIR/SPLIT.npz with images uint8 [n, 64, 64, 3], numbers as texts, and names where there are any."""
 
 import os
+import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -12,7 +14,8 @@ from mtl.data.examples import Examples, source
 from mtl.errors import DataError, NoExamplesError
 
 # What NumPy and zipfile raise at a damaged or foreign file.
-_BROKEN = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_BROKEN = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, SyntaxError, OverflowError, struct.error,
+           tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
@@ -55,8 +58,9 @@ def read(path: str) -> Examples:
     try:
         # Objects would be unpickled, which runs whatever code the file holds.
         with np.load(path, allow_pickle=False) as archive:
-            images, numbers = archive["images"], archive["numbers"]
-            names = archive["names"] if "names" in archive else np.arange(len(images)).astype(np.str_)
+            # np.asarray: a member that does not begin as an array does comes as bytes.
+            images, numbers = np.asarray(archive["images"]), np.asarray(archive["numbers"])
+            names = np.asarray(archive["names"]) if "names" in archive else np.arange(len(images)).astype(np.str_)
     except _BROKEN as error:
         reason = " ".join(str(error.args[-1] if error.args else type(error).__name__).split())
         raise DataError(f"{path}: cannot be read ({reason}): write it anew with images and numbers, as mtl.data.npz.save does") from None
