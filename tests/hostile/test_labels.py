@@ -1,0 +1,65 @@
+"""labels.csv with any damage, and of any text."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, strategies as st
+from PIL import Image
+
+from tests.mutations import damaged, quick
+
+WHOLE = 'file,label\na.png,210\n"b c.png",\nsub/a.png,0012345\n\nü.png,7\n'.encode()
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The path of a labels.csv, yet to be written, beside pictures to be named."""
+    directory = tmp_path / "train"
+    (directory / "sub").mkdir(parents=True)
+    for name in ("a.png", "b c.png", "sub/a.png", "ü.png", "bad.png"):
+        Image.new("L", (9, 7), 99).save(directory / name)
+    (directory / "bad.png").write_bytes(b"no picture")
+    return directory / "labels.csv"
+
+
+def test_no_damage_makes_it_crash(table, taken):
+    seen = Counter()
+
+    @quick(250)
+    @given(damaged(WHOLE))
+    def property(data):
+        table.write_bytes(data)
+        seen[taken("labelled", table.parent.parent, table)["outcome"]] += 1
+
+    property()
+    assert min(seen["read"], seen["refused"]) > 10
+
+
+FIELDS = st.one_of(
+    st.text(max_size=12),
+    st.text('",\r\n\0 .0123456789/\\~a\u2028\x0b\x85', max_size=8),
+    st.sampled_from(["a.png", "sub/../a.png", "../train/a.png", "/dev/zero", "sub", "bad.png", "a.png/", "210", "", "x" * 5000, "９"]),
+)
+
+
+def test_no_text_makes_it_crash(table, taken):
+    seen = Counter()
+
+    @quick(250)
+    @given(
+        st.lists(st.tuples(st.just("a.png") | FIELDS, st.just("21") | FIELDS), min_size=1, max_size=4),
+        st.sampled_from(["\n", "\r\n", "\r"]),
+    )
+    def property(rows, end):
+        text = end.join(["file,label", *(f"{name},{label}" for name, label in rows)])
+        table.write_bytes(text.encode("utf-8", "surrogatepass"))
+        seen[taken("labelled", table.parent.parent, table)["outcome"]] += 1
+
+    property()
+    assert min(seen["read"], seen["refused"]) > 10
+
+
+def test_a_name_with_a_line_break_is_an_error_of_one_line(table, taken):
+    (table.parent / "a\nb.png").write_bytes(b"no picture")
+    table.write_text('file,label\n"a\nb.png",1\n')
+    assert taken("labelled", table.parent.parent, table)["outcome"] == "refused"
