@@ -66,7 +66,7 @@ def other_tensorflow(tree):
 
 
 def high_level_or_unsafe(tree):
-    """List uses of Keras, tf.layers, contrib, estimator, pickles and allow_pickle=True; what comments and docstrings say is free."""
+    """List uses of Keras, tf.layers, contrib, estimator, pickles, and of np.load that may open some; comments and docstrings are free."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and re.search(r"^tf\.(.*\.)?(keras|layers|contrib|estimator|flags|app)$", ast.unparse(node)):
@@ -75,7 +75,11 @@ def high_level_or_unsafe(tree):
             found.append(node.id)
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
             found.append(ast.unparse(node))
-    return found + [name for name in imports(tree) if re.search(r"\b(c?pickle|cloudpickle|dill|shelve|joblib|marshal|keras)\b", name, re.I)]
+        elif isinstance(node, ast.Call) and re.fullmatch(r"(np|numpy)\.load", ast.unparse(node.func)):
+            # Said, though it is the default: a reader shall not have to know.
+            found += [ast.unparse(node)] * ("allow_pickle=False" not in map(ast.unparse, node.keywords))
+    forbidden = r"\b(c?pickle|cloudpickle|dill|shelve|joblib|marshal|keras|numpy\.load)\b"
+    return found + [name for name in imports(tree) if re.search(forbidden, name, re.I)]
 
 
 def flag_use(tree):
@@ -102,6 +106,14 @@ def flag_use(tree):
         (high_level_or_unsafe, "import pickle"),
         (high_level_or_unsafe, "from six.moves import cPickle"),
         (high_level_or_unsafe, "np.load(path, allow_pickle=True)"),
+        (high_level_or_unsafe, "np.load(path)"),
+        (high_level_or_unsafe, "np.load(path, None, True)"),
+        (high_level_or_unsafe, "np.load(path, **options)"),
+        (high_level_or_unsafe, "from joblib import load"),
+        (high_level_or_unsafe, "import shelve"),
+        (high_level_or_unsafe, "import marshal"),
+        (high_level_or_unsafe, "import dill as safe"),
+        (high_level_or_unsafe, "from numpy import load"),
         (high_level_or_unsafe, "np.load(path, allow_pickle=trusted)"),
         (flag_use, "from absl import app, flags"),
         (flag_use, "import absl.flags"),
