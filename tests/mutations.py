@@ -2,14 +2,23 @@
 
 import random
 
-from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis import HealthCheck, Phase, settings, strategies as st
 
 KINDS = ("replace", "replace", "bit", "copy", "zeros", "ones", "cut out", "put in", "cut short", "grow")
 
 
 def quick(examples):
     """Return the settings of a property: the same examples on every run, as many as are asked for, none of them timed."""
-    return settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        # The first failure is shown as it is: what kills a process, or hangs, is not to be tried a hundred times over.
+        phases=(Phase.explicit, Phase.generate),
+        report_multiple_bugs=False,
+    )
 
 
 def damaged(whole):

@@ -34,13 +34,13 @@ def test_the_reader_does_measure(reader, tmp_path):
 # -- pictures: refused by the header -----------------------------------------------------------------------------------------------
 
 
-def test_a_bomb_is_a_small_png(taken, tmp_path):
+@pytest.mark.parametrize("side", [8001, 20_000])
+def test_a_bomb_is_a_small_png(taken, tmp_path, side):
     path, packer = tmp_path / "bomb.png", zlib.compressobj(9)
-    body = b"".join(packer.compress(bytes(2501)) for _ in range(20_000)) + packer.flush()
-    header = struct.pack(">2I5B", 20_000, 20_000, 1, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + test_images.chunk(b"IHDR", header) + test_images.chunk(b"IDAT", body) + test_images.chunk(b"IEND", b"")
-    )
+    body = b"".join(packer.compress(bytes(1 + (side + 7) // 8)) for _ in range(side)) + packer.flush()
+    header = struct.pack(">2I5B", side, side, 1, 0, 0, 0, 0)
+    chunks = [test_images.chunk(*parts) for parts in ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     assert path.stat().st_size < 400_000
     refused(taken, "picture", path, 20, "pixels", "scale it down")
 
