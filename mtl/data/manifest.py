@@ -89,8 +89,8 @@ def _check_manifest(manifest):
 
 
 def _natural(value, what):
-    """Return an int of 0 or more as it is; ValueError for anything else."""
-    if type(value) is not int or value < 0:  # True is an int, too
+    """Return an int of 0 or more, which a file could have bytes, as it is; ValueError for anything else."""
+    if type(value) is not int or not 0 <= value < 2**63:  # True is an int, too
         raise ValueError(f"{what}: {value!r}")
     return value
 

@@ -86,7 +86,7 @@ def bmp(width, height, depth, colour, tail):
 
 def tiff(width, height, depth, colour, tail):
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, depth), (259, 3, 1, 1 + tail % 9), (262, 3, 1, colour), (273, 4, 1, 8),
-            (277, 3, 1, 1 + tail % 5), (278, 4, 1, height), (279, 4, 1, width), (700, 1, tail << 12, 8)]  # fmt: skip
+            (277, 3, 1, 1 + tail % 5), (278, 4, 1, height), (279, 4, 1, width), (700, 1, min(tail << 12, 2**32 - 1), 8)]  # fmt: skip
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(struct.pack("<2H2I", *tag) for tag in tags) + bytes(4 + tail % 999)
 
 
