@@ -14,13 +14,12 @@ import tempfile
 
 from absl import flags
 
-from mtl import config, files
+from mtl import config
+from mtl.cli import flagfiles
 from mtl.errors import UsageError
 
 UP_TO_ONE = (lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")  # what define_range takes last
 SHEETS = (".png", ".jpg", ".jpeg")  # endings of the pictures that commands write
-MAX_FLAGFILES = 100  # in one command, those that others name among them: beyond, one of them names itself
-MAX_FLAGS = 1 << 16  # bytes of a flagfile
 ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
 
 
@@ -143,54 +142,13 @@ def parse(values, arguments):
     """
     rest = values(arguments[:1])[1:]
     # File by file, so that it is known where a flag is wrong; what comes later wins all the same.
-    for within, its in itertools.groupby(_expanded(arguments[1:], "", []), operator.itemgetter(1)):
+    for within, its in itertools.groupby(flagfiles.expanded(arguments[1:]), operator.itemgetter(1)):
         try:
             rest += values([arguments[0], *(argument for argument, _ in its)])[1:]
         except (flags.Error, ValueError) as error:  # ValueError: absl's own for --noflag=value
             where = f"{within}: " if within else ""
             raise UsageError(where + " ".join(str(error).split())[:300]) from error
     return rest
-
-
-def _expanded(arguments, within, opened):
-    """Yield (argument, the flagfile that it stands in or ""), the lines of flagfiles in the place of --flagfile.
-
-    Before absl would do it, which waits for pipes, reads devices without end, and does not say in which file a flag is wrong.
-
-    Args:
-      arguments: iterable of str.
-      within: str, the flagfile that they stand in, or "".
-      opened: list of str, the flagfiles opened so far; added to.
-    """
-    arguments, where = iter(arguments), f"{within}: " if within else ""
-    for argument in arguments:
-        name, equals, path = argument.partition("=")
-        if argument == "--":
-            yield from ((rest, within) for rest in [argument, *arguments])
-        elif name not in ("--flagfile", "-flagfile"):
-            yield argument, within
-        else:
-            path = os.path.expanduser(path if equals else next(arguments, ""))
-            if not path:
-                raise UsageError(f"{where}--flagfile names no file: give one of flags, one a line")
-            opened.append(path)
-            if len(opened) > MAX_FLAGFILES:
-                raise UsageError(f"{where}{path}: the {len(opened)}th flagfile: take out the line by which it or another names itself")
-            yield from _expanded(_lines(path, where), path, opened)
-
-
-def _lines(path, where):
-    """List the flags that stand in a flagfile; where: str, the beginning of an error, which names the flagfile that asks for it."""
-    try:
-        lines = [line.strip() for line in files.read_text(path, MAX_FLAGS).splitlines()]
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a text in UTF-8"
-        raise UsageError(f"{where}{path}: cannot be read ({reason}): --flagfile takes a file of flags, one a line") from None
-    lines = [line for line in lines if line and not line.startswith(("#", "//"))]
-    for line in lines:
-        if not line.startswith("-") or not line.lstrip("-")[:1].isalpha():
-            raise UsageError(f"{path}: {line[:80]!r} is no flag: write --name=value, one a line")
-    return lines
 
 
 def to_config(values):

@@ -44,32 +44,6 @@ def test_flags_and_other_arguments_may_come_in_any_order():
     assert values.json
 
 
-@pytest.mark.parametrize("content", [b"--steps=3\xff\n", b"--stesp=3\n", b"--steps\n", b"--steps=x\n", b"--nosteps=3\n"])
-def test_a_bad_flagfile_is_one_line(tmp_path, content):
-    path = tmp_path / "bad.flags"
-    path.write_bytes(content)
-    values = flags.FlagValues()
-    common.define_field(values, "steps", "help")
-    with pytest.raises(UsageError) as caught:
-        common.parse(values, ["train", f"--flagfile={path}"])
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_flagfile_is_named(tmp_path):
-    with pytest.raises(UsageError, match=f"^Unable to open flagfile: .*{tmp_path}/nowhere.flags"):
-        common.parse(flags.FlagValues(), ["train", f"--flagfile={tmp_path / 'nowhere.flags'}"])
-
-
-def test_later_flags_win_over_a_flagfile(tmp_path):
-    path = tmp_path / "good.flags"
-    path.write_text("# a comment\n\n--steps=3\n--seed=5\n")
-    values = flags.FlagValues()
-    common.define_field(values, "steps", "help")
-    common.define_field(values, "seed", "help")
-    common.parse(values, ["train", f"--flagfile={path}", "--steps=4"])
-    assert (values.steps, values.seed) == (4, 5)
-
-
 @pytest.mark.parametrize("dataset", common.ON_DISK)
 def test_data_on_disk_needs_a_folder(dataset):
     common.check_data(dataset, "somewhere")

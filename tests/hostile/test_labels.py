@@ -32,7 +32,7 @@ def test_no_damage_makes_it_crash(table, taken):
         seen[taken("labelled", table.parent.parent, table)["outcome"]] += 1
 
     property()
-    assert min(seen["read"], seen["refused"]) > 10
+    assert min(seen["read"], seen["refused"]) >= 5
 
 
 FIELDS = st.one_of(
@@ -56,7 +56,7 @@ def test_no_text_makes_it_crash(table, taken):
         seen[taken("labelled", table.parent.parent, table)["outcome"]] += 1
 
     property()
-    assert min(seen["read"], seen["refused"]) > 10
+    assert min(seen["read"], seen["refused"]) >= 5
 
 
 def test_a_name_with_a_line_break_is_an_error_of_one_line(table, taken):
