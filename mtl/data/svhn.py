@@ -159,7 +159,11 @@ def _limit_cache(file):
 
 def _member(group, name):
     """Open a member of a group; soft and external links are followed nowhere: they could lead to another file, or to a pipe."""
-    if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+    try:
+        kind = group.links.get_info(name).type
+    except (KeyError, RuntimeError):  # by its version; and HDF5 does not say of what
+        raise KeyError(f"no {name.decode()} there") from None
+    if kind != h5py.h5l.TYPE_HARD:
         raise ValueError(f"{name.decode()} is a link to elsewhere")
     return h5py.h5o.open(group, name)
 
