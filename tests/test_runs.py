@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -221,6 +222,7 @@ def test_a_process_killed_while_it_saves_leaves_a_newest_checkpoint_that_is_whol
             for moment in range(20):
                 for _ in range(moments.integers(1, 4)):
                     reached = int(process.stdout.readline())
+                time.sleep(moments.uniform(0.0, 0.03))
                 # Stopped, its directory is what a kill at this moment would leave.
                 process.send_signal(signal.SIGSTOP)
                 os.waitpid(process.pid, os.WUNTRACED)

@@ -10,7 +10,6 @@ from PIL import Image
 from mtl import checkpoint
 from tests import lives, svhn_files
 
-BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 FOR_EVER = 2_000_000_000  # rounds: a quarter of an hour
 
 
@@ -28,16 +27,16 @@ def flags(trained, tmp_path):
     return ["train", *trained.flags, f"--data_dir={trained.data_dir}", "--save_every=20", f"--model_dir={tmp_path / 'run'}"]
 
 
-@pytest.fixture
-def whole(trained, tmp_path):
+@pytest.fixture(scope="module")
+def whole(trained, tmp_path_factory):
     """Return the text of metrics.jsonl of the same run, never stopped."""
-    command = ["train", *trained.flags, f"--data_dir={trained.data_dir}", "--save_every=20", f"--model_dir={tmp_path / 'whole'}"]
-    assert lives.live(tmp_path / "whole.log", command).code == 0
-    return (tmp_path / "whole" / "metrics.jsonl").read_text()
+    directory = tmp_path_factory.mktemp("whole")
+    command = ["train", *trained.flags, f"--data_dir={trained.data_dir}", "--save_every=20", f"--model_dir={directory / 'run'}"]
+    assert lives.live(directory / "log", command).code == 0
+    return (directory / "run" / "metrics.jsonl").read_text()
 
 
-@BOTH
-@pytest.mark.parametrize("step", [1, 27])
+@pytest.mark.parametrize("step, number", [(1, signal.SIGINT), (27, signal.SIGTERM)])
 def test_within_a_step_of_training(flags, whole, tmp_path, step, number):
     process = lives.start(tmp_path / "log", flags, lives.busy_step, step)
     code, lines = interrupted(process, tmp_path / "log", number)
@@ -48,8 +47,8 @@ def test_within_a_step_of_training(flags, whole, tmp_path, step, number):
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
 
 
-@BOTH
-def test_within_an_evaluation_of_training(flags, whole, tmp_path, number):
+def test_within_an_evaluation_of_training(flags, whole, tmp_path):
+    number = signal.SIGTERM
     process = lives.start(tmp_path / "log", flags, lives.busy_in, "mtl.evaluate", "views", 2)
     code, lines = interrupted(process, tmp_path / "log", number)
     assert code == 128 + number
@@ -60,8 +59,11 @@ def test_within_an_evaluation_of_training(flags, whole, tmp_path, number):
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
 
 
-@BOTH
-@pytest.mark.parametrize("where", [("mtl.data.datasets", "load"), ("mtl.bottoms", "layers.dense"), ("mtl.train", "learning_rate")])
+@pytest.mark.parametrize(
+    "number, where",
+    [(signal.SIGINT, ("mtl.data.datasets", "load")), (signal.SIGTERM, ("mtl.bottoms", "layers.dense"))],
+    ids=["reading", "building"],
+)
 def test_before_the_first_step_there_is_nothing_to_save(flags, tmp_path, where, number):
     process = lives.start(tmp_path / "log", flags, lives.busy_in, *where, 1)
     code, lines = interrupted(process, tmp_path / "log", number)
@@ -69,7 +71,7 @@ def test_before_the_first_step_there_is_nothing_to_save(flags, tmp_path, where, 
     assert not (tmp_path / "run").exists()
 
 
-@BOTH
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_one_ends_a_step_that_hears_none_and_leaves_the_last_checkpoint(flags, whole, tmp_path, number):
     process = lives.start(tmp_path / "log", flags, lives.busy_step, 33, FOR_EVER)
     lives.reached(process, tmp_path / "log")
@@ -89,18 +91,17 @@ def test_a_second_one_ends_a_step_that_hears_none_and_leaves_the_last_checkpoint
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
 
 
-@BOTH
-def test_within_evaluate_and_predict(trained, pictures, tmp_path, number):
-    for name, command in {
-        "evaluate": ["evaluate", f"--model_dir={trained.model_dir}", "--json"],
-        "predict": ["predict", f"--model_dir={trained.model_dir}", *pictures],
-    }.items():
+def test_within_evaluate_and_predict(trained, pictures, tmp_path):
+    for name, number, command in [
+        ("evaluate", signal.SIGTERM, ["evaluate", f"--model_dir={trained.model_dir}", "--json"]),
+        ("predict", signal.SIGINT, ["predict", f"--model_dir={trained.model_dir}", *pictures]),
+    ]:
         process = lives.start(tmp_path / "log", command, lives.busy_in, "mtl.evaluate", "views", 1)
         assert interrupted(process, tmp_path / "log", number) == (128 + number, [f"mtl {name}: interrupted"])
 
 
-@BOTH
-def test_within_a_conversion_and_again_to_its_end(tmp_path, number):
+def test_within_a_conversion_and_again_to_its_end(tmp_path):
+    number = signal.SIGTERM
     svhn_files.draw(tmp_path / "data" / "train", [(f"{i}.png", svhn_files.boxes(str(i))) for i in range(1, 31)])
     made, flags = {}, [f"--archive_dir={tmp_path / 'data'}", "--splits=train", "--shard_size=4"]
     for name in ("whole", "stopped"):
@@ -115,8 +116,8 @@ def test_within_a_conversion_and_again_to_its_end(tmp_path, number):
     assert made["stopped"] == made["whole"] and len(made["whole"]) > 5
 
 
-@BOTH
-def test_as_tensorflow_is_imported(tmp_path, number):
+def test_as_tensorflow_is_imported(tmp_path):
+    number = signal.SIGINT
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     process = lives.start(tmp_path / "log", ["predict", tmp_path / "a.png"], lives.busy_in, "mtl.cli.common", "start_tensorflow", 1)
     assert interrupted(process, tmp_path / "log", number) == (128 + number, ["mtl predict: interrupted"])
