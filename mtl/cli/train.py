@@ -93,9 +93,10 @@ def main(values, arguments):
         signalled = stack.enter_context(signals.Caught())
 
         def source(first):
-            for batch in batches(first):
-                signalled.arm()  # from the first step on there is something to save
-                yield batch
+            with contextlib.closing(batches(first)) as stream:
+                for batch in stream:
+                    signalled.arm()  # from the first step on there is something to save
+                    yield batch
 
         def stop():
             same()
@@ -184,12 +185,13 @@ def _versions():
         "tensorflow": tf.__version__,
         "numpy": numpy.__version__,
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
 
 
-def _processor():
+def processor():
+    """Return the name of this machine's processor, str; of its kind alone where the system does not tell it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))

@@ -12,6 +12,7 @@ import os
 import platform
 
 from mtl import config
+from mtl.cli.train import processor
 from mtl.errors import MtlError
 from tests.benchmarks import tables
 
@@ -39,7 +40,7 @@ def main():
         parser.error(f"--rounds={arguments.rounds}: one at least")
     if arguments.csv and not os.access(os.path.dirname(arguments.csv) or ".", os.W_OK):
         parser.error(f"--csv={arguments.csv}: its folder is missing or closed")
-    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     print(f"{machine}; load before the start: {os.getloadavg()[0]:.1f}\n", flush=True)
     with open(arguments.csv, "w") if arguments.csv else contextlib.nullcontext() as file:
         if file:
@@ -47,11 +48,6 @@ def main():
         for name, run in (parts | alone).items():
             if name == arguments.only or (not arguments.only and name in parts):
                 run(name, arguments)
-
-
-def _processor():
-    with open("/proc/cpuinfo") as lines:
-        return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _plain(name, arguments):

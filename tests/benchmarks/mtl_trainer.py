@@ -20,7 +20,7 @@ def training(config):
 
     Yields:
       tf.Session, inference.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
-      for infinite cross entropies included.
+      for infinite cross entropies and gradients included.
     """
     with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads, config.batch_size)) as session:
         graph = train.build(config)
@@ -30,13 +30,13 @@ def training(config):
         tf.get_default_graph().finalize()
         names = list(graph.labels)
         step_once = session.make_callable(
-            [graph.minimize, graph.cost, [graph.cross_entropies[name] for name in names]],
+            [graph.minimize, graph.cost, [graph.cross_entropies[name] for name in names], list(graph.gradients.values())],
             feed_list=[graph.images] + [graph.labels[name] for name in names],
         )
 
         def step(images, labels):
-            _, cost, raw = step_once(images, *[labels[name] for name in names])
-            if not np.all(np.isfinite(raw)):
+            _, cost, raw, sums = step_once(images, *[labels[name] for name in names])
+            if not np.all(np.isfinite([*raw, *sums])):
                 raise FloatingPointError(f"cross entropies are not finite: {dict(zip(names, raw))}")
             return cost
 
