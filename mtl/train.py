@@ -26,6 +26,7 @@ class Graph(NamedTuple):
     cost: Any  # float32 scalar
     cross_entropies: Dict[str, Any]  # task name -> float32 scalar, raw: neither clipped nor logged
     gradients: Dict[str, Any]  # variable name -> float32 scalar, the sum of its gradient: not finite where one of its values is not
+    watched: Any  # float32 [tasks + variables], the two before in one: to fetch thirty tensors a step would take a fiftieth of it
     minimize: Any  # the operation of one training step
 
 
@@ -50,13 +51,13 @@ def build(config, *, tasks=NUMBER_TASKS):
     adam = tf.train.AdamOptimizer(learning_rate(config.learning_rate, config.schedule, step, config.steps))
     gradients = adam.compute_gradients(cost)
     sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in gradients}
+    watched = tf.stack([*cross_entropies.values(), *sums.values()])
     if config.on_nonfinite == "stop":
         minimize = adam.apply_gradients(gradients, global_step=step)
     else:  # not the way of a run that stops: no weight is changed before the last gradient is there, and cores wait
-        finite = tf.reduce_all(tf.is_finite(tf.stack([*sums.values(), *cross_entropies.values()])))
         apply = lambda: tf.group(adam.apply_gradients(gradients, global_step=step))  # noqa: E731
-        minimize = tf.cond(finite, apply, lambda: tf.group(step.assign_add(1)))
-    return Graph(images, classes, step, cost, cross_entropies, sums, minimize)
+        minimize = tf.cond(tf.reduce_all(tf.is_finite(watched)), apply, lambda: tf.group(step.assign_add(1)))
+    return Graph(images, classes, step, cost, cross_entropies, sums, watched, minimize)
 
 
 def learning_rate(base, schedule, step, steps):
@@ -138,8 +139,7 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
         checkpoint.write_records(model_dir, {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **(records or {})}, history)
 
         # -- step, log, evaluate, save ---------------------------------------------------------------------------------------------------
-        watched = [graph.minimize, graph.cost, graph.cross_entropies, graph.gradients]
-        step_once = session.make_callable(watched, [graph.images, *graph.labels.values()])
+        step_once = session.make_callable([graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()])
         unlabelled = {task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)}
 
         def appraise(step):
@@ -157,7 +157,8 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
         try:
             for step in range(first + 1, config.steps + 1):
                 images, labels = next(batches)
-                _, cost, raw, sums = step_once(images, *[labels[name] for name in graph.labels])
+                _, cost, values = step_once(images, *[labels[name] for name in graph.labels])
+                raw, sums = dict(zip(graph.cross_entropies, values)), dict(zip(graph.gradients, values[len(graph.cross_entropies) :]))
                 # A masked task without a label in this batch has no cross entropy: it is not at the floor.
                 raw = {name: value for name, value in raw.items() if (labels[name] != unlabelled.get(name)).any()}
                 broken = _not_finite("task {}: cross entropy", raw) + _not_finite("variable {}: the sum of its gradient", sums)

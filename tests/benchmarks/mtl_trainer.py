@@ -30,14 +30,14 @@ def training(config):
         tf.get_default_graph().finalize()
         names = list(graph.labels)
         step_once = session.make_callable(
-            [graph.minimize, graph.cost, [graph.cross_entropies[name] for name in names], list(graph.gradients.values())],
+            [graph.minimize, graph.cost, graph.watched],
             feed_list=[graph.images] + [graph.labels[name] for name in names],
         )
 
         def step(images, labels):
-            _, cost, raw, sums = step_once(images, *[labels[name] for name in names])
-            if not np.all(np.isfinite([*raw, *sums])):
-                raise FloatingPointError(f"cross entropies are not finite: {dict(zip(names, raw))}")
+            _, cost, watched = step_once(images, *[labels[name] for name in names])
+            if not np.all(np.isfinite(watched)):
+                raise FloatingPointError(f"not finite: {watched}")
             return cost
 
         yield session, reading, step

@@ -24,8 +24,7 @@ class Steps:
         with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads, batch_size)) as session:
             graph = train.build(config, tasks=NUMBER_TASKS if tasks == 6 else [Task(f"task{number}", 11) for number in range(tasks)])
             session.run(tf.global_variables_initializer())
-            fetched = [graph.minimize, graph.cost, graph.cross_entropies, graph.gradients]
-            run = session.make_callable(fetched, [graph.images, *graph.labels.values()])
+            run = session.make_callable([graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()])
             images = stream.integers(0, 256, [batch_size, size, size, config_lib.CHANNELS]).astype(np.uint8)
             given = [images, *[stream.integers(0, 7, batch_size).astype(np.int32) for _ in graph.labels]]
             run(*given)
