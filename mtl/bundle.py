@@ -43,7 +43,7 @@ def check(path):
 
 
 def _variables(table, data_size):
-    _need(FOOTER <= len(table) <= MOST_INDEX and table.endswith(MAGIC), "the index is none, or too long")
+    _need(FOOTER <= len(table) <= MOST_INDEX and table.endswith(MAGIC), "not the index of a checkpoint, or too long a one")
     at = len(table) - FOOTER
     for _ in range(3):  # offset and size of a block that is not used, offset of the block of blocks
         offset, at = _number(table, at)
