@@ -41,6 +41,8 @@ def held(directory):
                 file.seek(0)
                 owner = file.read(20).strip() or "another"
                 raise UsageError(f"{directory}: process {owner} trains here; wait for it, end it, or choose another --model_dir") from None
+            except OSError:
+                pass  # some network file systems have no locks: better without one than not at all
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
