@@ -30,8 +30,8 @@ class Graph(NamedTuple):
     minimize: Any  # the operation of one training step
 
 
-def build(config, *, tasks=NUMBER_TASKS):
-    """Build the Graph of a config.Config for a sequence of Task: images -> bottom -> tops -> losses -> cost -> Adam."""
+def build(config, *, tasks=NUMBER_TASKS, objective=None):
+    """Build the Graph of a config.Config for a sequence of Task: images -> bottom -> tops -> losses (or an `objective`) -> cost -> Adam."""
     images = tf.placeholder(tf.uint8, [None, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS], "images")
     classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
     step = tf.get_variable("global_step", [], tf.int64, initializer=tf.zeros_initializer(), trainable=False, use_resource=True)
@@ -45,7 +45,7 @@ def build(config, *, tasks=NUMBER_TASKS):
         cross_entropies = losses.labelled_cross_entropies(net.logits, labels, losses.NEUTRAL[config.objective])
         cost = losses.OBJECTIVES_OF_MEANS[config.objective](cross_entropies.values())
     else:
-        cost = losses.OBJECTIVES[config.objective](net.logits, labels)
+        cost = (objective or losses.OBJECTIVES[config.objective])(net.logits, labels)
         with tf.name_scope("cross_entropy"):
             cross_entropies = losses.cross_entropies(net.logits, labels)
     adam = tf.train.AdamOptimizer(learning_rate(config.learning_rate, config.schedule, step, config.steps))

@@ -9,11 +9,12 @@ import sys
 from absl import flags
 
 from mtl import __version__
-from mtl.cli import common, convert, evaluate, predict, preview, signals, train
+from mtl.cli import common, convert, evaluate, explain, predict, preview, signals, train
 from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
 COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert}
+COMMANDS |= {"explain": explain}
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 
 

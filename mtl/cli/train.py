@@ -19,8 +19,13 @@ SYNTHETIC_VALIDATION = 1000  # images drawn to validate on; of a set on disk all
 
 
 def define(values):
-    """Define the flags of a run: --model_dir and one for each field of Config."""
+    """Define --model_dir and the flags of a run."""
     common.define_model_dir(values, "the run directory: weights, flags and metrics; an unfinished run in it is continued")
+    define_run(values)
+
+
+def define_run(values):
+    """Define the flags that say what a run is: one for each field of Config."""
     field, positive = common.define_field, {"lower_bound": 1}
     field(values, "bottom", "the shared bottom", choices=config.BOTTOMS)
     field(values, "objective", "the cost of the six tasks: log_sum is the answer's, linear the plain sum", choices=config.OBJECTIVES)
@@ -60,6 +65,11 @@ def check(values, arguments):
     common.check_model_dir(values, "say where the run shall live: --model_dir=runs/mine")
     if values.model_dir == "pretrained":
         raise UsageError("--model_dir=pretrained names the weights that come with the package; choose another, or write ./pretrained")
+    check_run(values)
+
+
+def check_run(values):
+    """Hold the flags of a run against each other; reads no file."""
     common.check_data(values.dataset, values.data_dir)
     if values.augment and values.dataset == "synthetic":
         raise UsageError(f"--augment={values.augment} means nothing to --dataset=synthetic, which is drawn anew; leave it out")
