@@ -4,7 +4,6 @@ import sys
 
 from absl import flags
 
-from mtl import config
 from mtl.cli import common, train
 from mtl.errors import UsageError
 
@@ -20,7 +19,6 @@ def define(values):
     flags.DEFINE_string("out", "", "the file to write; by default stdout", flag_values=values)
     text = "training steps that are really done and can be walked through on the page; with --format=html"
     flags.DEFINE_integer("step", 0, text, lower_bound=0, upper_bound=MOST_STEPS, flag_values=values)
-    common.define_model_dir(values, "a run directory whose graph is shown, in place of the flags of a run; steps go on from its weights")
     train.define_run(values)
 
 
@@ -29,11 +27,8 @@ def check(values, arguments):
     common.check_no_arguments(arguments)
     if values.step and values.format != "html":
         raise UsageError(f"--step={values.step} is for --format=html, a page to walk through; with --format={values.format} leave it out")
-    if not values.model_dir:
+    if values.step:  # else no data is needed
         train.check_run(values)
-    given = [name for name in common.field_names() if values[name].present and name not in config.MAY_CHANGE]
-    if values.model_dir and given:
-        raise UsageError(f"--model_dir={values.model_dir} says what the graph is; leave out --{', --'.join(given)}")
 
 
 def main(values, arguments):
@@ -43,10 +38,16 @@ def main(values, arguments):
     if values.out:
         files.check_file(values.out, "--out")  # before the work, not after
     common.start_tensorflow(values.verbosity)
-    from mtl.explain import lines, page, pictures, text
+    from mtl.explain import diagram, lines, page, pictures, text
 
     explained = lines.explain(common.to_config(values))
-    written = {"text": text.render, "svg": pictures.svg, "dot": pictures.dot, "html": page.render}[values.format](explained)
+    if values.format == "text":
+        written = text.render(explained)
+    elif values.format == "html":
+        found = diagram.of(explained)
+        written = page.render(explained, found, _steps(explained, found, values))
+    else:
+        written = {"svg": pictures.svg, "dot": pictures.dot}[values.format](diagram.of(explained))
     if not values.out:
         sys.stdout.write(written + "\n")
         return 0
@@ -54,3 +55,21 @@ def main(values, arguments):
         file.write(written + "\n")
     print(f"{values.out}: {len(explained.ops):,} operations")
     return 0
+
+
+def _steps(explained, found, values):
+    """Do the steps that are asked for, behind a bar; returns list of dict, see mtl.explain.steps.walk."""
+    from mtl import runs
+    from mtl.data import pipeline
+    from mtl.explain import steps
+
+    if not values.step:
+        return []
+    config = explained.config
+    start = runs.find(config.init_from) if config.init_from else None
+    done = []
+    with common.bar(values.step, unit="step") as bar:
+        for step in steps.walk(explained, found, pipeline.batches(config), values.step, start):
+            done.append(step)
+            bar.update()
+    return done

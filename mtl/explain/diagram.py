@@ -8,6 +8,8 @@ import collections
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from mtl.explain.lines import Explained
+
 _ADDS = ("Add", "AddV2")
 _CROSS_ENTROPY = "SoftmaxCrossEntropyWithLogits"
 _PRODUCTS = {"Conv2D": "convolution", "MatMul": "dense", "BatchMatMulV2": "locally connected"}  # what a layer is called after
@@ -56,6 +58,11 @@ class Diagram(NamedTuple):
     optimizer: str  # "Adam"
     updated: int  # how many variables it changes
     parameters: int  # how many numbers those are
+
+
+def of(explained: Explained) -> Diagram:
+    """Return the diagram of an explained graph, found in its GraphDef; raises as `find`."""
+    return find(explained.graph.as_graph_def(add_shapes=True), explained.named.cost.op.name)
 
 
 def find(graph_def: Any, cost: str) -> Diagram:

@@ -2,9 +2,7 @@
 
 from html import escape
 
-from mtl.explain import diagram as diagrams
 from mtl.explain.diagram import Diagram, Layer, Task
-from mtl.explain.lines import Explained
 
 _WIDTH, _COLUMN, _ROW = 900, 146, 24  # pixels: the picture, a task, a shared layer
 _NEW_LINE = "\\n"  # in a label of Graphviz
@@ -17,14 +15,8 @@ _STYLE = (
 )
 
 
-def diagram_of(explained: Explained) -> Diagram:
-    """Return the diagram of an explained graph, found in its GraphDef."""
-    return diagrams.find(explained.graph.as_graph_def(add_shapes=True), explained.named.cost.op.name)
-
-
-def svg(explained: Explained) -> str:
-    """Draw the diagram of an explained graph as SVG that is read on light and on dark ground; returns str."""
-    found = diagram_of(explained)
+def svg(found: Diagram) -> str:
+    """Draw a Diagram as SVG that is read on light and on dark ground; returns str."""
     n, rows = len(found.tasks), len(found.shared)
     width = max(_WIDTH, _COLUMN * n + 24)
     left = (width - _COLUMN * n) / 2
@@ -52,16 +44,15 @@ def svg(explained: Explained) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {image + 52}" role="img" aria-labelledby="t d" '
         'font-family="system-ui, sans-serif" font-size="14">',
         '<title id="t">A shared bottom and its tops</title>',
-        f'<desc id="d">{escape(_sentence(found))}</desc>',
+        f'<desc id="d">{escape(sentence(found))}</desc>',
         f"<style>{_STYLE}</style>",
         '<defs><marker id="h" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto"><path class="h" d="M0,0 L8,4 L0,8 z"/></marker></defs>',
     ]
     return "\n".join([*head, *parts, "</svg>"])
 
 
-def dot(explained: Explained) -> str:
-    """Write the diagram of an explained graph in the language of Graphviz; returns str."""
-    found = diagram_of(explained)
+def dot(found: Diagram) -> str:
+    """Write a Diagram in the language of Graphviz; returns str."""
     lines = ["digraph mtl {", '  rankdir=BT; node [shape=box, style="rounded,filled", fontname="sans-serif", fillcolor="#dbe9f6"];']
     lines += [f'  image [label="image\\n{_sizes(found.image)}\\n{", ".join(found.before)}"];']
     lines += ['  subgraph cluster_shared { label="shared by all tasks"; style=rounded; node [fillcolor="#cfe8d5"];']
@@ -139,8 +130,8 @@ def _end(found):
     return f"cost, minimised by {found.optimizer}"
 
 
-def _sentence(found):
-    """Describe the diagram for who cannot see it."""
+def sentence(found: Diagram) -> str:
+    """Describe a Diagram for who cannot see it; returns str."""
     names = [task.name for task in found.tasks]
     layers = ", ".join(f"{_short(layer)} ({layer.what}, out {_sizes(layer.shape)})" for layer in found.shared)
     return (

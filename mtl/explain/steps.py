@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, model
+from mtl import checkpoint, decode, model, tasks
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import Explained
 
@@ -25,7 +25,7 @@ def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterato
       start: str, the path of a checkpoint whose weights are started from, or None.
 
     Yields:
-      dict: "image", uint8 [crop, crop, 3], the first picture of the batch, and "read", the number read there, None for X; "values", dict name of an
+      dict: "image", uint8 [crop, crop, 3], the first picture of the batch, "true" and "read", its number, None for X; "values", dict name of an
       operation -> float, each scalar of the losses, the chain of adds and the learning rate ("rate"); "tasks", dict name -> dict: "label", int, and
       "logits", "softmax", list of float, of the first picture; "mean", the name of the operation that is the mean cross entropy;
       "weight", d cost / d mean, 1 / mean for the answer; "pull", the norm of the gradient of the task's term by the features of all pictures.
@@ -56,6 +56,7 @@ def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterato
                 got = session.run(fetched, {named.images: images, **{named.labels[name]: labels[name] for name in named.labels}})
                 yield {
                     "image": images[0],
+                    "true": tasks.decode({name: int(rows[0]) for name, rows in labels.items()}),
                     "read": decode.joint(got["log_probs"])[0][0],
                     "values": {name: float(value) for name, value in got["values"].items()},
                     "tasks": {
