@@ -125,7 +125,7 @@ def _whole_in_itself(page, text):
         for name, value in node.attributes.items():
             assert not name.startswith("on") and name not in ("style", "srcset", "action", "background", "poster"), f"{node.tag} {name}"
             if name == "src":
-                assert value.startswith("data:image/png;base64,"), f"{node.tag} {name}={value[:80]}"
+                assert re.match(r"data:image/(png|svg\+xml);base64,", value), f"{node.tag} {name}={value[:80]}"
             if name in ("href", "xlink:href"):
                 fetched = node.tag != "a"
                 assert value.startswith("data:") if fetched else not re.match(r"[a-z]+:|//", value, re.I), f"{node.tag} {name}={value[:80]}"

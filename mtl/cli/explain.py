@@ -15,7 +15,8 @@ MOST_STEPS = 200  # on a page: 50 make 1 MB
 
 def define(values):
     """Define the flags: what to write and where to, and the flags of a run, whose graph it is."""
-    flags.DEFINE_enum("format", "text", list(FORMATS), "text: lines and operations; svg, dot: the diagram; html: a page", flag_values=values)
+    text = "text: lines and operations; svg, dot: the diagram; html: a page"
+    flags.DEFINE_enum("format", "text", list(FORMATS), text, flag_values=values)
     flags.DEFINE_string("out", "", "the file to write; by default stdout", flag_values=values)
     text = "training steps that are really done and can be walked through on the page; with --format=html"
     flags.DEFINE_integer("step", 0, text, lower_bound=0, upper_bound=MOST_STEPS, flag_values=values)
@@ -48,11 +49,12 @@ def main(values, arguments):
         written = page.render(explained, found, _steps(explained, found, values))
     else:
         written = {"svg": pictures.svg, "dot": pictures.dot}[values.format](diagram.of(explained))
+    written = written.rstrip("\n") + "\n"
     if not values.out:
-        sys.stdout.write(written + "\n")
+        sys.stdout.write(written)
         return 0
     with files.whole(values.out) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
-        file.write(written + "\n")
+        file.write(written)
     print(f"{values.out}: {len(explained.ops):,} operations")
     return 0
 

@@ -13,8 +13,7 @@ from mtl.cli import common, convert, evaluate, explain, predict, preview, signal
 from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert}
-COMMANDS |= {"explain": explain}
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert, "explain": explain}
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 
 

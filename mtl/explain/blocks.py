@@ -1,4 +1,4 @@
-"""Which part of the diagram each operation belongs to: image, a layer, a top, labels, a loss, the cost, the learning rate, Adam, the watch."""
+"""Which part of the diagram each operation belongs to: image, layer, top, labels, loss, cost, learning rate, Adam, what is watched."""
 
 from collections.abc import Iterable
 

@@ -1,10 +1,11 @@
 """Which line of the source made which operation of a training graph, and which operation each gradient belongs to.
 
 TensorFlow keeps with every operation the Python stack it was made under. The lines of that stack that lie in the core are the
-operation's: the innermost is the line that made it, the others are the lines that called for it. A gradient is made by no line of ours but the
-one that asks for all gradients, so it goes to the operation whose gradient it is, and an update of Adam to its variable.
+operation's: the innermost is the line that made it, the others are the lines that called for it. A gradient is made by no line of
+ours but the one that asks for all gradients, so it goes to the operation whose gradient it is.
 """
 
+import ast
 import dataclasses
 import functools
 import itertools
@@ -49,6 +50,10 @@ class Explained(NamedTuple):
     def stack_of(self, op: Op) -> tuple[Line, ...]:
         """Return the lines that an operation is shown under: its own, or for a gradient those of the operation whose gradient it is."""
         return self.ops[op.of].stack if op.kind == GRADIENT else op.stack
+
+    def all_lines_of(self, op: Op) -> tuple[Line, ...]:
+        """Return the lines of `stack_of` after those that a gradient was asked for by; the last is the one it is shown under."""
+        return tuple(dict.fromkeys(op.stack + self.stack_of(op))) if op.kind == GRADIENT else op.stack
 
 
 def explain(config: Config) -> Explained:
@@ -134,8 +139,13 @@ def forward_of(op: Any, graph: Any, cost: Any) -> Any:
 
 
 def source_of(line: Line) -> str:
-    """Return the text of a line of the source, without the space around it."""
-    return read_source(line[0])[line[1] - 1].strip()
+    """Return the text of a line of the source, without the space around it; of a call that goes on for lines also its last argument."""
+    text = read_source(line[0])[line[1] - 1].strip()
+    if text.endswith("("):
+        tree = ast.parse("\n".join(read_source(line[0])))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.lineno == line[1] and node.args]
+        text += f"..., {ast.unparse(calls[0].args[-1])})" if calls else ""
+    return text
 
 
 @functools.cache

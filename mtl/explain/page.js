@@ -171,7 +171,8 @@ function table(home, caption, head, rows) {
     if (k) given.classList.add("number");
     return given;
   }));
-  home.replaceChildren(make("caption", {}, caption), make("thead", {}, row(head, "th")), make("tbody", {}, ...rows.map((cells) => row(cells, "td"))));
+  const body = make("tbody", {}, ...rows.map((cells) => row(cells, "td")));
+  home.replaceChildren(make("table", {}, make("caption", {}, caption), make("thead", {}, row(head, "th")), body));
 }
 /* A weight of 0 is the clip's, or that of a task without a label in this batch. */
 const atFloor = (step, task) => step.tasks[task.name].weight === 0 && step.values[step.tasks[task.name].mean] < 1e-37;

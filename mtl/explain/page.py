@@ -1,6 +1,7 @@
 """`mtl explain --format=html`: one page with the source on the left, the graph on the right, and real steps to walk through below."""
 
 import base64
+import collections
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from mtl.explain.steps import shortest
 from mtl.page import escape
 
 ORDER = ("answer.py", "train.py", "model.py", "bottoms.py", "layers.py", "losses.py")  # of the files on the page
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}
 _MEANING = {
     "forward": "made by the line itself",
     "gradient": "made for what the line made, when all gradients were asked for",
@@ -36,7 +37,7 @@ def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any
     title = title or f"The graph of {explained.config.bottom}, {explained.config.objective}"
     counts = {kind: sum(op.kind == kind for op in explained.ops.values()) for kind in KINDS}
     sums = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-    links = ["diagram", "graph", *["steps"] * bool(steps)]
+    links = [name for name in _PARTS if steps or name != "steps"]
     picture = base64.b64encode(pictures.svg(diagram).encode("utf-8")).decode()
     body = [
         '<a class="skip" href="#graph">Skip to the graph</a>',
@@ -46,20 +47,26 @@ def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any
         "<main>",
         '<noscript><p class="bad">To choose lines and operations, and to walk through steps, let this page run its script.</p></noscript>',
         '<section id="diagram"><h2>The diagram</h2>',
-        f'<figure><img class="picture" src="data:image/svg+xml;base64,{picture}" alt="{escape(pictures.sentence(diagram))}"></figure></section>',
+        f'<figure><img class="picture" src="data:image/svg+xml;base64,{picture}"',
+        f'alt="{escape(pictures.sentence(diagram))}"></figure></section>',
         f'<section id="graph"><h2>Lines and operations</h2>{_HELP}',
         f'<div class="panes"><div class="pane source"><h3 id="source-head">Source</h3>{_source(explained)}</div>',
         f'<div class="pane"><h3 id="map-head">Graph</h3>{_map(explained, diagram)}</div></div>',
         '<div id="chosen" class="card" role="status"><p class="quiet">Nothing is chosen.</p></div></section>',
-        *([_STEPS] if steps else []),
+        *([_own("steps.html") % {"picture": page.png(steps[0]["image"])}] if steps else []),
         "</main>",
     ]
-    with open(os.path.join(_HERE, "page.css"), encoding="utf-8") as style, open(os.path.join(_HERE, "page.js"), encoding="utf-8") as script:
-        return page.document(title, "\n".join(body), style=style.read(), script=script.read(), data=_data(explained, diagram, steps))
+    return page.document(title, "\n".join(body), style=_own("page.css"), script=_own("page.js"), data=_data(explained, diagram, steps))
+
+
+def _own(name):
+    """Return the text of a file beside this one."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), encoding="utf-8") as file:
+        return file.read()
 
 
 def _link(name):
-    return f'<li><a href="#{name}">{ {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}[name] }</a></li>'
+    return f'<li><a href="#{name}">{_PARTS[name]}</a></li>'
 
 
 def line_id(line: lines.Line) -> str:
@@ -69,17 +76,14 @@ def line_id(line: lines.Line) -> str:
 
 def _source(explained):
     """Write the source files; a line that put something into the graph is a button."""
-    made = {line: 0 for op in explained.ops.values() for line in op.stack}
-    for op in explained.ops.values():
-        for line in explained.stack_of(op):
-            made[line] += 1
+    made = collections.Counter(line for op in explained.ops.values() for line in explained.all_lines_of(op))
     files = []
     for name in ORDER:
         rows = []
         for number, text in enumerate(lines.read_source(name), start=1):
             code = f'<span class="no">{number}</span><code>{escape(text) or " "}</code>'
-            count = made.get((name, number))
-            if count is None:
+            count = made[name, number]
+            if not count:
                 rows.append(f'<li class="line">{code}</li>')
                 continue
             label = f"line {number} of {name}, {count} operations: {text.strip()}"
@@ -87,10 +91,10 @@ def _source(explained):
                 f'<li><button type="button" class="line" id="{line_id((name, number))}" aria-pressed="false" tabindex="-1" '
                 f'aria-label="{escape(label)}">{code}<span class="count">{count}</span></button></li>'
             )
-        total = len({op.name for op in explained.ops.values() if any(line[0] == name for line in op.stack)})
+        total = sum(any(line[0] == name for line in explained.all_lines_of(op)) for op in explained.ops.values())
         state = " open" if name == ORDER[0] and total or name == "train.py" else ""
         files.append(
-            f'<details id="file-{name}"{state}><summary>{name} <span class="quiet">made or called for {total:,}</span></summary>'
+            f'<details id="file-{name}"{state}><summary>{name} <span class="quiet">{total:,} operations</span></summary>'
             f'<ol class="code">{"".join(rows)}</ol></details>'
         )
     return f'<div class="scroller" role="group" aria-labelledby="source-head">{"".join(files)}</div>'
@@ -102,7 +106,8 @@ def _map(explained, diagram):
     rows = {name: {kind: [] for kind in KINDS} for name in blocks.names(diagram)}
     for index, op in enumerate(explained.ops.values()):
         label = escape(f"{op.kind} {op.type} {op.name}")
-        cell = f'<button type="button" class="op {op.kind}" id="op-{index}" aria-pressed="false" tabindex="-1" aria-label="{label}"></button>'
+        state = 'aria-pressed="false" tabindex="-1"'
+        cell = f'<button type="button" class="op {op.kind}" id="op-{index}" {state} aria-label="{label}"></button>'
         rows[where[op.name]][op.kind].append(cell)
     head = "".join(f'<div class="head {kind}" title="{_MEANING[kind]}"><span class="key"></span>{kind}</div>' for kind in KINDS)
     body = "".join(
@@ -126,7 +131,7 @@ def _data(explained, diagram, steps):
                 "inputs": [numbers[name] for name in op.inputs],
                 "waits": [numbers[name] for name in op.waits_for],
                 "of": numbers.get(op.of, -1),
-                "lines": [line_id(line) for line in explained.stack_of(op)],
+                "lines": [line_id(line) for line in explained.all_lines_of(op)],
             }
             for op in explained.ops.values()
         ],
@@ -156,24 +161,13 @@ def _step(step, numbers):
     return {"image": page.png(step["image"]), "true": step["true"], "read": step["read"], "values": values, "tasks": tasks}
 
 
-_KEYS = {**{kind: f"{kind}: {text}" for kind, text in _MEANING.items()}, "in": "goes into what is chosen", "out": "takes what comes out of it"}
+_KEYS = {
+    **{kind: f"{kind}: {text}" for kind, text in _MEANING.items()},
+    "in": "goes into what is chosen",
+    "out": "takes what comes out of it",
+}
 _HELP = (
     "<p>Choose a line: what it made lights up, and the gradients of that. Choose an operation: its line, what goes in and what comes out. "
     "<kbd>Tab</kbd> enters the source or the graph, the arrow keys move in it, <kbd>Enter</kbd> chooses, <kbd>Esc</kbd> lets go.</p>"
     '<ul class="legend">' + "".join(f'<li><span class="key {name}"></span>{text}</li>' for name, text in _KEYS.items()) + "</ul>"
 )
-
-_STEPS = """<section id="steps"><h2>Steps</h2>
-<p>Each is a real training step: these are the numbers that were in the graph as the weights were changed. The picture is the first of its batch.</p>
-<div class="controls"><button type="button" id="back">Back</button><button type="button" id="play" aria-pressed="false">Play</button>
-<button type="button" id="next">Next</button><label for="at">Step</label><input id="at" type="range" min="0" value="0"><output id="where" for="at"></output></div>
-<p id="told" role="status"></p>
-<div class="walk"><figure class="shown"><img id="picture" class="pixels" alt="" width="162" height="162"><figcaption id="caption"></figcaption></figure>
-<div class="charts"><figure><figcaption>weight of each task: d cost / d mean cross entropy, which for a sum of logs is 1 / loss</figcaption><div id="weights"></div></figure>
-<figure><figcaption>mean cross entropy of each task</figcaption><div id="means"></div></figure></div></div>
-<h3>The losses, and the chain that adds them up</h3>
-<div class="scroll" role="region" aria-label="The losses of this step" tabindex="0"><table id="losses"><caption>Losses and partial sums</caption></table></div>
-<h3>What it makes of the picture</h3>
-<p class="controls" role="group" aria-label="Numbers shown"><button type="button" id="softmax" aria-pressed="true">softmax</button>
-<button type="button" id="logits" aria-pressed="false">logits</button></p>
-<div class="scroll" role="region" aria-label="Six distributions" tabindex="0"><table id="reads"></table></div></section>"""

@@ -25,13 +25,16 @@ def svg(found: Diagram) -> str:
     image = shared + 38 + _ROW * rows + 34
     parts = [*_sum(found, centres)]
     for task, x in zip(found.tasks, centres):
-        top = [task.name, f"{task.top.what}, softmax of {task.top.shape[-1]}", f"{task.top.parameters:,} parameters"]
-        parts += _box("l", x - 69, 122, 138, 44, _formula(task), _note(task)) + _box("b", x - 69, tops, 138, 58, *top)
+        parts += _box("l", x - 69, 122, 138, 44, _formula(task), _note(task)) + _box("b", x - 69, tops, 138, 58, task.name, *_top(task))
         parts += [_arrow(f"M{x},{tops} L{x},168"), _arrow(f"M{min(max(x, 120), width - 120)},{shared} L{x},{tops + 60}")]
     parts.append(f'<rect class="s" x="60" y="{shared}" width="{width - 120}" height="{38 + _ROW * rows}" rx="7"/>')
     total = sum(layer.parameters for layer in found.shared)
     title = f"shared by all tasks: {_sizes(found.shared[-1].shape)} features, {total:,} parameters"
-    parts += [_text("left", 84, shared + 24, title), _text("n right", width - 220, shared + 24, "shape out"), _text("n right", width - 84, shared + 24, "parameters")]
+    parts += [
+        _text("left", 84, shared + 24, title),
+        _text("n right", width - 220, shared + 24, "shape out"),
+        _text("n right", width - 84, shared + 24, "parameters"),
+    ]
     for place, layer in enumerate(reversed(found.shared)):  # data goes upwards
         y = shared + 38 + _ROW * place
         parts.append(f'<path class="r" d="M72,{y} L{width - 72},{y}"/>')
@@ -46,7 +49,8 @@ def svg(found: Diagram) -> str:
         '<title id="t">A shared bottom and its tops</title>',
         f'<desc id="d">{escape(sentence(found))}</desc>',
         f"<style>{_STYLE}</style>",
-        '<defs><marker id="h" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto"><path class="h" d="M0,0 L8,4 L0,8 z"/></marker></defs>',
+        '<defs><marker id="h" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
+        '<path class="h" d="M0,0 L8,4 L0,8 z"/></marker></defs>',
     ]
     return "\n".join([*head, *parts, "</svg>"])
 
@@ -62,7 +66,7 @@ def dot(found: Diagram) -> str:
     chain = ["image", *(layer.scope for layer in found.shared)]
     lines += ["  }", *(f'  "{before}" -> "{after}";' for before, after in zip(chain, chain[1:]))]
     for task in found.tasks:
-        lines.append(f'  "{task.name}" [label="{task.name}\\n{task.top.what}, softmax of {task.top.shape[-1]}\\n{task.top.parameters:,} parameters"];')
+        lines.append(f'  "{task.name}" [label="{_NEW_LINE.join([task.name, *_top(task)])}"];')
         lines.append(f'  "loss {task.name}" [label="{_NEW_LINE.join(filter(None, [_formula(task), _note(task)]))}", fillcolor="#fbe3c8"];')
         lines += [f'  "{chain[-1]}" -> "{task.name}";', f'  "{task.name}" -> "loss {task.name}";']
     before = f"loss {found.tasks[0].name}"
@@ -113,6 +117,11 @@ def _short(layer: Layer):
     return layer.scope.rpartition("/")[2]
 
 
+def _top(task: Task):
+    """Say what a top is, in two lines."""
+    return [f"{task.top.what}, softmax of {task.top.shape[-1]}", f"{task.top.parameters:,} parameters"]
+
+
 def _formula(task: Task):
     """Write a loss as a formula: log(clip(mean CE))."""
     mean, *outer = ["mean CE" if word.startswith("mean") else word for word in task.words[1:]] or ["CE"]
@@ -134,9 +143,11 @@ def sentence(found: Diagram) -> str:
     """Describe a Diagram for who cannot see it; returns str."""
     names = [task.name for task in found.tasks]
     layers = ", ".join(f"{_short(layer)} ({layer.what}, out {_sizes(layer.shape)})" for layer in found.shared)
+    first = found.tasks[0]
+    loss = " ".join(filter(None, [_formula(first), _note(first)]))
     return (
-        f"An image of {_sizes(found.image)} goes through the shared layers {layers}. {len(names)} tops, {', '.join(names)}, each a dense layer "
-        f"with a softmax, read the same {_sizes(found.shared[-1].shape)} features. Each has a loss, {_formula(found.tasks[0])} {_note(found.tasks[0])}".rstrip()
-        + f"; a chain of {len(found.adds)} adds makes the cost, which {found.optimizer} minimises over {found.updated} variables, "
+        f"An image of {_sizes(found.image)} goes through the shared layers {layers}. {len(names)} tops, {', '.join(names)}, each a dense "
+        f"layer with a softmax, read the same {_sizes(found.shared[-1].shape)} features. Each has a loss, {loss}; a chain of "
+        f"{len(found.adds)} adds makes the cost, which {found.optimizer} minimises over {found.updated} variables, "
         f"{found.parameters:,} parameters."
     )

@@ -15,7 +15,7 @@ _AFTER_MEAN = ("Minimum", "Maximum", "Log")  # what a loss does with the mean cr
 
 
 def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterator], count: int, start: str | None = None) -> Iterator[dict]:
-    """Do training steps, and yield what is in the graph at each; all values of a step are fetched in one run, that which changes the weights.
+    """Do training steps, and yield what is in the graph at each; the values of a step come from the run that changes the weights.
 
     Args:
       explained: lines.Explained; operations that measure are added to its graph.
@@ -25,10 +25,10 @@ def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterato
       start: str, the path of a checkpoint whose weights are started from, or None.
 
     Yields:
-      dict: "image", uint8 [crop, crop, 3], the first picture of the batch, "true" and "read", its number, None for X; "values", dict name of an
-      operation -> float, each scalar of the losses, the chain of adds and the learning rate ("rate"); "tasks", dict name -> dict: "label", int, and
-      "logits", "softmax", list of float, of the first picture; "mean", the name of the operation that is the mean cross entropy;
-      "weight", d cost / d mean, 1 / mean for the answer; "pull", the norm of the gradient of the task's term by the features of all pictures.
+      dict of "image", uint8 [crop, crop, 3], the first picture of the batch; "true" and "read", its number, None for X; "values", dict
+      name of an operation -> float, the scalars of the losses and of the chain of adds; "tasks", dict task name -> dict of "label", int,
+      "logits" and "softmax", lists of float, of that picture; "mean", the name of the operation that makes the mean cross entropy;
+      "weight", d cost / d mean; and "pull", the norm of the gradient of the task's term by the features of all pictures.
     """
     graph, named = explained.graph, explained.named
     tensor = lambda name: graph.get_operation_by_name(name).outputs[0]  # noqa: E731

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mtl.explain import lines
-from mtl.explain.lines import KINDS, Explained, Line, Op
+from mtl.explain.lines import GRADIENT, KINDS, Explained, Line, Op
 
 _WIDTH = 110  # characters of a line of the source that are shown
 
@@ -31,6 +31,7 @@ def render(explained: Explained) -> str:
     head = [
         f"{config.bottom}, {config.objective}: {sum(total):,} operations: {sums}.",
         "forward: made by the line; gradient: made for what the line made, when all gradients were asked for; update: Adam's.",
+        f"The line that asks for all gradients: {_shown(next(op.stack[-1] for op in explained.ops.values() if op.kind == GRADIENT))}",
         "",
         "1. Lines, in the order in which they made something; what a line called stands under it, further in.",
         "",
@@ -43,7 +44,8 @@ def render(explained: Explained) -> str:
     head += ["2. Operations: what for, type, name, what comes out of it.", ""]
     for depth, line, node in _walk(root):
         head.append("  " * depth + _shown(line))
-        head += [f"{'  ' * depth}    {kind:<9}{op.type}  {op.name}  {', '.join(op.outputs)}".rstrip() for kind in KINDS for op in node.own[kind]]
+        space = "  " * depth + "    "
+        head += [f"{space}{kind:<9}{op.type}  {op.name}  {', '.join(op.outputs)}".rstrip() for kind in KINDS for op in node.own[kind]]
     return "\n".join(head)
 
 

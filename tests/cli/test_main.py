@@ -12,7 +12,7 @@ import mtl
 from mtl.cli import main, predict
 from mtl.errors import DataError, Interrupted, NotFiniteError
 
-COMMANDS = ["train", "evaluate", "predict", "preview", "convert"]
+COMMANDS = ["train", "evaluate", "predict", "preview", "convert", "explain"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

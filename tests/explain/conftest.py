@@ -1,0 +1,42 @@
+"""Graphs that several tests look into, built once."""
+
+import pytest
+
+from mtl.config import Config
+
+# Between them every choice of a graph: bottom, objective, absent digits, precision, what is done about infinity, schedule, dropout.
+CONFIGS = {
+    "answer": Config(bottom="mlp", label_smoothing=0.0, schedule="constant"),
+    "quickstart": Config(),
+    "masked": Config(bottom="base", absent="mask", precision="bf16", schedule="constant", dropout=0.1),
+    "linear": Config(bottom="mlp", objective="linear", absent="mask", on_nonfinite="skip", schedule="linear", dropout=0.2),
+    "paper": Config(bottom="paper", objective="linear", on_nonfinite="skip", dropout=0.3),
+}
+_EXPLAINED = {}
+
+
+def explained(name):
+    """Return the explained graph of one of CONFIGS."""
+    from mtl.explain import lines
+
+    if name not in _EXPLAINED:
+        _EXPLAINED[name] = lines.explain(CONFIGS[name])
+    return _EXPLAINED[name]
+
+
+@pytest.fixture(params=CONFIGS)
+def any_graph(request):
+    """Each of CONFIGS, explained."""
+    return explained(request.param)
+
+
+@pytest.fixture
+def graph_of():
+    """A function name -> that one of CONFIGS, explained."""
+    return explained
+
+
+@pytest.fixture
+def small():
+    """The graph of flags/quickstart.flags, explained."""
+    return explained("quickstart")
