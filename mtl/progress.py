@@ -18,7 +18,7 @@ class Progress:
         """
         self._config, self._write, self._step = config, write, None
 
-    def __call__(self, step, cost, cross_entropies):
+    def __call__(self, step, cost, cross_entropies, *batch):
         """Write one line.
 
         Args:
@@ -26,6 +26,7 @@ class Progress:
           cost: float.
           cross_entropies: dict task name -> float, raw: neither clipped nor logged. One at the clip's floor is marked, for its task
             has no gradient any more.
+          *batch: what was trained on; not looked at.
         """
         # TensorFlow is there already where something trains; nothing else of this package's commands has to wait for it.
         from mtl.losses import CLIP_FLOOR

@@ -38,8 +38,7 @@ def build(config, *, tasks=NUMBER_TASKS, objective=None):
     settings = {"dropout": config.dropout, "seed": config.seed, "step": step, "precision": config.precision, "absent": config.absent}
     towers = model.towers_of(config.threads, config.batch_size)
     net = model.build(model.to_float(images), tasks=tasks, bottom=config.bottom, training=True, towers=towers, **settings)
-    kinds = {task.name: {"depth": task.classes, "masked": masked(task, config.absent)} for task in tasks}
-    labels = {name: losses.smooth(classes[name], smoothing=config.label_smoothing, **kind) for name, kind in kinds.items()}
+    labels = {t.name: losses.smooth(classes[t.name], t.classes, config.label_smoothing, masked(t, config.absent)) for t in tasks}
     # Watched beside the cost, because the cost hides what it clips: an infinite cross entropy shows there as 85.2 with gradient 0.
     if config.absent == "mask":
         cross_entropies = losses.labelled_cross_entropies(net.logits, labels, losses.NEUTRAL[config.objective])
@@ -68,7 +67,7 @@ def learning_rate(base, schedule, step, steps):
     return base * (1.0 - done) if schedule == "linear" else base * 0.5 * (1.0 + tf.cos(math.pi * done))
 
 
-def run(config, model_dir, source, evaluator, *, start=None, records=None, say=print, progress=None, stop=lambda: 0):
+def run(config, model_dir, source, evaluator, *, start=None, records=None, say=print, progress=None, watch=None, stop=lambda: 0):
     """Train, or go on training where the run directory was left; a finished run does nothing.
 
     Args:
@@ -80,7 +79,8 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
       records: dict file name -> text, written into the run directory beside config.json: how to make the run again, and with what.
       say: function str -> None, told what happens once.
-      progress: function (step, cost, dict task name -> raw cross entropy) -> None, called every config.log_every steps, or None.
+      progress: function (step, cost, dict task name -> raw cross entropy, images, labels), called every config.log_every steps, or None.
+      watch: function (session, Graph) that adds to the graph, before it is finalized, what `progress` looks at beside, or None.
       stop: function () -> int, the number of the signal that asks the run to stop, 0 to go on; asked after each step.
 
     Returns:
@@ -111,6 +111,8 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
     with tf.Graph().as_default(), tf.Session(config=threads) as session:
         # -- build -------------------------------------------------------------------------------------------------------------------------
         graph = build(config)
+        if watch:
+            watch(session, graph)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             evaluate = evaluator(session) if evaluator else None
         weights, variables = ({each.op.name: each for each in found} for found in (tf.trainable_variables(), tf.global_variables()))
@@ -163,11 +165,10 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
                 raw = {name: value for name, value in raw.items() if (labels[name] != unlabelled.get(name)).any()}
                 broken = _not_finite("task {}: cross entropy", raw) + _not_finite("variable {}: the sum of its gradient", sums)
                 if broken and config.on_nonfinite == "skip":
-                    skipped += 1
-                    say(f"step {step}: {broken[0]}; left out, {skipped} so far")
-                    broken = []
+                    say(f"step {step}: {broken[0]}; left out, {skipped + 1} so far")
+                    skipped, broken = skipped + 1, []
                 if progress and step % config.log_every == 0 and not broken:
-                    progress(step, cost, raw)
+                    progress(step, cost, raw, images, labels)
                 signum = stop()
                 if step in due or signum:  # an update may overflow where no gradient did
                     broken += _not_finite("variable {}: the sum of its values", session.run(totals))

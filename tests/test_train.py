@@ -83,7 +83,7 @@ def changed(**fields):
 def at_step(wanted, act):
     """A progress function that acts after one step of training, before the loop looks for signals and saves."""
 
-    def called(step, cost, cross_entropies):
+    def called(step, cost, cross_entropies, images, labels):
         if step == wanted:
             act()
 
@@ -232,7 +232,7 @@ def test_the_graph_of_a_run(objective, formula, smoothing):
 def test_a_masked_run_learns_of_the_digits_that_are_there(tmp_path):
     seen = []
     record = changed(absent="mask", steps=40, save_every=40, schedule="constant", dropout=0.0, objective="log_sum", label_smoothing=0.0)
-    run(tmp_path, record, progress=lambda step, cost, raw: seen.append((float(cost), dict(raw))), evaluate=None)
+    run(tmp_path, record, progress=lambda step, cost, raw, *batch: seen.append((float(cost), dict(raw))), evaluate=None)
     # All numbers have one digit: the other tasks have no label, so nothing to report, and stay as they were drawn.
     assert all(list(raw) == ["length", "digit1"] for _, raw in seen)
     for cost, raw in seen:
@@ -253,7 +253,7 @@ def test_a_masked_run_learns_of_the_digits_that_are_there(tmp_path):
 def test_it_learns(tmp_path):
     record = changed(steps=60, save_every=60, schedule="constant", dropout=0.0, label_smoothing=0.0)
     seen = []
-    result, _ = run(tmp_path, record, progress=lambda step, cost, raw: seen.append((step, float(cost), dict(raw))))
+    result, _ = run(tmp_path, record, progress=lambda step, cost, raw, *batch: seen.append((step, float(cost), dict(raw))))
     assert [step for step, _, _ in seen] == list(range(1, 61))
     costs = [cost for _, cost, _ in seen]
     assert np.mean(costs[-5:]) < np.mean(costs[:5]) - 10
@@ -287,7 +287,7 @@ def test_the_run_directory(reference):
 def test_a_run_without_evaluation_in_a_new_directory(tmp_path):
     seen = []
     directory = tmp_path / "not" / "yet"
-    result, said = run(directory, changed(steps=7, log_every=3), evaluate=None, progress=lambda step, cost, raw: seen.append(step))
+    result, said = run(directory, changed(steps=7, log_every=3), evaluate=None, progress=lambda step, cost, raw, *batch: seen.append(step))
     assert result == {"step": 7, "best": None, "best_step": None}
     assert seen == [3, 6] and said == []
     assert steps_kept(directory) == [4, 7]

@@ -7,6 +7,8 @@ import os
 import platform
 import sys
 
+from absl import flags
+
 from mtl import __version__, config
 from mtl.cli import common, lock, signals
 from mtl.errors import DataError, Interrupted, NoExamplesError, UsageError
@@ -21,6 +23,8 @@ SYNTHETIC_VALIDATION = 1000  # images drawn to validate on; of a set on disk all
 def define(values):
     """Define --model_dir and the flags of a run."""
     common.define_model_dir(values, "the run directory: weights, flags and metrics; an unfinished run in it is continued")
+    text = "write event files for TensorBoard into the run directory: scalars, the graph, pictures with what was read on them"
+    flags.DEFINE_boolean("tensorboard", True, text, flag_values=values)
     define_run(values)
 
 
@@ -83,12 +87,12 @@ def main(values, arguments):
     if os.path.exists(model_dir) and not os.path.isdir(model_dir):
         raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, inference, model, progress, runs, train
+    from mtl import checkpoint, evaluate, events, inference, model, progress, runs, train
     from mtl.data import pipeline
     from mtl.tasks import NUMBER_TASKS
 
-    watch = progress.Progress(record, common.say)
-    shown = watch if sys.stderr.isatty() or values.verbosity >= 1 else None  # a log wants what happened, not how it went
+    line, board = progress.Progress(record, common.say), None
+    told = [line] * (sys.stderr.isatty() or values.verbosity >= 1)  # a log wants what happened, not how it went
     with contextlib.ExitStack() as stack:
         if _finished(record, model_dir):  # it says so, or refuses other flags, without any data and without a touch of its files
             result = train.run(record, model_dir, None, None, say=common.say)
@@ -100,6 +104,10 @@ def main(values, arguments):
         start = runs.find(record.init_from) if record.init_from and not saved else None
         # All data is read before the run directory is written: a run that cannot start leaves nothing behind.
         batches, examples = pipeline.batches(record), _validation(record)
+        if values.tensorboard:
+            board = events.Events(record, model_dir, checkpoint.step_of(saved) if saved else 0, common.say)
+            stack.callback(board.close)
+            told.append(board.step)
         signalled = stack.enter_context(signals.Caught())
 
         def source(first):
@@ -123,14 +131,23 @@ def main(values, arguments):
                     raise Interrupted(f"{where}; the same command continues", signalled())
 
             def measure():
-                with watch.paused():
+                with line.paused():
                     log_probs = common.read(network, examples, after_each=give_up_if_asked)
-                    return evaluate.measure(log_probs, examples.numbers, network.cost_of_means, record.absent)
+                    row = evaluate.measure(log_probs, examples.numbers, network.cost_of_means, record.absent)
+                    if board:
+                        board.evaluated(row, examples, log_probs)
+                    return row
 
             return measure
 
         records = {"flags.flags": common.flags_text(values), VERSIONS: json.dumps(_versions(), indent=2) + "\n"}
-        watched = {"start": start, "records": records, "say": common.say, "progress": shown, "stop": stop}
+
+        def progressed(*step):
+            for tell in told:
+                tell(*step)
+
+        watched = {"start": start, "records": records, "say": common.say, "progress": progressed if told else None, "stop": stop}
+        watched["watch"] = board.watch if board else None
         return _report(model_dir, train.run(record, model_dir, source, evaluator if examples else None, **watched))
 
 

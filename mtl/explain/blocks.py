@@ -1,9 +1,10 @@
 """Which part of the diagram each operation belongs to: image, layer, top, labels, loss, cost, learning rate, Adam, what is watched."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from mtl.explain.diagram import Diagram
-from mtl.explain.lines import FORWARD, GRADIENT, UPDATE, Explained, Op
+from mtl.explain.lines import FORWARD, GRADIENT, GRADIENTS, UPDATE, Explained, Op
 
 IMAGE, COST, RATE, STEP, WATCHED = "image", "cost", "learning_rate", "global_step", "watched"
 
@@ -85,3 +86,31 @@ def _neighbour(ops, op, known):
         if other.name in known:
             return known[other.name]
     return _neighbour(ops, takers[0], known)
+
+
+def scoped(explained: Explained, diagram: Diagram) -> Any:
+    """Return the graph with each operation in the name scope of its block, and gradients in those of their own: for TensorBoard to fold.
+
+    Args:
+      explained: lines.Explained.
+      diagram: Diagram of the same graph.
+
+    Returns:
+      tf.GraphDef, node for node the same, with shapes. It is for looking at: checkpoints know the names of `explained`.
+    """
+    where, new = assign(explained, diagram), {}
+    for name, op in explained.ops.items():
+        inner = name.removeprefix(GRADIENTS) if op.kind == GRADIENT else name
+        block = where[name]
+        inner = inner if inner == block or inner.startswith(f"{block}/") else f"{block}/{inner}"
+        new[name] = GRADIENTS + inner if op.kind == GRADIENT else inner
+    graph = explained.graph.as_graph_def(add_shapes=True)
+    for node in graph.node:
+        node.name = new[node.name]
+        for place, source in enumerate(node.input):
+            before, after = ("^" if source.startswith("^") else ""), ("".join(source.partition(":")[1:]))
+            node.input[place] = before + new[source.removeprefix("^").partition(":")[0]] + after
+        beside = [name.decode() for name in node.attr["_class"].list.s] if "_class" in node.attr else []
+        for place, name in enumerate(beside):
+            node.attr["_class"].list.s[place] = f"loc:@{new[name.removeprefix('loc:@')]}".encode()
+    return graph

@@ -21,7 +21,7 @@ from mtl.config import Config
 SOURCES = {os.path.basename(module.__file__): module.__file__ for module in (train, model, bottoms, layers, answer, losses)}
 FORWARD, GRADIENT, UPDATE = "forward", "gradient", "update"  # what an operation is for
 KINDS = (FORWARD, GRADIENT, UPDATE)
-_GRADIENTS = "gradients/"  # the scope that tf.gradients opens; within it, one scope X_grad for each operation X
+GRADIENTS = "gradients/"  # the scope that tf.gradients opens; within it, one scope X_grad for each operation X
 
 Line = tuple[str, int]  # (a key of SOURCES, line number from 1)
 
@@ -123,7 +123,7 @@ def forward_of(op: Any, graph: Any, cost: Any) -> Any:
     Raises:
       LookupError: there is none.
     """
-    scope = op.name.removeprefix(_GRADIENTS)
+    scope = op.name.removeprefix(GRADIENTS)
     if "_grad/" in scope:
         return graph.get_operation_by_name(scope[: scope.index("_grad/")])
     if op.type == "AddN":
