@@ -4,6 +4,7 @@ Written record by record, by the thread that trains, so that an error is met whe
 record. A run that is continued cuts what lies beyond its step, and goes on in a file of its own: a TensorBoard that is open sees both.
 """
 
+import contextlib
 import io
 import os
 import time
@@ -18,6 +19,7 @@ from mtl.config import Config
 from mtl.data.examples import Examples
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
+_FRAME = 16  # bytes around a record: its length and two checksums
 PICTURES = 24  # of validation, drawn at each evaluation
 
 
@@ -33,32 +35,30 @@ def cut(directory: str, step: int) -> None:
     """
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     for path in (os.path.join(directory, name) for name in names if name.startswith(PREFIX)):
-        records, whole = _records(path)
+        records = _records(path)
         kept = [record for record, event in records if event.step <= step]
         if not any(event.HasField("summary") for _, event in records if event.step <= step):
             os.remove(path)
-        elif len(kept) < len(records) or not whole:
+        elif sum(len(record) + _FRAME for record in kept) < os.path.getsize(path):
             with files.whole(path) as unfinished, tf.io.TFRecordWriter(unfinished) as writer:
                 for record in kept:
                     writer.write(record)
 
 
 def _records(path):
-    """Return the records of an event file as (bytes, tf.Event), and whether there was nothing else."""
+    """Return the records of an event file as (bytes, tf.Event), up to its end or to what is damaged."""
     found = []
-    try:
+    with contextlib.suppress(Exception):  # a torn end, or bytes of any kind: protobuf's error has no name in compat.v1
         for record in tf.io.tf_record_iterator(path):
             found.append((record, tf.Event.FromString(record)))
-    except Exception:  # a torn end, or bytes of any kind: protobuf's error has no name in compat.v1
-        return found, False
-    return found, True
+    return found
 
 
 class Events:
     """What a run writes for TensorBoard. Where it cannot be written, that is said once, and the run goes on without."""
 
     def __init__(self, config: Config, directory: str, first: int, say: Callable[[str], Any]):
-        """Cut what is there back, and begin a file.
+        """Do nothing yet: a run that cannot start leaves nothing behind. With the first values, what is there is cut back and a file begun.
 
         Args:
           config: Config of the run.
@@ -66,16 +66,20 @@ class Events:
           first: int, the step it continues from, 0 of a new one.
           say: function str -> None.
         """
-        self._config, self._say, self._writer, self._step = config, say, None, None
+        self._config, self._directory, self._first, self._say = config, directory, first, say
+        self._begun, self._writer, self._step = False, None, None
+
+    def _begin(self):
+        """Cut what is there back, and begin a file."""
+        self._begun, first = True, self._first
         try:
-            cut(directory, first)
-            os.makedirs(directory, exist_ok=True)
-            self._writer = tf.io.TFRecordWriter(os.path.join(directory, f"{PREFIX}{first:010d}"))
+            cut(self._directory, first)
+            self._writer = tf.io.TFRecordWriter(os.path.join(self._directory, f"{PREFIX}{first:010d}"))
         except (OSError, tf.errors.OpError) as error:
-            self._give_up(error)
+            return self._give_up(error)
         self._write(first, file_version="brain.Event:2")
         if first == 0:
-            self._write(0, graph_def=_graph(config))
+            self._write(0, graph_def=_graph(self._config))
         # An open TensorBoard forgets what it has seen of the steps that are done again.
         self._write(first + 1, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
@@ -144,6 +148,8 @@ class Events:
 
     def _write(self, step, **what):
         """Write one event."""
+        if not self._begun:
+            self._begin()
         if self._writer:
             event = tf.Event(wall_time=time.time(), step=step, **what)
             self._attempt(lambda: (self._writer.write(event.SerializeToString()), self._writer.flush()))

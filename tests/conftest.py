@@ -33,3 +33,14 @@ def refused(command):
         return err
 
     return fails
+
+
+@pytest.fixture(scope="module")
+def coarse():
+    """Let the mlp of a module's tests see every fifth pixel, so that what it saves is small."""
+    from mtl import bottoms
+
+    whole = bottoms.mlp
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(bottoms.BOTTOMS, "mlp", lambda images, **settings: whole(images[:, ::5, ::5], **settings))
+        yield

@@ -22,7 +22,11 @@ class Life(NamedTuple):
 
 
 def start(log, arguments, prepare=None, *details):
-    """Start `mtl` with arguments (list of str); log (a path) takes what it writes, prepare(*details) is called in it first."""
+    """Start `mtl` with arguments (list of str); log (a path) takes what it writes, prepare(*details) is called in it first.
+
+    No event files, unless it is told --tensorboard: these many processes have other files to look at, and a graph to draw takes a second.
+    """
+    arguments = [*arguments[:1], *["--notensorboard"] * (arguments[0] == "train"), *arguments[1:]]
     with contextlib.suppress(FileNotFoundError):
         os.remove(log)  # of the life before
     process = _CONTEXT.Process(target=_live, args=[str(log), list(map(str, arguments)), prepare, details])

@@ -94,12 +94,7 @@ def stop():
     signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def coarse():
-    """Let the mlp see every fifth pixel: a run here writes three checkpoints, and they shrink from 27 MB to 1."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(bottoms.BOTTOMS, "mlp", lambda images, **settings: mlp(images[:, ::5, ::5], **settings))
-        yield
+pytestmark = pytest.mark.usefixtures("coarse")  # a run here writes three checkpoints, and they shrink from 27 MB to 1
 
 
 # -- what a run left behind ----------------------------------------------------------------------------------------------------------------
@@ -161,7 +156,7 @@ def patched(path, directory, **changes):
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
+def reference(tmp_path_factory, coarse):
     """The directory of a run that nothing disturbed; to be read only."""
     directory = tmp_path_factory.mktemp("reference")
     result, said = run(directory, records={"flags.flags": "--steps=12\n", "versions.json": "{}\n"})

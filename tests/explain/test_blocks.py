@@ -1,4 +1,8 @@
-"""Each operation in one block, and each block holds what its name says."""
+"""Each operation in one block, each block holds what its name says, and TensorBoard is given the same graph in these scopes."""
+
+import re
+
+import tensorflow.compat.v1 as tf
 
 from mtl.explain import blocks, diagram, lines
 
@@ -41,3 +45,42 @@ def test_updates_stand_with_their_variable_and_gradients_with_their_operation(an
             assert where[op.name] == scope
         if op.kind == lines.GRADIENT:
             assert where[op.name] == where[op.of]
+
+
+# -- for TensorBoard: the same graph under other names ---------------------------------------------------------------------------------
+
+
+def test_it_is_the_same_graph_under_other_names(any_graph):
+    before = any_graph.graph.as_graph_def(add_shapes=True).node
+    after = blocks.scoped(any_graph, diagram.of(any_graph)).node
+    new = {old.name: node.name for old, node in zip(before, after, strict=True)}
+    assert len(set(new.values())) == len(new)
+    for old, node in zip(before, after):
+        assert node.op == old.op
+        named = [re.fullmatch(r"(\^?)([^:]+)(.*)", each).groups() for each in old.input]
+        assert list(node.input) == [f"{before}{new[name]}{end}" for before, name, end in named]
+        assert {key: value for key, value in node.attr.items() if key != "_class"} == {
+            key: value for key, value in old.attr.items() if key != "_class"
+        }
+
+
+def test_tensorflow_takes_it_as_a_graph(any_graph):
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(blocks.scoped(any_graph, diagram.of(any_graph)), name="")
+    assert len(graph.get_operations()) == len(any_graph.graph.get_operations())
+
+
+def test_what_is_seen_first_is_the_diagram(any_graph):
+    found = diagram.of(any_graph)
+    roots = {node.name.split("/")[0] for node in blocks.scoped(any_graph, found).node}
+    expected = {"image", "shared", *(task.name for task in found.tasks), "labels", "loss", "cost", "gradients", "Adam"}
+    assert expected <= roots and roots - expected <= {blocks.STEP, blocks.WATCHED, blocks.RATE}
+
+
+def test_a_gradient_lies_in_the_scope_of_what_it_is_of(small):
+    found = diagram.of(small)
+    where = blocks.assign(small, found)
+    old = [op for op in small.ops.values() if "_branch:" not in op.name]
+    for op, node in zip(old, blocks.scoped(small, found).node, strict=True):
+        if op.kind == lines.GRADIENT:
+            assert node.name.startswith(f"gradients/{where[op.of]}/")
