@@ -101,7 +101,7 @@ def read_config(model_dir):
             return config_lib.Config.from_dict(json.load(file)["config"])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not the record of a run ({first_line(error)}); take it from a copy of the run") from None
 
 
@@ -115,6 +115,6 @@ def read_metrics(model_dir, up_to):
                 if row["step"] > up_to:
                     break
                 rows.append(row)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # a line cut off by a kill is later than the checkpoint
     return rows

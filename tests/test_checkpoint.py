@@ -273,7 +273,7 @@ def test_the_record_comes_back(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"config": null}', b'{"config": []}', b'{"config": {"steps": "many"}}',
-     b'{"config": {"colour": 1}}', b'{"config": {"steps": 1', b"\xff\xfe\x00", b'{"config": "x"}'],
+     b'{"config": {"colour": 1}}', b'{"config": {"steps": 1', b"\xff\xfe\x00", b'{"config": "x"}', pytest.param(b"[" * 100_000, id="nested")],
 )  # fmt: skip
 def test_what_is_no_record_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
@@ -306,7 +306,10 @@ def test_metrics_up_to_a_step(tmp_path, up_to, kept):
     assert checkpoint.read_metrics(run, up_to) == ROWS[:kept]
 
 
-@pytest.mark.parametrize("end", ['{"step": 20, "sequ', "\x00\x00\x00", "7\n", "[]\n", '{"cost": 1}\n', '{"step": "20"}\n', "\n"])
+NESTED = pytest.param("[" * 100_000, id="nested")
+
+
+@pytest.mark.parametrize("end", ['{"step": 20, "sequ', "\x00\x00\x00", "7\n", "[]\n", '{"cost": 1}\n', '{"step": "20"}\n', "\n", NESTED])
 def test_a_damaged_line_ends_the_metrics(tmp_path, end):
     run = metrics(tmp_path, json.dumps(ROWS[0]) + "\n" + end)
     assert checkpoint.read_metrics(run, 100) == ROWS[:1]
