@@ -9,6 +9,7 @@ from mtl import files, tasks
 
 # Of Okabe and Ito's palette, which people tell apart however they see colours.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+_TASKS = (("#000000", "o"), ("#0072B2", "s"), ("#D55E00", "^"), ("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"))  # colour, marker
 _DPI = 100
 
 
@@ -105,6 +106,34 @@ def coverage(report, path: str) -> None:
         axes.set_xlabel("coverage: share of numbers answered, the most confident first, %")
         axes.set_ylabel("accuracy of those answered, %")
         axes.set_title(f"{_title(report)}: accuracy against coverage")
+
+
+def curves(report, path: str) -> None:
+    """Draw validation over the training steps: sequence accuracy, accuracy and cross entropy of each task; arguments as `confusion`."""
+    steps = [row["step"] for row in report.curves]
+    with _figure(path, 1000, 1000) as figure:
+        places = figure.subplot_mosaic([["sequence", "sequence"], ["accuracy", "cross_entropy"]])
+        for name, axes in places.items():
+            axes.axvline(report.metrics["step"], color=_GREY, linestyle=":", linewidth=1.2, label="the step measured here")
+            axes.grid(color=_GREY, alpha=0.2)
+            axes.set_xlabel("training step")
+            for task, (colour, marker) in zip(tasks.NUMBER_TASKS, _TASKS) if name != "sequence" else []:
+                values = _scaled(report.curves, f"{name}_{task.name}", 1 if name == "cross_entropy" else 100)
+                axes.plot(steps, values, color=colour, marker=marker, markersize=5, linewidth=1.3, label=task.name)
+        sequence = _scaled(report.curves, "sequence_accuracy", 100)
+        places["sequence"].plot(steps, sequence, color=_BLUE, marker="o", linewidth=2, label="sequence accuracy")
+        places["sequence"].set_ylabel("sequence accuracy, %")
+        places["accuracy"].set_ylabel("accuracy of each task, %")
+        places["cross_entropy"].set_ylabel("cross entropy of each task, nats")
+        places["cross_entropy"].set_ylim(bottom=0)
+        for axes in places.values():
+            axes.legend(frameon=False, fontsize=9)
+        figure.suptitle("validation while the network was trained")
+
+
+def _scaled(rows, column, factor):
+    """Return a column times a factor; NaN, which leaves a gap, where a row has nothing."""
+    return [math.nan if row[column] is None else factor * row[column] for row in rows]
 
 
 def _title(report):

@@ -1,4 +1,4 @@
-"""What `mtl evaluate --report` writes: where a network errs, as tables, and as pictures of those tables.
+"""What `mtl evaluate --report` writes: where a network errs, as tables, as pictures of those tables, and as a page of both.
 
 `make` turns outputs into plain rows; `write` puts the rows into files. What is drawn and what is written are the same rows.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import decode, files, metrics, plot, sheet, tasks
+from mtl import decode, files, metrics, page, plot, report_page, sheet, tasks
 from mtl.data.examples import Examples
 
 Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
@@ -21,8 +21,10 @@ Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 DECODED = "decoded_length"  # beside the tasks: the length of the decoded number, which the digits have a say in
 LENGTHS = [*map(str, range(tasks.LENGTH_X)), decode.X]
 MISTAKES = 96  # the surest of them are drawn, all of them are listed
+PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.plot, and names of files
 # Written only where there is something to draw and something to draw with: what an earlier report left would be taken for this one's.
-PICTURES = ("mistakes.png", "confusion.png", "accuracy_by_length.png", "coverage.png")
+# The page goes first and comes last, so that none ever stands over files of another report.
+NOT_ALWAYS = ("index.html", "mistakes.png", "curves.csv", *(f"{name}.png" for name in PLOTS))
 
 
 class Report(NamedTuple):
@@ -34,15 +36,19 @@ class Report(NamedTuple):
     coverage: list[Row]  # one a threshold on the confidence, from the highest
     mistakes: list[Row]  # one a number read wrong, the surest first
     mistaken: list[int]  # which examples those are
+    curves: list[Row] = []  # one an evaluation on validation while the network was trained
 
 
-def make(log_probs: Mapping[str, np.ndarray], examples: Examples, result: Mapping[str, Any]) -> Report:
+def make(
+    log_probs: Mapping[str, np.ndarray], examples: Examples, result: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]] = ()
+) -> Report:
     """Make the rows of a report.
 
     Args:
       log_probs: dict task name -> float32 [n, classes], as evaluate.read returns it; NaN is let pass.
       examples: Examples, n of them.
       result: dict, the object that `mtl evaluate --json` prints.
+      evaluations: such objects, each with its "step", as the run's metrics.jsonl holds them. Whatever else stands there is let pass.
 
     Returns:
       Report.
@@ -66,7 +72,7 @@ def make(log_probs: Mapping[str, np.ndarray], examples: Examples, result: Mappin
         for i in mistaken
     ]
     lengths = _lengths(labels["length"], read_lengths, right, confidences)
-    return Report(dict(result), confusion, lengths, _coverage(confidences, right), mistakes, mistaken)
+    return Report(dict(result), confusion, lengths, _coverage(confidences, right), mistakes, mistaken, _curves(evaluations))
 
 
 def _confusion(true, read, classes):
@@ -113,6 +119,25 @@ def _coverage(confidences, right):
     return rows
 
 
+def _curves(evaluations):
+    """Flatten evaluations into a row each; what is no number is None: the file they come from may be damaged or from elsewhere."""
+    rows = []
+    for line in evaluations:
+        row = {name: _number(line.get(name)) for name in ("step", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost")}
+        for kind in ("accuracy", "cross_entropy"):
+            of_tasks = line.get(f"task_{kind}")
+            of_tasks = of_tasks if isinstance(of_tasks, dict) else {}
+            row |= {f"{kind}_{task.name}": _number(of_tasks.get(task.name)) for task in tasks.NUMBER_TASKS}
+        if isinstance(row["step"], int):
+            rows.append(row)
+    return rows
+
+
+def _number(value):
+    """Return an int or float that JSON held, None where it is another thing, not finite, or beyond what float64 counts by ones."""
+    return value if type(value) in (int, float) and abs(value) <= 1 << 53 else None  # NaN fails every comparison
+
+
 def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
     """Write rows as CSV with a header, lines ending in \\n, floats so that they read back to the bit.
 
@@ -130,7 +155,9 @@ def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
     return text.getvalue()
 
 
-def write(report: Report, images: np.ndarray, directory: str, say: Callable[[str], Any]) -> None:
+def write(
+    report: Report, images: np.ndarray, directory: str, say: Callable[[str], Any], run: report_page.Run = report_page.UNKNOWN
+) -> None:
     """Write the files of a report, each whole or not at all.
 
     Args:
@@ -138,33 +165,44 @@ def write(report: Report, images: np.ndarray, directory: str, say: Callable[[str
       images: uint8 [n, height, width, 3], the pictures of the examples.
       directory: str, made where it is missing; an earlier report there is replaced.
       say: called with one line for what is left out, and how it is had.
+      run: report_page.Run, what the page tells about the network and how it is measured again.
 
     Raises:
       OSError: a file cannot be written.
     """
     os.makedirs(directory, exist_ok=True)
-    for name in PICTURES:
+    for name in NOT_ALWAYS:
         if os.path.exists(os.path.join(directory, name)):
             os.remove(os.path.join(directory, name))
     texts = {f"confusion_{name}.csv": table(rows) for name, rows in report.confusion.items()}
     texts["accuracy_by_length.csv"] = table(report.lengths)
     texts["coverage.csv"] = table(report.coverage, ["threshold", "answered", "right", "coverage", "accuracy"])
     texts["mistakes.csv"] = table(report.mistakes, ["name", "true", "predicted", "confidence"])
+    texts |= {"curves.csv": table(report.curves)} if report.curves else {}
     texts["metrics.json"] = json.dumps(report.metrics, allow_nan=False) + "\n"
     for name, text in texts.items():
-        # A file name that is not UTF-8 is shown, not died of, as on stdout.
-        with files.whole(os.path.join(directory, name)) as path, open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        _write(directory, name, text)
     if report.mistakes:
         sheet.save(_sheet(report, images), os.path.join(directory, "mistakes.png"))
     else:
         say(f"{directory}: no mistakes, so there is no mistakes.png")
+    drawn = {}
     try:
-        plot.confusion(report, os.path.join(directory, "confusion.png"))
-        plot.accuracy_by_length(report, os.path.join(directory, "accuracy_by_length.png"))
-        plot.coverage(report, os.path.join(directory, "coverage.png"))
+        for name in PLOTS:
+            if name != "curves" or report.curves:
+                path = os.path.join(directory, f"{name}.png")
+                getattr(plot, name)(report, path)
+                drawn[name] = page.png_file(path)
     except ImportError as error:
-        say(f"{directory}: the tables are there, but not the three plots of them ({error}): pip install 'mtl[plot]'")
+        say(f"{directory}: the tables and the page are there, but not the plots ({error}): pip install 'mtl[plot]'")
+    pictures = [page.png(images[i]) for i in report.mistaken[:MISTAKES]]
+    _write(directory, "index.html", report_page.html(report, run, drawn, pictures, list(texts)))
+
+
+def _write(directory, name, text):
+    # A file name that is not UTF-8 is shown, not died of, as on stdout.
+    with files.whole(os.path.join(directory, name)) as path, open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
 
 
 def _sheet(report, images):

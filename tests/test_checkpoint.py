@@ -273,7 +273,8 @@ def test_the_record_comes_back(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"config": null}', b'{"config": []}', b'{"config": {"steps": "many"}}',
-     b'{"config": {"colour": 1}}', b'{"config": {"steps": 1', b"\xff\xfe\x00", b'{"config": "x"}', pytest.param(b"[" * 100_000, id="nested")],
+     b'{"config": {"colour": 1}}', b'{"config": {"steps": 1', b"\xff\xfe\x00", b'{"config": "x"}',
+     pytest.param(b"[" * 100_000, id="nested")],
 )  # fmt: skip
 def test_what_is_no_record_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)

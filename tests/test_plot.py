@@ -98,6 +98,25 @@ def test_a_curve_that_never_reaches_it_has_no_mark(drawn, value, points):
     assert len(axes.lines[2].get_xdata()) == 0 and "no coverage" in axes.get_legend().get_texts()[0].get_text()
 
 
+def test_curves_are_drawn_over_the_steps_with_gaps_where_nothing_was_measured(drawn):
+    names = [task.name for task in tasks.NUMBER_TASKS]
+    curves = []
+    for i, value in enumerate([2.5, None, 0.5]):
+        of_tasks = {f"accuracy_{name}": i / 4 for name in names} | {f"cross_entropy_{name}": value for name in names}
+        curves.append({"step": 10 * i, "sequence_accuracy": i / 8, **of_tasks})
+    figure = drawn(plot.curves, rows()._replace(curves=curves))
+    sequence, accuracy, entropy = figure.axes
+    assert all(axes.lines[0].get_xdata() == [30, 30] for axes in figure.axes)  # the step that the report measures
+    np.testing.assert_allclose(sequence.lines[1].get_xydata(), [[0, 0], [10, 12.5], [20, 25]])
+    assert [line.get_label() for line in accuracy.lines[1:]] == [line.get_label() for line in entropy.lines[1:]] == names
+    for line in accuracy.lines[1:]:
+        np.testing.assert_allclose(line.get_ydata(), [0, 25, 50])
+    for line in entropy.lines[1:]:
+        np.testing.assert_array_equal(line.get_ydata(), [2.5, np.nan, 0.5])
+    assert len({line.get_marker() for line in entropy.lines[1:]}) == 6  # told apart without colours, too
+    assert "%" in sequence.get_ylabel() and "%" in accuracy.get_ylabel() and "nats" in entropy.get_ylabel()
+
+
 def test_a_persons_settings_are_neither_heeded_nor_changed(drawn):
     with matplotlib.rc_context({"font.size": 31, "text.usetex": True}):
         (axes,) = drawn(plot.coverage, rows()).axes

@@ -1,42 +1,17 @@
 """The rows and files of `mtl evaluate --report`, of outputs made by hand."""
 
+import base64
 import csv
 import json
 import sys
 
 import numpy as np
 import pytest
+from html_check import tree
+from made_reports import READ, SURE, TRUE, WRONG, evaluations, examples_of, made, outputs
 from PIL import Image
 
-from mtl import evaluate, plot, report, sheet, tasks
-from mtl.data.examples import Examples
-
-TRUE = ["210", "", "7", "54321", "1234567", "80", "99", "4040", "1", "31415", "6", "13"]
-READ = ["210", "", "1", "54321", None, "8", "99", "404", "", None, "6", "19"]  # six mistakes, four of them of length
-SURE = [0.9, 0.8, 0.95, 0.6, 0.5, 0.85, 0.7, 0.3, 0.95, 0.2, 0.55, 0.4]  # P of each class read; two of 0.95
-WRONG = [8, 2, 5, 11, 7, 9]  # by SURE to the power of length + 1: 0.95, 0.9025, 0.7225, 0.064, 0.0081, 0.2 ** 6
-
-
-def outputs(read=READ, sure=SURE):
-    """Return log probabilities that are decoded to `read`, every class in question with the probability in `sure`."""
-    out = {task.name: np.empty((len(read), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
-    for i, (number, p) in enumerate(zip(read, sure, strict=True)):
-        for name, label in tasks.encode("999999" if number is None else number).items():
-            out[name][i] = np.log(1e-9)
-            out[name][i, label] = np.log(p)
-    return out
-
-
-def examples_of(numbers=TRUE):
-    images = np.random.default_rng(2).integers(0, 256, (len(numbers), 64, 64, 3), np.uint8)
-    return Examples(images, list(numbers), [f"dir/{i}.png" for i in range(len(numbers))])
-
-
-def made(log_probs=None, examples=None):
-    log_probs, examples = outputs() if log_probs is None else log_probs, examples or examples_of()
-    result = evaluate.measure(log_probs, examples.numbers, lambda means: sum(means.values()))
-    return report.make(log_probs, examples, {"dataset": "npz", "split": "validation", "step": 30, **result})
-
+from mtl import plot, report, sheet, tasks
 
 # -- the rows -------------------------------------------------------------------------------------------------------------------------
 
@@ -116,18 +91,36 @@ def test_mistakes_of_equal_confidence_stay_in_order_and_without_one_come_last():
     assert got.coverage[-1]["answered"] == 5
 
 
+def test_evaluations_are_flattened():
+    first, last = made(evaluations=evaluations((10, 30))).curves
+    assert list(first) == list(last) and list(first)[:2] == ["step", "sequence_accuracy"] and len(first) == 5 + 2 * 6
+    assert (last["step"], last["sequence_accuracy"], last["cost"]) == (30, 1 / 32, -0.5)
+    assert (last["accuracy_digit5"], last["cross_entropy_length"]) == (2 / 64 + 5 / 512, 32)
+
+
+@pytest.mark.parametrize("value", ["<img>", float("nan"), 1e300, 10**400, True, None, [], {}])
+def test_what_is_no_number_in_an_evaluation_is_an_empty_cell(value):
+    (line,) = evaluations((10,))
+    line["task_accuracy"]["digit1"] = line["cost"] = line["task_cross_entropy"] = value
+    (row,) = made(evaluations=[line, {**line, "step": value}, {**line, "step": 1.5}]).curves
+    empty = ["cost", "accuracy_digit1", *(f"cross_entropy_{task.name}" for task in tasks.NUMBER_TASKS)]
+    assert [name for name, held in row.items() if held is None] == empty
+
+
 # -- the files ------------------------------------------------------------------------------------------------------------------------
 
 
 TABLES = [f"confusion_{name}.csv" for name in ("length", "digit1", "digit2", "digit3", "digit4", "digit5", "decoded_length")]
 TABLES += ["accuracy_by_length.csv", "coverage.csv", "mistakes.csv", "metrics.json"]
-PLOTS = ["confusion.png", "accuracy_by_length.png", "coverage.png"]
+PLOTS = ["confusion.png", "accuracy_by_length.png", "coverage.png", "curves.png"]
+CURVES = ["curves.csv", "curves.png"]
+PAGE = "index.html"
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Let the plots be empty files: each takes a second."""
-    for name in ("confusion", "accuracy_by_length", "coverage"):
+    for name in report.PLOTS:
         monkeypatch.setattr(plot, name, lambda rows, path: open(path, "wb").close())
 
 
@@ -138,11 +131,11 @@ def written(directory, got, images):
 
 
 def test_the_files_hold_the_rows(tmp_path):
-    got, images = made(), examples_of().images
+    got, images = made(evaluations=evaluations()), examples_of().images
     contents, said = written(tmp_path / "a" / "b", got, images)
-    assert sorted(contents) == sorted(TABLES + PLOTS + ["mistakes.png"]) and said == []
+    assert sorted(contents) == sorted([*TABLES, *PLOTS, "curves.csv", "mistakes.png", PAGE]) and said == []
     tables = {f"confusion_{name}.csv": rows for name, rows in got.confusion.items()}
-    tables |= {"accuracy_by_length.csv": got.lengths, "coverage.csv": got.coverage, "mistakes.csv": got.mistakes}
+    tables |= {"accuracy_by_length.csv": got.lengths, "coverage.csv": got.coverage, "mistakes.csv": got.mistakes, "curves.csv": got.curves}
     for name, rows in tables.items():
         read = list(csv.DictReader(contents[name].decode().splitlines()))
         # A float reads back to the bit.
@@ -152,6 +145,10 @@ def test_the_files_hold_the_rows(tmp_path):
     captions = ["1 > none\n0.950", "7 > 1\n0.902", "80 > 8\n0.722", "13 > 19\n0.064", "4040 > 404\n0.008", "31415 > X\n0.000"]
     wanted = sheet.draw(images[WRONG], captions, columns=8, scale=2, marks=[False] * 6)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a" / "b" / "mistakes.png")), np.asarray(wanted))
+    pictures = tree(contents[PAGE].decode()).all("img")
+    assert len(pictures) == 4 + 6 and len({picture.attributes["src"] for picture in pictures}) == 10
+    for node in pictures[:3]:
+        assert node.attributes["src"].split(",")[1] in {base64.b64encode(contents[name]).decode() for name in PLOTS}
 
 
 def test_the_same_outputs_give_the_same_bytes(quick, tmp_path):
@@ -175,11 +172,12 @@ def test_the_sheet_is_bounded(quick, tmp_path, monkeypatch):
 
 
 def test_without_matplotlib_the_tables_and_the_sheet_are_written(tmp_path, monkeypatch):
-    for name in PLOTS:
+    for name in [*PLOTS, "curves.csv", PAGE]:
         (tmp_path / name).write_bytes(b"of an earlier report")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     contents, said = written(tmp_path, made(), examples_of().images)
-    assert sorted(contents) == sorted([*TABLES, "mistakes.png"])
+    assert sorted(contents) == sorted([*TABLES, "mistakes.png", PAGE])
+    assert "pip install 'mtl[plot]'" in tree(contents[PAGE].decode()).text
     assert len(said) == 1 and "\n" not in said[0] and "pip install 'mtl[plot]'" in said[0]
 
 
@@ -190,11 +188,19 @@ def test_a_file_name_that_is_not_utf_8_is_shown(quick, tmp_path):
     assert b"caf\\udce9.png,1,," in contents["mistakes.csv"]
 
 
+def test_a_report_that_is_cut_short_has_no_page(quick, tmp_path, monkeypatch):
+    written(tmp_path, made(), examples_of().images)
+    monkeypatch.setattr(sheet, "save", lambda picture, path: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError):
+        written(tmp_path, made(), examples_of().images)
+    assert not (tmp_path / PAGE).exists()  # the earlier one would stand over tables of this one
+
+
 def test_a_broken_network_is_reported_all_the_same(tmp_path):
     log_probs = {name: np.full_like(rows, np.nan) for name, rows in outputs().items()}
     got = made(log_probs)
     contents, _ = written(tmp_path, got, examples_of().images)
-    assert set(PLOTS) < set(contents) and json.loads(contents["metrics.json"])["cost"] is None
+    assert set(PLOTS) - set(CURVES) < set(contents) and json.loads(contents["metrics.json"])["cost"] is None
     assert len(got.coverage) == 1 and sum(row["0"] for row in got.confusion["length"]) == 12
 
 
@@ -202,4 +208,4 @@ def test_nothing_to_report(tmp_path):
     got = made(outputs([], []), examples_of([]))
     assert got.coverage == got.mistakes == [] and [row["examples"] for row in got.lengths] == [0] * 7
     contents, _ = written(tmp_path, got, examples_of([]).images)
-    assert contents["coverage.csv"] == b"threshold,answered,right,coverage,accuracy\n" and set(PLOTS) < set(contents)
+    assert contents["coverage.csv"] == b"threshold,answered,right,coverage,accuracy\n" and set(PLOTS) - set(CURVES) < set(contents)

@@ -5,7 +5,7 @@ import json
 from absl import flags
 
 from mtl import config
-from mtl.cli import common
+from mtl.cli import common, origin
 
 USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json] [--report=DIR]"
 SUMMARY = "measure a trained network on a data set"
@@ -20,7 +20,7 @@ def define(values):
     common.define_split(values, "test")
     flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
     flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
-    text = "a folder for tables and pictures of where the network errs: confusion, accuracy by length, coverage, the surest mistakes"
+    text = "a folder for tables, pictures and a page (index.html) of where the network errs: confusion, lengths, coverage, surest mistakes"
     flags.DEFINE_string("report", None, text, flag_values=values)
     common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
     common.define_drawing(values, None)
@@ -43,7 +43,8 @@ def main(values, arguments):
     common.start_tensorflow(values.verbosity)
     from mtl import checkpoint, evaluate, files, predict, report, runs
 
-    run = checkpoint.read_config(runs.directory(values.model_dir))
+    directory = runs.directory(values.model_dir)
+    run = checkpoint.read_config(directory)
     dataset = values.dataset or run.dataset
     # The folder of the run holds the run's own data set, never another one.
     data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")
@@ -62,5 +63,7 @@ def main(values, arguments):
     title = f"{dataset}, {values.split}, step {network.step}"
     print(json.dumps(result, allow_nan=False) if values.json else f"{title}\n{evaluate.text(result)}")
     if values.report:  # after the result, which a full disk must not cost
-        report.write(report.make(log_probs, examples, result), examples.images, values.report, common.say)
+        told, evaluations = origin.of(values, directory)
+        rows = report.make(log_probs, examples, result, evaluations)
+        report.write(rows, examples.images, values.report, common.say, told)
     return 0

@@ -140,7 +140,7 @@ def main(values, arguments):
 
             return measure
 
-        records = {"flags.flags": common.flags_text(values), VERSIONS: json.dumps(_versions(), indent=2) + "\n"}
+        records = {"flags.flags": common.flags_text(values), VERSIONS: json.dumps(versions(), indent=2) + "\n"}
 
         def progressed(*step):
             for tell in told:
@@ -181,9 +181,9 @@ def _as_before(record, model_dir):
     try:
         with open(os.path.join(model_dir, VERSIONS), encoding="utf-8") as file:
             before = dict(json.load(file))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         before = {}
-    now = _versions()
+    now = versions()
     changed = [f"{name} {before[name]} (now {now[name]})" for name in BITS_HANG_ON if name in before and before[name] != now[name]]
     if changed:
         common.say(f"warning: {model_dir} was last trained with {', '.join(changed)}: it continues, but not bit for bit")
@@ -201,7 +201,7 @@ def _validation(record):
         return None
 
 
-def _versions():
+def versions():
     """Return what the numbers of a run depend on beside its flags, dict name -> str."""
     import numpy
     import tensorflow.compat.v1 as tf

@@ -2,9 +2,13 @@
 
 import csv
 import json
+import shlex
+import sys
 
 import numpy as np
 import pytest
+from html_check import tree
+from PIL import Image
 
 from mtl import config
 from mtl.data import npz
@@ -64,8 +68,59 @@ def test_a_report_holds_what_is_printed(five, command, tmp_path):
     rows = list(csv.reader((directory / "mistakes.csv").read_text().splitlines()))
     assert [row[:3] for row in rows[1:]] == [["b", "17", "12"], ["d", "9", "99"]]
     assert [float(row[3]) for row in rows[1:]] == pytest.approx([0.9**3] * 2)
-    assert {path.suffix for path in directory.iterdir()} == {".csv", ".json", ".png"}
+    assert {path.suffix for path in directory.iterdir()} == {".csv", ".json", ".png", ".html"}
     assert command("evaluate", *five)[1].startswith("npz, validation, step 30\n")
+
+
+def page_of(directory):
+    return tree((directory / "index.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_tells_of_the_run_and_how_it_is_made_again(five, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "flags.flags").write_text("--bottom=mlp\n")
+    (tmp_path / "run" / "versions.json").write_text('{"numpy": "0.1"}')
+    rows = [{"step": step, "sequence_accuracy": 0.25} for step in (10, 30)]
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "[")
+    code, _, err = command("evaluate", *five, "--report=a b")
+    assert (code, err) == (0, "")
+    got = page_of(tmp_path / "a b")
+    assert got.one("h1").text == "run on npz, validation, step 30" and "60.00%" in got.one("header").text
+    part = got.one("section", id="run")
+    assert part.one("pre").text == "--bottom=mlp" and "metrics.jsonl, line 3, is damaged" in part.text and "0.1" in part.one("table").text
+    assert [row[:2] for row in got.one("section", id="training").all("table")[0].rows()[1:]] == [["10", "25.00%"], ["30", "25.00%"]]
+    again, anew = (node.text for node in got.one("section", id="again").all("pre"))
+    assert anew == "mtl train --flagfile=run/flags.flags --model_dir=runs/again"
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a b").iterdir()}
+    program, *arguments = shlex.split(again)
+    assert program == "mtl" and command(*arguments)[0] == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a b").iterdir()} == before
+
+
+def test_the_page_of_the_packaged_network_says_what_it_lacks(network, command, tmp_path):
+    assert command("evaluate", "--model_dir=pretrained", "--count=3", "--views=1", f"--report={tmp_path / 'report'}")[0] == 0
+    got = page_of(tmp_path / "report")
+    assert "holds no metrics.jsonl" in got.text and "--steps=42000" in got.one("section", id="run").one("pre").text
+    assert not (tmp_path / "report" / "curves.csv").exists()
+
+
+def test_a_hostile_file_name_is_text(network, command, tmp_path):
+    name = "<img src=x onerror=alert(1)>.png"
+    (tmp_path / "test").mkdir()
+    Image.new("RGB", (64, 64), (12, 0, 0)).save(tmp_path / "test" / name)
+    (tmp_path / "test" / "labels.csv").write_text(f"file,label\n{name},7\n")
+    flags = ["--model_dir=pretrained", "--dataset=folder", f"--data_dir={tmp_path}", "--views=1", f"--report={tmp_path / 'report'}"]
+    assert command("evaluate", *flags)[0] == 0
+    (picture,) = page_of(tmp_path / "report").one("section", id="mistakes").all("img")
+    assert picture.attributes["alt"].endswith(f"{name}: true 7, read 12, confidence 0.729")
+
+
+def test_without_matplotlib_there_is_a_page(five, command, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, err = command("evaluate", *five, f"--report={tmp_path / 'report'}")
+    assert code == 0 and err.count("\n") == 1 and "pip install 'mtl[plot]'" in err
+    assert len(page_of(tmp_path / "report").all("img")) == 2
 
 
 @pytest.mark.parametrize("of_the_run, flags, expected", [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)])
