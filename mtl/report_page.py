@@ -35,6 +35,7 @@ SHARES
 .mistakes img { width: 128px; height: 128px; image-rendering: pixelated; border-radius: 4px; display: block; margin-bottom: .25rem; }
 .mistakes .quiet { font-size: .75rem; overflow-wrap: anywhere; }
 .flags { columns: 17rem; }
+pre { word-break: break-all; }
 @media (max-width: 40rem) {
   .facts { grid-template-columns: repeat(2, 1fr); }
   .confusion th, .confusion td { padding: .15rem .2rem; min-width: 1.55rem; font-size: .75rem; }
@@ -130,9 +131,9 @@ def _tasks(head):
 
 
 def _lengths(report, plots):
-    columns = {"true length": "", "examples": ",d", "right": ",d", "accuracy": ".2%", "95% from": ".2%", "to": ".2%"}
+    columns = {"true length": "", "examples": ",d", "right": ",d", "accuracy": ".2%", "from": ".2%", "to": ".2%"}
     columns |= {"mean confidence": ".3f", "most frequent wrong length": "", "times": ",d"}
-    shown = table(columns, [list(row.values()) for row in report.lengths], "Numbers read right, by true length, with 95% intervals")
+    shown = table(columns, [list(row.values()) for row in report.lengths], "Numbers read right, by true length; the 95% interval is from, to")
     text = f"X is more than {tasks.DIGITS} digits; such a number counts as right where it is recognised as such."
     return f"<p>{text}</p>\n{_plot(plots, 'accuracy_by_length', 'Accuracy by length, with 95% intervals')}\n{shown}"
 

@@ -12,6 +12,7 @@ from mtl.cli import train
 FLAGS = "flags.flags"  # in a run directory
 LARGEST = 1 << 16  # bytes of flags.flags and versions.json
 LARGEST_METRICS = 1 << 26  # bytes of metrics.jsonl: 100,000 evaluations
+WIDE = 90  # characters of a command on one line; beyond, each flag has its own
 
 
 def of(values: Any, directory: str) -> tuple[report_page.Run, list[dict[str, Any]]]:
@@ -40,13 +41,17 @@ def of(values: Any, directory: str) -> tuple[report_page.Run, list[dict[str, Any
 
 def evaluate_command(values: Any) -> str:
     """Return the command line of `mtl evaluate` (values: FlagValues, parsed), its flagfiles spelled out, ready for a shell."""
-    given = [values[name].serialize() for name in values if values[name].present]
-    return shlex.join(["mtl", "evaluate", *filter(None, given)])
+    return _command("evaluate", *filter(None, (values[name].serialize() for name in values if values[name].present)))
 
 
 def train_command(flagfile: str) -> str:
     """Return the command line that makes the network of a flags.flags (str, its path) again, in another run directory."""
-    return shlex.join(["mtl", "train", f"--flagfile={flagfile}", "--model_dir=runs/again"])
+    return _command("train", f"--flagfile={flagfile}", "--model_dir=runs/again")
+
+
+def _command(name, *flags):
+    parts = [f"mtl {name}", *map(shlex.quote, flags)]
+    return (" " if sum(map(len, parts)) + len(flags) <= WIDE else " \\\n  ").join(parts)
 
 
 def _text(directory, name, troubles, limit=LARGEST):

@@ -33,13 +33,18 @@ def told(run):
     return origin.of(parsed(f"--model_dir={run}"), str(run))
 
 
+def arguments_of(command):
+    """Split a command as a shell does, to whom a backslash joins lines."""
+    return shlex.split(command.replace("\\\n", ""))
+
+
 def test_a_whole_run_is_told(run):
     got, evaluations = told(run)
     assert (got.name, got.flags, got.trained, got.troubles) == (str(run), FLAGS, {"numpy": "1.26", "mtl": "None"}, [])
     assert [line["step"] for line in evaluations] == [10, 20]
     assert {"mtl", "python", "tensorflow", "numpy", "platform", "processor"} <= set(got.here)
-    assert got.evaluate == f"mtl evaluate --model_dir={run}"
-    assert got.train == f"mtl train --flagfile={run / 'flags.flags'} --model_dir=runs/again"
+    assert arguments_of(got.evaluate) == ["mtl", "evaluate", f"--model_dir={run}"]
+    assert arguments_of(got.train) == ["mtl", "train", f"--flagfile={run / 'flags.flags'}", "--model_dir=runs/again"]
 
 
 @pytest.mark.parametrize("name", ["flags.flags", "versions.json", "metrics.jsonl"])
@@ -81,7 +86,13 @@ def test_a_pipe_is_not_waited_for(run, name):
 def test_the_command_is_one_that_a_shell_takes(tmp_path):
     (tmp_path / "more.flags").write_text("--split=validation\n")
     given = ["--model_dir=my runs/$x", "--noonly_check_args", f"--flagfile={tmp_path / 'more.flags'}", "--report=it's"]
-    command = shlex.split(origin.evaluate_command(parsed(*given)))
+    command = arguments_of(origin.evaluate_command(parsed(*given)))
     assert command[:2] == ["mtl", "evaluate"]
     assert sorted(command[2:]) == sorted(["--model_dir=my runs/$x", "--noonly_check_args", "--split=validation", "--report=it's"])
     assert parsed(*command[2:]).flag_values_dict() == parsed(*given).flag_values_dict()
+
+
+def test_a_long_command_has_a_line_a_flag():
+    assert origin.evaluate_command(parsed("--model_dir=a", "--count=3")) == "mtl evaluate --model_dir=a --count=3"
+    long = origin.evaluate_command(parsed("--model_dir=" + "a" * 80, "--count=3"))
+    assert long == f"mtl evaluate \\\n  --model_dir={'a' * 80} \\\n  --count=3"
