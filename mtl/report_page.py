@@ -133,7 +133,8 @@ def _tasks(head):
 def _lengths(report, plots):
     columns = {"true length": "", "examples": ",d", "right": ",d", "accuracy": ".2%", "from": ".2%", "to": ".2%"}
     columns |= {"mean confidence": ".3f", "most frequent wrong length": "", "times": ",d"}
-    shown = table(columns, [list(row.values()) for row in report.lengths], "Numbers read right, by true length; the 95% interval is from, to")
+    caption = "Numbers read right, by true length, with the 95% interval from and to"
+    shown = table(columns, [list(row.values()) for row in report.lengths], caption)
     text = f"X is more than {tasks.DIGITS} digits; such a number counts as right where it is recognised as such."
     return f"<p>{text}</p>\n{_plot(plots, 'accuracy_by_length', 'Accuracy by length, with 95% intervals')}\n{shown}"
 
