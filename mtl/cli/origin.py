@@ -4,9 +4,8 @@ import json
 import math
 import os
 import shlex
-from typing import Any
 
-from mtl import files, report_page
+from mtl import files
 from mtl.cli import train
 
 FLAGS = "flags.flags"  # in a run directory
@@ -15,7 +14,7 @@ LARGEST_METRICS = 1 << 26  # bytes of metrics.jsonl: 100,000 evaluations
 WIDE = 90  # characters of a command on one line; beyond, each flag has its own
 
 
-def of(values: Any, directory: str) -> tuple[report_page.Run, list[dict[str, Any]]]:
+def of(values, directory):
     """Gather what a report tells beside its numbers. What is missing or damaged is told of; nothing of it ends an evaluation.
 
     Args:
@@ -25,6 +24,8 @@ def of(values: Any, directory: str) -> tuple[report_page.Run, list[dict[str, Any
     Returns:
       (report_page.Run, the evaluations that metrics.jsonl holds, list of dict).
     """
+    from mtl import report_page  # it imports NumPy and Pillow, and --help shall not wait for those
+
     troubles = []
     flags = _text(directory, FLAGS, troubles)
     run = report_page.Run(
@@ -39,12 +40,12 @@ def of(values: Any, directory: str) -> tuple[report_page.Run, list[dict[str, Any
     return run._replace(troubles=troubles), evaluations
 
 
-def evaluate_command(values: Any) -> str:
+def evaluate_command(values):
     """Return the command line of `mtl evaluate` (values: FlagValues, parsed), its flagfiles spelled out, ready for a shell."""
     return _command("evaluate", *filter(None, (values[name].serialize() for name in values if values[name].present)))
 
 
-def train_command(flagfile: str) -> str:
+def train_command(flagfile):
     """Return the command line that makes the network of a flags.flags (str, its path) again, in another run directory."""
     return _command("train", f"--flagfile={flagfile}", "--model_dir=runs/again")
 
