@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 
 import numpy as np
@@ -70,6 +71,16 @@ def test_every_table_says_what_its_csv_says():
     per_task = next(rows for caption, rows in tables.items() if "each task" in caption)
     assert [row[0] for row in per_task] == list(got.metrics["task_accuracy"])
     assert all(same(row[1:2], [got.metrics["task_accuracy"][row[0]]]) for row in per_task)
+
+
+def test_a_cell_of_a_confusion_is_marked_by_its_share_of_the_true_class():
+    got = made()
+    table = section(shown(got), "confusion").all("table")[0]
+    for y, row in enumerate(table.one("tbody").all("tr")):
+        counts = [got.confusion["length"][y][name] for name in ("0", "1", "2", "3", "4", "5", "X")]
+        for x, (cell, count) in enumerate(zip(row.all("td"), counts, strict=True)):
+            share = f"s{math.ceil(10 * count / sum(counts))}" if count else "none"
+            assert cell.attributes["class"].split() == ["number", *["hit"] * (x == y), share]
 
 
 def test_the_result_stands_on_top():
