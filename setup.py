@@ -14,7 +14,7 @@ setup(
     description="Multi-task learning in low-level graph mode: the reference implementation of a Stack Overflow answer of 2016",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0 AND CC-BY-SA-3.0",  # the second is that of mtl/answer.py alone
+    license="Apache-2.0 AND CC-BY-SA-3.0",  # the second is that of mtl/answer.py, and of the cost in mtl/lessons/lesson7_answer.py
     # Named, because setuptools refuses to guess between mtl/ and flags/.
     packages=find_packages(include=["mtl", "mtl.*"]),
     package_data={"mtl.explain": ["*.css", "*.html", "*.js"], "mtl": ["page.css"], "mtl.data": ["*.npz", "*.txt"], "mtl.pretrained": ["*"]},

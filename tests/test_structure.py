@@ -207,12 +207,13 @@ def test_what_commands_import_to_check_flags_imports_no_tensorflow():
 
 
 def test_every_file_has_its_tests():
-    # mtl/x.py: tests/test_x.py; mtl/data/x.py: tests/data/test_x.py or tests/test_data_x.py.
+    # mtl/x.py: tests/test_x.py; mtl/data/x.py: tests/data/test_x.py or tests/test_data_x.py; the lessons have one test for all.
     missing = []
     for path in SOURCES:
         if path.stem in ("__init__", "__main__", "make_glyphs"):  # the last needs fonts; what it made is held by test_glyphs.py
             continue
         *package, name = path.relative_to(ROOT / "mtl").with_suffix("").parts
+        name = re.sub(r"^lesson\d_.*", "lessons", name)
         homes = [pathlib.Path("tests", *package, f"test_{name}.py"), pathlib.Path("tests", "test_" + "_".join([*package, name]) + ".py")]
         if not any((ROOT / home).exists() for home in homes):
             missing.append(f"{name_of(path)} wants {homes[0].as_posix()}")
