@@ -5,6 +5,7 @@ record. A run that is continued cuts what lies beyond its step, and goes on in a
 """
 
 import contextlib
+import dataclasses
 import io
 import os
 import time
@@ -168,10 +169,13 @@ class Events:
 
 
 def _graph(config):
-    """Return the training graph of a Config (one tower), as bytes of a GraphDef, its operations in the scopes of the diagram."""
+    """Return the training graph of a Config, as bytes of a GraphDef, its operations in the scopes of the diagram.
+
+    It has one tower, and no branch around Adam where the run has one: TensorBoard would draw neither as the diagram.
+    """
     from mtl.explain import blocks, diagram, lines
 
-    explained = lines.explain(config)
+    explained = lines.explain(dataclasses.replace(config, on_nonfinite="stop"))
     return blocks.scoped(explained, diagram.of(explained)).SerializeToString()
 
 

@@ -1,4 +1,4 @@
-"""Which part of the diagram each operation belongs to: image, layer, top, labels, loss, cost, learning rate, Adam, what is watched."""
+"""Which part of the diagram each operation belongs to: image, a layer, a top, a loss, the cost, the learning rate, Adam, the watch."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,8 +12,8 @@ IMAGE, COST, RATE, STEP, WATCHED = "image", "cost", "learning_rate", "global_ste
 def names(diagram: Diagram) -> list[str]:
     """Return the names of all blocks, in the order in which data goes through them; they serve as name scopes, too."""
     tasks = [task.name for task in diagram.tasks]
-    losses = [name for task in tasks for name in (f"labels/{task}", f"loss/{task}")]
-    return [IMAGE, *(layer.scope for layer in diagram.shared), *tasks, *losses, COST, STEP, RATE, diagram.optimizer, WATCHED]
+    shared, losses = [layer.scope for layer in diagram.shared], [f"loss/{task}" for task in tasks]
+    return [IMAGE, *shared, *tasks, *losses, COST, STEP, RATE, diagram.optimizer, WATCHED]
 
 
 def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
@@ -29,11 +29,8 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
     ops = explained.ops
     layers = [*(layer.scope for layer in diagram.shared), *(task.top.scope for task in diagram.tasks)]
     known = dict.fromkeys(diagram.adds, COST)
-    for task in diagram.tasks:
-        known |= dict.fromkeys(_labels(ops, task.loss[0]), f"labels/{task.name}")
-        # What is reached first is kept: a loss ends where logits and labels come in.
-        ends = {*known, task.logits}
-        known |= dict.fromkeys(_behind(ops, [task.loss[-1]], ends) - ends, f"loss/{task.name}")
+    for task in diagram.tasks:  # a loss begins where the logits come in; the labels are its own
+        known |= dict.fromkeys(_behind(ops, [task.loss[-1]], {task.logits}) - {task.logits}, f"loss/{task.name}")
     for name, op in ops.items():
         if name not in known and op.kind != GRADIENT:
             scopes = [scope for scope in layers if name.startswith(f"{scope}/") or op.kind == UPDATE and f"update_{scope}/" in name]
@@ -55,14 +52,6 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
         else:
             known[name] = WATCHED if name in watched else RATE
     return {name: known[op.of] if op.kind == GRADIENT else known[name] for name, op in ops.items()}
-
-
-def _labels(ops, cross_entropy):
-    """Return the names of the operations that make the labels of a cross entropy."""
-    name = ops[cross_entropy].inputs[1]
-    while ops[name].type in ("Reshape", "StopGradient"):
-        name = ops[name].inputs[0]
-    return _behind(ops, [name], set())
 
 
 def _behind(ops: dict[str, Op], starts: Iterable[str], ends: set[str]) -> set[str]:
@@ -89,26 +78,36 @@ def _neighbour(ops, op, known):
 
 
 def scoped(explained: Explained, diagram: Diagram) -> Any:
-    """Return the graph with each operation in the name scope of its block, and gradients in those of their own: for TensorBoard to fold.
+    """Return the graph with each operation in the name scope of its block, gradients and updates in scopes of their own: to be looked at.
+
+    TensorBoard draws the diagram of it while it has fewer than 15 scopes to begin with: from there on it takes those with many edges out
+    of the picture, and here that leaves nothing. So the learning rate goes to the optimizer, and what is only watched is left out.
 
     Args:
       explained: lines.Explained.
       diagram: Diagram of the same graph.
 
     Returns:
-      tf.GraphDef, node for node the same, with shapes. It is for looking at: checkpoints know the names of `explained`.
+      tf.GraphDef with shapes. Checkpoints know the names of `explained`, not these.
     """
     where, new = assign(explained, diagram), {}
+    watched = {name for name, block in where.items() if block == WATCHED}
+    if any(watched.intersection(op.inputs) for name, op in explained.ops.items() if name not in watched):
+        watched = set()  # whether a step counts may hang on it
     for name, op in explained.ops.items():
         inner = name.removeprefix(GRADIENTS) if op.kind == GRADIENT else name
-        block = where[name]
+        block = diagram.optimizer if op.kind == UPDATE else where[name]
+        block = f"{diagram.optimizer}/{RATE}" if block == RATE else block
         inner = inner if inner == block or inner.startswith(f"{block}/") else f"{block}/{inner}"
         new[name] = GRADIENTS + inner if op.kind == GRADIENT else inner
     graph = explained.graph.as_graph_def(add_shapes=True)
+    kept = [node for node in graph.node if node.name not in watched]
+    del graph.node[:]
+    graph.node.extend(kept)
     for node in graph.node:
         node.name = new[node.name]
         for place, source in enumerate(node.input):
-            before, after = ("^" if source.startswith("^") else ""), ("".join(source.partition(":")[1:]))
+            before, after = ("^" if source.startswith("^") else ""), "".join(source.partition(":")[1:])
             node.input[place] = before + new[source.removeprefix("^").partition(":")[0]] + after
         beside = [name.decode() for name in node.attr["_class"].list.s] if "_class" in node.attr else []
         for place, name in enumerate(beside):

@@ -95,7 +95,7 @@ def _steps(page):
     assert len(data) == STEPS
     page.locator("#at").focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_role("button", name="Next").click()
+    page.locator("#next").click()
     assert page.locator("#where").inner_text() == f"2 of {STEPS - 1}"
     start = time.monotonic()
     dead = []
@@ -111,14 +111,15 @@ def _steps(page):
     assert any(dead), "the collapse is not to be seen"
     page.evaluate(f"go({dead.index(True)})")
     assert "nothing learns any more" in page.locator("#told").inner_text()
-    page.get_by_role("button", name="logits").click()
+    page.locator("#logits").click()
     logits = [float(text) for text in page.locator("#reads tbody tr").first.inner_text().replace("\u25b8", "").split("\t")[1:] if text]
     assert logits == [round(value, 2) for value in data[dead.index(True)]["tasks"]["length"]["logits"]]
-    page.get_by_role("button", name="softmax").click()
+    page.locator("#softmax").click()
     page.evaluate("go(0)")
-    page.get_by_role("button", name="Play").click()
+    page.locator("#play").click()
     driver.until(page, "now >= 2")
-    page.get_by_role("button", name="Pause").click()
+    assert page.locator("#play").inner_text() == "Pause"
+    page.locator("#play").click()
     box = page.locator("#weights svg").bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     assert 15 < page.evaluate("now") < 35
