@@ -75,12 +75,13 @@ class Events:
         self._begun, first = True, self._first
         try:
             cut(self._directory, first)
+            graph = {"graph_def": _graph(self._config)} if first == 0 else {}
             self._writer = tf.io.TFRecordWriter(os.path.join(self._directory, f"{PREFIX}{first:010d}"))
-        except (OSError, tf.errors.OpError) as error:
+        except (OSError, tf.errors.OpError, LookupError) as error:
             return self._give_up(error)
         self._write(first, file_version="brain.Event:2")
-        if first == 0:
-            self._write(0, graph_def=_graph(self._config))
+        if graph:
+            self._write(0, **graph)
         # An open TensorBoard forgets what it has seen of the steps that are done again.
         self._write(first + 1, session_log=tf.SessionLog(status=tf.SessionLog.START))
 

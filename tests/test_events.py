@@ -5,12 +5,12 @@ import io
 import math
 import signal
 
-import helpers
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
+import helpers
 from mtl import events, tasks, train
 from mtl.config import CROP, Config
 from mtl.data.examples import Examples
@@ -146,8 +146,9 @@ def test_a_run_that_was_stopped_and_continued_has_the_events_of_a_whole_one(whol
 def test_the_graph_is_in_the_scopes_of_the_diagram(whole):
     (event,) = [event for event in read(whole[0]) if event.HasField("graph_def")]
     graph = tf.GraphDef.FromString(event.graph_def)
-    assert {"image/images", "shared/dense1/MatMul", "loss/digit4/Log_4", "cost/Add_4", "Adam/beta1_power"} <= {node.name for node in graph.node}
-    assert {"loss", "cost", "length", "digit5"} <= {node.name.split("/")[0] for node in graph.node}
+    names = {node.name for node in graph.node}
+    assert {"image/images", "shared/dense1/MatMul", "loss/digit4/Log_4", "cost/Add_4", "Adam/beta1_power"} <= names
+    assert {"loss", "cost", "length", "digit5"} <= {name.split("/")[0] for name in names}
 
 
 def test_pictures_carry_what_was_read_on_them(whole):

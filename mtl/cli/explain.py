@@ -4,7 +4,7 @@ import sys
 
 from absl import flags
 
-from mtl.cli import common, train
+from mtl.cli import common, origin, train
 from mtl.errors import UsageError
 
 USAGE = "mtl explain [--format=text|svg|dot|html] [--out=FILE] [--step=N] [--flagfile=FILE] [--flag=value ...]"
@@ -38,6 +38,8 @@ def main(values, arguments):
 
     if values.out:
         files.check_file(values.out, "--out")  # before the work, not after
+    elif values.format == "html" and sys.stdout.isatty():
+        raise UsageError("--format=html is a page for a browser; say where to write it: --out=graph.html")
     common.start_tensorflow(values.verbosity)
     from mtl.explain import diagram, lines, page, pictures, text
 
@@ -46,7 +48,7 @@ def main(values, arguments):
         written = text.render(explained)
     elif values.format == "html":
         found = diagram.of(explained)
-        written = page.render(explained, found, _steps(explained, found, values))
+        written = page.render(explained, found, _steps(explained, found, values), command=origin.command_of("explain", values))
     else:
         written = {"svg": pictures.svg, "dot": pictures.dot}[values.format](diagram.of(explained))
     written = written.rstrip("\n") + "\n"

@@ -33,16 +33,16 @@ def of(values, directory):
         flags=flags,
         trained=_versions(directory, troubles),
         here={name: str(value) for name, value in train.versions().items()},
-        evaluate=evaluate_command(values),
+        evaluate=command_of("evaluate", values),
         train=train_command(os.path.join(directory, FLAGS)) if flags else "",
     )
     evaluations = _evaluations(directory, troubles)
     return run._replace(troubles=troubles), evaluations
 
 
-def evaluate_command(values):
-    """Return the command line of `mtl evaluate` (values: FlagValues, parsed), its flagfiles spelled out, ready for a shell."""
-    return _command("evaluate", *filter(None, (values[name].serialize() for name in values if values[name].present)))
+def command_of(name, values):
+    """Return the command line of a command (str) with its flags (FlagValues, parsed), flagfiles spelled out, ready for a shell."""
+    return _command(name, *filter(None, (values[name].serialize() for name in values if values[name].present)))
 
 
 def train_command(flagfile):

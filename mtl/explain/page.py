@@ -22,19 +22,19 @@ _MEANING = {
 }
 
 
-def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any]] = (), title: str = "") -> str:
+def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any]] = (), command: str = "") -> str:
     """Write the page of a graph.
 
     Args:
       explained: lines.Explained.
       diagram: Diagram of the same graph.
       steps: list of dict as steps.walk yields them; without any, the page has no part for them.
-      title: str, what the graph is of.
+      command: str, what makes the page again.
 
     Returns:
       str, a whole HTML document.
     """
-    title = title or f"The graph of {explained.config.bottom}, {explained.config.objective}"
+    title = f"The graph of {explained.config.bottom}, {explained.config.objective}"
     counts = {kind: sum(op.kind == kind for op in explained.ops.values()) for kind in KINDS}
     sums = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
     links = [name for name in _PARTS if steps or name != "steps"]
@@ -54,6 +54,7 @@ def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any
         f'<div class="pane"><h3 id="map-head">Graph</h3>{_map(explained, diagram)}</div></div>',
         '<div id="chosen" class="card" role="status"><p class="quiet">Nothing is chosen.</p></div></section>',
         *([_own("steps.html") % {"picture": page.png(steps[0]["image"])}] if steps else []),
+        *([f'<section id="again"><h2>Made by</h2><pre>{escape(command)}</pre></section>'] if command else []),
         "</main>",
     ]
     return page.document(title, "\n".join(body), style=_own("page.css"), script=_own("page.js"), data=_data(explained, diagram, steps))

@@ -52,9 +52,10 @@ def _lines(page):
 
 def _operations(page):
     """Every operation can be chosen, and shows its line; one is followed along its input."""
+    pressed = "document.querySelectorAll('.line[aria-pressed=\"true\"]').length"
     wrong = page.evaluate(
-        "ops.map((op, i) => i).filter(i => { letGo(); chooseOp(i); return document.querySelectorAll('.line[aria-pressed=\"true\"]').length !== 1"
-        " || document.querySelectorAll('.op.in').length !== ops[i].inputs.length; })"
+        "ops.map((op, i) => i).filter(i => { letGo(); chooseOp(i);"
+        f" return {pressed} !== 1 || document.querySelectorAll('.op.in').length !== ops[i].inputs.length; }})"
     )
     assert not wrong, f"operations without a line or without their inputs: {wrong[:5]}"
     page.get_by_role("button", name="forward Log Log_2", exact=True).click()

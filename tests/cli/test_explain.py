@@ -39,6 +39,12 @@ def test_a_page_with_real_steps(command, tmp_path):
     assert (code, err) == (0, "")
     tree = html_check.tree(path.read_text(encoding="utf-8"))
     assert len(html_check.data(tree)["steps"]) == 2
+    assert tree.one("pre").text.split(" \\ ")[0] == "mtl explain" and "--step=2" in tree.one("pre").text
+
+
+def test_a_page_is_not_thrown_at_a_terminal(refused, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "say where to write it: --out=graph.html" in refused(1, "explain", "--format=html")
 
 
 def test_what_is_wrong_is_said_in_one_line(refused, tmp_path):

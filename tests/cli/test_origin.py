@@ -86,13 +86,13 @@ def test_a_pipe_is_not_waited_for(run, name):
 def test_the_command_is_one_that_a_shell_takes(tmp_path):
     (tmp_path / "more.flags").write_text("--split=validation\n")
     given = ["--model_dir=my runs/$x", "--noonly_check_args", f"--flagfile={tmp_path / 'more.flags'}", "--report=it's"]
-    command = arguments_of(origin.evaluate_command(parsed(*given)))
+    command = arguments_of(origin.command_of("evaluate", parsed(*given)))
     assert command[:2] == ["mtl", "evaluate"]
     assert sorted(command[2:]) == sorted(["--model_dir=my runs/$x", "--noonly_check_args", "--split=validation", "--report=it's"])
     assert parsed(*command[2:]).flag_values_dict() == parsed(*given).flag_values_dict()
 
 
 def test_a_long_command_has_a_line_a_flag():
-    assert origin.evaluate_command(parsed("--model_dir=a", "--count=3")) == "mtl evaluate --model_dir=a --count=3"
-    long = origin.evaluate_command(parsed("--model_dir=" + "a" * 80, "--count=3"))
+    assert origin.command_of("evaluate", parsed("--model_dir=a", "--count=3")) == "mtl evaluate --model_dir=a --count=3"
+    long = origin.command_of("evaluate", parsed("--model_dir=" + "a" * 80, "--count=3"))
     assert long == f"mtl evaluate \\\n  --model_dir={'a' * 80} \\\n  --count=3"

@@ -89,9 +89,9 @@ def test_the_numbers_are_those_of_the_steps_to_the_last_bit_of_a_float32(written
 
 
 def test_without_steps_there_is_no_part_for_them(small):
-    tree = html_check.tree(page.render(small, diagram.of(small), title="<quickstart> & more"))
+    tree = html_check.tree(page.render(small, diagram.of(small), command="mtl explain '--data_dir=<a> & b'"))
     assert not tree.all("section", id="steps") and html_check.data(tree)["steps"] == []
-    assert tree.one("h1").text == "<quickstart> & more"
+    assert tree.one("h1").text == "The graph of small, log_sum" and tree.one("pre").text == "mtl explain '--data_dir=<a> & b'"
 
 
 def test_the_page_is_small(written):
