@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from event_files import read, scalars
 from PIL import Image
 
 import helpers
@@ -54,23 +55,6 @@ def run(directory, config=CONFIG, first=0, stop=lambda: 0, say=print):
     finally:
         board.close()
     return told
-
-
-def read(directory):
-    """Return all events of a run directory, in the order of its files."""
-    paths = sorted(path for path in directory.iterdir() if path.name.startswith(events.PREFIX))
-    return [tf.Event.FromString(record) for path in paths for record in tf.io.tf_record_iterator(str(path))]
-
-
-def scalars(directory):
-    """Return {(step, tag): value} of all scalars."""
-    found = {}
-    for event in read(directory):
-        for value in event.summary.value:
-            if value.HasField("simple_value"):
-                assert (event.step, value.tag) not in found, "written twice"
-                found[event.step, value.tag] = value.simple_value
-    return found
 
 
 @pytest.fixture(scope="module")

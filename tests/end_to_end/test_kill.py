@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
 from mtl.data import npz
-from tests import lives, record_sets, svhn_files
+from tests import event_files, lives, record_sets, svhn_files
 
 STEPS = 5
 NUMBERS = ["7", "210", "48", "1234567", "90210", "3", "10", "555"]
@@ -78,6 +78,20 @@ def test_killed_after_every_step_it_ends_as_if_nothing_had_been(tmp_path, data, 
         assert continued_from(life.text) == (done or None), "it did resume, where the one before was killed"
     assert life.code == 0 and len(json.loads((tmp_path / "run" / "config.json").read_text())["tasks"]) == 6
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_killed_it_leaves_the_event_files_of_a_run_that_was_not(tmp_path, data):
+    flags = [*COMMON, *data["npz"], "--steps=8", "--save_every=4", "--log_every=2", "--tensorboard"]
+    assert lives.live(tmp_path / "log", [*flags, f"--model_dir={tmp_path / 'whole'}"]).code == 0
+    command = [*flags, f"--model_dir={tmp_path / 'run'}"]
+    assert lives.live(tmp_path / "log", command, lives.die_after_steps, 7).code == -9
+    assert (6, "cost") in event_files.scalars(tmp_path / "run")  # beyond the checkpoint of step 4
+    assert lives.live(tmp_path / "log", command).code == 0
+    kept, whole = (
+        {key: value for key, value in event_files.scalars(tmp_path / name).items() if key[1] != "examples_per_sec"}
+        for name in ("run", "whole")
+    )
+    assert kept == whole and {step for step, _ in whole} == {2, 4, 6, 8}
 
 
 @pytest.fixture(scope="module")
