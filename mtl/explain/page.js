@@ -99,7 +99,7 @@ function stop(group, element) {
 for (const group of document.querySelectorAll(".scroller, .map")) {
   const all = () => [...group.querySelectorAll("button")].filter((each) => each.getClientRects().length);
   const first = all()[0];
-  if (first) first.setAttribute("tabindex", "0");
+  if (first) { first.setAttribute("tabindex", "0"); show(first); }  // past the docstring of a file
   group.addEventListener("focusin", (event) => { if (event.target.tagName === "BUTTON") stop(group, event.target); });
   group.addEventListener("click", (event) => {
     const button = event.target.closest("button");
