@@ -36,6 +36,8 @@ def cut(directory: str, step: int) -> None:
     """
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     for path in (os.path.join(directory, name) for name in names if name.startswith(PREFIX)):
+        if not os.path.isfile(path):
+            continue  # a pipe would be waited for
         records = _records(path)
         kept = [record for record, event in records if event.step <= step]
         if not any(event.HasField("summary") for _, event in records if event.step <= step):

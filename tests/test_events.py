@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import math
+import os
 import signal
 
 import numpy as np
@@ -191,6 +192,13 @@ def test_a_file_of_something_else_goes(tmp_path):
     events.cut(str(tmp_path), 9)
     assert not path.exists()
     events.cut(str(tmp_path / "none"), 9)  # a run that has no directory yet
+
+
+def test_what_is_no_file_is_left_alone(tmp_path):
+    os.mkfifo(tmp_path / f"{events.PREFIX}pipe")
+    (tmp_path / f"{events.PREFIX}folder").mkdir()
+    events.cut(str(tmp_path), 9)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 # -- what cannot be written --------------------------------------------------------------------------------------------------------------
