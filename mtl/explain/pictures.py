@@ -59,9 +59,8 @@ def dot(found: Diagram) -> str:
     """Write a Diagram in the language of Graphviz; returns str."""
     lines = ["digraph mtl {", '  rankdir=BT; node [shape=box, style="rounded,filled", fontname="sans-serif", fillcolor="#dbe9f6"];']
     lines += [f'  image [label="image\\n{_sizes(found.image)}\\n{", ".join(found.before)}"];']
-    lines += [
-        '  subgraph cluster_shared { label="shared by all tasks"; labeljust=l; style=rounded; fontname="sans-serif"; node [fillcolor="#cfe8d5"];'
-    ]
+    lines += ['  subgraph cluster_shared { label="shared by all tasks"; labeljust=l; fontname="sans-serif"; style=rounded;']
+    lines += ['    node [fillcolor="#cfe8d5"];']
     for layer in found.shared:
         words = [_short(layer), ", ".join([layer.what, *layer.then]), _sizes(layer.shape), f"{layer.parameters:,} parameters"]
         lines.append(f'    "{layer.scope}" [label="{_NEW_LINE.join(words)}"];')
