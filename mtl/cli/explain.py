@@ -69,6 +69,8 @@ def _steps(explained, found, values):
 
     if not values.step:
         return []
+    if sys.stderr.isatty():
+        common.say(f"training {values.step} steps ...")
     config = explained.config
     start = runs.find(config.init_from) if config.init_from else None
     done = []
