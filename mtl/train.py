@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, config as config_lib, losses, model
 from mtl.data import pipeline
-from mtl.errors import Interrupted, NotFiniteError, UsageError
+from mtl.errors import Interrupted, MtlError, NotFiniteError, UsageError
 from mtl.tasks import NUMBER_TASKS, masked
 
 KEEP = 2  # checkpoints beside the best one
@@ -81,17 +81,19 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
       say: function str -> None, told what happens once.
       progress: function (step, cost, dict task name -> raw cross entropy, images, labels), called every config.log_every steps, or None.
       watch: function (session, Graph) that adds to the graph, before it is finalized, what `progress` looks at beside, or None.
-      stop: function () -> int, the number of the signal that asks the run to stop, 0 to go on; asked after each step.
+      stop: function () -> int, the number of the signal that asks the run to stop, 0 to go on; called after each step and while a
+        batch is awaited.
 
     Returns:
       dict: "step" reached, "best" sequence accuracy on validation (None without evaluation) and its "best_step".
 
     Raises:
       UsageError: the directory holds a run of other flags.
-      DataError: the directory or a checkpoint cannot be read.
+      DataError: the directory is not this run's (see checkpoint.check_directory), or it or a checkpoint cannot be read.
       NotFiniteError: a cross entropy, gradient or variable became infinite or NaN; nothing is saved of it.
       Interrupted: `stop` said so; the step was finished and saved.
     """
+    checkpoint.check_directory(model_dir)
     # -- what is there already ---------------------------------------------------------------------------------------------------------
     saved = checkpoint.newest(model_dir)
     if saved:
@@ -116,16 +118,13 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             evaluate = evaluator(session) if evaluator else None
         weights, variables = ({each.op.name: each for each in found} for found in (tf.trainable_variables(), tf.global_variables()))
-        best_dir, saver = os.path.join(model_dir, checkpoint.BEST), tf.train.Saver(variables, max_to_keep=KEEP, save_relative_paths=True)
-        best_saver = tf.train.Saver(weights | {"global_step": graph.step}, max_to_keep=1, save_relative_paths=True)
+        best_dir, saver = os.path.join(model_dir, checkpoint.BEST), tf.train.Saver(variables)
+        best_saver = tf.train.Saver(weights | {"global_step": graph.step})
 
         # -- restore or initialise -----------------------------------------------------------------------------------------------------
         session.run(tf.variables_initializer(list(variables.values())))
         if saved:
             checkpoint.restore(session, variables, saved)
-            # Told of the files that are there, the savers clear them away in their turn.
-            saver.recover_last_checkpoints(checkpoint.all_of(model_dir))
-            best_saver.recover_last_checkpoints(checkpoint.all_of(best_dir))
             say(f"{model_dir}: continuing from step {first}")
         elif start:
             checkpoint.restore(session, weights, start)
@@ -153,12 +152,33 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
             history.append(row)
             checkpoint.write_records(model_dir, {}, history)
 
+        def save(step):
+            """Save a step that is not saved yet."""
+            broken = _not_finite("variable {}: the sum of its values", session.run(totals))
+            if broken:  # an update may overflow where no gradient did
+                raise NotFiniteError(f"{broken[0]} at step {step}; {CURE}")
+            last = checkpoint.newest(model_dir)
+            if step > (checkpoint.step_of(last) if last else 0):
+                checkpoint.save(saver, session, model_dir, step, KEEP)
+
         if behind:
             appraise(first)
-        skipped, batches = 0, pipeline.prefetch(source(first))
+        skipped, batches = 0, pipeline.prefetch(source(first), stop=stop)
         try:
             for step in range(first + 1, config.steps + 1):
-                images, labels = next(batches)
+                try:
+                    batch = next(batches, None)
+                except Exception as error:  # the steps before are saved, whatever ended the data
+                    stop()  # raises where the directory is not this run's any more
+                    if step - 1 > first:
+                        save(step - 1)
+                        error.args = (f"{error}; saved at step {step - 1}",) if isinstance(error, MtlError) else error.args
+                    raise
+                if batch is None:  # a signal ended the wait for it
+                    save(step - 1)
+                    raise Interrupted(f"{model_dir}: stopped and saved at step {step - 1}; the same command continues", stop())
+                images, labels = batch
+                pipeline.check_images(images)
                 _, cost, values = step_once(images, *[labels[name] for name in graph.labels])
                 raw, sums = dict(zip(graph.cross_entropies, values)), dict(zip(graph.gradients, values[len(graph.cross_entropies) :]))
                 # A masked task without a label in this batch has no cross entropy: it is not at the floor.
@@ -169,13 +189,11 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
                     skipped, broken = skipped + 1, []
                 if progress and step % config.log_every == 0 and not broken:
                     progress(step, cost, raw, images, labels)
-                signum = stop()
-                if step in due or signum:  # an update may overflow where no gradient did
-                    broken += _not_finite("variable {}: the sum of its values", session.run(totals))
                 if broken:
                     raise NotFiniteError(f"{broken[0]} at step {step}; {CURE}")
+                signum = stop()
                 if step in due or signum:
-                    checkpoint.save(saver, session, model_dir, step)
+                    save(step)
                 if signum:
                     raise Interrupted(f"{model_dir}: stopped and saved at step {step}; the same command continues", signum)
                 if evaluate and step in due:

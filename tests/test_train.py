@@ -414,10 +414,10 @@ def test_interrupted_again_and_again(reference, tmp_path):
 def test_a_crash_is_made_good_from_the_last_checkpoint_wherever_it_lies_now(reference, tmp_path):
     with pytest.raises(OSError, match="the disk is gone"):
         run(tmp_path / "here", source=lambda first: source(first, fail_at=7))
-    assert steps_kept(tmp_path / "here") == [4]
+    assert steps_kept(tmp_path / "here") == [4, 7], "what was trained is saved"
     (tmp_path / "here").rename(tmp_path / "there")
     _, said = run(tmp_path / "there")
-    assert "continuing from step 4" in said[0]
+    assert "continuing from step 7" in said[0]
     assert_same_run(tmp_path / "there", reference)
 
 
@@ -433,10 +433,10 @@ def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypa
         asked.append(bound)
         return evaluate(bound)
 
-    def save_or_die(saver, session, directory, step_now):
+    def save_or_die(saver, session, directory, step_now, keep=1):
         if moment == "before the best weights" and len(asked) == step // 4 and os.path.basename(directory) == "best":
             raise SystemExit
-        save(saver, session, directory, step_now)
+        save(saver, session, directory, step_now, keep)
 
     def write_or_die(model_dir, texts, rows):
         if moment == "before their metrics" and rows and rows[-1]["step"] == step:

@@ -12,9 +12,12 @@ import threading
 import numpy as np
 
 from mtl import tasks
-from mtl.config import CROP
+from mtl.config import CHANNELS, CROP
 
+JOIN_SECONDS = 2.0  # a thread that still waits for a file or a process is left behind, so that Ctrl-C ends the command
 _ORDER, _CROP = 1, 2  # what a random stream is for, part of its key
+_IMAGES = ("n", "height", "width", CHANNELS)
+_ANY_CHANNELS = ("n", "height", "width", "channels")
 
 
 def random(seed, purpose, number):
@@ -22,8 +25,39 @@ def random(seed, purpose, number):
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose, number])))
 
 
+def check_images(images, shape=_IMAGES, what="images", least=0):
+    """Raise ValueError where `images` is not a uint8 array of `shape`.
+
+    TensorFlow casts floats in 0..1 to uint8 without an error, and nearly every pixel becomes 0.
+
+    Args:
+      images: anything.
+      shape: tuple of int, or of str for an axis of any size.
+      what: str, the name of the images in the error.
+      least: int, the smallest height and width that are accepted, in pixels.
+    """
+    is_array = isinstance(getattr(images, "dtype", None), np.dtype)
+    dtype, got = (images.dtype, images.shape) if is_array else (None, ())
+    fits = len(got) == len(shape) and min(got[1:3]) >= least
+    if dtype == np.uint8 and fits and all(a == b or isinstance(a, str) for a, b in zip(shape, got)):
+        return
+    if not is_array:
+        cure = "pass a NumPy array"
+    elif "float" in str(dtype):
+        cure = "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
+    elif dtype != np.uint8:
+        cure = "convert integers in 0..255 with images.astype(np.uint8)"
+    else:
+        cure = "pass one image as images[None]" if len(got) + 1 == len(shape) else "resize them"
+    wanted = f"uint8 [{', '.join(map(str, shape))}] with values 0 to 255"
+    wanted += f" and at least {least} x {least} pixels" if least else ""
+    found = f"{dtype} {list(got)}" if is_array else type(images).__name__
+    raise ValueError(f"{what} must be {wanted}, got {found}; {cure}")
+
+
 def centre_crop(images, size=CROP):
     """Cut out the centre: uint8 [n, height, width, channels] -> a view [n, size, size, channels]."""
+    check_images(images, _ANY_CHANNELS, least=size)
     top, left = (images.shape[1] - size) // 2, (images.shape[2] - size) // 2
     return images[:, top : top + size, left : left + size]
 
@@ -40,6 +74,7 @@ def random_crops(images, indices, stream, size=CROP):
     Returns:
       uint8 [batch, size, size, channels].
     """
+    check_images(images, _ANY_CHANNELS, least=size)
     tops = stream.integers(0, images.shape[1] - size + 1, len(indices))
     lefts = stream.integers(0, images.shape[2] - size + 1, len(indices))
     crops = np.empty((len(indices), size, size, images.shape[3]), np.uint8)
@@ -80,6 +115,7 @@ def from_arrays(examples, batch_size, seed, crops=random_crops):
     Returns:
       source.
     """
+    check_images(examples.images)
     labels = tasks.encode_all(examples.numbers)
 
     def source(first_step):
@@ -113,6 +149,7 @@ def from_windows(windows, seed, crops=random_crops):
         stream = windows(first_step)
         try:
             for step, (images, numbers) in enumerate(stream, start=first_step):
+                check_images(images)
                 yield crops(images, np.arange(len(images)), random(seed, _CROP, step)), tasks.encode_all(numbers)
         finally:
             stream.close()
@@ -120,7 +157,7 @@ def from_windows(windows, seed, crops=random_crops):
     return source
 
 
-def from_stream(blocks, pool, reuse, batch_size, seed):
+def from_stream(blocks, pool, reuse, batch_size, seed, check=lambda: None):
     """Make the source of an endless data set: a pool of drawn images, each used `reuse` times with fresh crops.
 
     A round visits each image of the pool once. After it the oldest block of pool / reuse images makes place for a new one.
@@ -131,6 +168,7 @@ def from_stream(blocks, pool, reuse, batch_size, seed):
       reuse: int, rounds an image stays.
       batch_size: int.
       seed: int.
+      check: function () -> None, called before each batch; it may raise where `blocks` cannot go on.
 
     Returns:
       source.
@@ -159,6 +197,7 @@ def from_stream(blocks, pool, reuse, batch_size, seed):
                 put(block)
             order = random(seed, _ORDER, oldest).permutation(pool)
             while True:
+                check()
                 crop, pieces = random(seed, _CROP, step), []
                 for number, first, last in rounds(pool, batch_size, step):
                     while oldest < number:
@@ -177,20 +216,21 @@ def from_stream(blocks, pool, reuse, batch_size, seed):
     return source
 
 
-def prefetch(iterator, depth=2):
+def prefetch(iterator, depth=2, stop=lambda: 0):
     """Run an iterator in a thread of its own, a few items ahead; what it raises is raised here.
 
     Args:
       iterator: a generator.
       depth: int, items held ready.
+      stop: function () -> int, called ten times a second while no item is ready; nonzero ends the generator.
 
     Yields:
       the iterator's items, in order. Closing this generator ends the thread and closes the iterator.
     """
-    ready, stop = queue.Queue(depth), threading.Event()
+    ready, ended = queue.Queue(depth), threading.Event()
 
     def put(item):
-        while not stop.is_set():
+        while not ended.is_set():
             try:
                 return ready.put(item, timeout=0.1)
             except queue.Full:
@@ -200,7 +240,7 @@ def prefetch(iterator, depth=2):
         try:
             for item in iterator:
                 put((item, None))
-                if stop.is_set():
+                if ended.is_set():
                     break
             put((None, StopIteration()))
         except BaseException as error:  # handed to the consumer, whatever it is: a thread that dies alone would hang the run
@@ -212,15 +252,20 @@ def prefetch(iterator, depth=2):
     thread.start()
     try:
         while True:
-            item, error = ready.get()
+            try:
+                item, error = ready.get(timeout=0.1)
+            except queue.Empty:
+                if stop():
+                    return
+                continue
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
             yield item
     finally:
-        stop.set()
-        thread.join()
+        ended.set()
+        thread.join(JOIN_SECONDS)
 
 
 def batches(config):
@@ -238,8 +283,8 @@ def batches(config):
     if config.dataset == "synthetic":
         from mtl.data import synthetic
 
-        blocks = synthetic.blocks(config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers)
-        return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed)
+        blocks = synthetic.Blocks(config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers)
+        return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check)
     from mtl.data import augment, datasets
 
     crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else random_crops

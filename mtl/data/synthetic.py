@@ -4,20 +4,14 @@ Image `index` of a split is a pure function of (seed, split, index): the same fo
 stream; validation and test are fixed, whatever the run's seed.
 """
 
-import concurrent.futures
 import itertools
-import multiprocessing
 import os
-import signal
-import threading
-import time
 
 import numpy as np
 
 from mtl.config import SPLITS, Config
-from mtl.data import drawing, glyphs, handwriting
+from mtl.data import drawing, glyphs, handwriting, workers as workers_lib
 from mtl.data.examples import Examples
-from mtl.errors import MtlError
 
 FIXED_SEED = 2016  # of validation and test
 CHUNK = 64  # images a worker draws at a time
@@ -79,28 +73,6 @@ def _chunk(seed, split, first, count, difficulty, style):
     return np.stack([image for image, _ in drawn]), [text for _, text in drawn]
 
 
-def _start_worker(command):
-    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the command, which saves and then ends its workers itself
-        signal.signal(number, signal.SIG_IGN)
-    os.nice(10)  # the network goes first: workers only have to keep the pool filled
-    threading.Thread(target=_end_with, args=[command], daemon=True).start()
-    glyphs.load()
-
-
-def _end_with(command):
-    """End this process when the command's is gone: after a SIGKILL nobody else would."""
-    while os.getppid() == command:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _workers(count):
-    # A forked child of a process that runs TensorFlow's threads can hang; spawned ones import NumPy and Pillow alone.
-    return concurrent.futures.ProcessPoolExecutor(
-        count or os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=[os.getpid()]
-    )
-
-
 def _joined(parts):
     return np.concatenate([images for images, _ in parts]), [text for _, texts in parts for text in texts]
 
@@ -123,41 +95,55 @@ def examples(split, count, *, style=Config.style, difficulty=Config.difficulty, 
     if len(tasks) <= 4:  # a few images are drawn sooner than a worker starts
         parts = [_chunk(*task) for task in tasks]
     else:
-        with _workers(workers) as pool:
-            parts = list(pool.map(_chunk, *zip(*tasks)))
+        with workers_lib.Workers(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
+            futures = [pool.submit(_chunk, *task) for task in tasks]
+            parts = [future.result() for future in futures]
     images, texts = _joined(parts)
     return Examples(images, texts, [f"{split}/{index}" for index in range(count)])
 
 
-def blocks(seed, *, style=Config.style, difficulty=Config.difficulty, workers=0):
-    """Make the endless train stream, drawn ahead of its use by worker processes.
+class Blocks:
+    """The endless train stream, drawn ahead of its use by worker processes."""
 
-    Args:
-      seed: int.
-      style: str, see `example`.
-      difficulty: float in [0, 1].
-      workers: int, processes; 0 is one for each core.
+    def __init__(self, seed, *, style=Config.style, difficulty=Config.difficulty, workers=0):
+        """Describe the stream; nothing is drawn yet.
 
-    Returns:
-      function (first block, images in a block) -> iterator of (uint8 [n, WINDOW, WINDOW, 3], list of n numbers).
-    """
+        Args:
+          seed: int.
+          style: str, see `example`.
+          difficulty: float in [0, 1].
+          workers: int, processes; 0 is one for each core.
+        """
+        self._seed, self._drawing = seed, (difficulty, style)
+        self._count = workers or os.cpu_count() or 1
+        self._pool = None
 
-    def start(first, size):
-        with _workers(workers) as pool:
+    def __call__(self, first, size):
+        """Draw blocks of `size` images, from block `first` (both int) on.
 
-            def submit(block):
-                begins = range(block * size, (block + 1) * size, CHUNK)
-                return [pool.submit(_chunk, seed, "train", at, min(CHUNK, (block + 1) * size - at), difficulty, style) for at in begins]
+        Yields:
+          (uint8 [size, WINDOW, WINDOW, 3], list of `size` numbers).
 
-            ahead = [submit(first), submit(first + 1)]  # one block in hand while the next is drawn: memory stays bounded
-            try:
-                for block in itertools.count(first + 2):
-                    drawn = _joined([future.result() for future in ahead.pop(0)])
-                    ahead.append(submit(block))
-                    yield drawn
-            except concurrent.futures.process.BrokenProcessPool as error:
-                raise MtlError("a process that draws images was ended from outside; the same command continues the run") from error
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        Raises:
+          MtlError: a worker process was killed.
+        """
+        with workers_lib.Workers(self._count) as pool:
+            self._pool = pool
+            # One block in hand while the next is drawn: memory stays bounded.
+            ahead = [self._submit(pool, first, size), self._submit(pool, first + 1, size)]
+            for block in itertools.count(first + 2):
+                drawn = _joined([future.result() for future in ahead.pop(0)])
+                ahead.append(self._submit(pool, block, size))
+                yield drawn
 
-    return start
+    def check(self):
+        """Raise MtlError where a worker process was killed, even while no block is awaited."""
+        self._pool.check()
+
+    def _submit(self, pool, block, size):
+        """Have a block drawn; return a list of Future, one a chunk."""
+        begins, end = range(block * size, (block + 1) * size, CHUNK), (block + 1) * size
+        return [
+            pool.submit(_chunk, self._seed, "train", at, min(CHUNK, end - at), *self._drawing)
+            for at in begins
+        ]

@@ -62,6 +62,87 @@ def different(batches, others):
     return any((crops != other_crops).any() for (crops, _), (other_crops, _) in zip(batches, others))
 
 
+# -- what is refused -----------------------------------------------------------------------------
+
+
+def floats(*shape):
+    return np.random.default_rng(3).random(shape, np.float32)
+
+
+FLOATS = "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
+INTEGERS = "convert integers in 0..255 with images.astype(np.uint8)"
+
+
+@pytest.mark.parametrize(
+    "images, got",
+    [
+        (floats(5, 21, 13, 3), f"float32 [5, 21, 13, 3]; {FLOATS}"),
+        (floats(5, 21, 13, 3).astype(np.float64), f"float64 [5, 21, 13, 3]; {FLOATS}"),
+        (floats(5, 21, 13, 3).astype(np.float16), f"float16 [5, 21, 13, 3]; {FLOATS}"),
+        (np.zeros((5, 21, 13, 3), int), f"int64 [5, 21, 13, 3]; {INTEGERS}"),
+        (np.zeros((5, 21, 13, 3), np.int8), f"int8 [5, 21, 13, 3]; {INTEGERS}"),
+        (np.zeros((5, 21, 13, 3), bool), f"bool [5, 21, 13, 3]; {INTEGERS}"),
+        (np.zeros((21, 13, 3), np.uint8), "uint8 [21, 13, 3]; pass one image as images[None]"),
+        (np.zeros((5, 21, 13, 1), np.uint8), "uint8 [5, 21, 13, 1]; resize them"),
+        (np.zeros((), np.uint8), "uint8 []; resize them"),
+        ([[[[7]]]], "list; pass a NumPy array"),
+        (None, "NoneType; pass a NumPy array"),
+    ],
+)  # fmt: skip
+def test_images_of_another_type_or_shape_are_refused(images, got):
+    with pytest.raises(ValueError) as caught:
+        pipeline.check_images(images)
+    wanted = "images must be uint8 [n, height, width, 3] with values 0 to 255"
+    assert str(caught.value) == f"{wanted}, got {got}"
+
+
+def test_tensor_is_not_taken_for_an_array():
+    tf = pytest.importorskip("tensorflow.compat.v1")
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="Tensor; pass a NumPy array"):
+        pipeline.check_images(tf.placeholder(tf.uint8, [None, None, None, 3]))
+
+
+def test_uint8_images_of_the_shape_pass():
+    pipeline.check_images(np.zeros((5, 21, 13, 3), np.uint8))
+    pipeline.check_images(np.zeros((0, 21, 13, 3), np.uint8))
+    pipeline.check_images(np.zeros((5, 21, 13, 3), np.uint8)[::2, ::-1])
+    pipeline.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 13, 2), least=13)
+    with pytest.raises(ValueError, match=r"^crops must be uint8 \[n, 21, 12, 2\] with values"):
+        pipeline.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 12, 2), "crops")
+
+
+def test_crops_and_sources_refuse_floats():
+    images, numbers = floats(5, 67, 71, 3), list("12345")
+    rng = np.random.default_rng(0)
+
+    def windows(first_step):
+        yield images, numbers
+
+    def crops(images, indices, stream):
+        raise AssertionError("the images are not for the crops")
+
+    for call in (
+        lambda: pipeline.centre_crop(images),
+        lambda: pipeline.random_crops(images, [0], rng),
+        lambda: pipeline.from_arrays(Examples(images, numbers, numbers), 2, 0),
+        lambda: next(pipeline.from_windows(windows, 0, crops)(0)),
+    ):
+        with pytest.raises(ValueError, match="images must be uint8 .*got float32 .*np.rint"):
+            call()
+
+
+@pytest.mark.parametrize("height, width", [(53, 71), (71, 53)])
+def test_images_smaller_than_the_crop_are_refused(height, width):
+    images = np.zeros((5, height, width, 3), np.uint8)
+    for call in (
+        lambda: pipeline.centre_crop(images),
+        lambda: pipeline.random_crops(images, [0], np.random.default_rng(0)),
+    ):
+        reason = rf"at least 54 x 54 pixels, got uint8 \[5, {height}, {width}, 3\]; resize"
+        with pytest.raises(ValueError, match=reason):
+            call()
+
+
 # -- rounds ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +242,7 @@ def test_a_picture_is_cut_anew_each_time():
 
 
 class Blocks:
-    """Stands for synthetic.blocks: picture i is numbered i. Writes down what was asked of it."""
+    """Stands for synthetic.Blocks: picture i is numbered i. Writes down what was asked of it."""
 
     def __init__(self):
         self.started, self.drawn, self.closed = [], 0, 0
@@ -174,6 +255,9 @@ class Blocks:
                 yield numbered(block * size, size)
         finally:
             self.closed += 1
+
+    def check(self):
+        pass
 
 
 # pool, reuse, batch: a batch that divides the pool, one that straddles rounds, one larger than the pool, no reuse at all.
@@ -371,6 +455,44 @@ def test_closing_prefetch_closes_the_iterator_though_others_hold_it():
     assert not prefetch_threads()
 
 
+def test_prefetch_ends_when_it_is_asked_to_stop_while_no_item_is_ready():
+    stuck, asked = threading.Event(), []
+
+    def items():
+        yield 0
+        stuck.wait(30.0)
+
+    ahead = pipeline.prefetch(items(), stop=lambda: asked.append(1) or len(asked) > 2)
+    assert next(ahead) == 0 and not asked
+    threading.Timer(0.5, stuck.set).start()  # the generator joins its thread
+    assert next(ahead, None) is None and len(asked) == 3
+
+
+def test_a_thread_that_is_stuck_is_left_behind(monkeypatch):
+    monkeypatch.setattr(pipeline, "JOIN_SECONDS", 0.2)
+    stuck = threading.Event()
+    ahead = pipeline.prefetch((stuck.wait(30.0) for _ in range(2)), stop=lambda: 1)
+    assert next(ahead, None) is None and len(prefetch_threads()) == 1
+    stuck.set()
+    wait_until(lambda: not prefetch_threads())
+
+
+def test_the_check_of_a_stream_ends_it_at_the_next_batch():
+    answers = iter([None, None, ValueError("a worker is gone")])
+
+    def check():
+        answer = next(answers)
+        if answer:
+            raise answer
+
+    blocks = Blocks()
+    stream = pipeline.from_stream(blocks, 12, 4, 6, 0, check)(0)
+    assert len(list(itertools.islice(stream, 2))) == 2
+    with pytest.raises(ValueError, match="a worker is gone"):
+        next(stream)
+    assert blocks.closed == 1
+
+
 def test_closing_prefetch_with_an_error_waiting_in_the_queue():
     counter = Counter(fail_at=2)
     ahead = pipeline.prefetch(counter())
@@ -466,7 +588,7 @@ def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
         asked.append((args, kwargs))
         return blocks
 
-    monkeypatch.setattr(synthetic, "blocks", fake)
+    monkeypatch.setattr(synthetic, "Blocks", fake)
     record = config.Config(pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2)
     assert_same(take(pipeline.batches(record), 2, 5), take(pipeline.from_stream(Blocks(), 12, 3, 5, 6), 2, 5))
     assert asked == [((6,), {"style": "written", "difficulty": 0.75, "workers": 2})]

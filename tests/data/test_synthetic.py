@@ -117,7 +117,7 @@ def test_leading_digits_follow_their_shares_and_the_others_are_even(numbers):
 
 @pytest.mark.parametrize("count", [1, 5, synthetic.CHUNK + 3])
 def test_a_few_examples_are_drawn_here(count, one_by_one, monkeypatch):
-    monkeypatch.setattr(synthetic, "_workers", None)
+    monkeypatch.setattr(synthetic.workers_lib, "Workers", None)
     drawn = synthetic.examples("train", count, seed=3)
     assert_drawn(drawn.images, drawn.numbers, one_by_one[:count])
     assert drawn.names == [f"train/{index}" for index in range(count)]
@@ -138,7 +138,7 @@ def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
 
 def test_blocks_are_the_train_stream_cut_in_pieces(one_by_one):
     size, first = synthetic.CHUNK + 6, 1  # a block is more than one worker's chunk
-    stream = synthetic.blocks(3, difficulty=config.Config.difficulty, workers=2)(first, size)
+    stream = synthetic.Blocks(3, difficulty=config.Config.difficulty, workers=2)(first, size)
     for block, (images, numbers) in enumerate(itertools.islice(stream, 2), start=first):
         assert images.dtype == np.uint8
         assert_drawn(images, numbers, one_by_one[block * size : (block + 1) * size])
