@@ -30,7 +30,7 @@ def check(path):
       ValueError: it is not what Saver writes into one file of data; the message says why, in a few words.
       OSError: a file cannot be read.
     """
-    index, data = path + ".index", path + ".data-00000-of-00001"
+    index, data = path + ".index", data_file(path)
     _need(not os.path.isdir(path), "a folder has its name")  # TensorFlow would look for a checkpoint in there
     for file in (index, data):
         _need(os.path.isfile(file), f"no file {os.path.basename(file)}")  # a pipe would be waited for
@@ -40,6 +40,11 @@ def check(path):
         return _variables(table, os.path.getsize(data))
     except (IndexError, TypeError, struct.error, UnicodeDecodeError):
         raise ValueError("the index is cut short or damaged") from None
+
+
+def data_file(path):
+    """Return the path of the one file of data of a checkpoint (str, without .index)."""
+    return path + ".data-00000-of-00001"
 
 
 def _variables(table, data_size):

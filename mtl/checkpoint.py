@@ -4,9 +4,11 @@ Checkpoints are found by the files `model.ckpt-N.index`, which TensorFlow writes
 lost or damaged, believing it would start a run over in silence.
 """
 
+import contextlib
 import json
 import os
 import re
+import tempfile
 
 import tensorflow.compat.v1 as tf
 
@@ -14,6 +16,10 @@ from mtl import config as config_lib
 from mtl.errors import DataError
 
 PREFIX, BEST, CONFIG, METRICS = "model.ckpt", "best", "config.json", "metrics.jsonl"
+STATE = "checkpoint"  # the file in which TensorFlow's tools look for the newest checkpoint
+PART = re.compile(rf"({re.escape(PREFIX)}-\d+)\.(data-\d+-of-\d+|index)")
+# Names that a run writes, or that a TensorFlow run of somebody else may hold.
+RUN_FILE = re.compile(r"checkpoint|best|flags\.flags|versions\.json|metrics\.jsonl|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+")
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)  # what TensorFlow raises of a damaged checkpoint
 
 
@@ -37,6 +43,78 @@ def step_of(path):
     return int(match[1])
 
 
+def check_directory(model_dir):
+    """Check that a run may begin or go on in a directory. Changes nothing.
+
+    Args:
+      model_dir: str; it may be missing or empty.
+
+    Raises:
+      DataError: the directory holds files of another program, or a run whose checkpoints are gone. Such a run must not start
+        over: it would replace best weights and metrics that nothing can bring back.
+    """
+    names = sorted(os.listdir(model_dir)) if os.path.isdir(model_dir) else []
+    if CONFIG not in names:
+        foreign = [name for name in names if RUN_FILE.fullmatch(name)]
+        if foreign:
+            cure = f"choose another --model_dir, or restore its {CONFIG} from a copy"
+            raise DataError(f"{model_dir}: holds {foreign[0]} but no {CONFIG}, so it is not a run of mtl; {cure}")
+    else:
+        read_config(model_dir)
+        signs = [] if all_of(model_dir) else _signs_of_saves(model_dir, names)
+        if signs:
+            cure = f"restore {PREFIX}-* from a copy, or choose another --model_dir"
+            raise DataError(f"{model_dir}: holds no {PREFIX}-N.index, but {' and '.join(signs)} of steps already saved; {cure}")
+
+
+def _signs_of_saves(model_dir, names):
+    """List the files which show that a run without a checkpoint once had one."""
+    best = os.path.join(model_dir, BEST)
+    signs = [STATE] if STATE in names else []
+    signs += [METRICS] if METRICS in names and os.path.getsize(os.path.join(model_dir, METRICS)) else []
+    signs += [f"{BEST}/"] if os.path.isdir(best) and os.listdir(best) else []
+    data = [name for name in names if PART.fullmatch(name)]
+    # A first save that was killed leaves the data of one step.
+    return signs + (data[:1] if len(data) > 1 else [])
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Open a checkpoint in TensorFlow's reader, in `with`.
+
+    TensorFlow takes a path for a pattern: run[1] names run1 (its issue 4273). A path with such characters is read through links.
+    """
+    with contextlib.ExitStack() as stack:
+        if not _is_literal(path):
+            targets = {PREFIX + suffix: path + suffix for suffix in (".index", ".data-00000-of-00001")}
+            path = os.path.join(stack.enter_context(_links(targets)), PREFIX)
+        yield tf.train.load_checkpoint(path)
+
+
+def _is_literal(path):
+    """Tell whether TensorFlow opens exactly this path: it has no character of a pattern, and is UTF-8."""
+    try:
+        return not set("*?[\\").intersection(path.replace(os.sep, "/")) and os.fsencode(path) == path.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+@contextlib.contextmanager
+def _links(targets):
+    """Make a temporary folder of links, dict name -> path, in `with`; yield its path, which is literal."""
+    folders = [folder for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp") if _is_literal(folder) and os.path.isdir(folder)]
+    if not folders:
+        raise DataError(f"{tempfile.gettempdir()}: TensorFlow cannot use this temporary folder; set TMPDIR to one without *?[")
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtl-", dir=folders[0]))
+            for name, path in targets.items():
+                os.symlink(os.path.abspath(path), os.path.join(folder, name))
+        except OSError as error:
+            raise DataError(f"{folders[0]}: cannot be written ({error.strerror}); make room, or set TMPDIR to another folder") from None
+        yield folder
+
+
 def read(path, wanted):
     """Return tensors of a checkpoint, dict name -> array; DataError where one is not as `wanted`, dict name -> (shape, tf.DType).
 
@@ -44,16 +122,16 @@ def read(path, wanted):
     """
     cure = "it is of another network; choose its --bottom, or another folder"
     try:
-        reader = tf.train.load_checkpoint(path)
-        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        for name, (shape, dtype) in wanted.items():
-            if name not in shapes:
-                raise DataError(f"{path}: holds no variable {name}: {cure}")
-            if shapes[name] != shape or dtypes[name] not in (dtype, tf.float16 if dtype == tf.float32 else dtype):
-                raise DataError(f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}")
-        return {name: reader.get_tensor(name).astype(dtype.as_numpy_dtype) for name, (_, dtype) in wanted.items()}
+        with opened(path) as reader:
+            shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+            for name, (shape, dtype) in wanted.items():
+                if name not in shapes:
+                    raise DataError(f"{path}: holds no variable {name}: {cure}")
+                if shapes[name] != shape or dtypes[name] not in (dtype, tf.float16 if dtype == tf.float32 else dtype):
+                    raise DataError(f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}")
+            return {name: reader.get_tensor(name).astype(dtype.as_numpy_dtype) for name, (_, dtype) in wanted.items()}
     except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read ({first_line(error)}); remove its files to go on with the one before") from error
+        raise DataError(f"{path}: cannot be read ({first_line(error)}); restore it from a copy, or name another") from error
 
 
 def restore(session, variables, path):
@@ -68,13 +146,51 @@ def first_line(error):
     return said.splitlines()[0][:200] if said else type(error).__name__
 
 
-def save(saver, session, directory, step):
-    """Write a checkpoint of a step; DataError where the directory cannot be written, and the checkpoints before are untouched."""
+def save(saver, session, directory, step, keep=1):
+    """Write a checkpoint of a step, then remove all others but the newest.
+
+    Args:
+      saver: tf.train.Saver.
+      session: tf.Session.
+      directory: str, made where it is missing.
+      step: int.
+      keep: int, checkpoints in the directory afterwards, at least 1: the one just written and the newest others.
+
+    Raises:
+      DataError: the directory cannot be written; the checkpoints before are untouched.
+    """
     try:
         os.makedirs(directory, exist_ok=True)
-        saver.save(session, os.path.join(directory, PREFIX), global_step=step, write_meta_graph=False)
-    except (tf.errors.OpError, OSError) as error:
+        with contextlib.ExitStack() as stack:
+            folder = directory
+            if not _is_literal(directory):
+                folder = os.path.join(stack.enter_context(_links({"run": directory})), "run")
+            # The Saver's own state file and removal are not used: it removes by patterns, see `opened`.
+            saver.save(session, os.path.join(folder, PREFIX), global_step=step, write_meta_graph=False, write_state=False)
+        others = [path for path in all_of(directory) if step_of(path) != step]
+        kept = [os.path.basename(path) for path in others[max(0, len(others) - keep + 1) :]] + [f"{PREFIX}-{step}"]
+        lines = [f'model_checkpoint_path: "{kept[-1]}"'] + [f'all_model_checkpoint_paths: "{name}"' for name in kept]
+        _write(directory, {STATE: "\n".join(lines) + "\n"})
+        remove_parts(directory, lambda name: name not in kept)
+    except (tf.errors.OpError, OSError, ValueError) as error:
         raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); make room, then repeat the command") from error
+
+
+def remove_parts(directory, unwanted):
+    """Remove the files of the checkpoints of a directory for whose name, model.ckpt-N, `unwanted` (function str -> bool) is true."""
+    for name in os.listdir(directory):
+        part = PART.fullmatch(name)
+        if part and unwanted(part[1]):
+            os.remove(os.path.join(directory, name))
+
+
+def _write(directory, texts):
+    """Write text files, dict name -> text, each whole or not at all."""
+    for name, text in texts.items():
+        path = os.path.join(directory, name)
+        with open(path + ".tmp", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(path + ".tmp", path)
 
 
 def write_records(model_dir, texts, metrics):
@@ -84,11 +200,7 @@ def write_records(model_dir, texts, metrics):
     """
     try:
         os.makedirs(model_dir, exist_ok=True)
-        for name, text in {**texts, METRICS: "".join(json.dumps(row) + "\n" for row in metrics)}.items():
-            path = os.path.join(model_dir, name)
-            with open(path + ".tmp", "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(path + ".tmp", path)
+        _write(model_dir, {**texts, METRICS: "".join(json.dumps(row) + "\n" for row in metrics)})
     except OSError as error:
         raise DataError(f"{model_dir}: cannot be written ({error.strerror}); make room or choose another --model_dir") from error
 
@@ -97,24 +209,35 @@ def read_config(model_dir):
     """Return the config.Config a run directory was made from; DataError where config.json is missing or not such a record."""
     path = os.path.join(model_dir, CONFIG)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return config_lib.Config.from_dict(json.load(file)["config"])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path}: not the record of a run ({first_line(error)}); take it from a copy of the run") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); make it a readable file, or choose another --model_dir") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        cure = "restore it from a copy, or choose another --model_dir"
+        raise DataError(f"{path}: not the record of a run of mtl ({first_line(error)}); {cure}") from None
 
 
 def read_metrics(model_dir, up_to):
-    """Return the evaluations of a run (list of dict) up to a step; a damaged or later line ends the list."""
-    rows = []
+    """Return the evaluations of a run (list of dict) up to a step; a damaged or later line ends the list.
+
+    Raises:
+      DataError: the file is there and cannot be read. Taken for empty, it would be written anew without its evaluations.
+    """
+    rows, path = [], os.path.join(model_dir, METRICS)
     try:
-        with open(os.path.join(model_dir, METRICS), encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             for line in file:
                 row = json.loads(line)
                 if row["step"] > up_to:
                     break
                 rows.append(row)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); make it a readable file") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass  # a line cut off by a kill is later than the checkpoint
     return rows

@@ -3,8 +3,7 @@
 import math
 import os
 import re
-
-import tensorflow.compat.v1 as tf
+import shutil
 
 from mtl import bundle, checkpoint, train
 from mtl.errors import DataError
@@ -14,12 +13,16 @@ ASIDE = "damaged-"  # begins the names of the files of a checkpoint that cannot 
 
 # What a killed save leaves: TensorFlow's unfinished files (`.tempstate1234`, `checkpoint.tmp1234`) and ours. A finished .data file without
 # its .index, which is written last, is one too.
-UNFINISHED = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]+|(config\.json|flags\.flags|versions\.json|metrics\.jsonl)\.tmp")
-PART = re.compile(rf"({re.escape(checkpoint.PREFIX)}-\d+)\.(data-\d+-of-\d+|index)")
+UNFINISHED = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]*|(config\.json|flags\.flags|versions\.json|metrics\.jsonl)\.tmp")
 
 
 def directory(model_dir):
-    """Return the run directory that a name (str) stands for: the packaged run of this name, else itself."""
+    """Return the run directory that a name (str) stands for: the packaged run of this name, else itself.
+
+    Raises:
+      DataError: it is the path of a checkpoint.
+    """
+    check_not_checkpoint(model_dir)
     return PACKAGED.get(model_dir, model_dir)
 
 
@@ -50,19 +53,40 @@ def find(model_dir, which="best"):
         bundle.check(path)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: cannot be read ({checkpoint.first_line(error)}); take it from a copy, or name another --checkpoint"
+            f"{path}: cannot be read ({checkpoint.first_line(error)}); restore it from a copy, or name another --checkpoint"
         ) from None
     return path
 
 
+def check_not_checkpoint(model_dir):
+    """Raise DataError where a run directory is expected and a checkpoint in one is named (str, with or without .index)."""
+    path = model_dir.removesuffix(".index")
+    if os.path.isfile(path + ".index"):
+        raise DataError(f"{model_dir}: is a checkpoint, not a run directory; name its folder, {os.path.dirname(path) or '.'}")
+
+
 def damage(path):
-    """Return what is wrong with a checkpoint (path without .index), as one line; None where all that it holds can be read."""
+    """Return what is wrong with a checkpoint, as one line; None where all that it holds can be read.
+
+    Args:
+      path: str, without .index.
+
+    Raises:
+      DataError: its files cannot be read now, for a reason that says nothing of what is in them.
+    """
     try:
         bundle.check(path)
-        reader = tf.train.load_checkpoint(path)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)  # TensorFlow holds it against its checksum
-    except (OSError, *checkpoint.UNREADABLE) as error:
+        with open(bundle.data_file(path), "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); make it readable, then repeat the command") from None
+    except ValueError as error:
+        return checkpoint.first_line(error)
+    try:
+        with checkpoint.opened(path) as reader:
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)  # TensorFlow compares it with its checksum
+    except checkpoint.UNREADABLE as error:
         return checkpoint.first_line(error)
     return None
 
@@ -70,56 +94,73 @@ def damage(path):
 def mend(model_dir, say):
     """Make a run directory such that its newest checkpoint is one to go on from. Only the process that owns the directory may.
 
-    What killed saves left is removed. A newest checkpoint that is damaged is set aside, for the one before: the steps between are
-    taken again. One more than is kept, left by a kill before it was removed, would stay for ever: TensorFlow removes one at a save.
-    The file `checkpoint` is not believed, see mtl.checkpoint; where it tells of another one, that is said.
+    Files of killed saves are removed. A newest checkpoint that is damaged, or has lost one of its files, is set aside
+    for the one before, and the steps between are trained again. The file `checkpoint` does not decide which one is
+    the newest, see mtl.checkpoint; a warning is given where it names another.
 
     Args:
       model_dir: str; it need not be a run yet.
-      say: function str -> None, told of each thing that is not as a clean end leaves it.
+      say: function str -> None, called with each warning.
 
     Raises:
       DataError: none of the checkpoints can be read, or a file cannot be moved.
     """
+    best_dir = os.path.join(model_dir, checkpoint.BEST)
     try:
         fallen = _set_damaged_aside(model_dir, say)
-        for folder, keep in ((model_dir, train.KEEP), (os.path.join(model_dir, checkpoint.BEST), 1)):
-            _remove_all_but(checkpoint.all_of(folder)[-keep:], folder)
+        for folder, keep in ((model_dir, train.KEEP), (best_dir, 1)):
+            _remove_litter(folder, keep)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be removed or renamed ({error.strerror}); make {model_dir} writable") from None
     newest = checkpoint.newest(model_dir)
-    kept, written = len(checkpoint.read_metrics(model_dir, up_to=math.inf)), _lines(os.path.join(model_dir, checkpoint.METRICS))
-    if kept < written:
-        say(f"warning: {model_dir}/{checkpoint.METRICS}: line {kept + 1} is damaged; evaluations from there on are forgotten")
-    if newest and not fallen and os.path.basename(newest) != _named(model_dir):
-        told = os.path.join(model_dir, "checkpoint")
-        say(f"warning: {told} does not name {os.path.basename(newest)}, the newest that is whole; going on from that one all the same")
+    metrics = os.path.join(model_dir, checkpoint.METRICS)
+    rows = checkpoint.read_metrics(model_dir, up_to=math.inf)
+    if len(rows) < _lines(metrics):
+        copy = ASIDE + checkpoint.METRICS
+        say(f"warning: {metrics}: line {len(rows) + 1} is damaged; later evaluations are dropped, {copy} has them")
+        shutil.copyfile(metrics, os.path.join(model_dir, copy))
+    if newest and not fallen and [os.path.basename(newest)] != _named(model_dir)[:1]:
+        state = os.path.join(model_dir, checkpoint.STATE)
+        say(f"warning: {state} does not name {os.path.basename(newest)}, the newest checkpoint; continuing from that one")
+    if rows and checkpoint.newest(best_dir) is None:
+        say(f"warning: {best_dir}: the best weights are missing; the next better evaluation saves them again")
 
 
-def _remove_all_but(paths, folder):
-    kept = [os.path.basename(path) for path in paths]
+def _remove_litter(folder, keep):
+    """Remove what killed saves left in a folder, and all but the newest `keep` checkpoints; one that lost its .index stays."""
+    complete = [os.path.basename(path) for path in checkpoint.all_of(folder)]
+    lost = set(_named(folder)) - set(complete)
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        part = PART.fullmatch(name)
-        if UNFINISHED.fullmatch(name) or (part and part[1] not in kept):
+        if UNFINISHED.fullmatch(name):
             os.remove(os.path.join(folder, name))
+    if os.path.isdir(folder):
+        checkpoint.remove_parts(folder, lambda name: name not in lost and name not in complete[-keep:])
 
 
 def _set_damaged_aside(model_dir, say):
     """Rename the files of the checkpoints newer than the newest that is whole; return whether there were any."""
-    paths, damaged = checkpoint.all_of(model_dir), []
+    paths, damaged = _saved(model_dir), []
     while paths and (wrong := damage(paths[-1])):
         damaged.append((paths.pop(), wrong))
     if damaged and not paths:
         told = "; ".join(f"{os.path.basename(path)}: {wrong}" for path, wrong in damaged)
-        cure = "take the run from a copy, or choose another --model_dir"
+        cure = "restore the run from a copy, or choose another --model_dir"
         raise DataError(f"{model_dir}: none of its checkpoints can be read ({told}); {cure}")
     for path, wrong in damaged:
-        say(f"warning: {path}: cannot be read ({wrong}); set aside as {ASIDE}{os.path.basename(path)}, going on from {paths[-1]}")
+        say(f"warning: {path}: cannot be read ({wrong}); set aside as {ASIDE}{os.path.basename(path)}, continuing from {paths[-1]}")
         for name in os.listdir(model_dir):
-            part = PART.fullmatch(name)
+            part = checkpoint.PART.fullmatch(name)
             if part and part[1] == os.path.basename(path):
                 os.replace(os.path.join(model_dir, name), os.path.join(model_dir, ASIDE + name))
     return bool(damaged)
+
+
+def _saved(model_dir):
+    """List the paths of the checkpoints of a run, oldest first: the complete ones, and those that lost their .index."""
+    names = os.listdir(model_dir) if os.path.isdir(model_dir) else []
+    parts = {part[1] for part in map(checkpoint.PART.fullmatch, names) if part}
+    lost = [os.path.join(model_dir, name) for name in parts.intersection(_named(model_dir))]
+    return sorted({*checkpoint.all_of(model_dir), *lost}, key=checkpoint.step_of)
 
 
 def _lines(path):
@@ -130,11 +171,11 @@ def _lines(path):
         return 0
 
 
-def _named(model_dir):
-    """Return the name of the checkpoint that the file `checkpoint` says is the newest; None where it says nothing."""
+def _named(folder):
+    """List the names of the checkpoints in the file `checkpoint` of a folder, the newest first; none where it cannot be read."""
     try:
-        with open(os.path.join(model_dir, "checkpoint"), encoding="utf-8") as file:
-            found = re.search(r'^model_checkpoint_path: "(.*)"$', file.read(100_000), re.MULTILINE)
+        with open(os.path.join(folder, checkpoint.STATE), encoding="utf-8") as file:
+            found = re.findall(r'^(?:all_)?model_checkpoint_paths?: "(.*)"$', file.read(100_000), re.MULTILINE)
     except (OSError, ValueError):
-        return None
-    return found and os.path.basename(found[1])
+        return []
+    return [os.path.basename(name) for name in found]

@@ -4,13 +4,16 @@ import dataclasses
 import json
 import os
 import shutil
+import tempfile
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from helpers import one_line, touch
-from mtl import checkpoint, config
+from mtl import checkpoint, config, runs
 from mtl.errors import DataError
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4) + 0.25
@@ -22,7 +25,7 @@ def write(directory, values, step=3):
     with tf.Graph().as_default(), tf.Session() as session:
         variables = {name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True) for name, value in values.items()}
         session.run(tf.global_variables_initializer())
-        checkpoint.save(tf.train.Saver(variables, save_relative_paths=True), session, str(directory), step)
+        checkpoint.save(tf.train.Saver(variables), session, str(directory), step)
     return os.path.join(str(directory), f"model.ckpt-{step}")
 
 
@@ -209,6 +212,171 @@ def test_a_full_disk_is_one_line(tmp_path):
     one_line(error, tmp_path, "step 5", "No space left on device", "make room")
 
 
+@pytest.mark.parametrize("keep, expected", [(1, [9]), (2, [7, 9]), (3, [5, 7, 9]), (9, [3, 5, 7, 9])])
+def test_the_newest_are_kept(tmp_path, keep, expected):
+    run = tmp_path / "run"
+    others = ["model.ckpt-3.meta", "model.ckpt-5.index.tempstate1", "mine-3.index", "model.ckpt-x.index"]
+    for name in others:
+        touch(str(run / name))
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.Saver({"b": tf.get_variable("b", initializer=tf.constant(B), use_resource=True)})
+        session.run(tf.global_variables_initializer())
+        for step in (3, 5, 7, 9):
+            checkpoint.save(saver, session, str(run), step, keep)
+    assert [checkpoint.step_of(path) for path in checkpoint.all_of(str(run))] == expected
+    names = [f"model.ckpt-{step}.{suffix}" for step in expected for suffix in ("index", "data-00000-of-00001")]
+    assert sorted(os.listdir(run)) == sorted(["checkpoint", *names, *others])
+    state = tf.train.get_checkpoint_state(str(run))
+    assert state.model_checkpoint_path == str(run / "model.ckpt-9")
+    assert list(state.all_model_checkpoint_paths) == [str(run / f"model.ckpt-{step}") for step in expected]
+
+
+def test_a_new_best_replaces_one_of_a_later_step(tmp_path):
+    """As after a fall back from a damaged checkpoint: the one just saved is what counts."""
+    for step in (9, 4):
+        write(tmp_path, {"b": B}, step)
+    assert checkpoint.all_of(str(tmp_path)) == [str(tmp_path / "model.ckpt-4")]
+
+
+# -- paths that TensorFlow would take for patterns -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """An empty folder for folders of any name."""
+    return tmp_path_factory.mktemp("odd")
+
+
+NAMES = st.text(st.one_of(st.sampled_from("*?[]{}\\\\!^-~$%#:1ra "), st.characters(exclude_characters="/\0")), min_size=1, max_size=12)
+
+
+@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.given(parent=NAMES, name=NAMES)
+@hypothesis.example("a", "run[1]")
+@hypothesis.example("a[1]", "run")
+@hypothesis.example("a", "r*n")
+@hypothesis.example("?", "\\\\")
+@hypothesis.example("a", "run\udce9")
+def test_a_directory_of_any_name_is_saved_to_read_and_cleared_alone(odd, parent, name):
+    """What a pattern would match lies beside it, and keeps its checkpoints."""
+    hypothesis.assume(not {parent, name} & {".", "..", "run1", "neighbour"} and len(os.fsencode(name)) < 200)
+    neighbours = [odd / "neighbour", odd / "run1", odd / "a1" / "run", odd / "a" / "run1", odd / "a" / "run"]
+    for neighbour in neighbours:
+        neighbour.mkdir(parents=True, exist_ok=True)
+        for step in (1, 2):
+            for suffix in ("index", "data-00000-of-00001"):
+                (neighbour / f"model.ckpt-{step}.{suffix}").write_bytes(b"of another run")
+    run = odd / parent / name
+    hypothesis.assume(run not in neighbours)
+    try:
+        for step in (1, 2, 3):
+            path = write(run, {"top/w": W + step, "top/b": B}, step)
+        assert sorted(os.listdir(run)) == ["checkpoint", "model.ckpt-3.data-00000-of-00001", "model.ckpt-3.index"]
+        np.testing.assert_array_equal(read(path, SHAPES)["top/w"], W + 3)
+        assert runs.find(str(run), "last") == path and runs.damage(path) is None
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+    for neighbour in neighbours:
+        assert {each.read_bytes() for each in neighbour.glob("model*")} == {b"of another run"} and len(list(neighbour.iterdir())) == 4
+
+
+def test_a_checkpoint_whose_own_name_is_a_pattern_is_read(saved, tmp_path):
+    for suffix in (".index", ".data-00000-of-00001"):
+        shutil.copy(saved + suffix, tmp_path / f"a[1]-3{suffix}")
+    np.testing.assert_array_equal(read(str(tmp_path / "a[1]-3"), SHAPES)["top/w"], W)
+
+
+def test_links_leave_nothing_behind_and_need_a_folder(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    path = write(tmp_path / "run[1]", {"top/w": W, "top/b": B})
+    read(path, SHAPES)
+    assert not list(temporary.iterdir())
+    temporary.rmdir()
+    monkeypatch.setattr(checkpoint.os.path, "isdir", lambda path: path == str(temporary))
+    with pytest.raises(DataError) as error:
+        read(path, SHAPES)
+    one_line(error, f"{temporary}: cannot be written", "TMPDIR")
+    monkeypatch.setattr(checkpoint.os.path, "isdir", lambda path: False)
+    with pytest.raises(DataError) as error:
+        read(path, SHAPES)
+    one_line(error, temporary, "set TMPDIR to one without *?[")
+
+
+# -- whose directory it is -------------------------------------------------------------------------------------------------------------
+
+
+def fill(directory, *names):
+    """Make files in a directory, each with its own name as its content; config.json is the record of a run."""
+    for name in names:
+        touch(str(directory / name))
+        (directory / name).write_text(json.dumps({"config": {}}) if name == "config.json" else name)
+
+
+def contents(directory):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [], ["lock"], ["notes.txt", "train.log"], ["lock", "config.json.tmp"], ["events.out.tfevents.1.host"], ["vectors.index"],
+        ["config.json"], ["config.json", "flags.flags", "versions.json"],  # killed before the first save
+        ["config.json", "model.ckpt-20.data-00000-of-00001"],  # killed within it
+        ["config.json", "metrics.jsonl", "checkpoint", "best/model.ckpt-20.index", "model.ckpt-40.index"],
+        ["config.json", "model.ckpt-40.index"],
+    ],
+)  # fmt: skip
+def test_a_directory_that_a_run_may_use(tmp_path, names):
+    fill(tmp_path / "run", *names)
+    checkpoint.check_directory(str(tmp_path / "run"))
+    checkpoint.check_directory(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["model.ckpt-100.index", "model.ckpt-100.data-00000-of-00001", "checkpoint"], ["checkpoint"], ["best/x"], ["flags.flags"],
+        ["versions.json"], ["metrics.jsonl"], ["ckpt-7.index"], ["model-7.meta"], ["weights.data-00001-of-00002"],
+    ],
+)  # fmt: skip
+def test_a_directory_of_something_else_is_refused(tmp_path, names):
+    fill(tmp_path, *names)
+    before = contents(tmp_path)
+    with pytest.raises(DataError) as error:
+        checkpoint.check_directory(str(tmp_path))
+    first = sorted(names)[0].split("/")[0]
+    one_line(error, tmp_path, f"holds {first} but no config.json", "not a run of mtl", "choose another --model_dir")
+    assert contents(tmp_path) == before
+
+
+def test_the_record_of_something_else_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(DataError) as error:
+        checkpoint.check_directory(str(tmp_path))
+    one_line(error, tmp_path / "config.json", "not the record of a run of mtl", "choose another --model_dir")
+
+
+@pytest.mark.parametrize(
+    "names, sign",
+    [
+        (["metrics.jsonl"], "metrics.jsonl"),
+        (["checkpoint"], "checkpoint"),
+        (["best/model.ckpt-20.index"], "best/"),
+        (["checkpoint", "best/x", "metrics.jsonl", "model.ckpt-20.data-00000-of-00001"], "checkpoint and metrics.jsonl and best/"),
+        (["model.ckpt-20.data-00000-of-00001", "model.ckpt-40.data-00000-of-00001"], "model.ckpt-20.data-00000-of-00001"),
+    ],
+)
+def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path, names, sign):
+    fill(tmp_path, "config.json", *names)
+    before = contents(tmp_path)
+    with pytest.raises(DataError) as error:
+        checkpoint.check_directory(str(tmp_path))
+    one_line(error, f"{tmp_path}: holds no model.ckpt-N.index, but {sign} of steps already saved; restore model.ckpt-* from a copy")
+    assert contents(tmp_path) == before
+
+
 # -- the texts -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -290,7 +458,7 @@ def test_no_record_is_refused(tmp_path):
     os.mkdir(tmp_path / "config.json")
     with pytest.raises(DataError) as error:
         checkpoint.read_config(str(tmp_path))
-    one_line(error, tmp_path / "config.json")
+    one_line(error, tmp_path / "config.json", "cannot be read (Is a directory); make it a readable file")
 
 
 ROWS = [{"step": step, "sequence_accuracy": step / 100} for step in (10, 20, 30)]
@@ -318,3 +486,10 @@ def test_a_damaged_line_ends_the_metrics(tmp_path, end):
 
 def test_a_run_without_metrics_has_none(tmp_path):
     assert checkpoint.read_metrics(str(tmp_path), 100) == []
+
+
+def test_metrics_that_cannot_be_read_are_not_taken_for_none(tmp_path):
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(DataError) as error:
+        checkpoint.read_metrics(str(tmp_path), 100)
+    one_line(error, tmp_path / "metrics.jsonl", "cannot be read (Is a directory)")

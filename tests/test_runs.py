@@ -1,5 +1,6 @@
 """mtl.runs: which checkpoint is meant, and what is made of a directory whose process was killed or whose files were damaged."""
 
+import errno
 import os
 import shutil
 import signal
@@ -22,11 +23,11 @@ def written(tmp_path_factory):
     directory = str(tmp_path_factory.mktemp("written"))
     with tf.Graph().as_default(), tf.Session() as session:
         w = tf.get_variable("w", initializer=np.arange(5, dtype=np.float32), use_resource=True)
-        savers = [tf.train.Saver({"w": w}, max_to_keep=kept, save_relative_paths=True) for kept in (2, 1)]
+        saver = tf.train.Saver({"w": w})
         session.run(w.initializer)
         for step in (5, 9):
-            checkpoint.save(savers[0], session, directory, step)
-        checkpoint.save(savers[1], session, os.path.join(directory, "best"), 3)
+            checkpoint.save(saver, session, directory, step, keep=2)
+        checkpoint.save(saver, session, os.path.join(directory, "best"), 3)
     checkpoint.write_records(directory, {"config.json": "{}\n"}, [{"step": 3}, {"step": 5}, {"step": 9}])
     return directory
 
@@ -62,6 +63,10 @@ def test_find_where_there_is_none(directory, tmp_path):
     one_line(error, directory / "model.ckpt-6", "--checkpoint")
     with pytest.raises(DataError):
         runs.find(str(directory), str(directory))
+    for path in (f"{directory}/model.ckpt-5", f"{directory}/model.ckpt-5.index"):
+        with pytest.raises(DataError) as error:
+            runs.find(path)
+        one_line(error, f"{path}: is a checkpoint, not a run directory; name its folder, {directory}")
 
 
 def test_one_that_is_not_to_be_opened_is_not_found(directory):
@@ -119,7 +124,7 @@ def test_what_killed_saves_leave_is_removed_and_nothing_else(directory):
 def test_a_damaged_newest_one_is_set_aside_for_the_one_before(directory, suffix):
     damage(directory / f"model.ckpt-9.{suffix}")
     told = mend(directory)
-    assert len(told) == 1 and "\n" not in told[0] and f"going on from {directory}/model.ckpt-5" in told[0]
+    assert len(told) == 1 and "\n" not in told[0] and f"continuing from {directory}/model.ckpt-5" in told[0]
     assert told[0].startswith(f"warning: {directory}/model.ckpt-9: cannot be read (")
     assert checkpoint.newest(str(directory)) == str(directory / "model.ckpt-5")
     aside = {name for name in files(directory) if name.startswith("damaged-")}
@@ -128,7 +133,7 @@ def test_a_damaged_newest_one_is_set_aside_for_the_one_before(directory, suffix)
     assert mend(directory) == ["warning: " + TOLD.format(directory, "model.ckpt-5")] and files(directory) == after
 
 
-TOLD = "{}/checkpoint does not name {}, the newest that is whole; going on from that one all the same"
+TOLD = "{}/checkpoint does not name {}, the newest checkpoint; continuing from that one"
 
 
 def test_two_damaged_ones_are_set_aside_for_a_third(directory):
@@ -173,6 +178,54 @@ def test_where_none_can_be_read_the_run_is_not_started_over(directory):
     assert files(directory) == before
 
 
+@pytest.mark.parametrize("step, others", [(9, ["model.ckpt-5"]), (5, ["model.ckpt-9"])])
+def test_a_checkpoint_that_lost_its_index_is_set_aside_and_not_removed(directory, step, others):
+    """Its data may be all that is left of hours of training."""
+    (directory / f"model.ckpt-{step}.index").unlink()
+    data = f"model.ckpt-{step}.data-00000-of-00001"
+    content = (directory / data).read_bytes()
+    told = mend(directory)
+    if step == 9:
+        assert len(told) == 1 and "model.ckpt-9: cannot be read (no file model.ckpt-9.index); set aside as damaged-" in told[0]
+        assert (directory / f"damaged-{data}").read_bytes() == content
+    else:
+        assert told == [] and (directory / data).read_bytes() == content, "an older one stays until the next save"
+    assert [os.path.basename(path) for path in checkpoint.all_of(str(directory))] == others
+
+
+def test_where_all_lost_their_index_the_run_is_not_started_over(directory):
+    for step in (5, 9):
+        (directory / f"model.ckpt-{step}.index").unlink()
+    before = files(directory)
+    with pytest.raises(DataError) as error:
+        mend(directory)
+    one_line(error, "none of its checkpoints can be read (model.ckpt-9: no file model.ckpt-9.index; model.ckpt-5: no file")
+    assert files(directory) == before
+
+
+@pytest.mark.parametrize("lost", ["model.ckpt-3.index", "model.ckpt-3.data-00000-of-00001", "."])
+def test_best_weights_that_are_gone_are_told_and_what_is_left_stays(directory, lost):
+    shutil.rmtree(directory / "best") if lost == "." else (directory / "best" / lost).unlink()
+    before = files(directory)
+    told = mend(directory)
+    expected = [] if lost.endswith("00001") else [f"warning: {directory}/best: the best weights are missing; the next better evaluation"]
+    assert [line[: len(expected[0])] for line in told] == expected and files(directory) == before
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_damaged(directory, monkeypatch):
+    """No rights, too many open files, a disk that does not answer: nothing is set aside for that."""
+    before = files(directory)
+
+    def denied(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path + ".index")
+
+    monkeypatch.setattr(runs.bundle, "check", denied)
+    with pytest.raises(DataError) as error:
+        mend(directory)
+    one_line(error, f"{directory}/model.ckpt-9.index: cannot be read (Permission denied); make it readable")
+    assert files(directory) == before
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\x00\xff garbage", b'model_checkpoint_path: "/elsewhere/model.ckpt-5"\n'])
 def test_a_file_checkpoint_that_does_not_name_the_newest_is_said_and_not_believed(directory, content):
     (directory / "checkpoint").unlink()
@@ -184,7 +237,10 @@ def test_a_file_checkpoint_that_does_not_name_the_newest_is_said_and_not_believe
 
 def test_damaged_metrics_are_said(directory):
     (directory / "metrics.jsonl").write_text('{"step": 3}\n{"st\n{"step": 9}\n')
-    assert mend(directory) == [f"warning: {directory}/metrics.jsonl: line 2 is damaged; evaluations from there on are forgotten"]
+    damaged = (directory / "metrics.jsonl").read_bytes()
+    told = f"warning: {directory}/metrics.jsonl: line 2 is damaged; later evaluations are dropped, damaged-metrics.jsonl has them"
+    assert mend(directory) == [told]
+    assert (directory / "damaged-metrics.jsonl").read_bytes() == damaged
 
 
 # -- a process that is killed as it saves ------------------------------------------------------------------------------------------------
@@ -198,17 +254,16 @@ with tf.Graph().as_default(), tf.Session() as session:
     # 6 MB, so that most of the time goes by in the middle of a file.
     variables = {f"w{i}": tf.get_variable(f"w{i}", [500_000], initializer=tf.zeros_initializer(), use_resource=True) for i in range(3)}
     fill = [v.assign_add(tf.ones_like(v)) for v in variables.values()]
-    saver = tf.train.Saver(variables, max_to_keep=2, save_relative_paths=True)
+    saver = tf.train.Saver(variables)
     session.run(tf.variables_initializer(list(variables.values())))
     first = checkpoint.newest(sys.argv[1])
     if first:
         checkpoint.restore(session, variables, first)
-        saver.recover_last_checkpoints(checkpoint.all_of(sys.argv[1]))
     step = checkpoint.step_of(first) if first else 0
     while True:
         step += 1
         session.run(fill)
-        checkpoint.save(saver, session, sys.argv[1], step)
+        checkpoint.save(saver, session, sys.argv[1], step, keep=2)
         print(step, flush=True)
 """
 

@@ -1,7 +1,9 @@
 """One run to a directory: a lock that the system opens again however its process ends."""
 
 import contextlib
+import errno
 import os
+import re
 
 from mtl.errors import DataError, UsageError
 
@@ -25,14 +27,15 @@ def held(directory):
 
     Raises:
       UsageError: another process has it; the message gives its pid.
-      DataError: the directory cannot be written.
+      DataError: the directory cannot be written, or its file `lock` is not one of ours.
     """
     path, made = os.path.join(directory, FILE), not os.path.exists(directory)
     try:
         os.makedirs(directory, exist_ok=True)
-        file = open(path, "a+")
+        file = open(path, "a+", encoding="utf-8", errors="replace")
     except OSError as error:
-        raise DataError(f"{directory}: cannot be written ({error.strerror}); make room or choose another --model_dir") from None
+        cure = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+        raise DataError(f"{directory}: cannot be written ({error.strerror}); {cure}, or choose another --model_dir") from None
     with file:
         if fcntl:
             try:
@@ -43,6 +46,9 @@ def held(directory):
                 raise UsageError(f"{directory}: process {owner} trains here; wait for it, end it, or choose another --model_dir") from None
             except OSError:
                 pass  # some network file systems have no locks: better without one than not at all
+        file.seek(0)
+        if not re.fullmatch(r"\s*\d*\s*", file.read(20), re.ASCII):
+            raise DataError(f"{path}: is not a lock of mtl, which holds a process's number; choose another --model_dir")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

@@ -9,9 +9,9 @@ import sys
 
 from absl import flags
 
-from mtl import __version__, config
+from mtl import __version__, config, files
 from mtl.cli import common, lock, signals
-from mtl.errors import DataError, Interrupted, NoExamplesError, UsageError
+from mtl.errors import Interrupted, NoExamplesError, UsageError
 
 USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
@@ -84,8 +84,7 @@ def check_run(values):
 def main(values, arguments):
     """Train; return the exit code."""
     record, model_dir = common.to_config(values), values.model_dir
-    if os.path.exists(model_dir) and not os.path.isdir(model_dir):
-        raise DataError(f"{model_dir}: is a file; --model_dir takes a folder")
+    files.check_place(model_dir, "--model_dir")
     common.start_tensorflow(values.verbosity)
     from mtl import checkpoint, evaluate, events, inference, model, progress, runs, train
     from mtl.data import pipeline
@@ -93,6 +92,8 @@ def main(values, arguments):
 
     line, board = progress.Progress(record, common.say), None
     told = [line] * (sys.stderr.isatty() or values.verbosity >= 1)  # a log wants what happened, not how it went
+    runs.check_not_checkpoint(model_dir)
+    checkpoint.check_directory(model_dir)  # before the lock, which is a file in it
     with contextlib.ExitStack() as stack:
         if _finished(record, model_dir):  # it says so, or refuses other flags, without any data and without a touch of its files
             result = train.run(record, model_dir, None, None, say=common.say)
@@ -179,7 +180,7 @@ def _as_before(record, model_dir):
     elif threads != (record.threads or os.cpu_count()):
         common.say(f"{model_dir}: keeps the {threads} threads it was begun with; here are {os.cpu_count()} cores")
     try:
-        with open(os.path.join(model_dir, VERSIONS), encoding="utf-8") as file:
+        with open(os.path.join(model_dir, VERSIONS), encoding="utf-8-sig") as file:
             before = dict(json.load(file))
     except (OSError, ValueError, TypeError, RecursionError):
         before = {}
