@@ -4,10 +4,11 @@ Written record by record, by the thread that trains, so that an error is met whe
 record. A run that is continued cuts what lies beyond its step, and goes on in a file of its own: a TensorBoard that is open sees both.
 """
 
-import contextlib
 import dataclasses
 import io
+import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,30 +16,38 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import decode, files, losses, metrics, sheet, train
+from mtl import checkpoint, decode, files, losses, metrics, sheet, train
 from mtl.config import Config
 from mtl.data.examples import Examples
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
+OURS = re.compile(re.escape(PREFIX) + r"\d{10}(-\d+)?")  # TensorFlow's own writer adds the host's name
 _FRAME = 16  # bytes around a record: its length and two checksums
 PICTURES = 24  # of validation, drawn at each evaluation
 
 
-def cut(directory: str, step: int) -> None:
-    """Cut the event files of a run directory back to a step, whatever lies behind it or is damaged; files without any value go.
+def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
+    """Cut the event files of a run directory back to a step. Files without any value are removed, damage within one is cut off.
+
+    Files that this module did not name stay as they are, and so does one that cannot be read.
 
     Args:
       directory: str.
       step: int, the last one whose values are kept.
+      say: function str -> None, called with a warning for each file that cannot be read.
 
     Raises:
       OSError: a file cannot be written.
     """
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    for path in (os.path.join(directory, name) for name in names if name.startswith(PREFIX)):
+    for path in (os.path.join(directory, name) for name in names if OURS.fullmatch(name)):
         if not os.path.isfile(path):
             continue  # a pipe would be waited for
-        records = _records(path)
+        try:
+            records = _records(path)
+        except (OSError, tf.errors.OpError) as error:
+            say(f"warning: {path}: cannot be read ({checkpoint.first_line(error)}); it is left as it is")
+            continue
         kept = [record for record, event in records if event.step <= step]
         if not any(event.HasField("summary") for _, event in records if event.step <= step):
             os.remove(path)
@@ -49,12 +58,28 @@ def cut(directory: str, step: int) -> None:
 
 
 def _records(path):
-    """Return the records of an event file as (bytes, tf.Event), up to its end or to what is damaged."""
+    """Return the records of an event file as (bytes, tf.Event), up to its end or to damage.
+
+    Raises:
+      OSError, tf.errors.OpError: it cannot be read, or it does not even begin as an event file.
+    """
     found = []
-    with contextlib.suppress(Exception):  # a torn end, or bytes of any kind: protobuf's error has no name in compat.v1
+    try:
         for record in tf.io.tf_record_iterator(path):
             found.append((record, tf.Event.FromString(record)))
+    except (OSError, tf.errors.OpError) as error:
+        if not found or not isinstance(error, tf.errors.DataLossError):
+            raise
+    except Exception as error:  # protobuf's error has no name in compat.v1
+        if not found:
+            raise OSError("not an event file") from error
     return found
+
+
+def _free(path):
+    """Return a path (str) that no file has: the one given, or with -1, -2, ... behind it."""
+    others = (f"{path}-{number}" for number in itertools.count(1))
+    return next(name for name in itertools.chain([path], others) if not os.path.lexists(name))
 
 
 class Events:
@@ -76,9 +101,9 @@ class Events:
         """Cut what is there back, and begin a file."""
         self._begun, first = True, self._first
         try:
-            cut(self._directory, first)
+            cut(self._directory, first, self._say)
             graph = {"graph_def": _graph(self._config)} if first == 0 else {}
-            self._writer = tf.io.TFRecordWriter(os.path.join(self._directory, f"{PREFIX}{first:010d}"))
+            self._writer = tf.io.TFRecordWriter(_free(os.path.join(self._directory, f"{PREFIX}{first:010d}")))
         except (OSError, tf.errors.OpError, LookupError) as error:
             return self._give_up(error)
         self._write(first, file_version="brain.Event:2")
@@ -165,8 +190,6 @@ class Events:
             self._give_up(error)
 
     def _give_up(self, error):
-        from mtl import checkpoint
-
         self._writer = None
         self._say(f"warning: no more event files for TensorBoard ({checkpoint.first_line(error)}); the run goes on without")
 

@@ -161,9 +161,15 @@ def steps_of(path):
     return [event.step for event in (tf.Event.FromString(record) for record in tf.io.tf_record_iterator(str(path))) if event.step]
 
 
+def cut(directory, step):
+    told = []
+    events.cut(str(directory), step, told.append)
+    return told
+
+
 def test_what_lies_beyond_the_step_is_cut(tmp_path):
     first, second = written(tmp_path, 2, 4, 6, 8), written(tmp_path, 5, 7, name="0000000004")
-    events.cut(str(tmp_path), 6)
+    cut(tmp_path, 6)
     assert (steps_of(first), steps_of(second)) == ([2, 4, 6], [5])
 
 
@@ -172,7 +178,7 @@ def test_a_file_of_which_nothing_is_left_goes_and_one_that_keeps_all_is_not_touc
     other = tmp_path / "model.ckpt-5.index"
     other.write_bytes(b"x")
     before = kept.read_bytes(), kept.stat().st_mtime_ns, kept.stat().st_ino
-    events.cut(str(tmp_path), 4)
+    cut(tmp_path, 4)
     assert (kept.read_bytes(), kept.stat().st_mtime_ns, kept.stat().st_ino) == before
     assert not gone.exists() and other.exists()
 
@@ -182,22 +188,58 @@ def test_a_torn_end_is_cut_off(tail, tmp_path):
     path = written(tmp_path, 2, 4)
     whole = path.read_bytes()
     path.write_bytes(whole + tail)
-    events.cut(str(tmp_path), 9)
+    cut(tmp_path, 9)
     assert path.read_bytes() == whole
 
 
-def test_a_file_of_something_else_goes(tmp_path):
-    path = tmp_path / f"{events.PREFIX}strange"
+def test_event_files_of_other_programs_stay(tmp_path):
+    others = [written(tmp_path, 2, 99, name=name) for name in ("1700000000.host", "1700000000.host.123.0.v2", "strange", "12345678901")]
+    (tmp_path / f"{events.PREFIX}empty").write_bytes(b"")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+    assert cut(tmp_path, 9) == []
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before and len(others) == 4
+    cut(tmp_path / "none", 9)  # a run that has no directory yet
+
+
+def test_a_file_of_our_name_that_is_no_event_file_stays(tmp_path):
+    path = tmp_path / f"{events.PREFIX}0000000000"
     path.write_bytes(b"not events at all, but long enough to be read as a record")
-    events.cut(str(tmp_path), 9)
-    assert not path.exists()
-    events.cut(str(tmp_path / "none"), 9)  # a run that has no directory yet
+    (told,) = cut(tmp_path, 9)
+    assert told.startswith(f"warning: {path}: cannot be read (") and told.endswith("); it is left as it is")
+    assert path.read_bytes().startswith(b"not events")
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), tf.errors.UnavailableError(None, None, "Input/output error")])
+def test_a_file_that_cannot_be_read_now_stays(error, tmp_path, monkeypatch):
+    path = written(tmp_path, 2, 4, 6)
+    before, read_records = path.read_bytes(), tf.io.tf_record_iterator
+
+    def broken(path):
+        yield next(read_records(path))
+        raise error
+
+    monkeypatch.setattr(tf.io, "tf_record_iterator", broken)
+    (told,) = cut(tmp_path, 3)
+    assert str(path) in told and ("Permission denied" in told or "Input/output error" in told)
+    assert path.read_bytes() == before
+
+
+def test_a_new_file_replaces_no_other(tmp_path):
+    """A run killed after the evaluation of the step that it continued from has a file of that step already."""
+    kept, told = written(tmp_path, 4, name="0000000004"), []
+    for again in ("-1", "-2"):
+        board = events.Events(CONFIG, str(tmp_path), 4, told.append)
+        board._scalars(5, {"cost": 1.0})
+        board.close()
+        assert steps_of(kept) == [4] and (tmp_path / f"{events.PREFIX}0000000004{again}").exists()
+        written(tmp_path, 4, name="0000000004-1")
+    assert told == []
 
 
 def test_what_is_no_file_is_left_alone(tmp_path):
     os.mkfifo(tmp_path / f"{events.PREFIX}pipe")
     (tmp_path / f"{events.PREFIX}folder").mkdir()
-    events.cut(str(tmp_path), 9)
+    cut(tmp_path, 9)
     assert len(list(tmp_path.iterdir())) == 2
 
 
