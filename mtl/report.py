@@ -15,6 +15,7 @@ import numpy as np
 
 from mtl import decode, files, metrics, page, plot, report_page, sheet, tasks
 from mtl.data.examples import Examples
+from mtl.errors import DataError
 
 Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 
@@ -24,6 +25,7 @@ MISTAKES = 96  # the surest of them are drawn, all of them are listed
 PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.plot, and names of files
 # Written only where there is something to draw and something to draw with: what an earlier report left would be taken for this one's.
 # The page goes first and comes last, so that none ever stands over files of another report.
+FIRST = "confusion_length.csv"  # the file that is written first: a folder with these names and without it is of something else
 NOT_ALWAYS = ("index.html", "mistakes.png", "curves.csv", *(f"{name}.png" for name in PLOTS))
 
 
@@ -155,6 +157,15 @@ def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
     return text.getvalue()
 
 
+def check_directory(directory: str) -> None:
+    """Raise DataError where a folder (str) holds files of these names that no report of ours left: `write` would replace them."""
+    present = set(os.listdir(directory)) if os.path.isdir(directory) else set()
+    names = {"metrics.json", "accuracy_by_length.csv", "coverage.csv", "mistakes.csv", *NOT_ALWAYS}
+    taken = sorted(present & names)
+    if taken and FIRST not in present:
+        raise DataError(f"{directory}: holds {taken[0]}, and no report of mtl; choose another --report")
+
+
 def write(
     report: Report, images: np.ndarray, directory: str, say: Callable[[str], Any], run: report_page.Run = report_page.UNKNOWN
 ) -> None:
@@ -169,7 +180,9 @@ def write(
 
     Raises:
       OSError: a file cannot be written.
+      DataError: see `check_directory`.
     """
+    check_directory(directory)
     os.makedirs(directory, exist_ok=True)
     for name in NOT_ALWAYS:
         if os.path.exists(os.path.join(directory, name)):

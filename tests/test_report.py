@@ -12,6 +12,7 @@ from made_reports import READ, SURE, TRUE, WRONG, evaluations, examples_of, made
 from PIL import Image
 
 from mtl import plot, report, sheet, tasks
+from mtl.errors import DataError
 
 # -- the rows -------------------------------------------------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ def test_the_sheet_is_bounded(quick, tmp_path, monkeypatch):
 
 
 def test_without_matplotlib_the_tables_and_the_sheet_are_written(tmp_path, monkeypatch):
-    for name in [*PLOTS, "curves.csv", PAGE]:
+    for name in [*PLOTS, "curves.csv", PAGE, "confusion_length.csv"]:
         (tmp_path / name).write_bytes(b"of an earlier report")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     contents, said = written(tmp_path, made(), examples_of().images)
@@ -209,3 +210,11 @@ def test_nothing_to_report(tmp_path):
     assert got.coverage == got.mistakes == [] and [row["examples"] for row in got.lengths] == [0] * 7
     contents, _ = written(tmp_path, got, examples_of([]).images)
     assert contents["coverage.csv"] == b"threshold,answered,right,coverage,accuracy\n" and set(PLOTS) - set(CURVES) < set(contents)
+
+
+@pytest.mark.parametrize("name", [PAGE, "metrics.json", "coverage.csv", "confusion.png"])
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path, name):
+    (tmp_path / name).write_bytes(b"the page of somebody else")
+    with pytest.raises(DataError, match=f"{tmp_path}: holds {name}, and no report of mtl; choose another --report"):
+        written(tmp_path, made(), examples_of().images)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_bytes() == b"the page of somebody else"

@@ -5,7 +5,7 @@ import json
 from absl import flags
 
 from mtl import config
-from mtl.cli import common, origin
+from mtl.cli import common, origin, paths
 
 USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json] [--report=DIR]"
 SUMMARY = "measure a trained network on a data set"
@@ -16,12 +16,12 @@ def define(values):
     """Define the flags: which network, which pictures, how to print."""
     common.define_model_dir(values, "the run directory to evaluate; pretrained is the one that comes with the package")
     flags.DEFINE_enum("dataset", None, config.DATASETS, "what to evaluate on; by default what the run was trained on", flag_values=values)
-    flags.DEFINE_string("data_dir", None, "where the data set lies; by default where the run's lies", flag_values=values)
+    paths.define(values, "data_dir", None, "where the data set lies; by default where the run's lies")
     common.define_split(values, "test")
-    flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
+    paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
     text = "a folder for tables, pictures and a page (index.html) of where the network errs: confusion, lengths, coverage, surest mistakes"
-    flags.DEFINE_string("report", None, text, flag_values=values)
+    paths.define(values, "report", None, text)
     common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
     common.define_drawing(values, None)
     text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
@@ -52,6 +52,7 @@ def main(values, arguments):
     common.check_split(dataset, values.split)
     if values.report:
         files.check_folder(values.report, "--report")  # before the work, not after
+        report.check_directory(values.report)
     with predict.Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
         drawing = {"style": values.style or run.style, "difficulty": values.difficulty}

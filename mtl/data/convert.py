@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mtl import files
-from mtl.data import candidates, images, manifest, records
+from mtl.data import archives, candidates, images, manifest, records
 from mtl.data.svhn import STRUCT
 from mtl.errors import DataError, UsageError
 
@@ -74,7 +74,7 @@ def convert(
         _sweep(out, state)
         manifest.write_manifest(out, finished)
         os.remove(os.path.join(out, PROGRESS))
-        shutil.rmtree(os.path.join(out, UNPACKED), ignore_errors=True)
+        _remove_unpacked(out, state)
     return finished, worked
 
 
@@ -95,6 +95,9 @@ def _begin(out, options):
         if os.path.exists(path):
             break
     else:
+        foreign = [name for name in sorted(os.listdir(out)) if _OURS.fullmatch(name)] if os.path.isdir(out) else []
+        if foreign:
+            raise DataError(f"{out}: holds {foreign[0]} but no {manifest.MANIFEST}, so mtl did not write it; choose another --out")
         return {**options, "sources": {}, "splits": {}}
     try:
         state = json.loads(files.read_text(path, manifest.MAX_BYTES))
@@ -174,12 +177,23 @@ def _convert(out, state, sources, targets, say, progress):
     _save(out, state)
 
 
-_OURS = re.compile(r"(train|validation|test|extra)-\d{5}-of-\d{5}\.tfrecord(\.tmp\d+)?|(progress|manifest)\.json\.tmp\d+")
+_OURS = re.compile(r"(train|validation|test|extra)-\d{5}-of-\d{5}\.tfrecord")
+_UNFINISHED = re.compile(_OURS.pattern + r"\.tmp\d+|(progress|manifest)\.json\.tmp\d+")
 
 
 def _sweep(out, state):
     """Delete the shards in `out` that no split has any more, and what a killed run left of one half written."""
     kept = {shard["file"] for split in state["splits"].values() for shard in split["shards"]}
     for name in os.listdir(out):
-        if _OURS.fullmatch(name) and name not in kept:
+        if _UNFINISHED.fullmatch(name) or (_OURS.fullmatch(name) and name not in kept):
             os.remove(os.path.join(out, name))
+
+
+def _remove_unpacked(out, state):
+    """Delete what was unpacked of the sources; a folder of this name may hold other things."""
+    folder = os.path.join(out, UNPACKED)
+    for source in state["sources"].values():
+        for suffix in ("", archives.UNFINISHED):
+            shutil.rmtree(os.path.join(folder, source["md5"] + suffix), ignore_errors=True)
+    if os.path.isdir(folder) and not os.listdir(folder):
+        os.rmdir(folder)

@@ -261,14 +261,29 @@ def test_a_run_stopped_anywhere_goes_on(data, tmp_path, monkeypatch, stop):
     assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(tmp_path / "whole"))
 
 
-def test_what_a_killed_run_left_is_cleared_away(data, tmp_path):
+def test_files_of_a_killed_run_are_removed_and_others_stay(data, tmp_path):
     out = tmp_path / "out"
-    out.mkdir()
+    run(data, ["test"])
+    os.remove(out / "test-00000-of-00001.tfrecord")
     for name in ("test-00000-of-00001.tfrecord.tmp123", "test-00003-of-00009.tfrecord", "progress.json.tmp7", "notes.txt", "test.tfrecord"):
         (out / name).write_bytes(b"x")
-    (out / "unpacked" / "half.unfinished").mkdir(parents=True)
+    md5 = json.loads((out / "manifest.json").read_text())["sources"]["test/digitStruct.mat"]["md5"]
+    for name in (md5, f"{md5}.unfinished", "mine"):
+        (out / "unpacked" / name).mkdir(parents=True)
     run(data, ["test"])
-    assert sorted(os.listdir(out)) == ["manifest.json", "notes.txt", "test-00000-of-00001.tfrecord", "test.tfrecord"]
+    assert sorted(os.listdir(out)) == ["manifest.json", "notes.txt", "test-00000-of-00001.tfrecord", "test.tfrecord", "unpacked"]
+    assert os.listdir(out / "unpacked") == ["mine"]
+
+
+def test_records_of_another_program_are_refused_and_stay(data, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("train-00001-of-00002.tfrecord", "test-00000-of-00001.tfrecord"):
+        (out / name).write_bytes(b"of another program")
+    before = stamps(out)
+    with pytest.raises(DataError, match=f"{out}: holds test-00000-of-00001.tfrecord but no manifest.json, .*choose another --out"):
+        run(data, ["test"])
+    assert stamps(out) == before
 
 
 @pytest.mark.parametrize("damage", [os.remove, lambda path: os.truncate(path, 100)])
