@@ -14,6 +14,8 @@ NONFINITE = ("stop", "skip")
 CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "absent": ABSENT, "dataset": DATASETS}  # of fields of Config
 CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS, "style": ("houses", "written"), "views": (1, 2, 4), "on_nonfinite": NONFINITE}
 
+PATHS = ("data_dir", "init_from")  # fields of Config that name folders
+
 WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
 CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
 CHANNELS = 3

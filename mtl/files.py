@@ -31,13 +31,13 @@ def whole(path: str) -> Iterator[str]:
             os.remove(unfinished)
 
 
-def read_text(path: str, limit: int, encoding: str = "utf-8") -> str:
+def read_text(path: str, limit: int, encoding: str = "utf-8-sig") -> str:
     """Read a text file that is small where it is what it should be.
 
     Args:
       path: str.
       limit: int, bytes that it has at most.
-      encoding: str.
+      encoding: str; "utf-8-sig" is UTF-8 with or without the byte order mark of some editors.
 
     Returns:
       str.
@@ -77,11 +77,21 @@ def check_folder(path: str, flag: str) -> None:
       path: str, the folder; those above it may be missing too.
       flag: str, what named it: "--report".
     """
+    _try(check_place(path, flag), flag)
+
+
+def check_place(path: str, flag: str) -> str:
+    """Return the folder (str) in which a folder lies or would be made; DataError where a file or a dangling link is in the way.
+
+    The arguments are those of `check_folder`.
+    """
     while not os.path.lexists(path):
         path = os.path.dirname(path.rstrip(os.sep)) or "."
+    if os.path.islink(path) and not os.path.exists(path):
+        raise DataError(f"{path}: is a link to {os.readlink(path)}, which does not exist; make that folder, or choose another {flag}")
     if not os.path.isdir(path):
         raise DataError(f"{path}: is no folder; {flag} takes the name of a folder")
-    _try(path, flag)
+    return path
 
 
 def _try(directory, flag):

@@ -70,12 +70,21 @@ def test_a_folder_that_is_closed(tmp_path, monkeypatch):
 
 def test_a_text_is_read_up_to_its_limit(tmp_path):
     path = tmp_path / "text"
-    path.write_bytes("\ufeffzwölf\r\n".encode())
-    assert files.read_text(str(path), 99) == "\ufeffzwölf\r\n"
-    assert files.read_text(str(path), path.stat().st_size, "utf-8-sig") == "zwölf\r\n"
+    path.write_bytes("zwölf\r\n".encode())
+    assert files.read_text(str(path), path.stat().st_size) == "zwölf\r\n"
     with pytest.raises(OSError, match="larger than 0 KB"):
         files.read_text(str(path), path.stat().st_size - 1)
     path.write_bytes(b"\xff")
+    with pytest.raises(UnicodeDecodeError):
+        files.read_text(str(path), 99)
+
+
+def test_byte_order_mark_is_not_part_of_a_text(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes("\ufeffzwölf\r\n".encode())
+    assert files.read_text(str(path), path.stat().st_size) == "zwölf\r\n"
+    assert files.read_text(str(path), 99, "utf-8") == "\ufeffzwölf\r\n"
+    path.write_bytes("zwölf".encode("utf-16"))
     with pytest.raises(UnicodeDecodeError):
         files.read_text(str(path), 99)
 

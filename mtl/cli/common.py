@@ -10,12 +10,11 @@ import itertools
 import operator
 import os
 import sys
-import tempfile
 
 from absl import flags
 
 from mtl import config
-from mtl.cli import flagfiles
+from mtl.cli import flagfiles, paths, stderr
 from mtl.errors import UsageError
 
 UP_TO_ONE = (lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")  # what define_range takes last
@@ -43,7 +42,9 @@ def define_field(values, name, text, *, choices=None, **bounds):
       **bounds: lower_bound, upper_bound of a number.
     """
     default = getattr(config.Config, name)
-    if choices:
+    if name in config.PATHS:
+        paths.define(values, name, default, text)
+    elif choices:
         flags.DEFINE_enum(name, default, list(choices), text, flag_values=values)
     else:
         kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -88,7 +89,7 @@ def define_split(values, default):
 
 def define_model_dir(values, text, default=""):
     """Define --model_dir with a help text."""
-    flags.DEFINE_string("model_dir", default, text, flag_values=values)
+    paths.define(values, "model_dir", default, text)
 
 
 def check_model_dir(values, cure):
@@ -158,7 +159,9 @@ def to_config(values):
 
 def flags_text(values):
     """Return the flags that make this run again, one a line: a flagfile without --model_dir, so that a run may be moved."""
-    return "".join(values[field.name].serialize() + "\n" for field in dataclasses.fields(config.Config))
+    lines = (values[field.name].serialize() for field in dataclasses.fields(config.Config))
+    # Blanks at the end of a line of a flagfile do not count; they can only be those of a folder's name.
+    return "".join(line + "/" * (line != line.rstrip()) + "\n" for line in lines)
 
 
 def help_text(usage, summary, values):
@@ -185,10 +188,15 @@ def help_text(usage, summary, values):
 # -- progress and start -----------------------------------------------------------------------------------------------------
 
 
+def printable(text):
+    """Return a text (str) in which the bytes of a file name that are not UTF-8 are written as Python shows them: \\udce9."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def say(line):
     """Write one line of progress to stderr: stdout is for results. A full disk or a lost terminal there costs the line, not the work."""
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
     except BrokenPipeError:
         raise  # who reads on has gone, and the command goes too, as every part of a pipeline does
     except OSError:
@@ -228,6 +236,14 @@ def read(network, examples, views=1, after_each=lambda: None):
         return evaluate.read(network.log_probs, examples.images, count=views, progress=progress)
 
 
+def set_backends():
+    """Set the backends of pyplot and Keras, which TensorFlow imports, for this process.
+
+    A notebook or another project may have set others in the environment, and these need not be installed here.
+    """
+    os.environ.update(MPLBACKEND="Agg", KERAS_BACKEND="tensorflow")
+
+
 def start_tensorflow(verbosity):
     """Import TensorFlow, and keep what it writes to stderr as it starts away from the user, unless verbosity is 1 or more.
 
@@ -236,27 +252,9 @@ def start_tensorflow(verbosity):
     """
     if verbosity < 1:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with contextlib.nullcontext() if verbosity >= 1 else _silent_stderr():
+    with contextlib.nullcontext() if verbosity >= 1 else stderr.silent():
         import tensorflow.compat.v1 as tf
 
         tf.config.experimental.list_physical_devices()
     if verbosity < 1:
         tf.logging.set_verbosity(tf.logging.ERROR)
-
-
-@contextlib.contextmanager
-def _silent_stderr():
-    """Catch what is written to file descriptor 2; it is shown after all where the block fails."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        except Exception:  # not where the user interrupts
-            caught.seek(0)
-            os.write(kept, caught.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from mtl.cli import common
+from mtl.cli import common, paths
 from mtl.errors import UsageError
 
 USAGE = "mtl convert --archive_dir=DIR --out=DIR [--download] [--splits=train,test]"
@@ -13,15 +13,15 @@ SPLITS = ("train", "test", "extra")
 def define(values):
     """Define the flags: where from, where to, what."""
     text = "where train.tar.gz, test.tar.gz, extra.tar.gz lie, or folders train, test, extra of PNG files and digitStruct.mat"
-    flags.DEFINE_string("archive_dir", "", text, flag_values=values)
-    flags.DEFINE_string("out", "", "the folder to write; an unfinished conversion in it is continued", flag_values=values)
+    paths.define(values, "archive_dir", "", text)
+    paths.define(values, "out", "", "the folder to write; an unfinished conversion in it is continued")
     text = "the parts to convert, of train, test, extra (2 GB); of train every tenth picture becomes validation"
     flags.DEFINE_list("splits", "train,test", text, flag_values=values)
     text = "fetch the archives that are not in --archive_dir, going on where it was cut off"
     flags.DEFINE_boolean("download", False, text, flag_values=values)
     flags.DEFINE_string("url", None, "the address of the folder of archives, in place of SVHN's own", flag_values=values)
     text = "a file of lines `md5  bytes  name` for archives other than SVHN's own"
-    flags.DEFINE_string("checksums", None, text, flag_values=values)
+    paths.define(values, "checksums", None, text)
     text = "puts extra's pictures into train and validation, too, instead of into a part of their own"
     flags.DEFINE_boolean("extra_into_train", False, text, flag_values=values)
     bounds = {"lower_bound": 0, "upper_bound": 2**31 - 1}

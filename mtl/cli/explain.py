@@ -4,7 +4,7 @@ import sys
 
 from absl import flags
 
-from mtl.cli import common, origin, train
+from mtl.cli import common, origin, paths, train
 from mtl.errors import UsageError
 
 USAGE = "mtl explain [--format=text|svg|dot|html] [--out=FILE] [--step=N] [--flagfile=FILE] [--flag=value ...]"
@@ -17,7 +17,7 @@ def define(values):
     """Define the flags: what to write and where to, and the flags of a run, whose graph it is."""
     text = "text: lines and operations; svg, dot: the diagram; html: a page"
     flags.DEFINE_enum("format", "text", list(FORMATS), text, flag_values=values)
-    flags.DEFINE_string("out", "", "the file to write; by default stdout", flag_values=values)
+    paths.define(values, "out", "", "the file to write; by default stdout")
     text = "training steps that are really done and can be walked through on the page; with --format=html"
     flags.DEFINE_integer("step", 0, text, lower_bound=0, upper_bound=MOST_STEPS, flag_values=values)
     train.define_run(values)

@@ -1,8 +1,9 @@
 """Flagfiles, read before absl would: it waits for pipes, reads devices without end, and does not say in which file a flag is wrong."""
 
-import os
+import re
 
 from mtl import files
+from mtl.cli import paths
 from mtl.errors import UsageError
 
 MAX_FLAGFILES = 100  # in one command, those that others name among them: beyond, one of them names itself
@@ -32,19 +33,24 @@ def expanded(arguments, within="", opened=None):
         elif name not in ("--flagfile", "-flagfile"):
             yield argument, within
         else:
-            path = os.path.expanduser(path if equals else next(arguments, ""))
+            path = path if equals else next(arguments, "")
             if not path:
                 raise UsageError(f"{where}--flagfile names no file: give one of flags, one a line")
+            try:
+                path = paths.local(path)
+            except ValueError as error:
+                raise UsageError(f"{where}--flagfile={path}: {error}") from None
             opened.append(path)
             if len(opened) > MAX_FLAGFILES:
-                raise UsageError(f"{where}{path}: the {len(opened)}th flagfile: take out the line by which it or another names itself")
+                raise UsageError(f"{where}{path}: more than {MAX_FLAGFILES} flagfiles; remove the line by which one names itself")
             yield from expanded(_lines(path, where), path, opened)
 
 
 def _lines(path, where):
     """List the flags that stand in a flagfile; where: str, the beginning of an error, which names the flagfile that asks for it."""
     try:
-        lines = [line.strip() for line in files.read_text(path, MAX_FLAGS).splitlines()]
+        # Not splitlines(): the value of a flag may hold the separators that Unicode knows beside these.
+        lines = [line.strip() for line in re.split(r"\r\n|\r|\n", files.read_text(path, MAX_FLAGS))]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text in UTF-8"
         raise UsageError(f"{where}{path}: cannot be read ({reason}): --flagfile takes a file of flags, one a line") from None

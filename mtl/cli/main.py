@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import errno
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
 COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert, "explain": explain}
+OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)  # without a file name: of stdout
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 
 
@@ -31,6 +33,7 @@ def run(argv=None):
     if argv is None:
         _open_what_is_closed()
         signals.install(where)
+        common.set_backends()
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 is shown, not died of
     try:
         code = _dispatch(arguments)
@@ -45,7 +48,7 @@ def run(argv=None):
     except KeyboardInterrupt as error:
         return _fail(where, "interrupted", 128 + (error.args[0] if error.args else signal.SIGINT))
     except OSError as error:
-        return _fail(where, f"{error.filename or 'output'}: {error.strerror or error}", 2)
+        return _fail(where, _described(error), 2)
     except MemoryError:
         return _fail(where, "out of memory; lower --batch_size, --pool or --count, or take fewer images", 2)
 
@@ -80,9 +83,22 @@ def _overview():
     return "\n".join(["usage: mtl COMMAND [--flag=value ...]", "", about, "", *lines, "", foot])
 
 
+def _described(error):
+    """Say in one line what an OSError is about, and the cure where it is known."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many open files; raise the limit with ulimit -n, or close other programs"
+    if isinstance(error, FileNotFoundError) and not error.filename and "temporary directory" in str(error):
+        return "no temporary folder can be written; make room in one, or set TMPDIR to a folder that can"
+    reason = error.strerror or str(error)
+    if error.filename:
+        return f"{error.filename}: {reason}"
+    return f"output: {reason}" if error.errno in OUTPUT else reason
+
+
 def _fail(where, message, code):
     with contextlib.suppress(OSError):  # where stderr is full or nobody reads it, the code tells
-        print(f"{where}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+        line = f"{where}: {' '.join(str(message).split())}"
+        print(common.printable(line), file=sys.stderr, flush=True)
     return code
 
 

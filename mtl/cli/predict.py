@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from mtl.cli import common
+from mtl.cli import common, paths
 from mtl.errors import DataError, UsageError
 
 USAGE = "mtl predict [--model_dir=DIR] [--box=LEFT,TOP,WIDTH,HEIGHT] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
@@ -19,7 +19,7 @@ SHEET = 400  # pictures on a sheet: more would be a picture that few programs op
 def define(values):
     """Define the flags: which network, where to look, how to print."""
     common.define_model_dir(values, "the run directory whose network reads; pretrained comes with the package", "pretrained")
-    flags.DEFINE_string("checkpoint", "best", "best, last, or the path of a checkpoint", flag_values=values)
+    paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
     text = (
         "left,top,width,height of the number (the box of all its digits) in pixels of the upright picture, fractions allowed, in every "
@@ -30,7 +30,7 @@ def define(values):
     text = "print CSV with the header file,number,confidence; number is empty where there are no digits, X where more than five"
     flags.DEFINE_boolean("csv", False, text, flag_values=values)
     text = f"also draw what the network saw, each with its number and confidence: a .png or .jpg of the first {SHEET} pictures"
-    flags.DEFINE_string("sheet", None, text, flag_values=values)
+    paths.define(values, "sheet", None, text)
 
 
 def check(values, arguments):

@@ -3,7 +3,7 @@
 from absl import flags
 
 from mtl import config
-from mtl.cli import common
+from mtl.cli import common, paths
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--split=train] [--out=sheet.png]"
 SUMMARY = "draw a labelled contact sheet of a data set"
@@ -15,7 +15,7 @@ def define(values):
     common.define_field(values, "data_dir", "where the data set lies; synthetic needs none")
     common.define_split(values, "train")
     common.define_drawing(values)
-    flags.DEFINE_string("out", "sheet.png", "the picture to write, .png or .jpg", flag_values=values)
+    paths.define(values, "out", "sheet.png", "the picture to write, .png or .jpg")
     flags.DEFINE_integer("rows", 8, "rows of images", lower_bound=1, upper_bound=100, flag_values=values)
     flags.DEFINE_integer("columns", 12, "images in a row", lower_bound=1, upper_bound=100, flag_values=values)
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks the command to end in good order, the second ends it within a second, wherever it is.
+"""SIGINT, SIGTERM and SIGHUP: the first asks the command to end in good order, the second ends it within a second, wherever it is.
 
 Python runs its handlers between two of its own instructions: inside session.run, which may take long, none is heard. What the interpreter
 does at once is to write the signal's number to a pipe (signal.set_wakeup_fd), and a thread of its own reads it there.
@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))  # Windows lacks the last
 SAME = 0.3  # seconds within which signals are one: `timeout` sends its own twice, to the process and to its group
 
 
@@ -20,7 +20,7 @@ class Caught:
     def __enter__(self):
         self._received, self._before, self._armed = 0, {}, False
         if threading.current_thread() is threading.main_thread():  # Python refuses handlers elsewhere
-            for number in NUMBERS:
+            for number in heeded():
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -42,9 +42,14 @@ class Caught:
             signal.signal(number, handler)
 
 
+def heeded():
+    """List the signals that end this process: those of NUMBERS that it was not started to ignore, as by nohup or `&` in a script."""
+    return [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def install(where):
     """Mind the signals of this process from now on; `where` (str) begins the line that a second one is answered with."""
-    for number in NUMBERS:
+    for number in heeded():
         signal.signal(number, _first)
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -50,6 +50,7 @@ def main(arguments):
 
 # Processes that are spawned import this file anew under another name: without the guard each would start a lesson.
 if __name__ == "__main__":
+    common.set_backends()
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

@@ -55,5 +55,16 @@ def test_one_that_is_no_file_is_named_and_not_waited_for(parsed, tmp_path):
 
 
 def test_a_circle_ends(parsed):
-    with pytest.raises(UsageError, match=f"the {flagfiles.MAX_FLAGFILES + 1}th flagfile: take out the line"):
+    with pytest.raises(UsageError, match=f"more than {flagfiles.MAX_FLAGFILES} flagfiles; remove the line"):
         parsed("--flagfile=a", a="--flagfile=b\n", b="--flagfile=a\n")
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbf--steps=7\n--seed=3\n")
+    assert [flag for flag, _ in flagfiles.expanded([f"--flagfile={tmp_path / 'a'}"])] == ["--steps=7", "--seed=3"]
+
+
+def test_separators_of_unicode_within_a_value_end_no_line(tmp_path):
+    (tmp_path / "a").write_bytes("--data_dir=a\u2028b\x0bc\r\n--seed=3\r--steps=2".encode())
+    found = [flag for flag, _ in flagfiles.expanded([f"--flagfile={tmp_path / 'a'}"])]
+    assert found == ["--data_dir=a\u2028b\x0bc", "--seed=3", "--steps=2"]

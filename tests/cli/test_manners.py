@@ -21,6 +21,8 @@ from tests.svhn_files import boxes, draw
 
 # TensorFlow as a user has it: what tests set to keep it quiet is taken away.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")}
+# A notebook and other projects set these, for packages that are not installed here.
+ENVIRONMENT |= {"MPLBACKEND": "module://no_such_backend.inline", "KERAS_BACKEND": "no_such_backend"}
 
 linux = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk that is always full")
 
@@ -82,6 +84,14 @@ def test_what_tensorflow_says_stands_before_an_error_only_where_it_was_asked_for
     *others, last = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "") and last.startswith(f"mtl evaluate: {tmp_path}/config.json: no such file")
     assert bool(others) == (verbosity == 1)
+
+
+def test_a_fatal_message_of_tensorflow_at_import_is_shown():
+    environment = {**ENVIRONMENT, "TF_XLA_FLAGS": "--no_such_flag"}
+    command = [sys.executable, "-m", "mtl", "predict", "/nowhere.png"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout) == (-signal.SIGABRT, "")
+    assert "Unknown flag in TF_XLA_FLAGS: --no_such_flag" in done.stderr
 
 
 # -- progress -------------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""mtl.cli.signals: the first signal is remembered or interrupts, the second ends a process that hears none."""
+"""mtl.cli.signals: the first signal is remembered or interrupts, the second ends a process that hears none; ignored ones stay so."""
 
 import signal
 import subprocess
@@ -59,6 +59,18 @@ def test_the_first_signal_interrupts(started, number):
     assert (out, err, process.returncode) == (f"interrupted {int(number)}\n", "", 0)
 
 
+@pytest.mark.parametrize("remembered", [False, True])
+def test_signals_ignored_at_the_start_stay_ignored(started, remembered):
+    """As `nohup` does with SIGHUP, and a script with SIGINT of what it starts by `&`."""
+    script = "import signal, time\nfor number in (signal.SIGINT, signal.SIGHUP):\n    signal.signal(number, signal.SIG_IGN)\n"
+    process = started(script + (SHORT.replace("print(", "time.sleep(0.3); print(", 1) if remembered else LISTENING))
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        process.send_signal(number)
+        time.sleep(0.02)
+    out, err = process.communicate(timeout=10)
+    assert (out, err) == (f"{'received' if remembered else 'interrupted'} {int(signal.SIGTERM)}\n", "")
+
+
 @pytest.mark.parametrize("number", signals.NUMBERS)
 def test_the_second_signal_ends_what_hears_none(started, number):
     process = started(DEAF)
@@ -83,7 +95,7 @@ def test_a_signal_sent_twice_at_once_is_one(started):
     assert (out, err, process.returncode) == (f"received {int(signal.SIGTERM)}\n", "", 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", signals.NUMBERS)
 def test_a_signal_is_remembered(number):
     before = signal.getsignal(number)
     with signals.Caught() as caught:
@@ -95,7 +107,7 @@ def test_a_signal_is_remembered(number):
     assert signal.getsignal(number) is before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", signals.NUMBERS)
 def test_a_signal_interrupts_while_there_is_nothing_to_save(number):
     with pytest.raises(KeyboardInterrupt) as error, signals.Caught() as caught:
         signal.raise_signal(number)

@@ -36,7 +36,7 @@ def whole(trained, tmp_path_factory):
     return (directory / "run" / "metrics.jsonl").read_text()
 
 
-@pytest.mark.parametrize("step, number", [(1, signal.SIGINT), (27, signal.SIGTERM)])
+@pytest.mark.parametrize("step, number", [(1, signal.SIGINT), (27, signal.SIGHUP)])
 def test_within_a_step_of_training(flags, whole, tmp_path, step, number):
     process = lives.start(tmp_path / "log", flags, lives.busy_step, step)
     code, lines = interrupted(process, tmp_path / "log", number)

@@ -1,0 +1,62 @@
+"""Flags that take a path of this machine, checked when they are parsed: before anything is read or written."""
+
+import os
+import re
+
+from absl import flags
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def local(path):
+    """Return a path with `~` expanded.
+
+    Args:
+      path: str, as a flag has it.
+
+    Returns:
+      str.
+
+    Raises:
+      ValueError: it has a scheme, an unknown `~user`, a line break, or bytes that are not UTF-8. TensorFlow and flagfiles
+        take none of these for a path of this machine.
+    """
+    scheme = _SCHEME.match(path)
+    if scheme:
+        raise ValueError(f"{scheme[0]} addresses are not read or written; name a path of this machine")
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise ValueError(f"no home folder of {expanded.split(os.sep)[0]} is known; write ./{path} for a folder of that name")
+    if re.search(r"[\0\r\n]", expanded):
+        raise ValueError("a path with a line break or a null character cannot be kept in a flagfile; rename the folder")
+    try:
+        utf8 = os.fsencode(expanded) == expanded.encode()
+    except UnicodeEncodeError:
+        utf8 = False
+    if not utf8:
+        raise ValueError("the path is not UTF-8, which TensorFlow needs; rename the file or folder")
+    return expanded
+
+
+class _Parser(flags.ArgumentParser):
+    """The parser of absl for a flag that takes a path."""
+
+    def parse(self, argument):
+        """Return the path as `local` does."""
+        return local(argument)
+
+    def flag_type(self):
+        """Return the type that the help of absl shows."""
+        return "string"
+
+
+def define(values, name, default, text):
+    """Define a flag that takes a path.
+
+    Args:
+      values: FlagValues.
+      name: str.
+      default: str or None.
+      text: str, the help.
+    """
+    flags.DEFINE(_Parser(), name, default, text, flag_values=values, serializer=flags.ArgumentSerializer())
