@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import losses, model
 from mtl.config import CHANNELS, CROP
+from mtl.data import pipeline
 
 
 class Bound(NamedTuple):
@@ -34,17 +35,19 @@ class Inference(NamedTuple):
         readers = [(self.images, self.log_probs), *self.others]
         reads = [session.make_callable(log_probs, feed_list=[images]) for images, log_probs in readers]
         cost = session.make_callable(self.cost, feed_list=[self.means])
+        shape = ("n", *self.images.shape.as_list()[1:])
         return Bound(
-            functools.partial(_in_parts, reads, threading.Lock()),
+            functools.partial(_in_parts, reads, shape, threading.Lock()),
             lambda means: float(cost(np.array([means[name] for name in self.log_probs], np.float32))),
         )
 
 
-def _in_parts(reads, lock, images):
+def _in_parts(reads, shape, lock, images):
     """Read pictures, as Bound.log_probs, each part in a thread of its own, which leaves Python to the others while its session runs.
 
     The lock keeps callers apart that have threads of their own: see `build` for what would happen.
     """
+    pipeline.check_images(images, shape)
     parts = min(len(reads), len(images) // 2)
     with lock:
         if parts < 2:

@@ -36,8 +36,18 @@ def session_config(threads, batch_size):
     return tf.ConfigProto(intra_op_parallelism_threads=threads // towers, inter_op_parallelism_threads=towers)
 
 
+def _of_type(images, dtype, cure):
+    """Return images as a tensor; raise ValueError where its type is not `dtype`."""
+    images = tf.convert_to_tensor(images)
+    if images.dtype.base_dtype != dtype:
+        found = f"{images.name} of type {images.dtype.base_dtype.name}"
+        raise ValueError(f"images must be a tensor of type {dtype.name}, got {found}; {cure}")
+    return images
+
+
 def to_float(images):
     """Turn uint8 pixels 0..255 into float32 0..1, in training as in inference."""
+    images = _of_type(images, tf.uint8, "pass float32 in 0..1 to model.build as they are")
     return tf.cast(images, tf.float32) / 255.0
 
 
@@ -59,12 +69,15 @@ def build(
       precision: "fp32" or "bf16", what the shared bottom computes in; variables, features and outputs are float32 in any case.
 
     Raises:
-      ValueError: an unknown name, images not of rank 4 or of unknown size, or variables that exist already (TensorFlow's).
+      ValueError: an unknown name, images not float32, not of rank 4 or of unknown size, or
+        variables that exist already (TensorFlow's).
     """
     choices = {"bottom": (bottom, bottoms.BOTTOMS), "precision": (precision, PRECISIONS), "absent": (absent, ABSENT)}
     for name, (value, known) in choices.items():
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    cure = "use model.to_float for uint8 pixels, tf.cast(images, tf.float32) for other floats"
+    images = _of_type(images, tf.float32, cure)
     layers.check_rank(images, 4, "shared")
     if None in images.shape.as_list()[1:]:
         raise ValueError(f"images need a static height, width and number of channels, got {images.name} of shape {images.shape}")

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, decode, evaluate, inference, metrics, runs, tasks
-from mtl.config import Config
+from mtl.config import CHANNELS, Config
+from mtl.data import pipeline
 
 MOST_CONSTANT = 1 << 22  # values of a weight that becomes a constant
 MOST_PARTS = 8  # of a batch that are read at a time; to build one more takes 0.01 to 0.02 s
@@ -70,6 +71,9 @@ class Network:
 
         Returns:
           dict task name -> float32 [n, classes], log probabilities, in task order.
+
+        Raises:
+          ValueError: the images are of another type or shape.
         """
         return self._bound.log_probs(images)
 
@@ -118,9 +122,17 @@ def predictions(network: evaluate.Predict, files: Sequence[str], windows: Sequen
 
     Returns:
       n dicts, see `prediction`.
+
+    Raises:
+      ValueError: a window is not uint8 [height, width, 3], or there are more or fewer than files.
     """
     if not files:
         return []
+    if len(files) != len(windows):
+        raise ValueError(f"{len(files)} files and {len(windows)} windows; pass one window a file")
+    for file, window in zip(files, windows):
+        shape = ("height", "width", CHANNELS)
+        pipeline.check_images(window, shape, f"the window of {file}")
     log_probs = evaluate.read(network, np.stack(windows), count=views)
     return [
         prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})

@@ -110,6 +110,20 @@ def test_read_keeps_the_order_and_tells_its_progress():
         np.testing.assert_allclose(rows, whole[name], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "images",
+    [pictures(11) / 255.0, pictures(0) / 255.0, pictures(11)[0], list(pictures(11)), None],
+)
+def test_images_of_another_type_or_shape_are_refused_before_the_network_runs(images):
+    def never(images):
+        raise AssertionError("the images are not for the network")
+
+    with pytest.raises(ValueError, match=r"^images must be uint8 \[n, height, width, 3\] .*, got "):
+        evaluate.read(never, images)
+    with pytest.raises(ValueError, match=r"^images must be uint8 \[n, height, width, 3\] .*, got "):
+        evaluate.evaluate(never, examples_of(NUMBERS)._replace(images=images), plain_sum)
+
+
 def test_nothing_to_evaluate_is_null_everywhere():
     def never(images):
         raise AssertionError("there is nothing to predict")

@@ -173,6 +173,31 @@ def test_other_sizes_and_tasks():
         assert {name: rows.shape for name, rows in found.items()} == {"one": (3, 3), "two": (3, 5)}
 
 
+@pytest.mark.parametrize(
+    "images, got",
+    [
+        (pictures(5, 9, 2) / 255.0, "float64 [5, 9, 9, 2]; convert floats in 0..1"),
+        (pictures(5, 9, 2)[0], "uint8 [9, 9, 2]; pass one image as images[None]"),
+        (pictures(5, 11, 2), "uint8 [5, 11, 11, 2]; resize them"),
+        (pictures(5, 9, 3), "uint8 [5, 9, 9, 3]; resize them"),
+        (pictures(5, 9, 2).tolist(), "list; pass a NumPy array"),
+        (None, "NoneType; pass a NumPy array"),
+    ],
+)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_images_of_another_type_or_shape_are_refused(images, got, parts):
+    with tf.Graph().as_default(), tf.Session() as session:
+        like = {"tasks": TASKS, "bottom": "mlp", "objective": "log_sum", "parts": parts}
+        built = inference.build(**like, crop=9, channels=2)
+        session.run(tf.global_variables_initializer())
+        bound = built.bind(session)
+        with pytest.raises(ValueError) as caught:
+            bound.log_probs(images)
+        wanted = "images must be uint8 [n, 9, 9, 2] with values 0 to 255"
+        assert str(caught.value).startswith(f"{wanted}, got {got}")
+        assert bound.log_probs(pictures(0, 9, 2))["one"].shape == (0, 3)
+
+
 @pytest.mark.parametrize("wrong", [{"objective": "product"}, {"bottom": "huge"}])
 def test_unknown_names_are_refused_by_name(wrong):
     arguments = {"tasks": TASKS, "bottom": "mlp", "objective": "linear", "crop": 5, **wrong}

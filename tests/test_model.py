@@ -251,6 +251,19 @@ def test_to_float():
     np.testing.assert_allclose(out, np.arange(256) / 255.0, rtol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64, tf.int32, tf.bool])
+def test_to_float_takes_uint8_alone(dtype):
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(dtype, [None, *SIZE], "pixels")
+        with pytest.raises(ValueError) as caught:
+            model.to_float(images)
+        assert [operation.name for operation in graph.get_operations()] == ["pixels"]
+    assert str(caught.value) == (
+        f"images must be a tensor of type uint8, got pixels:0 of type {dtype.name}; "
+        "pass float32 in 0..1 to model.build as they are"
+    )
+
+
 @pytest.mark.parametrize(
     "threads, batch_size, towers, within", [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)]
 )
@@ -335,6 +348,28 @@ def test_an_unknown_bottom_or_precision_is_named_beside_the_known_ones():
 def test_images_must_have_four_axes():
     with tf.Graph().as_default(), pytest.raises(ValueError, match="layer shared takes a tensor of rank 4, got images:0"):
         model.build(tf.placeholder(tf.float32, [None, 21, 13], "images"))
+
+
+@pytest.mark.parametrize("dtype", [tf.uint8, tf.int32, tf.float64, tf.bfloat16])
+def test_images_must_be_float32(dtype):
+    with tf.Graph().as_default():
+        with pytest.raises(ValueError) as caught:
+            model.build(tf.placeholder(dtype, [None, *SIZE], "pixels"))
+        assert tf.global_variables() == []
+    assert str(caught.value) == (
+        f"images must be a tensor of type float32, got pixels:0 of type {dtype.name}; "
+        "use model.to_float for uint8 pixels, tf.cast(images, tf.float32) for other floats"
+    )
+
+
+def test_arrays_are_checked_as_tensors_are():
+    images = random_images(5)
+    with tf.Graph().as_default():
+        assert model.build(images, bottom="mlp").features.shape.as_list()[0] == 5
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="uint8; use model.to_float"):
+        model.build(np.uint8(255 * images), bottom="mlp")
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="of type float32; pass float32"):
+        model.to_float(images)
 
 
 @pytest.mark.parametrize("shape", [[None, None, 13, 3], [None, 21, None, 3], [None, 21, 13, None]])

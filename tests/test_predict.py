@@ -185,6 +185,30 @@ def test_predictions_of_windows_are_those_of_their_centres(run):
     assert got == [predict.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)]
 
 
+def test_floats_are_refused_by_the_network_and_by_predictions(run):
+    windows = np.random.default_rng(8).random((3, WINDOW, WINDOW, CHANNELS), np.float32)
+    with predict.Network.open(run[0]) as network:
+        with pytest.raises(ValueError) as caught:
+            network.log_probs(windows[:, 5:59, 5:59])
+        assert str(caught.value) == (
+            "images must be uint8 [n, 54, 54, 3] with values 0 to 255, got float32 [3, 54, 54, 3]; "
+            "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
+        )
+        good, files = np.uint8(255 * windows[0]), ["a", "b", "c"]
+        reason = r"^the window of b must be uint8 \[height, width, 3\] .*got float32"
+        with pytest.raises(ValueError, match=reason):
+            predict.predictions(network.log_probs, files, [good, *windows[1:]])
+        for window in (None, good.tolist()):
+            with pytest.raises(ValueError, match="^the window of a must .*pass a NumPy array"):
+                predict.predictions(network.log_probs, ["a"], [window])
+
+
+def test_predictions_want_a_window_a_file(run):
+    windows = np.zeros((3, WINDOW, WINDOW, CHANNELS), np.uint8)
+    with pytest.raises(ValueError, match="2 files and 3 windows; pass one window a file"):
+        predict.predictions(lambda images: {}, ["a", "b"], windows)
+
+
 def test_predictions_of_views_are_those_of_their_mean_probabilities(run):
     windows = np.random.default_rng(9).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8)
     with predict.Network.open(run[0]) as network:

@@ -16,6 +16,7 @@ from mtl.data import download
 from mtl.data.svhn import STRUCT
 from mtl.errors import DataError
 
+UNFINISHED = ".unfinished"  # ends the name of a folder while an archive is unpacked to it
 ADDRESS = "http://ufldl.stanford.edu/housenumbers/"
 
 # What is unpacked at most. The largest archive, extra, holds 202,353 pictures in 2 GB, and a digitStruct.mat of 1 to 2 GB.
@@ -52,9 +53,10 @@ def read_checksums(path: str) -> dict[str, Checksum]:
       dict file name -> Checksum.
 
     Raises:
-      DataError: it is missing or a line is not of this form; the message names it.
+      DataError: it is missing, a line is not of this form, or two lines of one name differ; the
+        message names it.
     """
-    table = {}
+    table, known = {}, {}
     try:
         lines = files.read_text(path, MAX_HEADER).splitlines()
     except OSError as error:
@@ -67,7 +69,11 @@ def read_checksums(path: str) -> dict[str, Checksum]:
         match = re.fullmatch(r"\s*([0-9a-fA-F]{32})\s+([1-9][0-9]{0,14})\s+(\S+)\s*", line)
         if not match:
             raise DataError(f"{path} line {number}: {line[:80]!r}: write `md5  bytes  name`, where md5 has 32 hexadecimal digits")
-        table[match[3]] = Checksum(match[1].lower(), int(match[2]))
+        name, checksum = match[3], Checksum(match[1].lower(), int(match[2]))
+        if table.setdefault(name, checksum) != checksum:
+            what = f"another md5 or size of {name[:80]} than on line {known[name]}"
+            raise DataError(f"{path} line {number}: {what}: keep the correct line")
+        known.setdefault(name, number)
     return table
 
 
@@ -107,7 +113,7 @@ def unpack(path: str, split: str, folder: str, say: Callable[[str], None], progr
     Raises:
       DataError: the archive is broken, holds more than the limits above, or what it must not hold.
     """
-    unfinished = f"{folder}.unfinished"
+    unfinished = folder + UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     size = os.path.getsize(path)
     download.check_room(unfinished, 2 * size, path)  # pictures hardly shrink, digitStruct.mat to a tenth
@@ -173,6 +179,9 @@ def _unpack_members(path, split, tar, folder, progress):
         if member.size > (MAX_PICTURE if member.name.endswith(".png") else MAX_STRUCT) or total > MAX_BYTES:
             raise DataError(f"{path}: the member {shown} of {member.size} bytes is more than is unpacked: fetch the archive again")
         if member.isreg() and taken.fullmatch(member.name):
+            if os.path.lexists(os.path.join(folder, member.name)):
+                what = f"the member {shown} is there twice"
+                raise DataError(f"{path}: {what}: fetch the archive again")
             tar.extract(member, folder, set_attrs=False, **_FILTER)
         elif member.isreg():
             ignored[os.path.basename(member.name)[:40]] += 1

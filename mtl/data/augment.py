@@ -5,6 +5,7 @@ from PIL import Image, ImageFilter
 
 from mtl.config import CROP
 from mtl.data.drawing import turn_and_slant
+from mtl.data.pipeline import check_images
 
 MARGIN = 16  # pixels by which the edge is continued, for what a turn or a shrinking brings in from outside
 
@@ -22,6 +23,7 @@ def changed_crops(images, indices, stream, strength, size=CROP):
     Returns:
       uint8 [batch, size, size, 3].
     """
+    check_images(images)
     crops = np.empty((len(indices), size, size, images.shape[3]), np.uint8)
     for crop, index in zip(crops, indices):
         flat = _seen_anew(images[index], stream, strength, size)

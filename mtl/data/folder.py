@@ -58,27 +58,31 @@ def read_labels(path: str) -> list[Row]:
       path: str.
 
     Returns:
-      list of Row, in the order of the file; empty lines are passed over.
+      list of Row, in the order of the file; empty lines are passed over. A file may be listed
+        several times, with the same label.
 
     Raises:
-      DataError: it is missing, not such a table, a label holds anything but digits, or a file is missing or outside the folder.
+      DataError: it is missing, not such a table, a label holds anything but digits, a file is
+        missing or outside the folder, or two lines give a file different labels.
     """
-    rows = []
+    rows, first = [], {}
     try:
-        # utf-8-sig: spreadsheets put a byte order mark before the header.
-        reader = csv.reader(io.StringIO(files.read_text(path, MAX_BYTES, "utf-8-sig"), newline=""), strict=True)
+        reader = csv.reader(io.StringIO(files.read_text(path, MAX_BYTES), newline=""), strict=True)
         header = next(reader, [])
         if header != HEADER:
             raise DataError(f"{path} line 1: the header is {','.join(header)[:80]!r}: write file,label")
         for fields in reader:
             if fields:
-                rows.append(_row(path, reader.line_num, fields))
+                row = _row(path, reader.line_num, fields)
+                _check_label(path, row, first.setdefault(os.path.normpath(row.file), row))
+                rows.append(row)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): write it with the header file,label") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text in UTF-8: save it as CSV in UTF-8") from None
     except csv.Error as error:
-        raise DataError(f"{path} line {reader.line_num}: {error}: save it as CSV in UTF-8") from None
+        cure = "check that every quote is closed, and save it as CSV in UTF-8"
+        raise DataError(f"{path} line {reader.line_num}: {error}: {cure}") from None
     return rows
 
 
@@ -100,3 +104,11 @@ def _row(path, line, fields):
     if not os.path.isfile(os.path.join(os.path.dirname(path), name)):
         raise DataError(f"{path} line {line}: no such file {shown}: add the picture or remove the line")
     return Row(line, name, label)
+
+
+def _check_label(path, row, first):
+    """Raise DataError where a line gives a file another label than its first line does."""
+    if row.label != first.label:
+        label, other = row.label[:80], first.label[:80]
+        what = f"{row.file[:200]!r} has the label {label!r}, but {other!r} on line {first.line}"
+        raise DataError(f"{path} line {row.line}: {what}: keep the line with the correct label")

@@ -2,6 +2,7 @@
 
 import functools
 import glob
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ def named(argument: str) -> list[str]:
 
     Args:
       argument: str, a file, a folder, or a pattern of * ? [] (and ** for folders of any depth) that is not itself a file.
+        The longest leading part of a pattern that is an existing folder is taken literally.
+        A leading ~ is the home folder, unless a file or folder has that name.
 
     Returns:
       list of str: a file as it was given, whatever it holds; of a folder (not of folders in it) or a pattern the files that end as
@@ -51,11 +54,18 @@ def named(argument: str) -> list[str]:
     Raises:
       DataError: a folder or a pattern in which there is no such file.
     """
+    first = argument.split(os.sep)[0]
+    if first.startswith("~") and not os.path.lexists(first):
+        argument = os.path.expanduser(argument)
+    folder = os.path.dirname(argument)
+    while folder and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    rest = argument[len(folder) :]
     if os.path.isdir(argument):
         # As a pattern, because that passes over names with a leading dot: a Mac leaves ._1.jpg beside 1.jpg, and it is no picture.
         pattern, kind = os.path.join(glob.escape(argument), "*"), "folder"
-    elif glob.escape(argument) != argument and not os.path.exists(argument):
-        pattern, kind = argument, "pattern"
+    elif glob.escape(rest) != rest and not os.path.exists(argument):
+        pattern, kind = glob.escape(folder) + rest, "pattern"
     else:
         return [argument]
     paths = {path for path in glob.glob(pattern, recursive=True) if os.path.splitext(path)[1].lower() in _suffixes()}
@@ -102,6 +112,8 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
             empty = file is None and os.path.getsize(path) == 0
             what = "an empty file" if empty else "not a picture of a known kind, or cut short"
             raise DataError(f"{path}: {what}: save it anew as PNG or JPEG") from None
+        except PermissionError:
+            raise DataError(f"{path}: no permission to read it: change its permissions") from None
         except Exception as error:
             # A broken file makes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -173,13 +185,20 @@ def clipped(box: Box, size: tuple[int, int]) -> Box:
       left, top, right, bottom in pixels.
 
     Raises:
-      ValueError: nothing of the box lies within the picture.
+      ValueError: nothing of the box lies within the picture, or the box is not finite or has no
+        width or height.
     """
     left, top, right, bottom = box
     width, height = size
+    shown = f"the box from {left:g}, {top:g} to {right:g}, {bottom:g}"
+    if not all(map(math.isfinite, box)):
+        raise ValueError(f"{shown} is not finite")
+    for side, near, far in (("width", left, right), ("height", top, bottom)):
+        if near >= far:
+            raise ValueError(f"{shown} has {'no' if near == far else 'a negative'} {side}")
     inside = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
-    if not (inside[0] < inside[2] and inside[1] < inside[3]):  # written so that NaN ends here too
-        raise ValueError(f"the box from {left:g}, {top:g} to {right:g}, {bottom:g} lies outside the picture of {width} x {height}")
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise ValueError(f"{shown} lies outside the picture of {width} x {height}")
     return inside
 
 

@@ -48,8 +48,15 @@ def read_manifest(directory: str) -> dict[str, Any]:
       DataError: it is missing, damaged, of another version, or a shard is missing or of another size.
     """
     path = os.path.join(directory, MANIFEST)
+
+    def unique(pairs):  # json keeps the last of two values of one key
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise DataError(f"{path}: damaged (an object has a key twice): {CURE}")
+        return found
+
     try:
-        manifest = json.loads(files.read_text(path, MAX_BYTES))
+        manifest = json.loads(files.read_text(path, MAX_BYTES), object_pairs_hook=unique)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): --data_dir is the directory that mtl convert wrote") from None
     except (ValueError, RecursionError):  # not UTF-8, not JSON, or brackets without end
@@ -61,6 +68,8 @@ def read_manifest(directory: str) -> dict[str, Any]:
         _check_manifest(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         found = f"no {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, (TypeError, AttributeError)):  # their messages are Python's own
+            found = "a value of another type than mtl convert writes"
         raise DataError(f"{path}: damaged ({' '.join(found.split())[:200]}): {CURE}") from None
     for split in manifest["splits"].values():
         for shard in split["shards"]:
@@ -71,6 +80,7 @@ def read_manifest(directory: str) -> dict[str, Any]:
 def _check_manifest(manifest):
     """Raise KeyError, TypeError, ValueError or AttributeError where a manifest is not laid out as it must be."""
     _natural(manifest["version"], "version")
+    listed = set()
     for name, split in manifest["splits"].items():
         if not name.isprintable() or len(name) > MAX_NAME:  # errors show it
             raise ValueError(f"the name of the split {name[:80]!r}")
@@ -80,6 +90,9 @@ def _check_manifest(manifest):
             good = isinstance(file, str) and file.isprintable() and len(file) <= MAX_NAME and os.path.basename(file) == file
             if not good or file in ("", ".", ".."):
                 raise ValueError(f"the shard {file!r} of {name} is not the name of a file beside it")
+            if file in listed:
+                raise ValueError(f"the shard {file!r} of {name} is listed twice")
+            listed.add(file)
             _natural(shard["records"], f"records of {file}")
             if FRAME * shard["records"] > _natural(shard["bytes"], f"bytes of {file}"):
                 raise ValueError(f"{shard['records']} records do not fit into the {shard['bytes']} bytes of {file}")

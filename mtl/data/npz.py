@@ -11,6 +11,7 @@ import numpy as np
 from mtl import files, tasks
 from mtl.config import CHANNELS, WINDOW
 from mtl.data.examples import Examples, source
+from mtl.data.pipeline import check_images
 from mtl.errors import DataError, NoExamplesError
 
 # What NumPy and zipfile raise at a damaged or foreign file.
@@ -58,6 +59,8 @@ def read(path: str) -> Examples:
     try:
         # Objects would be unpickled, which runs whatever code the file holds.
         with np.load(path, allow_pickle=False) as archive:
+            if len(set(archive.files)) < len(archive.files):
+                raise ValueError("an array is there twice")
             # np.asarray: a member that does not begin as an array does comes as bytes.
             images, numbers = np.asarray(archive["images"]), np.asarray(archive["numbers"])
             names = np.asarray(archive["names"]) if "names" in archive else np.arange(len(images)).astype(np.str_)
@@ -88,7 +91,9 @@ def save(path: str, examples: Examples) -> None:
 
     Raises:
       OSError: the file cannot be written.
+      ValueError: the images are not what `read` accepts.
     """
+    check_images(examples.images, ("n", WINDOW, WINDOW, CHANNELS))
     texts = {"numbers": np.array(examples.numbers, np.str_), "names": np.array(examples.names, np.str_)}
     with files.whole(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, images=examples.images, **texts)

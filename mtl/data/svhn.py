@@ -48,7 +48,8 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
       data_dir: str, the directory that holds train, test, extra.
       split: str, one of those, or "validation": the directory of that name, else the held out part of train.
       count: int, read the first `count` at most; None reads all.
-      warn: called with one line where pictures are absent; None prints it on stderr.
+      warn: called with one line where pictures are absent, and one where some are named twice; None
+        prints it on stderr.
 
     Returns:
       Examples in the order of digitStruct.mat. An entry without boxes is a picture of no number, and its window is the whole picture.
@@ -59,12 +60,20 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
     directory, belongs = source(data_dir, split)
     path = os.path.join(directory, STRUCT)
     present = set(os.listdir(directory))
-    absent = []
+    absent, seen, repeated = [], set(), 0
 
     def wanted(name):
-        if belongs(name) and name not in present:
+        nonlocal repeated
+        if not belongs(name):
+            return False
+        if name in seen:
+            repeated += 1
+            return False
+        if name not in present:
             absent.append(name)
-        return belongs(name) and name in present
+            return False
+        seen.add(name)
+        return True
 
     found = list(itertools.islice(entries(path, wanted), count))
     if not found and not absent:
@@ -75,6 +84,9 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
     if absent:
         line = f"{path}: {len(absent)} of {len(absent) + len(found)} pictures of the split {split} are absent and skipped"
         (warn or _to_stderr)(line)
+    if repeated:
+        what = f"{repeated} later entries of images named twice in the split {split} are skipped"
+        (warn or _to_stderr)(f"{path}: {what}")
 
     windows = room(len(found), path)
     for i, entry in enumerate(found):
@@ -107,6 +119,11 @@ def entries(
         raise DataError(f"{path}: no such file: unpack the SVHN archive of full numbers (format 1) so that it lies beside the PNG files")
     try:
         file = h5py.File(path, "r")
+    except PermissionError:
+        raise DataError(f"{path}: no permission to read it: change its permissions") from None
+    except BlockingIOError:
+        what = "locked by a process that writes it"
+        raise DataError(f"{path}: {what}: repeat when it is done") from None
     except OSError:
         raise DataError(f"{path}: not an HDF5 file (MATLAB 7.3), or cut short: fetch it again") from None
     with file:
@@ -121,10 +138,10 @@ def entries(
         for i, (name_cell, boxes_cell) in enumerate(zip(names, boxes, strict=True)):
             where, name, entry = f"entry {i + 1}", "", None
             try:
-                name = _name(_follow(file, name_cell))
+                name = _name(_follow(file, name_cell, b"name"))
                 where = f"entry {i + 1} ({name})"
                 if wanted(name):
-                    entry = _entry(file, name, _follow(file, boxes_cell))
+                    entry = _entry(file, name, _follow(file, boxes_cell, b"bbox"))
             except _BROKEN as error:
                 if on_error is None:
                     raise _broken(path, where, error) from None
@@ -143,7 +160,12 @@ def _broken(path, where, error):
 
 def _reason(error):
     """Say on one line what is wrong; str of a KeyError has quotes around it."""
-    return " ".join(str(error.args[0] if error.args else type(error).__name__).split())
+    words = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
+    if isinstance(error, (AttributeError, TypeError)):  # h5py's words for another kind of object
+        return "an array, a group or a value where SVHN has another kind of object"
+    if isinstance(error, (OSError, RuntimeError, zlib.error)):
+        return f"HDF5 cannot read it ({words})"
+    return words
 
 
 def _limit_cache(file):
@@ -175,9 +197,18 @@ def _cells(field):
     return [field]
 
 
-def _follow(file, cell):
-    """Return the identifier that a reference leads to; anything else is the object itself."""
-    return h5py.h5r.dereference(cell, file.id) if isinstance(cell, h5py.Reference) else cell
+def _follow(file, cell, field):
+    """Return the identifier that a reference leads to, or the object; errors name the field."""
+    if not isinstance(cell, h5py.Reference):
+        return cell
+    try:
+        found = h5py.h5r.dereference(cell, file.id)
+    except (KeyError, OSError, RuntimeError, ValueError):
+        message = f"{field.decode()} is a reference to an object that is not there"
+        raise EntryError(UNREADABLE, message) from None
+    if found is None:
+        raise EntryError("null references", f"{field.decode()} is a null reference")
+    return found
 
 
 def _array(dataset, limit):
@@ -188,7 +219,7 @@ def _array(dataset, limit):
     if math.prod(shape) > limit:
         raise EntryError("too many boxes, or too long a name", f"{math.prod(shape)} values, and at most {limit} are read")
     if dtype.kind not in "uif" and h5py.check_ref_dtype(dtype) is None:  # texts of any length, for one
-        raise TypeError(f"values of the type {dtype}"[:80])
+        raise ValueError(f"values of the type {dtype}"[:80])
     _check_storage(dataset, max(MAX_ARRAY, limit * dtype.itemsize))
     values = np.empty(shape, dtype)
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
@@ -242,7 +273,8 @@ def _entry(file, name, boxes):
     """Read the digits and boxes of one entry."""
     if h5py.h5a.exists(boxes, b"MATLAB_empty"):  # a struct array without elements
         return Entry(name, "", [])
-    fields = [_numbers(file, _member(boxes, field)) for field in (b"label", b"left", b"top", b"width", b"height")]
+    names = (b"label", b"left", b"top", b"width", b"height")
+    fields = [_numbers(file, boxes, field) for field in names]
     if len({len(values) for values in fields}) > 1:
         raise EntryError("boxes that lack a part", "label, left, top, width and height differ in number")
     if not np.isfinite(fields).all():
@@ -254,11 +286,11 @@ def _entry(file, name, boxes):
     return Entry(name, number, [(left, top, left + width, top + height) for _, left, top, width, height in zip(*fields, strict=True)])
 
 
-def _numbers(file, field):
+def _numbers(file, boxes, field):
     """Read one field of all boxes of an entry: a single box holds its value, several hold references to theirs."""
-    cells = _array(field, MAX_BOXES)
+    cells = _array(_member(boxes, field), MAX_BOXES)
     if cells.dtype.kind == "O":
-        return [_value(_follow(file, cell)) for cell in cells]
+        return [_value(_follow(file, cell, field)) for cell in cells]
     return [float(cell) for cell in cells]
 
 

@@ -7,7 +7,7 @@ same number.
 import numpy as np
 from PIL import Image
 
-from mtl.data.pipeline import centre_crop
+from mtl.data.pipeline import centre_crop, check_images
 
 
 def views(images: np.ndarray, count: int, size: int) -> list[np.ndarray]:
@@ -22,6 +22,7 @@ def views(images: np.ndarray, count: int, size: int) -> list[np.ndarray]:
     Returns:
       list of `count` uint8 [n, size, size, 3].
     """
+    check_images(images)
     seen = [centre_crop(images, size)]
     if count >= 4:
         seen.append(np.empty_like(seen[0]))

@@ -105,6 +105,21 @@ def test_links_devices_and_ways_out_are_errors(tmp_path, member):
     assert repr(member.name) in message
 
 
+@pytest.mark.parametrize("again", ["train/1.png", "./train/1.png", "train/digitStruct.mat"])
+def test_member_that_is_there_twice_is_refused(tmp_path, again):
+    members = [(info(name, size=len(content)), content) for name, content in GOOD.items()]
+    message = refused(tmp_path, tar([*members, (info(again, size=5), b"other")]))
+    assert f"the member {again!r} is there twice" in message
+
+
+def test_folders_and_strange_files_may_be_there_twice(tmp_path):
+    strange = [(info("train", type=tarfile.DIRTYPE), b""), (info("train/.DS_Store", size=1), b"x")]
+    good = [(info(name, size=len(content)), content) for name, content in GOOD.items()]
+    said, found = unpack(tmp_path, tar([*strange, *good, *strange]))
+    assert found == {f"out/{name}": content for name, content in GOOD.items()}
+    assert "2 files" in said[0]
+
+
 @pytest.mark.parametrize(
     "limit, value, named",
     [("MAX_MEMBERS", 3, "more than 3 members"), ("MAX_PICTURE", 2999, "2345678.png' of 3000 bytes"), ("MAX_STRUCT", 5, "of 6 bytes"),
@@ -253,6 +268,25 @@ def test_checksums_are_read(tmp_path):
     path = tmp_path / "sums"
     path.write_text(f"# mine\n\n{'0A' * 16}  12  train.tar.gz\n{'b' * 32}\t7 test.tar.gz  \n")
     assert archives.read_checksums(str(path)) == {"train.tar.gz": ("0a" * 16, 12), "test.tar.gz": ("b" * 32, 7)}
+
+
+def test_byte_order_mark_before_checksums_is_skipped(tmp_path):
+    path = tmp_path / "sums"
+    path.write_text(f"{'b' * 32}  7  test.tar.gz\n", encoding="utf-8-sig")
+    assert archives.read_checksums(str(path)) == {"test.tar.gz": ("b" * 32, 7)}
+
+
+@pytest.mark.parametrize("md5, size", [("b" * 32, 13), ("c" * 32, 12)])
+def test_two_checksums_of_one_archive_are_refused(tmp_path, md5, size):
+    path = tmp_path / "sums"
+    lines = [f"{'b' * 32} 12 a.gz", f"{'d' * 32} 7 b.gz", f"{'B' * 32} 12 a.gz", ""]
+    lines.append(f"{md5} {size} a.gz")
+    path.write_text("\n".join(lines))
+    reason = "sums line 5: another md5 or size of a.gz than on line 1: keep"
+    with pytest.raises(DataError, match=reason):
+        archives.read_checksums(str(path))
+    path.write_text("\n".join(lines[:3]))
+    assert archives.read_checksums(str(path)) == {"a.gz": ("b" * 32, 12), "b.gz": ("d" * 32, 7)}
 
 
 @pytest.mark.parametrize("line", ["x", "0" * 31 + "  1  a", *("0" * 32 + rest for rest in ("  0  a", "  a", "  1  a b", "  -1  a"))])

@@ -26,6 +26,11 @@ def test_crops_have_the_size_asked_for_and_leave_the_images_alone():
     np.testing.assert_array_equal(images, pictures())
 
 
+def test_floats_are_refused():
+    with pytest.raises(ValueError, match=r"got float64 \[2, 64, 64, 3\]; convert floats"):
+        augment.changed_crops(pictures() / 255.0, [1, 0], stream(), 1.0)
+
+
 def test_the_stream_alone_decides():
     first, again, other = (augment.changed_crops(pictures(), [0, 1], stream(seed), 1.0) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)

@@ -5,6 +5,7 @@ import os
 import struct
 import zlib
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -79,6 +80,20 @@ def test_what_cannot_be_used_is_counted_by_its_kind(tmp_path, monkeypatch):
         head, example = line.rsplit(", the first: ", 1)
         assert head == f"test: {kinds.count(kind)} skipped: {kind}"
         assert any(name in example for name, (of_kind, _) in BAD.items() if of_kind == kind) and "\n" not in line
+
+
+def test_null_references_are_counted_and_the_first_is_named(tmp_path):
+    draw(tmp_path / "test", GOOD)
+    with h5py.File(tmp_path / "test" / "digitStruct.mat", "r+") as file:
+        file["#refs#/b1/left"][2, 0] = h5py.Reference()
+        file["digitStruct/bbox"][2, 0] = h5py.Reference()
+    names, _, skips = read(tmp_path / "test")
+    assert sorted(names["test"]) == ["1.png", "4.png"]
+    assert dict(skips.counts["test"]) == {"null references": 2}
+    said = []
+    skips.report("test", said.append)
+    first = "entry 2 (2.png): left is a null reference"
+    assert said == [f"test: 2 skipped: null references, the first: {first}"]
 
 
 def test_a_picture_is_kept_as_it_is(tmp_path):

@@ -87,6 +87,30 @@ def test_bad_line_is_named(tmp_path, line, reason):
     assert "labels.csv" in message and reason in message
 
 
+def test_file_with_two_labels_is_refused(tmp_path):
+    make(tmp_path / "test", LINES)
+    with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
+        file.write("\n./sub//b.jpg,12\n")
+    reason = "labels.csv line 6: './sub//b.jpg' has the label '12', but '' on line 3: keep the line"
+    assert reason in error_of(tmp_path)
+
+
+@pytest.mark.parametrize("name, label", [("a.png", "7"), ("sub/../a.png", "0007"), ("./a.png", "")])
+def test_labels_of_a_file_differ_by_a_leading_zero_or_a_missing_number(tmp_path, name, label):
+    make(tmp_path / "test", LINES)
+    with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
+        file.write(f"{name},{label}\n")
+    message = error_of(tmp_path)
+    assert f"line 5: {name!r} has the label {label!r}, but '007' on line 2" in message
+
+
+def test_file_may_be_listed_several_times_with_the_same_label(tmp_path):
+    make(tmp_path / "test", [*LINES, LINES[0], ("./a.png", "007"), ("sub/../a.png", "007")])
+    got = folder.load(str(tmp_path), "test")
+    assert got.numbers == ["007", "", "1234567", "007", "007", "007"]
+    assert got.names[3:] == ["a.png", "./a.png", "sub/../a.png"]
+
+
 @pytest.mark.parametrize("header", ["", "label,file", "file;label", "file,label,more", "a.png,1"])
 def test_bad_header(tmp_path, header):
     make(tmp_path / "test", LINES, header)

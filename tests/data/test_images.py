@@ -304,10 +304,42 @@ def test_shrinking_averages():
     assert np.abs(images.window(Image.fromarray(pixels)).astype(int) - 127).max() < 50
 
 
-@pytest.mark.parametrize("box", [(40, 0, 50, 9), (-9, 0, 0, 9), (5, 5, 5, 9), (9, 0, 2, 9), (float("nan"), 0, 5, 9)])
+@pytest.mark.parametrize("box", [(40, 0, 50, 9), (-9, 0, 0, 9), (5, 30, 7, 31), (5, -8, 7, -1)])
 def test_window_outside_the_picture(box):
     with pytest.raises(ValueError, match="outside the picture of 40 x 30"):
         images.window(Image.new("RGB", (40, 30)), box)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "box, reason",
+    [
+        ((5, 6, 5, 9), "the box from 5, 6 to 5, 9 has no width"),
+        ((5, 9, 7, 9), "has no height"),
+        ((9, 0, 2, 9), "has a negative width"),
+        ((2, 9, 9, 4), "has a negative height"),
+        ((60, 0, 60, 9), "has no width"),
+        ((NAN, 0, 5, 9), "the box from nan, 0 to 5, 9 is not finite"),
+        ((0, 1, 5, NAN), "is not finite"),
+        ((0, -INF, 5, INF), "is not finite"),
+    ],
+)
+def test_box_without_size_is_not_reported_as_outside(box, reason):
+    with pytest.raises(ValueError) as caught:
+        images.clipped(box, (40, 30))
+    assert str(caught.value).endswith(reason)
+
+
+def test_missing_permission_is_not_reported_as_a_broken_picture(tmp_path, monkeypatch):
+    def closed(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    path = saved(tmp_path, Image.fromarray(noise(5, 7)))
+    monkeypatch.setattr(Image, "open", closed)  # root may read anything
+    message = error_of(path)
+    assert "no permission" in message and "save it anew" not in message
 
 
 def test_grown_box():
@@ -359,6 +391,50 @@ def album(tmp_path, monkeypatch):
 )
 def test_what_an_argument_names(album, argument, found):
     assert images.named(argument) == found
+
+
+BRACKETS = ["photos[1]/a.jpg", "photos[1]/b.png", "photos[1]/in[2]/c.jpg", "photos1/d.jpg"]
+BRACKETS += ["p[?]/[e].png", "p[?]/e.png"]
+
+
+@pytest.mark.parametrize(
+    "argument, found",
+    [
+        ("photos[1]/*.jpg", ["photos[1]/a.jpg"]),
+        ("./photos[1]//*.*", ["./photos[1]/a.jpg", "./photos[1]/b.png"]),
+        ("photos[1]/**", ["photos[1]/a.jpg", "photos[1]/b.png", "photos[1]/in[2]/c.jpg"]),
+        ("photos[1]/in[2]/?.jpg", ["photos[1]/in[2]/c.jpg"]),
+        ("photos[1]/in*/c.jpg", ["photos[1]/in[2]/c.jpg"]),
+        ("photos[123]/*", ["photos1/d.jpg"]),  # no folder of that name: a pattern
+        ("p[?]/[e].png", ["p[?]/[e].png"]),
+        ("p[?]/[ef].png", ["p[?]/e.png"]),
+        ("photos[1]", ["photos[1]/a.jpg", "photos[1]/b.png"]),
+        ("photos[1]/missing.jpg", ["photos[1]/missing.jpg"]),  # reading it says what is wrong
+    ],
+)
+def test_folder_that_exists_is_not_read_as_a_pattern(tmp_path, monkeypatch, argument, found):
+    for path in BRACKETS:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    assert images.named(argument) == found
+    if not argument.startswith("."):
+        assert images.named(str(tmp_path / argument)) == [str(tmp_path / path) for path in found]
+
+
+def test_leading_tilde_is_the_home_folder_unless_a_file_has_that_name(tmp_path, monkeypatch):
+    home, here = tmp_path / "home[7]", tmp_path / "here"
+    for path in (home / "a.jpg", home / "b.png", here / "c.png"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    assert images.named("~/a.jpg") == [str(home / "a.jpg")]
+    assert images.named("~/*.png") == [str(home / "b.png")]
+    assert images.named("~") == [str(home / "a.jpg"), str(home / "b.png")]
+    (here / "~").mkdir()
+    (here / "~" / "d.png").write_bytes(b"")
+    assert images.named("~/*") == ["~/d.png"]
 
 
 @pytest.mark.parametrize("argument, kind", [("none", "folder"), ("folder.png", "folder"), ("z*.png", "pattern"), ("*.csv", "pattern")])

@@ -58,8 +58,8 @@ SHARD = ("splits", "train", "shards", 0)
         (changed("version", to=True), "damaged (version: True)"),
         (lambda value: value.pop("version"), "damaged (no 'version')"),
         (lambda value: value.pop("splits"), "damaged (no 'splits')"),
-        (changed("splits", to=[]), "damaged ("),
-        (changed("splits", "train", to=None), "damaged ("),
+        (changed("splits", to=[]), "damaged (a value of another type than mtl"),
+        (changed("splits", "train", to=None), "damaged (a value of another type than mtl"),
         (changed("splits", "train", "records", to=4), "damaged (4 records of train, and 3 in its shards)"),
         (changed(*SHARD, "records", to=-1), "damaged (records of train-00000-of-00001.tfrecord: -1)"),
         (changed(*SHARD, "records", to=10**18), "records do not fit into the"),
@@ -79,6 +79,34 @@ def test_a_manifest_that_is_wrong_is_named_with_the_cure(tmp_path, change, reaso
     manifest.write_manifest(str(tmp_path), written)
     message = error_of(tmp_path)
     assert reason in message and str(tmp_path) in message and "repeat mtl convert" in message
+
+
+@pytest.mark.parametrize("first, second", [("train", "train"), ("train", "test")])
+def test_shard_that_is_listed_twice_is_refused(tmp_path, first, second):
+    written = record_sets.write(tmp_path, train=[RECORDS[:2], RECORDS[2:]], test=[RECORDS])
+    splits = written["splits"]
+    shard = splits[first]["shards"][0]
+    splits[second]["shards"].append(shard)
+    splits[second]["records"] += shard["records"]
+    manifest.write_manifest(str(tmp_path), written)
+    reason = f"damaged (the shard 'train-00000-of-00002.tfrecord' of {second} is listed twice)"
+    assert f"{reason}: repeat mtl convert" in error_of(tmp_path)
+
+
+def test_split_that_is_there_twice_is_refused(tmp_path):
+    record_sets.write(tmp_path, train=[RECORDS])
+    path = tmp_path / "manifest.json"
+    whole = path.read_text()
+    start = whole.index('"train"')
+    path.write_text(f'{whole[:start]}"train": {{"records": 0, "shards": []}}, {whole[start:]}')
+    assert "manifest.json: damaged (an object has a key twice): repeat" in error_of(tmp_path)
+
+
+def test_byte_order_mark_before_a_manifest_is_skipped(tmp_path):
+    written = record_sets.write(tmp_path, train=[RECORDS])
+    path = tmp_path / "manifest.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert manifest.read_manifest(str(tmp_path)) == written
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b'"version"', b"{}", b'{"version": NaN}'])

@@ -1,5 +1,6 @@
 """Examples as NumPy files."""
 
+import zipfile
 import zlib
 
 import numpy as np
@@ -86,11 +87,30 @@ def test_missing_fields_and_broken_files(tmp_path):
     assert "cut short" in error_of(tmp_path)
 
 
-def test_nothing_is_left_where_saving_fails(tmp_path):
-    class Unwritable:
-        def __array__(self, *arguments, **options):
-            raise RuntimeError("no array")
+def test_nothing_is_left_where_saving_fails(tmp_path, monkeypatch):
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError("disk full")
 
-    with pytest.raises(RuntimeError, match="no array"):
-        npz.save(str(tmp_path / "test.npz"), some(1)._replace(images=Unwritable()))
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="disk full"):
+        npz.save(str(tmp_path / "test.npz"), some(1))
     assert list(tmp_path.iterdir()) == []
+
+
+IMAGES = some(3).images
+
+
+@pytest.mark.parametrize("images", [IMAGES / 255.0, IMAGES[:, :54], IMAGES[0], list(IMAGES), None])
+def test_save_refuses_images_that_read_would_refuse(tmp_path, images):
+    with pytest.raises(ValueError, match=r"^images must be uint8 \[n, 64, 64, 3\] .*, got "):
+        npz.save(str(tmp_path / "test.npz"), some(3)._replace(images=images))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_array_that_is_there_twice_is_refused(tmp_path):
+    npz.save(str(tmp_path / "test.npz"), some(3))
+    with zipfile.ZipFile(tmp_path / "test.npz", "a") as archive:
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("numbers.npy", archive.read("names.npy"))
+    assert "an array is there twice" in error_of(tmp_path)

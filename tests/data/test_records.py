@@ -173,7 +173,7 @@ BROKEN = {  # serialized record, what is said of it
     "part of a box": (example(boxes=floats(*range(11))), "11 sides of boxes of 3 digits"),
     "box of NaN": (example(boxes=floats(*[1.0, 1.0, 5.0, np.nan] * 3)), "not all of them finite"),
     "box outside": (example(boxes=floats(*[90.0, 1.0, 95.0, 8.0] * 3)), "lies outside the picture of 17 x 9"),
-    "box turned over": (example(boxes=floats(*[9.0, 1.0, 5.0, 8.0] * 3)), "lies outside the picture of 17 x 9"),
+    "box turned over": (example(boxes=floats(*[9.0, 1.0, 5.0, 8.0] * 3)), "has a negative width"),
     "other size": (example(image_width=integers(16)), "the picture is 17 x 9, and 16 x 9 by the record"),
     "no size": (example(image_width=integers(0)), "0 x 9 pixels"),
     "bomb by the record": (example(image_height=integers(2**40), image_width=integers(2**40)), "pixels, and pictures of 1 to 64 million"),

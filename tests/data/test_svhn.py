@@ -78,6 +78,35 @@ def test_boxes_of_absent_pictures_are_not_read(tmp_path):
     assert len(svhn.load(str(tmp_path), "test", warn=lambda line: None).names) == 5
 
 
+def test_first_entry_of_a_picture_named_twice_is_used_and_the_others_are_counted(tmp_path, capsys):
+    # The label 11 would be an error if it was read.
+    again = [("2.png", [(7, 1, 1, 5, 9)]), ("1.png", [(11, 0, 0, 5, 5)]), ("2.png", [])]
+    make(tmp_path / "test", [*ENTRIES[:2], *again, *ENTRIES[2:]], absent=("4.png",))
+    lines = []
+    got = svhn.load(str(tmp_path), "test", warn=lines.append)
+    assert got.names == ["1.png", "2.png", "3.png", "5.png"]
+    assert got.numbers == ["5", "210", "", "1234567"]
+    path = tmp_path / "test" / "digitStruct.mat"
+    assert lines == [
+        f"{path}: 1 of 5 pictures of the split test are absent and skipped",
+        f"{path}: 3 later entries of images named twice in the split test are skipped",
+    ]
+    svhn.load(str(tmp_path), "test")
+    assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_pictures_named_twice_are_counted_in_their_split_alone(tmp_path):
+    entries = [(f"{i}.png", [(1 + i % 10, 1, 1, 9, 9)]) for i in range(1, 60)]
+    held_out = [entry for entry in entries if zlib.crc32(entry[0].encode()) % 10 == 0]
+    make(tmp_path / "train", [*entries, *held_out[:2]])
+    lines = []
+    assert len(svhn.load(str(tmp_path), "train", warn=lines.append).names) == 59 - len(held_out)
+    assert lines == []
+    validation = svhn.load(str(tmp_path), "validation", warn=lines.append)
+    assert validation.names == [name for name, _ in held_out]
+    assert len(lines) == 1 and "2 later entries" in lines[0]
+
+
 def test_no_picture_at_all(tmp_path):
     make(tmp_path / "test", absent=[name for name, _ in ENTRIES])
     assert "none of the 5" in error_of(svhn.load, str(tmp_path), "test")
@@ -142,8 +171,20 @@ def remove(name):
     return damage
 
 
-def null_reference(file):
-    file["#refs#/b1/label"][1, 0] = h5py.Reference()
+def null_reference(name):
+    def damage(file):
+        file[name][1, 0] = h5py.Reference()
+
+    return damage
+
+
+def dangling_reference(file):
+    file["digitStruct/bbox"][1, 0] = file.create_dataset("gone", (3,)).ref
+    del file["gone"]
+
+
+def group_for_a_value(file):
+    file["#refs#/b1/label"][1, 0] = file["digitStruct"].ref
 
 
 def fewer_labels(file):
@@ -180,8 +221,13 @@ def rename(name):
         (put("left", np.inf), "entry 2 (2.png): a label or a box is not finite"),
         (fewer_labels, "entry 2 (2.png): label, left, top, width and height differ"),
         (many_boxes, "entry 2 (2.png): 65 values"),
-        (null_reference, "entry 2 (2.png)"),
-        (text_label, "entry 2 (2.png)"),
+        (null_reference("digitStruct/name"), "entry 2: name is a null reference: fetch"),
+        (null_reference("digitStruct/bbox"), "entry 2 (2.png): bbox is a null reference: fetch"),
+        (null_reference("#refs#/b1/label"), "entry 2 (2.png): label is a null reference: fetch"),
+        (null_reference("#refs#/b1/height"), "entry 2 (2.png): height is a null reference: fetch"),
+        (dangling_reference, "entry 2 (2.png): bbox is a reference to an object that is not there"),
+        (group_for_a_value, "entry 2 (2.png): an array, a group or a value where SVHN has another"),
+        (text_label, "entry 2 (2.png): values of the type |S1"),
         (remove("#refs#/b1/top"), "entry 2 (2.png): no top there"),
         (remove("digitStruct/bbox"), "digitStruct: no bbox there"),
         (remove("digitStruct"), "digitStruct: no digitStruct there"),
@@ -221,6 +267,36 @@ def test_broken_entries_are_told_of_and_passed_over(tmp_path):
     assert all("\n" not in message for _, _, message in told)
 
 
+@pytest.mark.parametrize(
+    "place, name",
+    [("digitStruct/name", ""), ("digitStruct/bbox", "2.png"), ("#refs#/b1/top", "2.png")],
+)
+def test_null_references_have_a_kind_of_their_own(tmp_path, place, name):
+    path = make(tmp_path / "test", damage=null_reference(place))
+    told = []
+    got = list(svhn.entries(str(path), on_error=lambda *why: told.append(why)))
+    assert [entry.name for entry in got] == ["1.png", "3.png", "4.png", "5.png"]
+    assert [why[:2] for why in told] == [(name, "null references")]
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (PermissionError(13, "Unable to open"), "no permission"),
+        (BlockingIOError(11, "Unable to lock"), "locked"),
+    ],
+)
+def test_closed_or_locked_file_is_not_reported_as_damaged(tmp_path, monkeypatch, error, reason):
+    def closed(*arguments):
+        raise error
+
+    make(tmp_path / "test")
+    monkeypatch.setattr(h5py, "File", closed)  # root may read anything
+    message = error_of(svhn.load, str(tmp_path), "test")
+    assert f"digitStruct.mat: {reason}" in message
+    assert "Unable" not in message and "fetch" not in message
+
+
 def test_a_file_that_is_no_digitstruct_is_an_error_in_any_case(tmp_path):
     path = make(tmp_path / "test", damage=remove("digitStruct/name"))
     assert "digitStruct" in error_of(lambda: list(svhn.entries(str(path), on_error=lambda *why: None)))
@@ -248,6 +324,12 @@ def test_box_outside_the_picture(tmp_path):
     make(tmp_path / "test", [("1.png", [(1, 500, 1, 9, 9)])])
     message = error_of(svhn.load, str(tmp_path), "test")
     assert "entry 1.png" in message and "outside" in message
+
+
+def test_box_without_width_is_not_reported_as_outside(tmp_path):
+    make(tmp_path / "test", [("1.png", [(1, 5, 1, 0, 9)])])
+    message = error_of(svhn.load, str(tmp_path), "test")
+    assert "entry 1.png: the box from 5," in message and "has no width: mend its boxes" in message
 
 
 def test_broken_picture_is_named(tmp_path):

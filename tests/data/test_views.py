@@ -39,6 +39,14 @@ def test_four_show_the_whole_window_too():
     assert views.views(framed, 4, 54)[0].max() == 0 and views.views(framed, 4, 54)[1].max() == 255
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_floats_have_no_views(count):
+    with pytest.raises(ValueError, match=r"got float64 \[3, 64, 64, 3\]; convert floats"):
+        views.views(pictures() / 255.0, count, 54)
+    with pytest.raises(ValueError, match="got list; pass a NumPy array"):
+        views.views(list(pictures()), count, 54)
+
+
 def test_no_pictures_have_no_views():
     assert [len(view) for view in views.views(pictures(0), 4, 54)] == [0, 0, 0, 0]
 
