@@ -6,7 +6,6 @@ record. A run that is continued cuts what lies beyond its step, and goes on in a
 
 import dataclasses
 import io
-import itertools
 import os
 import re
 import time
@@ -76,12 +75,6 @@ def _records(path):
     return found
 
 
-def _free(path):
-    """Return a path (str) that no file has: the one given, or with -1, -2, ... behind it."""
-    others = (f"{path}-{number}" for number in itertools.count(1))
-    return next(name for name in itertools.chain([path], others) if not os.path.lexists(name))
-
-
 class Events:
     """What a run writes for TensorBoard. Where it cannot be written, that is said once, and the run goes on without."""
 
@@ -103,7 +96,7 @@ class Events:
         try:
             cut(self._directory, first, self._say)
             graph = {"graph_def": _graph(self._config)} if first == 0 else {}
-            self._writer = tf.io.TFRecordWriter(_free(os.path.join(self._directory, f"{PREFIX}{first:010d}")))
+            self._writer = tf.io.TFRecordWriter(files.free(os.path.join(self._directory, f"{PREFIX}{first:010d}")))
         except (OSError, tf.errors.OpError, LookupError) as error:
             return self._give_up(error)
         self._write(first, file_version="brain.Event:2")

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,12 @@ def whole(path: str) -> Iterator[str]:
     finally:
         if os.path.exists(unfinished):
             os.remove(unfinished)
+
+
+def free(path: str) -> str:
+    """Return the path given if nothing has it, else the first of PATH-1, PATH-2, ... that nothing has."""
+    others = (f"{path}-{number}" for number in itertools.count(1))
+    return next(name for name in itertools.chain([path], others) if not os.path.lexists(name))
 
 
 def read_text(path: str, limit: int, encoding: str = "utf-8-sig") -> str:

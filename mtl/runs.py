@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 
-from mtl import bundle, checkpoint, train
+from mtl import bundle, checkpoint, files, train
 from mtl.errors import DataError
 
 PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")}  # runs that come with the package
@@ -13,7 +13,9 @@ ASIDE = "damaged-"  # begins the names of the files of a checkpoint that cannot 
 
 # What a killed save leaves: TensorFlow's unfinished files (`.tempstate1234`, `checkpoint.tmp1234`) and ours. A finished .data file without
 # its .index, which is written last, is one too.
-UNFINISHED = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]*|(config\.json|flags\.flags|versions\.json|metrics\.jsonl)\.tmp")
+UNFINISHED = re.compile(
+    checkpoint.PART.pattern + r"\.tempstate\d+|checkpoint\.tmp[0-9a-f]*|(config\.json|flags\.flags|versions\.json|metrics\.jsonl)\.tmp"
+)
 
 
 def directory(model_dir):
@@ -122,8 +124,19 @@ def mend(model_dir, say):
     if newest and not fallen and [os.path.basename(newest)] != _named(model_dir)[:1]:
         state = os.path.join(model_dir, checkpoint.STATE)
         say(f"warning: {state} does not name {os.path.basename(newest)}, the newest checkpoint; continuing from that one")
-    if rows and checkpoint.newest(best_dir) is None:
+    _check_best(best_dir, newest, {row["step"] for row in rows}, say)
+
+
+def _check_best(best_dir, newest, evaluated, say):
+    """Warn where best/ is gone. Set it aside where its evaluation is: any weights would then count as better, and replace it."""
+    best = checkpoint.newest(best_dir)
+    if best is None and evaluated:
         say(f"warning: {best_dir}: the best weights are missing; the next better evaluation saves them again")
+    # At the newest step the run was killed before the evaluation was written, and makes up for it.
+    if best and newest and checkpoint.step_of(best) < checkpoint.step_of(newest) and checkpoint.step_of(best) not in evaluated:
+        aside = files.free(os.path.join(os.path.dirname(best_dir), ASIDE + checkpoint.BEST))
+        say(f"warning: {best_dir}: {checkpoint.METRICS} has no evaluation of its step {checkpoint.step_of(best)}; set aside as {aside}")
+        os.replace(best_dir, aside)
 
 
 def _remove_litter(folder, keep):

@@ -113,7 +113,7 @@ def test_what_killed_saves_leave_is_removed_and_nothing_else(directory):
     killed = ["model.ckpt-11.data-00000-of-00001", "model.ckpt-11.index.tempstate123", "model.ckpt-11.data-00000-of-00001.tempstate77"]
     killed += ["checkpoint.tmp0a1b", "metrics.jsonl.tmp", "config.json.tmp", "flags.flags.tmp", "versions.json.tmp", "best/checkpoint.tmp9"]
     killed += ["best/model.ckpt-5.data-00000-of-00001"]
-    others = ["notes.tmp", "model.ckpt-x.index", "my-model.ckpt-11.data-00000-of-00001", "model.ckpt-11.meta"]
+    others = ["notes.tmp", "mine.tempstate12", "model.ckpt-x.index", "my-model.ckpt-11.data-00000-of-00001", "model.ckpt-11.meta"]
     for name in killed + others:
         touch(str(directory / name))
     assert mend(directory) == []
@@ -210,6 +210,25 @@ def test_best_weights_that_are_gone_are_told_and_what_is_left_stays(directory, l
     told = mend(directory)
     expected = [] if lost.endswith("00001") else [f"warning: {directory}/best: the best weights are missing; the next better evaluation"]
     assert [line[: len(expected[0])] for line in told] == expected and files(directory) == before
+
+
+@pytest.mark.parametrize("lines", [None, "", '{"step": 5}\n{"step": 9}\n'])
+def test_best_weights_whose_evaluation_is_lost_are_set_aside(directory, lines):
+    """Nothing tells how good they are, so that the next evaluation would replace them."""
+    (directory / "metrics.jsonl").unlink() if lines is None else (directory / "metrics.jsonl").write_text(lines)
+    (directory / "damaged-best").mkdir()
+    content = (directory / "best" / "model.ckpt-3.index").read_bytes()
+    aside = directory / "damaged-best-1"
+    assert f"warning: {directory}/best: metrics.jsonl has no evaluation of its step 3; set aside as {aside}" in mend(directory)
+    assert not (directory / "best").exists() and (aside / "model.ckpt-3.index").read_bytes() == content
+
+
+def test_best_weights_of_the_newest_step_await_their_evaluation(directory):
+    """A kill after they were saved and before their metrics were leaves them so."""
+    (directory / "metrics.jsonl").write_text('{"step": 5}\n')
+    for suffix in ("index", "data-00000-of-00001"):
+        (directory / "best" / f"model.ckpt-3.{suffix}").rename(directory / "best" / f"model.ckpt-9.{suffix}")
+    assert mend(directory) == [] and (directory / "best" / "model.ckpt-9.index").exists()
 
 
 def test_a_checkpoint_that_cannot_be_read_now_is_not_damaged(directory, monkeypatch):

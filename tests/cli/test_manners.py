@@ -90,7 +90,7 @@ def test_a_fatal_message_of_tensorflow_at_import_is_shown():
     environment = {**ENVIRONMENT, "TF_XLA_FLAGS": "--no_such_flag"}
     command = [sys.executable, "-m", "mtl", "predict", "/nowhere.png"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-    assert (done.returncode, done.stdout) == (-signal.SIGABRT, "")
+    assert done.returncode in (1, -signal.SIGABRT) and done.stdout == ""  # by TensorFlow's version
     assert "Unknown flag in TF_XLA_FLAGS: --no_such_flag" in done.stderr
 
 
@@ -104,7 +104,9 @@ class Bar(tqdm.tqdm):
     def __init__(self, *args, **options):
         super().__init__(*args, **{**options, "delay": 0, "mininterval": 0})
 tqdm.tqdm = Bar
+from mtl.cli import common
 from mtl.cli.main import run
+common.set_backends()
 for name, command in json.loads(sys.argv[1]).items():
     print(f"<{name}>", file=sys.stderr, flush=True)
     code = run(command)

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mtl.cli import stderr
+
 SCRIPT = """
 import os, sys
 from mtl.cli import stderr
@@ -38,6 +40,15 @@ def test_what_is_caught_is_shown_where_the_process_dies(ending, code, shown):
     assert done.returncode == code
     after = "after the block\n" if code == 0 else ""
     assert done.stderr == "fatal: no such flag\n" * 5000 * shown + after
+
+
+def test_after_an_error_stderr_is_as_before(capfd):
+    with pytest.raises(ImportError), stderr.silent():
+        os.write(2, b"why it failed\n")
+        raise ImportError
+    assert capfd.readouterr().err == "why it failed\n"
+    os.write(2, b"again\n")
+    assert capfd.readouterr().err == "again\n"
 
 
 @pytest.mark.skipif(not os.path.exists(f"/proc/self/task/{os.getpid()}/children"), reason="the kernel lists no children")
