@@ -214,7 +214,10 @@ def load(dataset, data_dir, split, **options):
 
 def bar(total, shown=True, unit="image"):
     """Return a tqdm bar over `total` images or other units, silent where stderr is no terminal or the work is done within two seconds."""
-    from tqdm import tqdm
+    try:
+        from tqdm import tqdm
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"an environment variable TQDM_* has a bad value ({error}); unset it") from None
 
     hidden = not (shown and sys.stderr.isatty())
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)

@@ -17,6 +17,7 @@ USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
 VERSIONS = "versions.json"  # in a run directory
 BITS_HANG_ON = ("mtl", "tensorflow", "numpy", "processor", "onednn")  # of what it holds
+PACKAGED = "--model_dir=pretrained names the weights that come with the package; choose another, or write ./pretrained"
 SYNTHETIC_VALIDATION = 1000  # images drawn to validate on; of a set on disk all are taken
 
 
@@ -68,7 +69,7 @@ def check(values, arguments):
     common.check_no_arguments(arguments)
     common.check_model_dir(values, "say where the run shall live: --model_dir=runs/mine")
     if values.model_dir == "pretrained":
-        raise UsageError("--model_dir=pretrained names the weights that come with the package; choose another, or write ./pretrained")
+        raise UsageError(PACKAGED)
     check_run(values)
 
 
@@ -92,6 +93,8 @@ def main(values, arguments):
 
     line, board = progress.Progress(record, common.say), None
     told = [line] * (sys.stderr.isatty() or values.verbosity >= 1)  # a log wants what happened, not how it went
+    if os.path.realpath(model_dir) in map(os.path.realpath, runs.PACKAGED.values()):
+        raise UsageError(PACKAGED)
     runs.check_not_checkpoint(model_dir)
     checkpoint.check_directory(model_dir)  # before the lock, which is a file in it
     with contextlib.ExitStack() as stack:

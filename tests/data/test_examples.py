@@ -69,3 +69,7 @@ def test_room_for_more_than_there_is_names_what_asks_for_it():
     for count in (2**40, 2**60):
         with pytest.raises(DataError, match=f"^train: {count} pictures of 64 x 64 pixels are more than the memory holds"):
             examples.room(count, "train")
+
+
+def test_a_name_that_is_no_text_is_held_out_or_not_like_others():
+    assert {examples.held_out(f"{number}\udce9.png") for number in range(40)} == {True, False}

@@ -15,7 +15,7 @@ NUMBERS = ["7", "210", "48", "1234567", "90210", "3", "10"]
 def shallow():
     """Fetch one batch ahead instead of two."""
     prefetch = pipeline.prefetch
-    pipeline.prefetch = lambda iterator: prefetch(iterator, depth=1)
+    pipeline.prefetch = lambda iterator, **options: prefetch(iterator, depth=1, **options)
 
 
 @pytest.fixture(scope="module")

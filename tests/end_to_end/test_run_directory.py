@@ -92,10 +92,12 @@ def test_a_small_disk_that_fills_up(flags, whole, tmp_path):
 
 
 def test_a_directory_that_nobody_can_write_is_refused_before_the_training(flags, tmp_path):
-    for where in ["/proc/run", "/dev/null/run", f"{tmp_path}/file/run"]:
-        (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("")
+    told = {"/proc/run": "/proc/run: cannot be written ("}
+    told |= {f"{file}/run": f"{file}: is no folder; --model_dir" for file in ("/dev/null", tmp_path / "file")}
+    for where, line in told.items():
         life = lives.live(tmp_path / "log", [*flags, f"--model_dir={where}"])
-        assert life.code == 2 and life.text.startswith(f"mtl train: {where}: cannot be written (") and life.text.count("\n") == 1
+        assert life.code == 2 and life.text.startswith(f"mtl train: {line}") and life.text.count("\n") == 1
 
 
 # -- owners ------------------------------------------------------------------------------------------------------------------------------

@@ -190,18 +190,17 @@ def test_a_process_writes_its_result_to_stdout_and_nothing_else(trained, picture
     assert strict(done.stdout)["number"] == "7"
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_same_command_continues(trained, tmp_path, number, code):
+def test_a_signal_saves_and_the_same_command_continues(trained, tmp_path):
     flags = [f"--model_dir={tmp_path / 'run'}", f"--flagfile={trained.model_dir}/flags.flags", "--log_every=1"]
     flags += ["--verbosity=1", "--steps=3000"]  # progress lines in a pipe, and an end should the signal be lost
     arguments, pipe = [sys.executable, "-m", "mtl", "train", *flags], subprocess.PIPE
     with subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True) as process:
         for line in process.stderr:
             if line.startswith("step 5/"):
-                process.send_signal(number)
+                process.send_signal(signal.SIGTERM)
                 break
         out, err = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == 143
     assert out == "" and "Traceback" not in err
     last = err.splitlines()[-1]
     step = int(re.search(r"saved at step (\d+)", last)[1])
