@@ -5,6 +5,7 @@ lost or damaged, believing it would start a run over in silence.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -64,7 +65,7 @@ def check_directory(model_dir):
         signs = [] if all_of(model_dir) else _signs_of_saves(model_dir, names)
         if signs:
             cure = f"restore {PREFIX}-* from a copy, or choose another --model_dir"
-            raise DataError(f"{model_dir}: holds no {PREFIX}-N.index, but {' and '.join(signs)} of steps already saved; {cure}")
+            raise DataError(f"{model_dir}: steps were saved, as {', '.join(signs)} show, but no {PREFIX}-N.index is left; {cure}")
 
 
 def _signs_of_saves(model_dir, names):
@@ -173,7 +174,13 @@ def save(saver, session, directory, step, keep=1):
         _write(directory, {STATE: "\n".join(lines) + "\n"})
         remove_parts(directory, lambda name: name not in kept)
     except (tf.errors.OpError, OSError, ValueError) as error:
-        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); make room, then repeat the command") from error
+        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); {_cure(error)}, then repeat the command") from error
+
+
+def _cure(error):
+    """Return what helps against an error of a write."""
+    denied = isinstance(error, (PermissionError, tf.errors.PermissionDeniedError)) or getattr(error, "errno", None) == errno.EROFS
+    return "make it writable" if denied else "make room"
 
 
 def remove_parts(directory, unwanted):
@@ -202,7 +209,7 @@ def write_records(model_dir, texts, metrics):
         os.makedirs(model_dir, exist_ok=True)
         _write(model_dir, {**texts, METRICS: "".join(json.dumps(row) + "\n" for row in metrics)})
     except OSError as error:
-        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); make room or choose another --model_dir") from error
+        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); {_cure(error)}, or choose another --model_dir") from error
 
 
 def read_config(model_dir):

@@ -113,7 +113,7 @@ def mend(model_dir, say):
         for folder, keep in ((model_dir, train.KEEP), (best_dir, 1)):
             _remove_litter(folder, keep)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be removed or renamed ({error.strerror}); make {model_dir} writable") from None
+        raise DataError(f"{error.filename}: cannot be changed ({error.strerror}); make {model_dir} writable") from None
     newest = checkpoint.newest(model_dir)
     metrics = os.path.join(model_dir, checkpoint.METRICS)
     rows = checkpoint.read_metrics(model_dir, up_to=math.inf)

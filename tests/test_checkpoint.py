@@ -364,7 +364,7 @@ def test_the_record_of_something_else_is_refused(tmp_path):
         (["metrics.jsonl"], "metrics.jsonl"),
         (["checkpoint"], "checkpoint"),
         (["best/model.ckpt-20.index"], "best/"),
-        (["checkpoint", "best/x", "metrics.jsonl", "model.ckpt-20.data-00000-of-00001"], "checkpoint and metrics.jsonl and best/"),
+        (["checkpoint", "best/x", "metrics.jsonl", "model.ckpt-20.data-00000-of-00001"], "checkpoint, metrics.jsonl, best/"),
         (["model.ckpt-20.data-00000-of-00001", "model.ckpt-40.data-00000-of-00001"], "model.ckpt-20.data-00000-of-00001"),
     ],
 )
@@ -373,7 +373,8 @@ def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path, names, sign):
     before = contents(tmp_path)
     with pytest.raises(DataError) as error:
         checkpoint.check_directory(str(tmp_path))
-    one_line(error, f"{tmp_path}: holds no model.ckpt-N.index, but {sign} of steps already saved; restore model.ckpt-* from a copy")
+    told = f"{tmp_path}: steps were saved, as {sign} show, but no model.ckpt-N.index is left; restore model.ckpt-* from a copy"
+    one_line(error, told)
     assert contents(tmp_path) == before
 
 

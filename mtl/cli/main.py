@@ -88,7 +88,7 @@ def _described(error):
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit with ulimit -n, or close other programs"
     if isinstance(error, FileNotFoundError) and not error.filename and "temporary directory" in str(error):
-        return "no temporary folder can be written; make room in one, or set TMPDIR to a folder that can"
+        return "no temporary folder can be used; make room in one, set TMPDIR to another, or raise the limit of open files with ulimit -n"
     reason = error.strerror or str(error)
     if error.filename:
         return f"{error.filename}: {reason}"

@@ -1,5 +1,6 @@
 """The entry: commands, help, exit codes."""
 
+import errno
 import os
 import re
 import signal
@@ -131,3 +132,23 @@ def test_run_leaves_the_signals_of_a_caller_alone(command):
     command("--version")
     assert signal.getsignal(signal.SIGTERM) is before
     assert main.COMMANDS.keys() == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "too many open files; raise the limit with ulimit -n"),
+        (OSError(errno.EMFILE, "Too many open files", "a.png"), "too many open files; raise"),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), "no temporary folder can be used; make room"),
+        (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.png"), "a.png: Permission denied"),
+        (OSError("strange"), "strange"),
+        (OSError(errno.ENETDOWN, "Network is down"), "Network is down"),
+    ],
+)
+def test_errors_of_the_system_name_what_they_are_about(refused, monkeypatch, error, told):
+    def broken(values, arguments):
+        raise error
+
+    monkeypatch.setattr(main.COMMANDS["preview"], "main", broken)
+    assert refused(2, "preview").startswith(f"mtl preview: {told}")

@@ -81,7 +81,7 @@ def test_a_run_without_checkpoints_does_not_start_over(refused, flags, run, lost
         path.unlink()
     before = contents(run)
     line = refused(2, "train", f"--model_dir={run}", *flags)
-    assert f"{run}: holds no model.ckpt-N.index, but " in line and "restore model.ckpt-* from a copy" in line
+    assert f"{run}: steps were saved, as " in line and "but no model.ckpt-N.index is left; restore model.ckpt-* from a copy" in line
     assert contents(run) == before
 
 
