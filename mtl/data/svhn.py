@@ -85,7 +85,7 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
         line = f"{path}: {len(absent)} of {len(absent) + len(found)} pictures of the split {split} are absent and skipped"
         (warn or _to_stderr)(line)
     if repeated:
-        what = f"{repeated} later entries of images named twice in the split {split} are skipped"
+        what = f"entries of the split {split} skipped because an earlier one has the same name: {repeated}"
         (warn or _to_stderr)(f"{path}: {what}")
 
     windows = room(len(found), path)

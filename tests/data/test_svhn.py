@@ -89,7 +89,7 @@ def test_first_entry_of_a_picture_named_twice_is_used_and_the_others_are_counted
     path = tmp_path / "test" / "digitStruct.mat"
     assert lines == [
         f"{path}: 1 of 5 pictures of the split test are absent and skipped",
-        f"{path}: 3 later entries of images named twice in the split test are skipped",
+        f"{path}: entries of the split test skipped because an earlier one has the same name: 3",
     ]
     svhn.load(str(tmp_path), "test")
     assert capsys.readouterr().err.splitlines() == lines
