@@ -19,8 +19,10 @@ from mtl.errors import DataError
 PREFIX, BEST, CONFIG, METRICS = "model.ckpt", "best", "config.json", "metrics.jsonl"
 STATE = "checkpoint"  # the file in which TensorFlow's tools look for the newest checkpoint
 PART = re.compile(rf"({re.escape(PREFIX)}-\d+)\.(data-\d+-of-\d+|index)")
-# Names that a run writes, or that a TensorFlow run of somebody else may hold.
-RUN_FILE = re.compile(r"checkpoint|best|flags\.flags|versions\.json|metrics\.jsonl|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+")
+# Names that a run writes, and those of checkpoints of any TensorFlow program.
+RUN_FILE = re.compile(
+    r"checkpoint|best|flags\.flags|versions\.json|metrics\.jsonl|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+"
+)
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)  # what TensorFlow raises of a damaged checkpoint
 
 
@@ -51,8 +53,8 @@ def check_directory(model_dir):
       model_dir: str; it may be missing or empty.
 
     Raises:
-      DataError: the directory holds files of another program, or a run whose checkpoints are gone. Such a run must not start
-        over: it would replace best weights and metrics that nothing can bring back.
+      DataError: the directory holds files of another program, or a run whose checkpoints are gone.
+        Such a run must not start over: it would replace its best weights and its metrics.
     """
     names = sorted(os.listdir(model_dir)) if os.path.isdir(model_dir) else []
     if CONFIG not in names:
@@ -83,7 +85,8 @@ def _signs_of_saves(model_dir, names):
 def opened(path):
     """Open a checkpoint in TensorFlow's reader, in `with`.
 
-    TensorFlow takes a path for a pattern: run[1] names run1 (its issue 4273). A path with such characters is read through links.
+    TensorFlow treats a path as a pattern: run[1] means run1 (its issue 4273). A path with such
+    characters is read through links.
     """
     with contextlib.ExitStack() as stack:
         if not _is_literal(path):
@@ -93,7 +96,7 @@ def opened(path):
 
 
 def _is_literal(path):
-    """Tell whether TensorFlow opens exactly this path: it has no character of a pattern, and is UTF-8."""
+    """Tell whether TensorFlow opens exactly this path: it is UTF-8 without characters of a pattern."""
     try:
         return not set("*?[\\").intersection(path.replace(os.sep, "/")) and os.fsencode(path) == path.encode()
     except UnicodeEncodeError:
@@ -102,7 +105,7 @@ def _is_literal(path):
 
 @contextlib.contextmanager
 def _links(targets):
-    """Make a temporary folder of links, dict name -> path, in `with`; yield its path, which is literal."""
+    """Make a temporary folder of links, dict name -> path, in `with`; yield its path."""
     folders = [folder for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp") if _is_literal(folder) and os.path.isdir(folder)]
     if not folders:
         raise DataError(f"{tempfile.gettempdir()}: TensorFlow cannot use this temporary folder; set TMPDIR to one without *?[")
@@ -155,7 +158,7 @@ def save(saver, session, directory, step, keep=1):
       session: tf.Session.
       directory: str, made where it is missing.
       step: int.
-      keep: int, checkpoints in the directory afterwards, at least 1: the one just written and the newest others.
+      keep: int, how many checkpoints stay, at least 1: the one just written and the newest others.
 
     Raises:
       DataError: the directory cannot be written; the checkpoints before are untouched.
@@ -166,7 +169,7 @@ def save(saver, session, directory, step, keep=1):
             folder = directory
             if not _is_literal(directory):
                 folder = os.path.join(stack.enter_context(_links({"run": directory})), "run")
-            # The Saver's own state file and removal are not used: it removes by patterns, see `opened`.
+            # Not the Saver's own state file and removal: it removes by patterns, see `opened`.
             saver.save(session, os.path.join(folder, PREFIX), global_step=step, write_meta_graph=False, write_state=False)
         others = [path for path in all_of(directory) if step_of(path) != step]
         kept = [os.path.basename(path) for path in others[max(0, len(others) - keep + 1) :]] + [f"{PREFIX}-{step}"]
@@ -184,7 +187,7 @@ def _cure(error):
 
 
 def remove_parts(directory, unwanted):
-    """Remove the files of the checkpoints of a directory for whose name, model.ckpt-N, `unwanted` (function str -> bool) is true."""
+    """Remove the files of checkpoints whose name, model.ckpt-N, is `unwanted` (function str -> bool)."""
     for name in os.listdir(directory):
         part = PART.fullmatch(name)
         if part and unwanted(part[1]):
@@ -231,7 +234,7 @@ def read_metrics(model_dir, up_to):
     """Return the evaluations of a run (list of dict) up to a step; a damaged or later line ends the list.
 
     Raises:
-      DataError: the file is there and cannot be read. Taken for empty, it would be written anew without its evaluations.
+      DataError: the file exists and cannot be read. Treated as empty, it would lose its evaluations.
     """
     rows, path = [], os.path.join(model_dir, METRICS)
     try:

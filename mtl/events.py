@@ -20,15 +20,18 @@ from mtl.config import Config
 from mtl.data.examples import Examples
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
-OURS = re.compile(re.escape(PREFIX) + r"\d{10}(-\d+)?")  # TensorFlow's own writer adds the host's name
+OURS = re.compile(
+    re.escape(PREFIX) + r"\d{10}(-\d+)?"
+)  # TensorFlow's own writer adds the host's name
 _FRAME = 16  # bytes around a record: its length and two checksums
 PICTURES = 24  # of validation, drawn at each evaluation
 
 
 def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
-    """Cut the event files of a run directory back to a step. Files without any value are removed, damage within one is cut off.
+    """Cut the event files of a run directory back to a step.
 
-    Files that this module did not name stay as they are, and so does one that cannot be read.
+    A file without any value is removed, and a damaged end is cut off. Files that this module did not
+    name are never changed, nor is one that cannot be read.
 
     Args:
       directory: str.
@@ -45,7 +48,9 @@ def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
         try:
             records = _records(path)
         except (OSError, tf.errors.OpError) as error:
-            say(f"warning: {path}: cannot be read ({checkpoint.first_line(error)}); it is left as it is")
+            say(
+                f"warning: {path}: cannot be read ({checkpoint.first_line(error)}); it is left as it is"
+            )
             continue
         kept = [record for record, event in records if event.step <= step]
         if not any(event.HasField("summary") for _, event in records if event.step <= step):
@@ -96,7 +101,9 @@ class Events:
         try:
             cut(self._directory, first, self._say)
             graph = {"graph_def": _graph(self._config)} if first == 0 else {}
-            self._writer = tf.io.TFRecordWriter(files.free(os.path.join(self._directory, f"{PREFIX}{first:010d}")))
+            self._writer = tf.io.TFRecordWriter(
+                files.free(os.path.join(self._directory, f"{PREFIX}{first:010d}"))
+            )
         except (OSError, tf.errors.OpError, LookupError) as error:
             return self._give_up(error)
         self._write(first, file_version="brain.Event:2")

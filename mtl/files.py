@@ -33,7 +33,7 @@ def whole(path: str) -> Iterator[str]:
 
 
 def free(path: str) -> str:
-    """Return the path given if nothing has it, else the first of PATH-1, PATH-2, ... that nothing has."""
+    """Return the path if it does not exist, else the first of PATH-1, PATH-2, ... that does not."""
     others = (f"{path}-{number}" for number in itertools.count(1))
     return next(name for name in itertools.chain([path], others) if not os.path.lexists(name))
 
@@ -88,14 +88,17 @@ def check_folder(path: str, flag: str) -> None:
 
 
 def check_place(path: str, flag: str) -> str:
-    """Return the folder (str) in which a folder lies or would be made; DataError where a file or a dangling link is in the way.
+    """Return the nearest existing folder (str) of a path, whose arguments are those of `check_folder`.
 
-    The arguments are those of `check_folder`.
+    Raises:
+      DataError: a file or a dangling link is in the way.
     """
     while not os.path.lexists(path):
         path = os.path.dirname(path.rstrip(os.sep)) or "."
     if os.path.islink(path) and not os.path.exists(path):
-        raise DataError(f"{path}: is a link to {os.readlink(path)}, which does not exist; make that folder, or choose another {flag}")
+        raise DataError(
+            f"{path}: is a link to {os.readlink(path)}, which does not exist; make that folder, or choose another {flag}"
+        )
     if not os.path.isdir(path):
         raise DataError(f"{path}: is no folder; {flag} takes the name of a folder")
     return path

@@ -25,7 +25,7 @@ MISTAKES = 96  # the surest of them are drawn, all of them are listed
 PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.plot, and names of files
 # Written only where there is something to draw and something to draw with: what an earlier report left would be taken for this one's.
 # The page goes first and comes last, so that none ever stands over files of another report.
-FIRST = "confusion_length.csv"  # the file that is written first: a folder with these names and without it is of something else
+FIRST = "confusion_length.csv"  # is written first: a folder with the other names alone is not a report
 NOT_ALWAYS = ("index.html", "mistakes.png", "curves.csv", *(f"{name}.png" for name in PLOTS))
 
 
@@ -158,12 +158,14 @@ def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
 
 
 def check_directory(directory: str) -> None:
-    """Raise DataError where a folder (str) holds files of these names that no report of ours left: `write` would replace them."""
+    """Raise DataError if a folder (str) holds files that `write` would replace and that are no report."""
     present = set(os.listdir(directory)) if os.path.isdir(directory) else set()
     names = {"metrics.json", "accuracy_by_length.csv", "coverage.csv", "mistakes.csv", *NOT_ALWAYS}
     taken = sorted(present & names)
     if taken and FIRST not in present:
-        raise DataError(f"{directory}: holds {taken[0]}, and no report of mtl; choose another --report")
+        raise DataError(
+            f"{directory}: holds {taken[0]}, and no report of mtl; choose another --report"
+        )
 
 
 def write(

@@ -14,7 +14,8 @@ ASIDE = "damaged-"  # begins the names of the files of a checkpoint that cannot 
 # What a killed save leaves: TensorFlow's unfinished files (`.tempstate1234`, `checkpoint.tmp1234`) and ours. A finished .data file without
 # its .index, which is written last, is one too.
 UNFINISHED = re.compile(
-    checkpoint.PART.pattern + r"\.tempstate\d+|checkpoint\.tmp[0-9a-f]*|(config\.json|flags\.flags|versions\.json|metrics\.jsonl)\.tmp"
+    checkpoint.PART.pattern
+    + r"\.tempstate\d+|checkpoint\.tmp[0-9a-f]*|(config\.json|flags\.flags|versions\.json|metrics\.jsonl)\.tmp"
 )
 
 
@@ -61,10 +62,12 @@ def find(model_dir, which="best"):
 
 
 def check_not_checkpoint(model_dir):
-    """Raise DataError where a run directory is expected and a checkpoint in one is named (str, with or without .index)."""
+    """Raise DataError if the name of a run directory (str) is the path of a checkpoint."""
     path = model_dir.removesuffix(".index")
     if os.path.isfile(path + ".index"):
-        raise DataError(f"{model_dir}: is a checkpoint, not a run directory; name its folder, {os.path.dirname(path) or '.'}")
+        raise DataError(
+            f"{model_dir}: is a checkpoint, not a run directory; name its folder, {os.path.dirname(path) or '.'}"
+        )
 
 
 def damage(path):
@@ -81,7 +84,9 @@ def damage(path):
         with open(bundle.data_file(path), "rb") as file:
             file.read(1)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); make it readable, then repeat the command") from None
+        raise DataError(
+            f"{error.filename}: cannot be read ({error.strerror}); make it readable, then repeat the command"
+        ) from None
     except ValueError as error:
         return checkpoint.first_line(error)
     try:
@@ -113,41 +118,58 @@ def mend(model_dir, say):
         for folder, keep in ((model_dir, train.KEEP), (best_dir, 1)):
             _remove_litter(folder, keep)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be changed ({error.strerror}); make {model_dir} writable") from None
+        raise DataError(
+            f"{error.filename}: cannot be changed ({error.strerror}); make {model_dir} writable"
+        ) from None
     newest = checkpoint.newest(model_dir)
     metrics = os.path.join(model_dir, checkpoint.METRICS)
     rows = checkpoint.read_metrics(model_dir, up_to=math.inf)
     if len(rows) < _lines(metrics):
         copy = ASIDE + checkpoint.METRICS
-        say(f"warning: {metrics}: line {len(rows) + 1} is damaged; later evaluations are dropped, {copy} has them")
+        say(
+            f"warning: {metrics}: line {len(rows) + 1} is damaged; later evaluations are dropped, {copy} has them"
+        )
         shutil.copyfile(metrics, os.path.join(model_dir, copy))
     if newest and not fallen and [os.path.basename(newest)] != _named(model_dir)[:1]:
         state = os.path.join(model_dir, checkpoint.STATE)
-        say(f"warning: {state} does not name {os.path.basename(newest)}, the newest checkpoint; continuing from that one")
+        say(
+            f"warning: {state} does not name {os.path.basename(newest)}, the newest checkpoint; continuing from that one"
+        )
     _check_best(best_dir, newest, {row["step"] for row in rows}, say)
 
 
 def _check_best(best_dir, newest, evaluated, say):
-    """Warn where best/ is gone. Set it aside where its evaluation is: any weights would then count as better, and replace it."""
+    """Warn if best/ is gone. Set it aside if its evaluation is gone: the next weights would count as better and replace it."""
     best = checkpoint.newest(best_dir)
     if best is None and evaluated:
-        say(f"warning: {best_dir}: the best weights are missing; the next better evaluation saves them again")
-    # At the newest step the run was killed before the evaluation was written, and makes up for it.
-    if best and newest and checkpoint.step_of(best) < checkpoint.step_of(newest) and checkpoint.step_of(best) not in evaluated:
+        say(
+            f"warning: {best_dir}: the best weights are missing; the next better evaluation saves them again"
+        )
+    # A run that was killed before it wrote the evaluation of its newest step repeats that evaluation.
+    if (
+        best
+        and newest
+        and checkpoint.step_of(best) < checkpoint.step_of(newest)
+        and checkpoint.step_of(best) not in evaluated
+    ):
         aside = files.free(os.path.join(os.path.dirname(best_dir), ASIDE + checkpoint.BEST))
-        say(f"warning: {best_dir}: {checkpoint.METRICS} has no evaluation of its step {checkpoint.step_of(best)}; set aside as {aside}")
+        say(
+            f"warning: {best_dir}: {checkpoint.METRICS} has no evaluation of its step {checkpoint.step_of(best)}; set aside as {aside}"
+        )
         os.replace(best_dir, aside)
 
 
 def _remove_litter(folder, keep):
-    """Remove what killed saves left in a folder, and all but the newest `keep` checkpoints; one that lost its .index stays."""
+    """Remove files of killed saves and all but the newest `keep` checkpoints. One that lost its .index stays."""
     complete = [os.path.basename(path) for path in checkpoint.all_of(folder)]
     lost = set(_named(folder)) - set(complete)
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         if UNFINISHED.fullmatch(name):
             os.remove(os.path.join(folder, name))
     if os.path.isdir(folder):
-        checkpoint.remove_parts(folder, lambda name: name not in lost and name not in complete[-keep:])
+        checkpoint.remove_parts(
+            folder, lambda name: name not in lost and name not in complete[-keep:]
+        )
 
 
 def _set_damaged_aside(model_dir, say):
@@ -160,7 +182,9 @@ def _set_damaged_aside(model_dir, say):
         cure = "restore the run from a copy, or choose another --model_dir"
         raise DataError(f"{model_dir}: none of its checkpoints can be read ({told}); {cure}")
     for path, wrong in damaged:
-        say(f"warning: {path}: cannot be read ({wrong}); set aside as {ASIDE}{os.path.basename(path)}, continuing from {paths[-1]}")
+        say(
+            f"warning: {path}: cannot be read ({wrong}); set aside as {ASIDE}{os.path.basename(path)}, continuing from {paths[-1]}"
+        )
         for name in os.listdir(model_dir):
             part = checkpoint.PART.fullmatch(name)
             if part and part[1] == os.path.basename(path):
@@ -188,7 +212,9 @@ def _named(folder):
     """List the names of the checkpoints in the file `checkpoint` of a folder, the newest first; none where it cannot be read."""
     try:
         with open(os.path.join(folder, checkpoint.STATE), encoding="utf-8") as file:
-            found = re.findall(r'^(?:all_)?model_checkpoint_paths?: "(.*)"$', file.read(100_000), re.MULTILINE)
+            found = re.findall(
+                r'^(?:all_)?model_checkpoint_paths?: "(.*)"$', file.read(100_000), re.MULTILINE
+            )
     except (OSError, ValueError):
         return []
     return [os.path.basename(name) for name in found]

@@ -81,15 +81,16 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
       say: function str -> None, told what happens once.
       progress: function (step, cost, dict task name -> raw cross entropy, images, labels), called every config.log_every steps, or None.
       watch: function (session, Graph) that adds to the graph, before it is finalized, what `progress` looks at beside, or None.
-      stop: function () -> int, the number of the signal that asks the run to stop, 0 to go on; called after each step and while a
-        batch is awaited.
+      stop: function () -> int, the number of the signal that asks the run to stop, 0 to go on;
+        called after each step, and while the next batch is not ready.
 
     Returns:
       dict: "step" reached, "best" sequence accuracy on validation (None without evaluation) and its "best_step".
 
     Raises:
       UsageError: the directory holds a run of other flags.
-      DataError: the directory is not this run's (see checkpoint.check_directory), or it or a checkpoint cannot be read.
+      DataError: the directory is not a run's (see checkpoint.check_directory), or it or a checkpoint
+        cannot be read.
       NotFiniteError: a cross entropy, gradient or variable became infinite or NaN; nothing is saved of it.
       Interrupted: `stop` said so; the step was finished and saved.
     """
@@ -172,11 +173,18 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
                     stop()  # raises where the directory is not this run's any more
                     if step - 1 > first:
                         save(step - 1)
-                        error.args = (f"{error}; saved at step {step - 1}",) if isinstance(error, MtlError) else error.args
+                        error.args = (
+                            (f"{error}; saved at step {step - 1}",)
+                            if isinstance(error, MtlError)
+                            else error.args
+                        )
                     raise
                 if batch is None:  # a signal ended the wait for it
                     save(step - 1)
-                    raise Interrupted(f"{model_dir}: stopped and saved at step {step - 1}; the same command continues", stop())
+                    raise Interrupted(
+                        f"{model_dir}: stopped and saved at step {step - 1}; the same command continues",
+                        stop(),
+                    )
                 images, labels = batch
                 pipeline.check_images(images)
                 _, cost, values = step_once(images, *[labels[name] for name in graph.labels])

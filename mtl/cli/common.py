@@ -160,7 +160,7 @@ def to_config(values):
 def flags_text(values):
     """Return the flags that make this run again, one a line: a flagfile without --model_dir, so that a run may be moved."""
     lines = (values[field.name].serialize() for field in dataclasses.fields(config.Config))
-    # Blanks at the end of a line of a flagfile do not count; they can only be those of a folder's name.
+    # A flagfile drops blanks at the end of a line; here they can only be part of a folder's name.
     return "".join(line + "/" * (line != line.rstrip()) + "\n" for line in lines)
 
 
@@ -189,7 +189,7 @@ def help_text(usage, summary, values):
 
 
 def printable(text):
-    """Return a text (str) in which the bytes of a file name that are not UTF-8 are written as Python shows them: \\udce9."""
+    """Return a text (str) with the bytes of file names that are not UTF-8 written as \\udce9."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -217,7 +217,9 @@ def bar(total, shown=True, unit="image"):
     try:
         from tqdm import tqdm
     except (TypeError, ValueError) as error:
-        raise UsageError(f"an environment variable TQDM_* has a bad value ({error}); unset it") from None
+        raise UsageError(
+            f"an environment variable TQDM_* has a bad value ({error}); unset it"
+        ) from None
 
     hidden = not (shown and sys.stderr.isatty())
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)
@@ -242,7 +244,7 @@ def read(network, examples, views=1, after_each=lambda: None):
 def set_backends():
     """Set the backends of pyplot and Keras, which TensorFlow imports, for this process.
 
-    A notebook or another project may have set others in the environment, and these need not be installed here.
+    A notebook or another project may have set others in the environment, which may be missing here.
     """
     os.environ.update(MPLBACKEND="Agg", KERAS_BACKEND="tensorflow")
 

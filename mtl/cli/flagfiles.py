@@ -42,18 +42,22 @@ def expanded(arguments, within="", opened=None):
                 raise UsageError(f"{where}--flagfile={path}: {error}") from None
             opened.append(path)
             if len(opened) > MAX_FLAGFILES:
-                raise UsageError(f"{where}{path}: more than {MAX_FLAGFILES} flagfiles; remove the line by which one names itself")
+                raise UsageError(
+                    f"{where}{path}: more than {MAX_FLAGFILES} flagfiles; remove the line by which one names itself"
+                )
             yield from expanded(_lines(path, where), path, opened)
 
 
 def _lines(path, where):
     """List the flags that stand in a flagfile; where: str, the beginning of an error, which names the flagfile that asks for it."""
     try:
-        # Not splitlines(): the value of a flag may hold the separators that Unicode knows beside these.
+        # Not splitlines(): a value may hold other characters that Unicode counts as line breaks.
         lines = [line.strip() for line in re.split(r"\r\n|\r|\n", files.read_text(path, MAX_FLAGS))]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text in UTF-8"
-        raise UsageError(f"{where}{path}: cannot be read ({reason}): --flagfile takes a file of flags, one a line") from None
+        raise UsageError(
+            f"{where}{path}: cannot be read ({reason}): --flagfile takes a file of flags, one a line"
+        ) from None
     lines = [line for line in lines if line and not line.startswith(("#", "//"))]
     for line in lines:
         if not line.startswith("-") or not line.lstrip("-")[:1].isalpha():

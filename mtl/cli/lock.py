@@ -35,7 +35,9 @@ def held(directory):
         file = open(path, "a+", encoding="utf-8", errors="replace")
     except OSError as error:
         cure = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
-        raise DataError(f"{directory}: cannot be written ({error.strerror}); {cure}, or choose another --model_dir") from None
+        raise DataError(
+            f"{directory}: cannot be written ({error.strerror}); {cure}, or choose another --model_dir"
+        ) from None
     with file:
         if fcntl:
             try:
@@ -48,7 +50,9 @@ def held(directory):
                 pass  # some network file systems have no locks: better without one than not at all
         file.seek(0)
         if not re.fullmatch(r"\s*\d*\s*", file.read(20), re.ASCII):
-            raise DataError(f"{path}: is not a lock of mtl, which holds a process's number; choose another --model_dir")
+            raise DataError(
+                f"{path}: is not a lock of mtl, which holds a process's number; choose another --model_dir"
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

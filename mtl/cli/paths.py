@@ -1,4 +1,4 @@
-"""Flags that take a path of this machine, checked when they are parsed: before anything is read or written."""
+"""Flags that take a path. They are checked as they are parsed, before anything is read or written."""
 
 import os
 import re
@@ -18,17 +18,24 @@ def local(path):
       str.
 
     Raises:
-      ValueError: it has a scheme, an unknown `~user`, a line break, or bytes that are not UTF-8. TensorFlow and flagfiles
-        take none of these for a path of this machine.
+      ValueError: it has a scheme, an unknown `~user`, a line break, or bytes that are not UTF-8.
+        TensorFlow and flagfiles cannot use such a path.
     """
     scheme = _SCHEME.match(path)
     if scheme:
-        raise ValueError(f"{scheme[0]} addresses are not read or written; name a path of this machine")
+        raise ValueError(
+            f"{scheme[0]} addresses are not read or written; name a path of this machine"
+        )
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
-        raise ValueError(f"no home folder of {expanded.split(os.sep)[0]} is known; write ./{path} for a folder of that name")
+        raise ValueError(
+            f"no home folder of {expanded.split(os.sep)[0]} is known; "
+            f"write ./{path} for a folder of that name"
+        )
     if re.search(r"[\0\r\n]", expanded):
-        raise ValueError("a path with a line break or a null character cannot be kept in a flagfile; rename the folder")
+        raise ValueError(
+            "a flagfile cannot hold a path with a line break or a null character; rename the folder"
+        )
     try:
         utf8 = os.fsencode(expanded) == expanded.encode()
     except UnicodeEncodeError:
@@ -59,4 +66,6 @@ def define(values, name, default, text):
       default: str or None.
       text: str, the help.
     """
-    flags.DEFINE(_Parser(), name, default, text, flag_values=values, serializer=flags.ArgumentSerializer())
+    flags.DEFINE(
+        _Parser(), name, default, text, flag_values=values, serializer=flags.ArgumentSerializer()
+    )

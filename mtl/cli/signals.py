@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 
-NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))  # Windows lacks the last
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last
+NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 SAME = 0.3  # seconds within which signals are one: `timeout` sends its own twice, to the process and to its group
 
 
@@ -43,7 +44,7 @@ class Caught:
 
 
 def heeded():
-    """List the signals that end this process: those of NUMBERS that it was not started to ignore, as by nohup or `&` in a script."""
+    """List the signals of NUMBERS that this process does not ignore; nohup and `&` in a script set some to be ignored."""
     return [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
 
 

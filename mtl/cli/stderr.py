@@ -1,4 +1,4 @@
-"""Keep what libraries write to stderr away from the user, and show it where the process fails or dies."""
+"""Hide what libraries write to stderr, and show it if the process fails or dies."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from mtl.cli import signals
 
 @contextlib.contextmanager
 def silent():
-    """Catch what is written to file descriptor 2. It is shown after all where the block fails or the process dies in it."""
+    """Catch what is written to file descriptor 2; show it if the block fails or the process dies."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as caught, _shown_after_death(caught, kept):
@@ -29,17 +29,22 @@ def silent():
 
 @contextlib.contextmanager
 def _shown_after_death(caught, stderr):
-    """Let a child process copy a file to a file descriptor where this process dies within the block.
+    """Have a child process copy a file to a file descriptor if this process dies in the block.
 
-    TensorFlow's C++ may abort while it is imported. What it says then is in the file, and no code of this process runs any more.
+    TensorFlow's C++ may abort while it is imported. Its message is then in the file, and no code of
+    this process runs any more.
     """
     if not hasattr(os, "fork") or "tensorflow" in sys.modules:
         yield  # it is imported already; and a process with its threads should not fork
         return
     reader, writer = os.pipe()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.NUMBERS)  # in the child for good: the parent decides when to end
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, signals.NUMBERS
+    )  # in the child for good: the parent decides when to end
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns of threads, of which the child uses none
+        warnings.simplefilter(
+            "ignore"
+        )  # Python 3.12 warns of threads, of which the child uses none
         child = os.fork()
     if not child:
         try:

@@ -17,7 +17,7 @@ USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
 VERSIONS = "versions.json"  # in a run directory
 BITS_HANG_ON = ("mtl", "tensorflow", "numpy", "processor", "onednn")  # of what it holds
-PACKAGED = "--model_dir=pretrained names the weights that come with the package; choose another, or write ./pretrained"
+PACKAGED = "--model_dir=pretrained names the packaged weights; choose another, or write ./pretrained"
 SYNTHETIC_VALIDATION = 1000  # images drawn to validate on; of a set on disk all are taken
 
 

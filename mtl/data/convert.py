@@ -95,9 +95,15 @@ def _begin(out, options):
         if os.path.exists(path):
             break
     else:
-        foreign = [name for name in sorted(os.listdir(out)) if _OURS.fullmatch(name)] if os.path.isdir(out) else []
+        foreign = (
+            [name for name in sorted(os.listdir(out)) if _OURS.fullmatch(name)]
+            if os.path.isdir(out)
+            else []
+        )
         if foreign:
-            raise DataError(f"{out}: holds {foreign[0]} but no {manifest.MANIFEST}, so mtl did not write it; choose another --out")
+            raise DataError(
+                f"{out}: holds {foreign[0]} but no {manifest.MANIFEST}, so mtl did not write it; choose another --out"
+            )
         return {**options, "sources": {}, "splits": {}}
     try:
         state = json.loads(files.read_text(path, manifest.MAX_BYTES))

@@ -14,7 +14,7 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS, CROP
 
-JOIN_SECONDS = 2.0  # a thread that still waits for a file or a process is left behind, so that Ctrl-C ends the command
+JOIN_SECONDS = 2.0  # later, a thread that waits for a file or a process is abandoned: Ctrl-C must end
 _ORDER, _CROP = 1, 2  # what a random stream is for, part of its key
 _IMAGES = ("n", "height", "width", CHANNELS)
 _ANY_CHANNELS = ("n", "height", "width", "channels")

@@ -1,7 +1,7 @@
-"""Processes that draw images, each on a pipe of its own, so that the death of one is noticed at once.
+"""Processes that draw images, each on its own pipe, so that the death of one is noticed at once.
 
-concurrent.futures.ProcessPoolExecutor is not enough here. Its workers share one pipe for their results: when the
-system kills one in the middle of a result, the parent waits for the other half for ever.
+concurrent.futures.ProcessPoolExecutor is not enough here. Its workers share one pipe for their
+results: when the system kills one in the middle of a result, the parent waits for the rest for ever.
 """
 
 import atexit
@@ -22,7 +22,7 @@ KILLED = (
     "a process that draws images was killed, as the system does when memory runs out; "
     "free memory or use fewer workers, then repeat the command"
 )
-# A child forked from a process with TensorFlow's threads can hang; a spawned one imports NumPy and Pillow alone.
+# A child forked from a process with TensorFlow's threads can hang; a spawned one has no TensorFlow.
 _CONTEXT = multiprocessing.get_context("spawn")
 # They reach a whole process group. The command saves first and then ends its workers itself.
 _SIGNALS = [
@@ -31,7 +31,7 @@ _SIGNALS = [
 
 
 class Workers:
-    """A fixed number of processes, and a thread for each that hands it one call at a time; use it in `with`."""
+    """A fixed number of processes, each with a thread that hands it one call at a time, in `with`."""
 
     def __init__(self, count: int):
         """Start `count` processes."""
@@ -50,7 +50,8 @@ class Workers:
         """Call a function of a module in one of the processes.
 
         Returns:
-          Future of its result. It raises what the function raises, and MtlError where its process was killed.
+          Future of its result. It raises what the function raises, and MtlError if its process
+          was killed.
         """
         future = Future()
         self._calls.put((future, function, arguments))

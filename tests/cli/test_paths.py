@@ -7,7 +7,10 @@ from mtl.cli import main, paths
 
 # Of each command, with what else it needs to pass its checks.
 PATH_FLAGS = {
-    "train": (["model_dir", "data_dir", "init_from"], ["--model_dir=x", "--dataset=npz", "--data_dir=y"]),
+    "train": (
+        ["model_dir", "data_dir", "init_from"],
+        ["--model_dir=x", "--dataset=npz", "--data_dir=y"],
+    ),
     "evaluate": (["model_dir", "data_dir", "checkpoint", "report"], ["--model_dir=x"]),
     "predict": (["model_dir", "checkpoint", "sheet"], ["a.png"]),
     "preview": (["data_dir", "out"], ["--dataset=npz", "--data_dir=y"]),
@@ -42,7 +45,9 @@ def test_every_flag_that_takes_a_path_is_checked(name):
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)
-def test_what_is_no_path_of_this_machine_is_refused_by_each_flag(name, refused, tmp_path, monkeypatch):
+def test_what_is_no_path_of_this_machine_is_refused_by_each_flag(
+    name, refused, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     names, others = PATH_FLAGS[name]
@@ -58,7 +63,21 @@ def test_a_flagfile_is_a_path_too(refused):
         assert message in refused(1, "train", f"--flagfile={value}", "--model_dir=x")
 
 
-@pytest.mark.parametrize("value", ["runs/x", "/a b/c", "", "a~b", "./~x", "x:/y", "run[1]", "k\u00e4se", "tr\\\\ail\t", "C:\\\\runs"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "runs/x",
+        "/a b/c",
+        "",
+        "a~b",
+        "./~x",
+        "x:/y",
+        "run[1]",
+        "k\u00e4se",
+        "tr\\\\ail\t",
+        "C:\\\\runs",
+    ],
+)
 def test_other_paths_stay_as_they_are(value):
     assert paths.local(value) == value
 
@@ -73,5 +92,7 @@ def test_a_tilde_is_expanded(monkeypatch, tmp_path):
 def test_a_tilde_in_a_flagfile_is_expanded(monkeypatch, tmp_path, command):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.flags").write_text("--data_dir=~/no_such_folder\n")
-    code, _, err = command("preview", "--dataset=npz", "--flagfile=~/a.flags", f"--out={tmp_path / 'sheet.png'}")
+    code, _, err = command(
+        "preview", "--dataset=npz", "--flagfile=~/a.flags", f"--out={tmp_path / 'sheet.png'}"
+    )
     assert code == 2 and f"{tmp_path}/no_such_folder: cannot be listed" in err

@@ -36,7 +36,12 @@ print("after the block", file=sys.stderr)
     ],
 )
 def test_what_is_caught_is_shown_where_the_process_dies(ending, code, shown):
-    done = subprocess.run([sys.executable, "-c", SCRIPT.replace("ENDING", ending)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("ENDING", ending)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == code
     after = "after the block\n" if code == 0 else ""
     assert done.stderr == "fatal: no such flag\n" * 5000 * shown + after
@@ -51,9 +56,17 @@ def test_after_an_error_stderr_is_as_before(capfd):
     assert capfd.readouterr().err == "again\n"
 
 
-@pytest.mark.skipif(not os.path.exists(f"/proc/self/task/{os.getpid()}/children"), reason="the kernel lists no children")
+@pytest.mark.skipif(
+    not os.path.exists(f"/proc/self/task/{os.getpid()}/children"),
+    reason="the kernel lists no children",
+)
 def test_a_signal_to_the_group_does_not_end_the_child_that_waits():
     children = "open(f'/proc/self/task/{os.getpid()}/children').read().split()"
     ending = f"[os.kill(int(pid), 15) for pid in {children}]\n        os.abort()"
-    done = subprocess.run([sys.executable, "-c", SCRIPT.replace("ENDING", ending)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("ENDING", ending)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr) == (-signal.SIGABRT, "fatal: no such flag\n" * 5000)

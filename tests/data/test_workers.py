@@ -30,7 +30,9 @@ def test_answers_and_errors_come_back():
     with workers.Workers(3) as pool:
         futures = [pool.submit(divmod, number, 7) for number in range(23)]
         failed = pool.submit(divmod, 1, 0)
-        assert [future.result(20) for future in futures] == [divmod(number, 7) for number in range(23)]
+        assert [future.result(20) for future in futures] == [
+            divmod(number, 7) for number in range(23)
+        ]
         with pytest.raises(ZeroDivisionError):
             failed.result(20)
         assert pool.submit(divmod, 9, 2).result(20) == (4, 1), "an error ends no process"
@@ -99,7 +101,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("ending", ["time.sleep(60)", "pass"], ids=["killed", "not closed"])
 def test_workers_end_with_their_parent(tmp_path, ending):
     (tmp_path / "parent.py").write_text(PARENT.replace("ENDING", ending))
-    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True
+    )
     pids = parent.stdout.readline().split()
     if ending != "pass":
         parent.kill()

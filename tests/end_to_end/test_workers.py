@@ -10,10 +10,21 @@ import pytest
 from mtl import checkpoint
 from tests import lives
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="processes are looked for in /proc")
+pytestmark = pytest.mark.skipif(
+    not os.path.exists("/proc/self/cmdline"), reason="processes are looked for in /proc"
+)
 
 KILLED = "a process that draws images was killed, as the system does when memory runs out; free memory or use fewer workers, then"
-TRAIN = ["train", "--bottom=mlp", "--batch_size=16", "--pool=512", "--reuse=8", "--workers=2", "--save_every=20", "--steps=100000"]
+TRAIN = [
+    "train",
+    "--bottom=mlp",
+    "--batch_size=16",
+    "--pool=512",
+    "--reuse=8",
+    "--workers=2",
+    "--save_every=20",
+    "--steps=100000",
+]
 
 
 def workers_of(process):
@@ -46,7 +57,9 @@ def test_training_saves_and_ends_in_one_line(tmp_path):
     life = lives.ended(process, log)
     assert time.monotonic() - killed < 20.0 and life.code == 2
     *others, last = life.text.splitlines()
-    assert all(": validation" in line for line in others) and last.startswith(f"mtl train: {KILLED}")
+    assert all(": validation" in line for line in others) and last.startswith(
+        f"mtl train: {KILLED}"
+    )
     step = checkpoint.step_of(checkpoint.newest(str(run)))
     assert last.endswith(f"; saved at step {step}")
     life = lives.live(log, [*TRAIN[:-1], f"--steps={step + 1}", f"--model_dir={run}"])
@@ -68,7 +81,10 @@ def test_a_signal_saves_while_a_worker_does_not_answer(tmp_path):
         os.kill(pid, signal.SIGKILL)
     step = checkpoint.step_of(checkpoint.newest(str(run)))
     assert life.code == 128 + signal.SIGINT
-    assert life.text.splitlines()[-1] == f"mtl train: {run}: stopped and saved at step {step}; the same command continues"
+    assert (
+        life.text.splitlines()[-1]
+        == f"mtl train: {run}: stopped and saved at step {step}; the same command continues"
+    )
 
 
 def _quiet(log):
@@ -89,8 +105,15 @@ def _quiet(log):
 )
 def test_before_anything_is_done_it_is_one_line_and_nothing_is_written(tmp_path, command):
     log = tmp_path / "log"
-    process = lives.start(log, [flag.replace("RUN", str(tmp_path / "run")) for flag in command], lives.validate_on, 1000)
+    process = lives.start(
+        log,
+        [flag.replace("RUN", str(tmp_path / "run")) for flag in command],
+        lives.validate_on,
+        1000,
+    )
     os.kill(wait_until(lambda: workers_of(process), log)[-1], signal.SIGKILL)
     life = lives.ended(process, log)
-    assert (life.code, life.text.count("\n")) == (2, 1) and life.text.startswith(f"mtl {command[0]}: {KILLED} repeat the command")
+    assert (life.code, life.text.count("\n")) == (2, 1) and life.text.startswith(
+        f"mtl {command[0]}: {KILLED} repeat the command"
+    )
     assert os.listdir(tmp_path) == ["log"]

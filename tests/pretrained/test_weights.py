@@ -78,4 +78,4 @@ def test_training_starts_from_it(drawn, tmp_path, capsys):
 
 def test_no_run_is_trained_under_its_name(capsys):
     assert run(["train", "--model_dir=pretrained"]) == 1
-    assert "--model_dir=pretrained names the weights that come with the package" in capsys.readouterr().err
+    assert "--model_dir=pretrained names the packaged weights" in capsys.readouterr().err
