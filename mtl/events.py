@@ -20,9 +20,8 @@ from mtl.config import Config
 from mtl.data.examples import Examples
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
-OURS = re.compile(
-    re.escape(PREFIX) + r"\d{10}(-\d+)?"
-)  # TensorFlow's own writer adds the host's name
+# Other programs end the name with that of the host.
+OURS = re.compile(re.escape(PREFIX) + r"\d{10}(-\d+)?")
 _FRAME = 16  # bytes around a record: its length and two checksums
 PICTURES = 24  # of validation, drawn at each evaluation
 
@@ -48,9 +47,8 @@ def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
         try:
             records = _records(path)
         except (OSError, tf.errors.OpError) as error:
-            say(
-                f"warning: {path}: cannot be read ({checkpoint.first_line(error)}); it is left as it is"
-            )
+            reason = checkpoint.first_line(error)
+            say(f"warning: {path}: cannot be read ({reason}); it is left as it is")
             continue
         kept = [record for record, event in records if event.step <= step]
         if not any(event.HasField("summary") for _, event in records if event.step <= step):

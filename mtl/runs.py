@@ -65,9 +65,8 @@ def check_not_checkpoint(model_dir):
     """Raise DataError if the name of a run directory (str) is the path of a checkpoint."""
     path = model_dir.removesuffix(".index")
     if os.path.isfile(path + ".index"):
-        raise DataError(
-            f"{model_dir}: is a checkpoint, not a run directory; name its folder, {os.path.dirname(path) or '.'}"
-        )
+        cure = f"name its folder, {os.path.dirname(path) or '.'}"
+        raise DataError(f"{model_dir}: is a checkpoint, not a run directory; {cure}")
 
 
 def damage(path):
@@ -84,9 +83,8 @@ def damage(path):
         with open(bundle.data_file(path), "rb") as file:
             file.read(1)
     except OSError as error:
-        raise DataError(
-            f"{error.filename}: cannot be read ({error.strerror}); make it readable, then repeat the command"
-        ) from None
+        cure = "make it readable, then repeat the command"
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); {cure}") from None
     except ValueError as error:
         return checkpoint.first_line(error)
     try:
@@ -125,37 +123,34 @@ def mend(model_dir, say):
     metrics = os.path.join(model_dir, checkpoint.METRICS)
     rows = checkpoint.read_metrics(model_dir, up_to=math.inf)
     if len(rows) < _lines(metrics):
-        copy = ASIDE + checkpoint.METRICS
-        say(
-            f"warning: {metrics}: line {len(rows) + 1} is damaged; later evaluations are dropped, {copy} has them"
-        )
-        shutil.copyfile(metrics, os.path.join(model_dir, copy))
+        copy = files.free(os.path.join(model_dir, ASIDE + checkpoint.METRICS))
+        shutil.copyfile(metrics, copy)
+        dropped = f"later evaluations are dropped, {copy} has them"
+        say(f"warning: {metrics}: line {len(rows) + 1} is damaged; {dropped}")
     if newest and not fallen and [os.path.basename(newest)] != _named(model_dir)[:1]:
         state = os.path.join(model_dir, checkpoint.STATE)
-        say(
-            f"warning: {state} does not name {os.path.basename(newest)}, the newest checkpoint; continuing from that one"
-        )
+        name = os.path.basename(newest)
+        say(f"warning: {state} does not name {name}, the newest checkpoint; continuing from that one")
     _check_best(best_dir, newest, {row["step"] for row in rows}, say)
 
 
 def _check_best(best_dir, newest, evaluated, say):
-    """Warn if best/ is gone. Set it aside if its evaluation is gone: the next weights would count as better and replace it."""
+    """Warn if best/ is gone; set it aside if its evaluation is gone.
+
+    Without its evaluation, the next weights would count as better and replace it.
+    """
     best = checkpoint.newest(best_dir)
     if best is None and evaluated:
-        say(
-            f"warning: {best_dir}: the best weights are missing; the next better evaluation saves them again"
-        )
-    # A run that was killed before it wrote the evaluation of its newest step repeats that evaluation.
-    if (
-        best
-        and newest
-        and checkpoint.step_of(best) < checkpoint.step_of(newest)
-        and checkpoint.step_of(best) not in evaluated
-    ):
+        cure = "the next better evaluation saves them again"
+        say(f"warning: {best_dir}: the best weights are missing; {cure}")
+    if best is None or newest is None:
+        return
+    step = checkpoint.step_of(best)
+    # A run killed before it wrote the evaluation of its newest step repeats that evaluation.
+    if step < checkpoint.step_of(newest) and step not in evaluated:
         aside = files.free(os.path.join(os.path.dirname(best_dir), ASIDE + checkpoint.BEST))
-        say(
-            f"warning: {best_dir}: {checkpoint.METRICS} has no evaluation of its step {checkpoint.step_of(best)}; set aside as {aside}"
-        )
+        lost = f"{checkpoint.METRICS} has no evaluation of its step {step}"
+        say(f"warning: {best_dir}: {lost}; set aside as {aside}")
         os.replace(best_dir, aside)
 
 
@@ -182,9 +177,9 @@ def _set_damaged_aside(model_dir, say):
         cure = "restore the run from a copy, or choose another --model_dir"
         raise DataError(f"{model_dir}: none of its checkpoints can be read ({told}); {cure}")
     for path, wrong in damaged:
-        say(
-            f"warning: {path}: cannot be read ({wrong}); set aside as {ASIDE}{os.path.basename(path)}, continuing from {paths[-1]}"
-        )
+        aside = ASIDE + os.path.basename(path)
+        done = f"set aside as {aside}, continuing from {paths[-1]}"
+        say(f"warning: {path}: cannot be read ({wrong}); {done}")
         for name in os.listdir(model_dir):
             part = checkpoint.PART.fullmatch(name)
             if part and part[1] == os.path.basename(path):

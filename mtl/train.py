@@ -173,18 +173,13 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
                     stop()  # raises where the directory is not this run's any more
                     if step - 1 > first:
                         save(step - 1)
-                        error.args = (
-                            (f"{error}; saved at step {step - 1}",)
-                            if isinstance(error, MtlError)
-                            else error.args
-                        )
+                        if isinstance(error, MtlError):
+                            error.args = (f"{error}; saved at step {step - 1}",)
                     raise
                 if batch is None:  # a signal ended the wait for it
                     save(step - 1)
-                    raise Interrupted(
-                        f"{model_dir}: stopped and saved at step {step - 1}; the same command continues",
-                        stop(),
-                    )
+                    where = f"and saved at step {step - 1}" if step > 1 else "before its first step"
+                    raise Interrupted(f"{model_dir}: stopped {where}; the same command continues", stop())
                 images, labels = batch
                 pipeline.check_images(images)
                 _, cost, values = step_once(images, *[labels[name] for name in graph.labels])

@@ -257,7 +257,8 @@ def test_a_file_checkpoint_that_does_not_name_the_newest_is_said_and_not_believe
 def test_damaged_metrics_are_said(directory):
     (directory / "metrics.jsonl").write_text('{"step": 3}\n{"st\n{"step": 9}\n')
     damaged = (directory / "metrics.jsonl").read_bytes()
-    told = f"warning: {directory}/metrics.jsonl: line 2 is damaged; later evaluations are dropped, damaged-metrics.jsonl has them"
+    told = f"warning: {directory}/metrics.jsonl: line 2 is damaged; later evaluations are dropped, "
+    told += f"{directory}/damaged-metrics.jsonl has them"
     assert mend(directory) == [told]
     assert (directory / "damaged-metrics.jsonl").read_bytes() == damaged
 

@@ -35,21 +35,18 @@ def _shown_after_death(caught, stderr):
     this process runs any more.
     """
     if not hasattr(os, "fork") or "tensorflow" in sys.modules:
-        yield  # it is imported already; and a process with its threads should not fork
+        yield  # nothing is imported any more, and a process with TensorFlow's threads must not fork
         return
     reader, writer = os.pipe()
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, signals.NUMBERS
-    )  # in the child for good: the parent decides when to end
+    # The child keeps them blocked: a Ctrl-C goes to both, and the parent decides when to end.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.NUMBERS)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # Python 3.12 warns of threads, of which the child uses none
+        warnings.simplefilter("ignore")  # Python 3.12 warns of threads; the child uses none
         child = os.fork()
     if not child:
         try:
             os.close(writer)
-            if not os.read(reader, 1):  # the pipe was closed without a word
+            if not os.read(reader, 1):  # the parent is gone
                 _copy(caught, stderr)
         finally:
             os._exit(0)
