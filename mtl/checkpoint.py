@@ -215,11 +215,18 @@ def write_records(model_dir, texts, metrics):
         raise DataError(f"{model_dir}: cannot be written ({error.strerror}); {_cure(error)}, or choose another --model_dir") from error
 
 
+def open_text(path):
+    """Open a text file of a run to read it; OSError for a pipe or a device, which may have no end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "not a file", path)
+    return open(path, encoding="utf-8-sig")
+
+
 def read_config(model_dir):
     """Return the config.Config a run directory was made from; DataError where config.json is missing or not such a record."""
     path = os.path.join(model_dir, CONFIG)
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             return config_lib.Config.from_dict(json.load(file)["config"])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}") from None
@@ -238,7 +245,7 @@ def read_metrics(model_dir, up_to):
     """
     rows, path = [], os.path.join(model_dir, METRICS)
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             for line in file:
                 row = json.loads(line)
                 if row["step"] > up_to:

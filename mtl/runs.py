@@ -197,8 +197,8 @@ def _saved(model_dir):
 
 def _lines(path):
     try:
-        with open(path, "rb") as file:
-            return sum(1 for line in file)
+        with checkpoint.open_text(path) as file:
+            return sum(1 for line in file.buffer)
     except OSError:
         return 0
 
@@ -206,7 +206,7 @@ def _lines(path):
 def _named(folder):
     """List the names of the checkpoints in the file `checkpoint` of a folder, the newest first; none where it cannot be read."""
     try:
-        with open(os.path.join(folder, checkpoint.STATE), encoding="utf-8") as file:
+        with checkpoint.open_text(os.path.join(folder, checkpoint.STATE)) as file:
             found = re.findall(
                 r'^(?:all_)?model_checkpoint_paths?: "(.*)"$', file.read(100_000), re.MULTILINE
             )

@@ -459,7 +459,7 @@ def test_no_record_is_refused(tmp_path):
     os.mkdir(tmp_path / "config.json")
     with pytest.raises(DataError) as error:
         checkpoint.read_config(str(tmp_path))
-    one_line(error, tmp_path / "config.json", "cannot be read (Is a directory); make it a readable file")
+    one_line(error, tmp_path / "config.json", "cannot be read (not a file); make it a readable file")
 
 
 ROWS = [{"step": step, "sequence_accuracy": step / 100} for step in (10, 20, 30)]
@@ -489,8 +489,9 @@ def test_a_run_without_metrics_has_none(tmp_path):
     assert checkpoint.read_metrics(str(tmp_path), 100) == []
 
 
-def test_metrics_that_cannot_be_read_are_not_taken_for_none(tmp_path):
-    (tmp_path / "metrics.jsonl").mkdir()
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_metrics_that_cannot_be_read_are_not_taken_for_none(tmp_path, make):
+    make(tmp_path / "metrics.jsonl")
     with pytest.raises(DataError) as error:
         checkpoint.read_metrics(str(tmp_path), 100)
-    one_line(error, tmp_path / "metrics.jsonl", "cannot be read (Is a directory)")
+    one_line(error, tmp_path / "metrics.jsonl", "cannot be read (not a file)")

@@ -19,6 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, checkpoint, config, inference, layers, progress, runs, tasks, train
 from mtl.cli import signals
+from mtl.data import pipeline
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
@@ -419,6 +420,40 @@ def test_a_crash_is_made_good_from_the_last_checkpoint_wherever_it_lies_now(refe
     _, said = run(tmp_path / "there")
     assert "continuing from step 7" in said[0]
     assert_same_run(tmp_path / "there", reference)
+
+
+def test_steps_before_an_error_of_the_data_are_saved_and_the_error_says_so(reference, tmp_path):
+    def failing(first):
+        yield from itertools.islice(source(first), 7 - first)
+        raise DataError("a shard is damaged")
+
+    with pytest.raises(DataError, match="^a shard is damaged; saved at step 7$"):
+        run(tmp_path, source=failing)
+    with pytest.raises(DataError, match="^a shard is damaged$"):
+        run(tmp_path, source=failing)  # no step since
+    assert steps_kept(tmp_path) == [4, 7]
+    run(tmp_path)
+    assert_same_run(tmp_path, reference)
+
+
+@pytest.mark.parametrize("steps, told", [(5, "stopped and saved at step 5"), (0, "stopped before its first step")])
+def test_a_signal_ends_the_wait_for_a_batch(tmp_path, monkeypatch, steps, told):
+    """As where a file server or a worker does not answer."""
+    monkeypatch.setattr(pipeline, "JOIN_SECONDS", 0.1)
+    answer = threading.Event()
+
+    def stuck(first):
+        yield from itertools.islice(source(first), steps)
+        threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGTERM]).start()  # all steps are done by then
+        answer.wait(30.0)
+
+    with pytest.raises(Interrupted, match=told) as error:
+        run(tmp_path, source=stuck)
+    answer.set()
+    for thread in threading.enumerate():
+        if thread.name == "prefetch":
+            thread.join(5.0)
+    assert error.value.exit_code == 143 and steps_kept(tmp_path) == ([4, 5] if steps else [])
 
 
 @pytest.mark.parametrize("step", [8, 12])

@@ -183,7 +183,7 @@ def _as_before(record, model_dir):
     elif threads != (record.threads or os.cpu_count()):
         common.say(f"{model_dir}: keeps the {threads} threads it was begun with; here are {os.cpu_count()} cores")
     try:
-        with open(os.path.join(model_dir, VERSIONS), encoding="utf-8-sig") as file:
+        with checkpoint.open_text(os.path.join(model_dir, VERSIONS)) as file:
             before = dict(json.load(file))
     except (OSError, ValueError, TypeError, RecursionError):
         before = {}

@@ -214,11 +214,11 @@ def test_a_link_to_nothing_is_named_as_one(refused, trained, flags, tmp_path):
 
 def test_a_config_that_cannot_be_read_is_not_called_damaged(refused, run):
     (run / "config.json").unlink()
-    (run / "config.json").mkdir()
+    os.mkfifo(run / "config.json")  # it would be waited for
     for arguments in (["evaluate"], ["train", "--dataset=npz", "--data_dir=x"]):
         line = refused(2, *arguments, f"--model_dir={run}")
         assert (
-            f"{run}/config.json: cannot be read (Is a directory); make it a readable file" in line
+            f"{run}/config.json: cannot be read (not a file); make it a readable file" in line
         )
 
 
