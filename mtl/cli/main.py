@@ -15,13 +15,8 @@ from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
 COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert, "explain": explain}
-OUTPUT = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-    errno.EBADF,
-)  # without a file name: of stdout
+# An error of these kinds that names no file is one of stdout.
+OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 
 
@@ -93,11 +88,7 @@ def _described(error):
     """Say in one line what an OSError is about, and the cure where it is known."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit with ulimit -n, or close other programs"
-    if (
-        isinstance(error, FileNotFoundError)
-        and not error.filename
-        and "temporary directory" in str(error)
-    ):
+    if error.filename is None and "No usable temporary directory" in str(error):
         cure = "make room in one, set TMPDIR to another, or raise the limit of open files (ulimit -n)"
         return f"no temporary folder can be used; {cure}"
     reason = error.strerror or str(error)

@@ -95,15 +95,11 @@ def _begin(out, options):
         if os.path.exists(path):
             break
     else:
-        foreign = (
-            [name for name in sorted(os.listdir(out)) if _OURS.fullmatch(name)]
-            if os.path.isdir(out)
-            else []
-        )
+        names = sorted(os.listdir(out)) if os.path.isdir(out) else []
+        foreign = [name for name in names if _OURS.fullmatch(name)]
         if foreign:
-            raise DataError(
-                f"{out}: holds {foreign[0]} but no {manifest.MANIFEST}, so mtl did not write it; choose another --out"
-            )
+            what = f"holds {foreign[0]} but no {manifest.MANIFEST}, so mtl did not write it"
+            raise DataError(f"{out}: {what}; choose another --out")
         return {**options, "sources": {}, "splits": {}}
     try:
         state = json.loads(files.read_text(path, manifest.MAX_BYTES))
@@ -111,6 +107,9 @@ def _begin(out, options):
             raise ValueError("of another version")
         state.pop("window", None)
         old = {name: state[name] for name in options}
+        # They name folders that are removed in the end.
+        if not all(re.fullmatch(r"[0-9a-f]{32}", each["md5"]) for each in state["sources"].values()):
+            raise ValueError("a source without an md5")
         for split in state["splits"].values():
             for shard in filter(None, split["shards"]):
                 os.path.join(out, shard["file"]), shard["bytes"] + shard["records"] + sum(shard["skipped"].values())

@@ -352,3 +352,17 @@ def test_a_record_has_the_same_bytes_in_any_process():
     names = sorted(tf.train.Example.FromString(content).features.feature)
     places = [content.index(b"\x0a" + bytes([len(name)]) + name.encode()) for name in names]
     assert len(names) == 7 and places == sorted(places)
+
+
+@pytest.mark.parametrize("md5", ["../../precious", "", 7, None, "A" * 32])
+def test_a_state_that_names_a_folder_elsewhere_is_refused(data, tmp_path, md5):
+    """What was unpacked of the sources is removed in the end, by the md5 of each."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    run(data, ["test"])
+    state = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    state["sources"]["other.tar.gz"] = {"md5": md5}
+    (tmp_path / "out" / "progress.json").write_text(json.dumps(state))
+    with pytest.raises(DataError, match="progress.json: damaged"):
+        run(data, ["test"])
+    assert precious.is_dir()
