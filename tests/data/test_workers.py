@@ -101,9 +101,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("ending", ["time.sleep(60)", "pass"], ids=["killed", "not closed"])
 def test_workers_end_with_their_parent(tmp_path, ending):
     (tmp_path / "parent.py").write_text(PARENT.replace("ENDING", ending))
-    parent = subprocess.Popen(
-        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True
-    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, tmp_path / "parent.py"]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     pids = parent.stdout.readline().split()
     if ending != "pass":
         parent.kill()
