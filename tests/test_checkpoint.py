@@ -250,7 +250,7 @@ def odd(tmp_path_factory):
 NAMES = st.text(st.one_of(st.sampled_from("*?[]{}\\\\!^-~$%#:1ra "), st.characters(exclude_characters="/\0")), min_size=1, max_size=12)
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(parent=NAMES, name=NAMES)
 @hypothesis.example("a", "run[1]")
 @hypothesis.example("a[1]", "run")

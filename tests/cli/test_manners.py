@@ -159,7 +159,7 @@ def test_a_terminal_shows_progress(folder, tmp_path):
 # -- nobody reads on, nowhere to write --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, flags", [("predict", ["--json"]), ("evaluate", ["--json"]), ("preview", [])])
+@pytest.mark.parametrize("name, flags", [("predict", ["--json"]), ("preview", [])])
 def test_nobody_reading_the_results_is_no_error_message(folder, tmp_path, name, flags):
     reader, writer = os.pipe()
     os.close(reader)

@@ -71,8 +71,8 @@ def test_before_the_first_step_there_is_nothing_to_save(flags, tmp_path, where, 
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_one_ends_a_step_that_hears_none_and_leaves_the_last_checkpoint(flags, whole, tmp_path, number):
+def test_a_second_one_ends_a_step_that_hears_none_and_leaves_the_last_checkpoint(flags, whole, tmp_path):
+    number = signal.SIGINT  # tests/cli/test_signals.py has all of them
     process = lives.start(tmp_path / "log", flags, lives.busy_step, 33, FOR_EVER)
     lives.reached(process, tmp_path / "log")
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*") if path.is_file()}
