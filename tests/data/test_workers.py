@@ -43,7 +43,7 @@ def test_answers_and_errors_come_back():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_worker_killed_within_a_result_is_an_error(count):
-    """Most of the time goes by in pipes that are full: ProcessPoolExecutor waits there for ever."""
+    """Most of the time its pipe is full of half a result. ProcessPoolExecutor waits there for ever."""
     with workers.Workers(count) as pool:
         pool.submit(bytes, 1).result(20)
         futures = [pool.submit(bytes, 50_000_000) for _ in range(40)]
@@ -108,7 +108,7 @@ def test_workers_end_with_their_parent(tmp_path, ending):
     if ending != "pass":
         parent.kill()
     assert parent.wait(20) == (0 if ending == "pass" else -9) and len(pids) == 2
-    # One that nobody waits for stays a zombie where init collects none.
+    # An ended process without a parent stays a zombie if init does not collect it.
     running = [pathlib.Path("/proc", pid, "stat") for pid in pids]
     wait_until(lambda: not any(stat.exists() and " Z " not in stat.read_text() for stat in running))
     parent.stdout.close()
