@@ -21,7 +21,8 @@ STATE = "checkpoint"  # the file in which TensorFlow's tools look for the newest
 PART = re.compile(rf"({re.escape(PREFIX)}-\d+)\.(data-\d+-of-\d+|index)")
 # Names that a run writes, and those of checkpoints of any TensorFlow program.
 RUN_FILE = re.compile(
-    r"checkpoint|best|flags\.flags|versions\.json|metrics\.jsonl|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+"
+    r"checkpoint|best|flags\.flags|versions\.json|metrics\.jsonl"
+    r"|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+"
 )
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)  # what TensorFlow raises of a damaged checkpoint
 
@@ -61,20 +62,22 @@ def check_directory(model_dir):
         foreign = [name for name in names if RUN_FILE.fullmatch(name)]
         if foreign:
             cure = f"choose another --model_dir, or restore its {CONFIG} from a copy"
-            raise DataError(f"{model_dir}: holds {foreign[0]} but no {CONFIG}, so it is not a run of mtl; {cure}")
+            what = f"holds {foreign[0]} but no {CONFIG}, so it is not a run of mtl"
+            raise DataError(f"{model_dir}: {what}; {cure}")
     else:
         read_config(model_dir)
         signs = [] if all_of(model_dir) else _signs_of_saves(model_dir, names)
         if signs:
             cure = f"restore {PREFIX}-* from a copy, or choose another --model_dir"
-            raise DataError(f"{model_dir}: steps were saved, as {', '.join(signs)} show, but no {PREFIX}-N.index is left; {cure}")
+            what = f"steps were saved, as {', '.join(signs)} show, but no {PREFIX}-N.index is left"
+            raise DataError(f"{model_dir}: {what}; {cure}")
 
 
 def _signs_of_saves(model_dir, names):
     """List the files which show that a run without a checkpoint once had one."""
-    best = os.path.join(model_dir, BEST)
+    best, metrics = os.path.join(model_dir, BEST), os.path.join(model_dir, METRICS)
     signs = [STATE] if STATE in names else []
-    signs += [METRICS] if METRICS in names and os.path.getsize(os.path.join(model_dir, METRICS)) else []
+    signs += [METRICS] if METRICS in names and os.path.getsize(metrics) else []
     signs += [f"{BEST}/"] if os.path.isdir(best) and os.listdir(best) else []
     data = [name for name in names if PART.fullmatch(name)]
     # A first save that was killed leaves the data of one step.
@@ -90,15 +93,17 @@ def opened(path):
     """
     with contextlib.ExitStack() as stack:
         if not _is_literal(path):
-            targets = {PREFIX + suffix: path + suffix for suffix in (".index", ".data-00000-of-00001")}
+            suffixes = (".index", ".data-00000-of-00001")
+            targets = {PREFIX + suffix: path + suffix for suffix in suffixes}
             path = os.path.join(stack.enter_context(_links(targets)), PREFIX)
         yield tf.train.load_checkpoint(path)
 
 
 def _is_literal(path):
-    """Tell whether TensorFlow opens exactly this path: it is UTF-8 without characters of a pattern."""
+    """Tell whether TensorFlow opens exactly this path: UTF-8 without characters of a pattern."""
+    pattern = set("*?[\\").intersection(path.replace(os.sep, "/"))
     try:
-        return not set("*?[\\").intersection(path.replace(os.sep, "/")) and os.fsencode(path) == path.encode()
+        return not pattern and os.fsencode(path) == path.encode()
     except UnicodeEncodeError:
         return False
 
@@ -106,16 +111,19 @@ def _is_literal(path):
 @contextlib.contextmanager
 def _links(targets):
     """Make a temporary folder of links, dict name -> path, in `with`; yield its path."""
-    folders = [folder for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp") if _is_literal(folder) and os.path.isdir(folder)]
+    usual = (tempfile.gettempdir(), "/tmp", "/var/tmp")
+    folders = [folder for folder in usual if _is_literal(folder) and os.path.isdir(folder)]
     if not folders:
-        raise DataError(f"{tempfile.gettempdir()}: TensorFlow cannot use this temporary folder; set TMPDIR to one without *?[")
+        cure = "set TMPDIR to one without *?["
+        raise DataError(f"{usual[0]}: TensorFlow cannot use this temporary folder; {cure}")
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtl-", dir=folders[0]))
             for name, path in targets.items():
                 os.symlink(os.path.abspath(path), os.path.join(folder, name))
         except OSError as error:
-            raise DataError(f"{folders[0]}: cannot be written ({error.strerror}); make room, or set TMPDIR to another folder") from None
+            cure = "make room, or set TMPDIR to another folder"
+            raise DataError(f"{folders[0]}: cannot be written ({error.strerror}); {cure}") from None
         yield folder
 
 
@@ -135,7 +143,8 @@ def read(path, wanted):
                     raise DataError(f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}")
             return {name: reader.get_tensor(name).astype(dtype.as_numpy_dtype) for name, (_, dtype) in wanted.items()}
     except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read ({first_line(error)}); restore it from a copy, or name another") from error
+        cure = "restore it from a copy, or name another"
+        raise DataError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
 
 
 def restore(session, variables, path):
@@ -169,25 +178,30 @@ def save(saver, session, directory, step, keep=1):
             folder = directory
             if not _is_literal(directory):
                 folder = os.path.join(stack.enter_context(_links({"run": directory})), "run")
-            # Not the Saver's own state file and removal: it removes by patterns, see `opened`.
-            saver.save(session, os.path.join(folder, PREFIX), global_step=step, write_meta_graph=False, write_state=False)
+            # Without its state file the Saver removes nothing; it would remove by patterns, see `opened`.
+            files = {"write_meta_graph": False, "write_state": False}
+            saver.save(session, os.path.join(folder, PREFIX), global_step=step, **files)
         others = [path for path in all_of(directory) if step_of(path) != step]
-        kept = [os.path.basename(path) for path in others[max(0, len(others) - keep + 1) :]] + [f"{PREFIX}-{step}"]
-        lines = [f'model_checkpoint_path: "{kept[-1]}"'] + [f'all_model_checkpoint_paths: "{name}"' for name in kept]
+        newest_others = others[max(0, len(others) - keep + 1) :]
+        kept = [os.path.basename(path) for path in newest_others] + [f"{PREFIX}-{step}"]
+        lines = [f'model_checkpoint_path: "{kept[-1]}"']
+        lines += [f'all_model_checkpoint_paths: "{name}"' for name in kept]
         _write(directory, {STATE: "\n".join(lines) + "\n"})
         remove_parts(directory, lambda name: name not in kept)
     except (tf.errors.OpError, OSError, ValueError) as error:
-        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); {_cure(error)}, then repeat the command") from error
+        cure = f"{_cure(error)}, then repeat the command"
+        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); {cure}") from error
 
 
 def _cure(error):
     """Return what helps against an error of a write."""
-    denied = isinstance(error, (PermissionError, tf.errors.PermissionDeniedError)) or getattr(error, "errno", None) == errno.EROFS
-    return "make it writable" if denied else "make room"
+    denied = isinstance(error, (PermissionError, tf.errors.PermissionDeniedError))
+    read_only = getattr(error, "errno", None) == errno.EROFS
+    return "make it writable" if denied or read_only else "make room"
 
 
 def remove_parts(directory, unwanted):
-    """Remove the files of checkpoints whose name, model.ckpt-N, is `unwanted` (function str -> bool)."""
+    """Remove the files of the checkpoints, model.ckpt-N, that are `unwanted` (function str -> bool)."""
     for name in os.listdir(directory):
         part = PART.fullmatch(name)
         if part and unwanted(part[1]):
@@ -212,11 +226,12 @@ def write_records(model_dir, texts, metrics):
         os.makedirs(model_dir, exist_ok=True)
         _write(model_dir, {**texts, METRICS: "".join(json.dumps(row) + "\n" for row in metrics)})
     except OSError as error:
-        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); {_cure(error)}, or choose another --model_dir") from error
+        cure = f"{_cure(error)}, or choose another --model_dir"
+        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); {cure}") from error
 
 
 def open_text(path):
-    """Open a text file of a run to read it; OSError for a pipe or a device, which may have no end."""
+    """Open a text file of a run for reading; raise OSError for a pipe or a device."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "not a file", path)
     return open(path, encoding="utf-8-sig")
@@ -231,7 +246,8 @@ def read_config(model_dir):
     except FileNotFoundError:
         raise DataError(f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); make it a readable file, or choose another --model_dir") from None
+        cure = "make it a readable file, or choose another --model_dir"
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cure = "restore it from a copy, or choose another --model_dir"
         raise DataError(f"{path}: not the record of a run of mtl ({first_line(error)}); {cure}") from None

@@ -27,7 +27,8 @@ def run(argv=None):
       argv: list of str without the program's name; None takes the process's own, and then also minds its signals.
 
     Returns:
-      int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 129, 130 or 143 interrupted, 141 nobody reads stdout.
+      int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 129, 130 or 143 interrupted by a
+      signal, 141 stdout was closed.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     where = f"mtl {arguments[0]}" if arguments and arguments[0] in COMMANDS else "mtl"

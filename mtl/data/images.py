@@ -185,8 +185,7 @@ def clipped(box: Box, size: tuple[int, int]) -> Box:
       left, top, right, bottom in pixels.
 
     Raises:
-      ValueError: nothing of the box lies within the picture, or the box is not finite or has no
-        width or height.
+      ValueError: the box is not finite, has no width or height, or lies outside the image.
     """
     left, top, right, bottom = box
     width, height = size

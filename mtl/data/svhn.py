@@ -48,8 +48,8 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
       data_dir: str, the directory that holds train, test, extra.
       split: str, one of those, or "validation": the directory of that name, else the held out part of train.
       count: int, read the first `count` at most; None reads all.
-      warn: called with one line where pictures are absent, and one where some are named twice; None
-        prints it on stderr.
+      warn: called with a line if images are absent, and with one if some are named twice; None prints
+        them on stderr.
 
     Returns:
       Examples in the order of digitStruct.mat. An entry without boxes is a picture of no number, and its window is the whole picture.

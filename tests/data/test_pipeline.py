@@ -242,7 +242,7 @@ def test_a_picture_is_cut_anew_each_time():
 
 
 class Blocks:
-    """Stands for synthetic.Blocks: picture i is numbered i. Writes down what was asked of it."""
+    """A stand-in for synthetic.Blocks: image i is numbered i. It records what was requested."""
 
     def __init__(self):
         self.started, self.drawn, self.closed = [], 0, 0
