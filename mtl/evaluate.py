@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mtl import config, decode, metrics, tasks
-from mtl.data import pipeline
+from mtl.data import batches
 from mtl.data.examples import Examples
 from mtl.data.views import average, views
 
@@ -30,7 +30,7 @@ def read(
     Returns:
       dict task name -> float32 [n, classes], in task order.
     """
-    pipeline.check_images(images)
+    batches.check_images(images)
     # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
     log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
     batch = max(1, batch // count)

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import losses, model
 from mtl.config import CHANNELS, CROP
-from mtl.data import pipeline
+from mtl.data import batches
 
 
 class Bound(NamedTuple):
@@ -47,7 +47,7 @@ def _in_parts(reads, shape, lock, images):
 
     The lock keeps callers apart that have threads of their own: see `build` for what would happen.
     """
-    pipeline.check_images(images, shape)
+    batches.check_images(images, shape)
     parts = min(len(reads), len(images) // 2)
     with lock:
         if parts < 2:

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, decode, evaluate, inference, metrics, runs, tasks
 from mtl.config import CHANNELS, Config
-from mtl.data import pipeline
+from mtl.data import batches
 
 MOST_CONSTANT = 1 << 22  # values of a weight that becomes a constant
 MOST_PARTS = 8  # of a batch that are read at a time; to build one more takes 0.01 to 0.02 s
@@ -132,7 +132,7 @@ def predictions(network: evaluate.Predict, files: Sequence[str], windows: Sequen
         raise ValueError(f"{len(files)} files and {len(windows)} windows; pass one window a file")
     for file, window in zip(files, windows):
         shape = ("height", "width", CHANNELS)
-        pipeline.check_images(window, shape, f"the window of {file}")
+        batches.check_images(window, shape, f"the window of {file}")
     log_probs = evaluate.read(network, np.stack(windows), count=views)
     return [
         prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})

@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, config as config_lib, losses, model
-from mtl.data import pipeline
+from mtl.data import batches
 from mtl.errors import Interrupted, MtlError, NotFiniteError, UsageError
 from mtl.tasks import NUMBER_TASKS, masked
 
@@ -164,11 +164,11 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
 
         if behind:
             appraise(first)
-        skipped, batches = 0, pipeline.prefetch(source(first), stop=stop)
+        skipped, stream = 0, batches.prefetch(source(first), stop=stop)
         try:
             for step in range(first + 1, config.steps + 1):
                 try:
-                    batch = next(batches, None)
+                    batch = next(stream, None)
                 except Exception as error:  # the steps before are saved, whatever ended the data
                     stop()  # raises where the directory is not this run's any more
                     if step - 1 > first:
@@ -181,7 +181,7 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
                     where = f"and saved at step {step - 1}" if step > 1 else "before its first step"
                     raise Interrupted(f"{model_dir}: stopped {where}; the same command continues", stop())
                 images, labels = batch
-                pipeline.check_images(images)
+                batches.check_images(images)
                 _, cost, values = step_once(images, *[labels[name] for name in graph.labels])
                 raw, sums = dict(zip(graph.cross_entropies, values)), dict(zip(graph.gradients, values[len(graph.cross_entropies) :]))
                 # A masked task without a label in this batch has no cross entropy: it is not at the floor.
@@ -202,7 +202,7 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, say=p
                 if evaluate and step in due:
                     appraise(step)
         finally:
-            batches.close()
+            stream.close()
     return _result(config.steps, history)
 
 

@@ -72,9 +72,9 @@ def die():
 
 def die_after_steps(count):
     """Die when the loop asks for its next batch after `count` steps of this process: the last of them is saved and evaluated."""
-    from mtl.data import pipeline
+    from mtl.data import batches
 
-    prefetch = pipeline.prefetch
+    prefetch = batches.prefetch
 
     def counted(iterator, **options):
         for done, batch in enumerate(prefetch(iterator, **options)):
@@ -82,7 +82,7 @@ def die_after_steps(count):
                 die()
             yield batch
 
-    pipeline.prefetch = counted
+    batches.prefetch = counted
 
 
 def validate_on(count):

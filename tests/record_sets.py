@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl.data import records
+from mtl.data.records import format as records
 
 
 def encode(pixels, kind="PNG", **options):

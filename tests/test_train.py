@@ -19,7 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, checkpoint, config, inference, layers, progress, runs, tasks, train
 from mtl.cli import signals
-from mtl.data import pipeline
+from mtl.data import batches
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
@@ -439,7 +439,7 @@ def test_steps_before_an_error_of_the_data_are_saved_and_the_error_says_so(refer
 @pytest.mark.parametrize("steps, told", [(5, "stopped and saved at step 5"), (0, "stopped before its first step")])
 def test_a_signal_ends_the_wait_for_a_batch(tmp_path, monkeypatch, steps, told):
     """As where a file server or a worker does not answer."""
-    monkeypatch.setattr(pipeline, "JOIN_SECONDS", 0.1)
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.1)
     answer = threading.Event()
 
     def stuck(first):

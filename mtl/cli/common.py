@@ -205,11 +205,11 @@ def say(line):
 
 def load(dataset, data_dir, split, **options):
     """Load Examples as data.datasets.load does, which may take minutes: somebody who looks on is told of what."""
-    from mtl.data import datasets
+    from mtl.data import registry
 
     if sys.stderr.isatty():
         say(f"reading {dataset}, {split} ...")
-    return datasets.load(dataset, data_dir, split, **options)
+    return registry.load(dataset, data_dir, split, **options)
 
 
 def bar(total, shown=True, unit="image"):

@@ -51,7 +51,7 @@ def check(values, arguments):
 def main(values, arguments):
     """Convert; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl.data import archives, convert
+    from mtl.data.svhn import archives, convert
 
     table = archives.read_checksums(values.checksums) if values.checksums else archives.OFFICIAL
     url = (values.url or archives.ADDRESS) if values.download else None

@@ -64,7 +64,7 @@ def main(values, arguments):
 def _steps(explained, found, values):
     """Do the steps that are asked for, behind a bar; returns list of dict, see mtl.explain.steps.walk."""
     from mtl import runs
-    from mtl.data import pipeline
+    from mtl.data import batches
     from mtl.explain import steps
 
     if not values.step:
@@ -75,7 +75,7 @@ def _steps(explained, found, values):
     start = runs.find(config.init_from) if config.init_from else None
     done = []
     with common.bar(values.step, unit="step") as bar:
-        for step in steps.walk(explained, found, pipeline.batches(config), values.step, start):
+        for step in steps.walk(explained, found, batches.batches(config), values.step, start):
             done.append(step)
             bar.update()
     return done

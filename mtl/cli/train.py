@@ -88,7 +88,7 @@ def main(values, arguments):
     files.check_place(model_dir, "--model_dir")
     common.start_tensorflow(values.verbosity)
     from mtl import checkpoint, evaluate, events, inference, model, progress, runs, train
-    from mtl.data import pipeline
+    from mtl.data import batches
     from mtl.tasks import NUMBER_TASKS
 
     line, board = progress.Progress(record, common.say), None
@@ -107,7 +107,7 @@ def main(values, arguments):
         record = _as_before(record, model_dir) if saved else dataclasses.replace(record, threads=record.threads or os.cpu_count() or 1)
         start = runs.find(record.init_from) if record.init_from and not saved else None
         # All data is read before the run directory is written: a run that cannot start leaves nothing behind.
-        batches, examples = pipeline.batches(record), _validation(record)
+        batches, examples = batches.batches(record), _validation(record)
         if values.tensorboard:
             board = events.Events(record, model_dir, checkpoint.step_of(saved) if saved else 0, common.say)
             stack.callback(board.close)

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mtl.config import CROP
-from mtl.data.drawing import turn_and_slant
-from mtl.data.pipeline import check_images
+from mtl.data.batches import check_images
+from mtl.data.drawn.drawing import turn_and_slant
 
 MARGIN = 16  # pixels by which the edge is continued, for what a turn or a shrinking brings in from outside
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from mtl import files, tasks
 from mtl.config import CHANNELS, WINDOW
+from mtl.data.batches import check_images
 from mtl.data.examples import Examples, source
-from mtl.data.pipeline import check_images
 from mtl.errors import DataError, NoExamplesError
 
 # What NumPy and zipfile raise at a damaged or foreign file.

@@ -7,7 +7,7 @@ same number.
 import numpy as np
 from PIL import Image
 
-from mtl.data.pipeline import centre_crop, check_images
+from mtl.data.batches import centre_crop, check_images
 
 
 def views(images: np.ndarray, count: int, size: int) -> list[np.ndarray]:

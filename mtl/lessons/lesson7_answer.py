@@ -16,7 +16,7 @@ import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 from mtl import tasks
-from mtl.data import synthetic
+from mtl.data.drawn import synthetic
 
 
 def draw(split, count):

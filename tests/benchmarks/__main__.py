@@ -79,7 +79,7 @@ def _input(name, arguments):
 
 
 def _records(name, arguments):
-    from mtl.data import records
+    from mtl.data.records import format as records
     from tests.benchmarks import input_rate
 
     try:

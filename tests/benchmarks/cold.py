@@ -9,7 +9,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from mtl.data import synthetic
+from mtl.data.drawn import synthetic
 from tests.benchmarks import tables
 
 # The parts of the command, in its order, in a process of their own.

@@ -12,14 +12,15 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import config as config_lib, train
-from mtl.data import augment, datasets, pipeline, synthetic
+from mtl.data import augment, batches, registry
+from mtl.data.drawn import synthetic
 from tests.benchmarks import mtl_trainer, tables, turns
 
 
 def streamed(config, steps):
     """Open the side that trains on what a run of this config would train on."""
     # At rest the stream holds images made ahead. Untimed steps before each turn use them up, so that the steady state is timed.
-    return mtl_trainer.fed(config, pipeline.batches(config), lead_in=steps)
+    return mtl_trainer.fed(config, batches.batches(config), lead_in=steps)
 
 
 def in_memory(config):
@@ -27,9 +28,9 @@ def in_memory(config):
     if config.dataset == "synthetic":
         examples = synthetic.examples("train", config.pool, difficulty=config.difficulty, seed=config.seed, workers=config.workers)
     else:
-        examples = datasets.load(config.dataset, config.data_dir, "train")
-    crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else pipeline.random_crops
-    return mtl_trainer.fed(config, pipeline.from_arrays(examples, config.batch_size, config.seed, crops))
+        examples = registry.load(config.dataset, config.data_dir, "train")
+    crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else batches.random_crops
+    return mtl_trainer.fed(config, batches.from_arrays(examples, config.batch_size, config.seed, crops))
 
 
 class Loop:
@@ -56,7 +57,7 @@ class Loop:
         tf.Session.make_callable = timed
         with tempfile.TemporaryDirectory() as folder:
             long = dataclasses.replace(config, steps=steps, save_every=steps)
-            train.run(long, folder, pipeline.batches(long), None, say=lambda line: None)
+            train.run(long, folder, batches.batches(long), None, say=lambda line: None)
         tf.Session.make_callable = make_callable
         spent = spent[warm:]
         return 1.0 - sum(end - since for since, end in spent) / (spent[-1][1] - spent[0][0])

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import evaluate, inference, model, predict, tasks, train
-from mtl.data import pipeline
+from mtl.data import batches
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ class Side:
     def epoch(self, examples):
         """Train once on all of Examples, a whole number of batches, as the side's users would; returns the seconds."""
         if self._batches is None:
-            self._batches = pipeline.prefetch(pipeline.from_arrays(examples, self.config.batch_size, self.config.seed)(0))
+            self._batches = batches.prefetch(batches.from_arrays(examples, self.config.batch_size, self.config.seed)(0))
         return self._timed(len(examples.numbers) // self.config.batch_size)
 
     def chunk(self, batches):
@@ -116,7 +116,7 @@ class FromSource(Side):
 
     def __init__(self, *arguments, source, lead_in):
         super().__init__(*arguments)
-        self._batches, self._lead_in = pipeline.prefetch(source(0)), lead_in
+        self._batches, self._lead_in = batches.prefetch(source(0)), lead_in
 
     def turn(self, steps):
         """Train so many steps after the untimed ones of the lead-in; returns their seconds."""
@@ -134,7 +134,7 @@ def opened(config):
 
 @contextlib.contextmanager
 def fed(config, source, lead_in=0):
-    """Open a FromSource; `source` as mtl/data/pipeline.py makes it, and the steps before each turn that are not timed."""
+    """Open a FromSource; `source` as mtl/data/batches.py makes it, and the steps before each turn that are not timed."""
     with training(config) as parts:
         side = FromSource(config, *parts, source=source, lead_in=lead_in)
         try:

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from mtl import metrics
-from mtl.data import images, svhn
+from mtl.data import images
+from mtl.data.svhn import reader
 
 
 def grow(path, folder, times):
@@ -37,7 +38,7 @@ def main():
     parser.add_argument("--grown", type=float, default=1.0, help="make each picture so many times as wide and high first, from 1 on")
     flags = parser.parse_args()
     directory = os.path.join(flags.data_dir, flags.split)
-    numbers = {os.path.join(directory, entry.name): entry.number for entry in svhn.entries(os.path.join(directory, "digitStruct.mat"))}
+    numbers = {os.path.join(directory, entry.name): entry.number for entry in reader.entries(os.path.join(directory, "digitStruct.mat"))}
     numbers = {path: number for path, number in numbers.items() if os.path.exists(path)}
     with tempfile.TemporaryDirectory() as folder:
         if flags.grown > 1.0:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from mtl import config as config_lib, decode, metrics
-from mtl.data import pipeline, synthetic
+from mtl.data import batches
+from mtl.data.drawn import synthetic
 from tests.benchmarks import mtl_trainer, sides, tables, turns
 
 CHUNK = 250  # steps between two looks at the validation set
@@ -34,7 +35,7 @@ def run(seeds=3, steps=config_lib.Config.steps):
 
 def _rows(seeds, steps):
     held = synthetic.examples("validation", 1000)
-    held = held._replace(images=np.ascontiguousarray(pipeline.centre_crop(held.images)))
+    held = held._replace(images=np.ascontiguousarray(batches.centre_crop(held.images)))
     for seed in range(seeds):
         config = config_lib.Config(seed=seed, steps=steps, threads=2)
         drawn = synthetic.examples("train", steps * config.batch_size // config.reuse, seed=seed)
@@ -44,7 +45,7 @@ def _rows(seeds, steps):
             given = (config,) if name == "mtl" else (config, weights, argument)
             with turns.Player(name, work, *given, environment=environment) as player:
                 weights = player.ask("weights") if name == "mtl" else weights
-                source, seconds, reached, last = pipeline.from_arrays(drawn, config.batch_size, seed)(0), 0.0, {}, 0.0
+                source, seconds, reached, last = batches.from_arrays(drawn, config.batch_size, seed)(0), 0.0, {}, 0.0
                 for step in range(CHUNK, steps + 1, CHUNK):
                     seconds += player.ask("chunk", [next(source) for _ in range(CHUNK)])
                     last = accuracy(player, held)

@@ -7,7 +7,8 @@ import importlib.util
 import numpy as np
 
 from mtl import config as config_lib, tasks
-from mtl.data import pipeline, synthetic
+from mtl.data import batches
+from mtl.data.drawn import synthetic
 from tests.benchmarks import mtl_trainer, turns
 
 CHECKED = 20  # steps that all take on the same batches before the clock starts
@@ -46,7 +47,7 @@ def versions():
 def images_of(count):
     """Draw images for training, cut to what a network reads, so that mtl's random crops are the images themselves; Examples."""
     drawn = synthetic.examples("train", count)
-    return drawn._replace(images=np.ascontiguousarray(pipeline.centre_crop(drawn.images)))
+    return drawn._replace(images=np.ascontiguousarray(batches.centre_crop(drawn.images)))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ import time
 import numpy as np
 import pytest
 
-from mtl.data import archives, convert, download, records, svhn
+from mtl.data.records import format as records
+from mtl.data.svhn import archives, convert, download, reader
 from tests.served import serve
 from tests.svhn_files import boxes, draw
 
@@ -56,7 +57,7 @@ def test_archives_are_fetched_and_converted(command, made, tmp_path, monkeypatch
     assert err.splitlines()[-1].startswith("test: 1 skipped: labels beyond 1 to 10, the first: entry 6 (6.png): the label 11 is none")
     assert sorted(os.listdir(tmp_path / "in")) == ["test.tar.gz", "train.tar.gz"] and "unpacked" not in os.listdir(tmp_path / "out")
     for split in ("train", "validation"):
-        of_folder, of_records = svhn.load(str(made), split), records.load(str(tmp_path / "out"), split)
+        of_folder, of_records = reader.load(str(made), split), records.load(str(tmp_path / "out"), split)
         order = [of_records.names.index(name) for name in of_folder.names]
         assert [of_records.numbers[i] for i in order] == of_folder.numbers and len(order) == len(of_records.names)
         np.testing.assert_array_equal(of_records.images[order], of_folder.images)

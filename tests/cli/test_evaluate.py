@@ -136,11 +136,12 @@ def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(five, network, c
 @pytest.mark.parametrize("flags, style", [([], "written"), (["--style=houses"], "houses")])
 def test_drawn_pictures_are_of_the_style_of_the_run_or_the_flag(network, command, monkeypatch, flags, style):
     from mtl import checkpoint
-    from mtl.data import pipeline, synthetic
+    from mtl.data import batches
+    from mtl.data.drawn import synthetic
 
     monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(style="written"))
     assert command("evaluate", "--model_dir=run", "--count=3", *flags)[0] == 0
-    np.testing.assert_array_equal(network.seen[0], pipeline.centre_crop(synthetic.examples("test", 3, style=style).images))
+    np.testing.assert_array_equal(network.seen[0], batches.centre_crop(synthetic.examples("test", 3, style=style).images))
 
 
 @pytest.mark.parametrize("path", ["file", "file/below"])

@@ -12,7 +12,8 @@ from PIL import Image
 from mtl import sheet
 from mtl.cli import predict
 from mtl.config import CROP, WINDOW, Config
-from mtl.data import images, pipeline, svhn
+from mtl.data import batches, images
+from mtl.data.svhn import reader
 
 READ = ["--model_dir=run"]
 
@@ -144,7 +145,7 @@ def test_a_box_gives_what_the_data_set_gives(fake, command, tmp_path, box):
             file[f"digitStruct/bbox/{field}"] = np.array([[value]], np.float64)
     code, _, err = command("predict", *READ, f"--box={','.join(map(str, box))}", "test/1.png")
     assert (code, err) == (0, "")
-    np.testing.assert_array_equal(fake.seen[0], pipeline.centre_crop(svhn.load(str(tmp_path), "test").images, CROP))
+    np.testing.assert_array_equal(fake.seen[0], batches.centre_crop(reader.load(str(tmp_path), "test").images, CROP))
 
 
 def test_a_box_counts_from_the_corner_of_the_upright_picture(fake, command):

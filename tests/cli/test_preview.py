@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from mtl import config, sheet
-from mtl.data import npz, synthetic
+from mtl.data import npz
+from mtl.data.drawn import synthetic
 from mtl.data.examples import Examples
 from tests import record_sets
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
-from mtl.data import pipeline
+from mtl.data import batches
 from tests import lives, record_sets
 
 COMMON = ["train", "--bottom=small", "--dropout=0.4", "--batch_size=16", "--threads=2", "--seed=3", "--steps=3"]
@@ -14,8 +14,8 @@ NUMBERS = ["7", "210", "48", "1234567", "90210", "3", "10"]
 
 def shallow():
     """Fetch one batch ahead instead of two."""
-    prefetch = pipeline.prefetch
-    pipeline.prefetch = lambda iterator, **options: prefetch(iterator, depth=1, **options)
+    prefetch = batches.prefetch
+    batches.prefetch = lambda iterator, **options: prefetch(iterator, depth=1, **options)
 
 
 @pytest.fixture(scope="module")

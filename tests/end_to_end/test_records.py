@@ -9,9 +9,10 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from mtl import checkpoint
-from mtl.data import records, svhn
+from mtl.data.records import format as records
+from mtl.data.svhn import reader
 from tests import record_sets
-from tests.data import test_svhn
+from tests.data.svhn import test_reader as test_svhn
 
 ENTRIES = [(f"{i}.png", [(1 + (i + k) % 10, 5 * k, 1, 6, 9) for k in range(i % 4)]) for i in range(1, 31)]
 FLAGS = ["--bottom=mlp", "--batch_size=7", "--schedule=constant", "--threads=1", "--dataset=records"]
@@ -23,7 +24,7 @@ def data_dir(tmp_path_factory):
     directory = tmp_path_factory.mktemp("data")
     test_svhn.make(directory / "test", ENTRIES)
     made = []
-    for entry in svhn.entries(str(directory / "test" / "digitStruct.mat")):
+    for entry in reader.entries(str(directory / "test" / "digitStruct.mat")):
         encoded = (directory / "test" / entry.name).read_bytes()
         width, height = Image.open(io.BytesIO(encoded)).size
         made.append(records.Record(entry.name, encoded, height, width, entry.number, entry.boxes))

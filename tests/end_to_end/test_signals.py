@@ -61,7 +61,7 @@ def test_within_an_evaluation_of_training(flags, whole, tmp_path):
 
 @pytest.mark.parametrize(
     "number, where",
-    [(signal.SIGINT, ("mtl.data.datasets", "load")), (signal.SIGTERM, ("mtl.bottoms", "layers.dense"))],
+    [(signal.SIGINT, ("mtl.data.registry", "load")), (signal.SIGTERM, ("mtl.bottoms", "layers.dense"))],
     ids=["reading", "building"],
 )
 def test_before_the_first_step_there_is_nothing_to_save(flags, tmp_path, where, number):
@@ -107,7 +107,7 @@ def test_within_a_conversion_and_again_to_its_end(tmp_path):
     for name in ("whole", "stopped"):
         command = ["convert", f"--out={tmp_path / name}", *flags]
         if name == "stopped":
-            process = lives.start(tmp_path / "log", command, lives.busy_in, "mtl.data.records", "serialize", 11)
+            process = lives.start(tmp_path / "log", command, lives.busy_in, "mtl.data.records.format", "serialize", 11)
             assert interrupted(process, tmp_path / "log", number) == (128 + number, ["mtl convert: interrupted"])
             assert not (tmp_path / name / "manifest.json").exists()
         life = lives.live(tmp_path / "log", command)

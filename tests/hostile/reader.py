@@ -11,9 +11,9 @@ import time
 
 
 def digitstruct(path):
-    from mtl.data import svhn
+    from mtl.data.svhn import reader
 
-    found = list(svhn.entries(path))
+    found = list(reader.entries(path))
     for entry in found:
         assert entry.name == os.path.basename(entry.name) != ""
         assert len(entry.boxes) == len(entry.number) and set(entry.number) <= set("0123456789")
@@ -37,16 +37,16 @@ def examples(found):
 
 
 def records(path):
-    from mtl.data import records
+    from mtl.data.records import format as records
 
     return examples(records.load(path, "train"))
 
 
 def training(path):
     """Take one batch as training does, which reads in another way."""
-    from mtl.data import records_pipeline
+    from mtl.data.records import reader as records_reader
 
-    windows, numbers = next(records_pipeline.windows(path, "train", 2, 0, workers=1)(0))
+    windows, numbers = next(records_reader.windows(path, "train", 2, 0, workers=1)(0))
     assert windows.shape == (2, 64, 64, 3)
     return numbers
 
@@ -70,19 +70,19 @@ def numpy(path):
 
 
 def manifest(path):
-    from mtl.data import manifest
+    from mtl.data.records import manifest
 
     return sorted(manifest.read_manifest(path)["splits"])
 
 
 def checksums(path):
-    from mtl.data import archives
+    from mtl.data.svhn import archives
 
     return len(archives.read_checksums(path))
 
 
 def archive(path):
-    from mtl.data import archives
+    from mtl.data.svhn import archives
 
     archives.unpack(path, "train", f"{path}.out", lambda line: None, lambda *done: None)
 

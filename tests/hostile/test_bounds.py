@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import folder, images, manifest, records
+from mtl.data import folder, images
+from mtl.data.records import format as records, manifest
 from tests.hostile import test_images, test_records
 from tests.svhn_files import write_struct
 

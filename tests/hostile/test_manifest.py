@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from mtl.data import records
+from mtl.data.records import format as records
 from mtl.errors import DataError
 from tests import record_sets
 from tests.mutations import damaged, quick

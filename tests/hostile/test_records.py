@@ -7,8 +7,8 @@ from collections import Counter
 import tensorflow.compat.v1 as tf
 from hypothesis import given, strategies as st
 
-from mtl.data import records
-from mtl.data.manifest import FRAME
+from mtl.data.records import format as records
+from mtl.data.records.manifest import FRAME
 from tests import record_sets
 from tests.mutations import damaged, quick
 

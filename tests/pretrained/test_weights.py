@@ -11,7 +11,7 @@ from PIL import Image
 
 from mtl import checkpoint, config, evaluate, predict, runs
 from mtl.cli.main import run
-from mtl.data import synthetic
+from mtl.data.drawn import synthetic
 
 PACKAGED = runs.PACKAGED["pretrained"]
 LARGEST = 6_000_000  # bytes

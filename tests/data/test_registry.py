@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import datasets, npz
+from mtl.data import npz, registry
 from mtl.data.examples import Examples
 from mtl.errors import DataError
 from tests import record_sets
@@ -20,30 +20,30 @@ def test_readers_by_name(tmp_path):
     (tmp_path / "test" / "labels.csv").write_text("file,label\nb.png,34\nc.png,5\n")
     for name in ("b.png", "c.png"):
         Image.fromarray(picture).save(tmp_path / "test" / name)
-    assert datasets.load("npz", str(tmp_path), "test").numbers == ["12"]
-    assert datasets.load("folder", str(tmp_path), "test").numbers == ["34", "5"]
-    assert datasets.load("folder", str(tmp_path), "test", count=1).numbers == ["34"]
+    assert registry.load("npz", str(tmp_path), "test").numbers == ["12"]
+    assert registry.load("folder", str(tmp_path), "test").numbers == ["34", "5"]
+    assert registry.load("folder", str(tmp_path), "test", count=1).numbers == ["34"]
     record_sets.write(tmp_path, test=[record_sets.some(["7", "", "89"])])
-    assert datasets.load("records", str(tmp_path), "test", count=2).numbers == ["7", ""]
+    assert registry.load("records", str(tmp_path), "test", count=2).numbers == ["7", ""]
     with pytest.raises(DataError, match=r"digitStruct\.mat: no such file"):
-        datasets.load("svhn", str(tmp_path), "test")
+        registry.load("svhn", str(tmp_path), "test")
 
 
 def test_unknown_names_list_the_known():
     with pytest.raises(DataError, match="'mnist': choose one of synthetic, svhn"):
-        datasets.load("mnist", "", "test")
+        registry.load("mnist", "", "test")
     with pytest.raises(DataError, match="no split 'extra': choose one of train, validation, test"):
-        datasets.load("synthetic", "", "extra")
+        registry.load("synthetic", "", "extra")
     with pytest.raises(DataError, match="--data_dir"):
-        datasets.load("svhn", "", "test")
+        registry.load("svhn", "", "test")
 
 
 def test_synthetic_needs_a_count():
-    assert len(datasets.load("synthetic", "", "test", count=2, workers=1).numbers) == 2
+    assert len(registry.load("synthetic", "", "test", count=2, workers=1).numbers) == 2
     with pytest.raises(ValueError, match="count"):
-        datasets.load("synthetic", "", "test")
+        registry.load("synthetic", "", "test")
 
 
 def test_importing_the_list_imports_no_reader():
-    code = "import sys, mtl.data.datasets; print([m for m in ('h5py', 'PIL', 'tensorflow') if m in sys.modules])"
+    code = "import sys, mtl.data.registry; print([m for m in ('h5py', 'PIL', 'tensorflow') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

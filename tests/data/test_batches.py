@@ -1,4 +1,4 @@
-"""mtl.data.pipeline with pictures that carry their own number, so that a batch tells which pictures it was cut from."""
+"""mtl.data.batches with pictures that carry their own number, so that a batch tells which pictures it was cut from."""
 
 import itertools
 import threading
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtl import config, tasks
-from mtl.data import pipeline
+from mtl.data import batches
 from mtl.data.examples import Examples
 
 SIZE = config.WINDOW
@@ -91,7 +91,7 @@ INTEGERS = "convert integers in 0..255 with images.astype(np.uint8)"
 )  # fmt: skip
 def test_images_of_another_type_or_shape_are_refused(images, got):
     with pytest.raises(ValueError) as caught:
-        pipeline.check_images(images)
+        batches.check_images(images)
     wanted = "images must be uint8 [n, height, width, 3] with values 0 to 255"
     assert str(caught.value) == f"{wanted}, got {got}"
 
@@ -99,16 +99,16 @@ def test_images_of_another_type_or_shape_are_refused(images, got):
 def test_tensor_is_not_taken_for_an_array():
     tf = pytest.importorskip("tensorflow.compat.v1")
     with tf.Graph().as_default(), pytest.raises(ValueError, match="Tensor; pass a NumPy array"):
-        pipeline.check_images(tf.placeholder(tf.uint8, [None, None, None, 3]))
+        batches.check_images(tf.placeholder(tf.uint8, [None, None, None, 3]))
 
 
 def test_uint8_images_of_the_shape_pass():
-    pipeline.check_images(np.zeros((5, 21, 13, 3), np.uint8))
-    pipeline.check_images(np.zeros((0, 21, 13, 3), np.uint8))
-    pipeline.check_images(np.zeros((5, 21, 13, 3), np.uint8)[::2, ::-1])
-    pipeline.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 13, 2), least=13)
+    batches.check_images(np.zeros((5, 21, 13, 3), np.uint8))
+    batches.check_images(np.zeros((0, 21, 13, 3), np.uint8))
+    batches.check_images(np.zeros((5, 21, 13, 3), np.uint8)[::2, ::-1])
+    batches.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 13, 2), least=13)
     with pytest.raises(ValueError, match=r"^crops must be uint8 \[n, 21, 12, 2\] with values"):
-        pipeline.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 12, 2), "crops")
+        batches.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 12, 2), "crops")
 
 
 def test_crops_and_sources_refuse_floats():
@@ -122,10 +122,10 @@ def test_crops_and_sources_refuse_floats():
         raise AssertionError("the images are not for the crops")
 
     for call in (
-        lambda: pipeline.centre_crop(images),
-        lambda: pipeline.random_crops(images, [0], rng),
-        lambda: pipeline.from_arrays(Examples(images, numbers, numbers), 2, 0),
-        lambda: next(pipeline.from_windows(windows, 0, crops)(0)),
+        lambda: batches.centre_crop(images),
+        lambda: batches.random_crops(images, [0], rng),
+        lambda: batches.from_arrays(Examples(images, numbers, numbers), 2, 0),
+        lambda: next(batches.from_windows(windows, 0, crops)(0)),
     ):
         with pytest.raises(ValueError, match="images must be uint8 .*got float32 .*np.rint"):
             call()
@@ -135,8 +135,8 @@ def test_crops_and_sources_refuse_floats():
 def test_images_smaller_than_the_crop_are_refused(height, width):
     images = np.zeros((5, height, width, 3), np.uint8)
     for call in (
-        lambda: pipeline.centre_crop(images),
-        lambda: pipeline.random_crops(images, [0], np.random.default_rng(0)),
+        lambda: batches.centre_crop(images),
+        lambda: batches.random_crops(images, [0], np.random.default_rng(0)),
     ):
         reason = rf"at least 54 x 54 pixels, got uint8 \[5, {height}, {width}, 3\]; resize"
         with pytest.raises(ValueError, match=reason):
@@ -149,7 +149,7 @@ def test_images_smaller_than_the_crop_are_refused(height, width):
 @pytest.mark.parametrize("count, batch_size", list(itertools.product([1, 2, 5, 7, 12], [1, 3, 4, 7, 13])))
 def test_rounds_walk_through_every_place_in_order(count, batch_size):
     for step in range(2 * count + 3):
-        parts = pipeline.rounds(count, batch_size, step)
+        parts = batches.rounds(count, batch_size, step)
         walked = [(number, place) for number, first, last in parts for place in range(first, last)]
         assert walked == [divmod(at, count) for at in range(step * batch_size, (step + 1) * batch_size)]
         assert len({number for number, _, _ in parts}) == len(parts), "a round is one part"
@@ -160,7 +160,7 @@ def test_rounds_walk_through_every_place_in_order(count, batch_size):
 
 def test_random_crops_reach_every_offset_and_no_other():
     draws = 121 * 12
-    crops = pipeline.random_crops(numbered(0, 3)[0], np.arange(draws) % 3, np.random.default_rng(5))
+    crops = batches.random_crops(numbered(0, 3)[0], np.arange(draws) % 3, np.random.default_rng(5))
     places = crops[:, 0, 0, :2].astype(int)
     # Each crop is one piece of the picture, not resampled and not wrapped.
     steps = np.arange(config.CROP)
@@ -177,7 +177,7 @@ def test_random_crops_reach_every_offset_and_no_other():
 def test_random_crops_take_the_chosen_pictures_and_write_to_none():
     images, _ = numbered(0, 4)
     before = images.copy()
-    crops = pipeline.random_crops(images, np.array([3, 0, 3]), np.random.default_rng(0), size=7)
+    crops = batches.random_crops(images, np.array([3, 0, 3]), np.random.default_rng(0), size=7)
     assert crops.shape == (3, 7, 7, 3)
     assert which(crops).tolist() == [3, 0, 3]
     crops[...] = 0
@@ -186,21 +186,21 @@ def test_random_crops_take_the_chosen_pictures_and_write_to_none():
 
 def test_a_crop_of_the_whole_picture():
     images = np.random.default_rng(1).integers(0, 256, (2, 9, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(pipeline.random_crops(images, [1, 0], np.random.default_rng(0), size=9), images[::-1])
+    np.testing.assert_array_equal(batches.random_crops(images, [1, 0], np.random.default_rng(0), size=9), images[::-1])
 
 
 @pytest.mark.parametrize("height, width, size, top, left", [(9, 11, 5, 2, 3), (8, 6, 3, 2, 1), (5, 5, 5, 0, 0)])
 def test_centre_crop(height, width, size, top, left):
     images = np.random.default_rng(2).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
-    crops = pipeline.centre_crop(images, size)
+    crops = batches.centre_crop(images, size)
     np.testing.assert_array_equal(crops, images[:, top : top + size, left : left + size])
     assert np.shares_memory(crops, images)
 
 
 def test_random_streams_differ_in_every_part_of_their_key():
-    draws = {key: pipeline.random(*key).integers(2**60) for key in itertools.product([0, 1, 2], [1, 2], [0, 1, 2])}
+    draws = {key: batches.random(*key).integers(2**60) for key in itertools.product([0, 1, 2], [1, 2], [0, 1, 2])}
     assert len(set(draws.values())) == len(draws)
-    assert draws[2, 1, 0] == pipeline.random(2, 1, 0).integers(2**60)
+    assert draws[2, 1, 0] == batches.random(2, 1, 0).integers(2**60)
 
 
 # -- a data set in memory ------------------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_random_streams_differ_in_every_part_of_their_key():
 
 def in_memory(count, batch_size, seed=0):
     images, numbers = numbered(0, count)
-    return pipeline.from_arrays(Examples(images, numbers, numbers), batch_size, seed)
+    return batches.from_arrays(Examples(images, numbers, numbers), batch_size, seed)
 
 
 @pytest.mark.parametrize("count, batch_size", [(12, 4), (7, 3), (5, 13), (1, 2), (6, 6)])
@@ -233,7 +233,7 @@ def test_a_run_from_step_k_continues_the_run_from_0(count, batch_size):
 
 
 def test_a_picture_is_cut_anew_each_time():
-    source = pipeline.from_arrays(Examples(*numbered(0, 2), ["a", "b"]), 2, 0)
+    source = batches.from_arrays(Examples(*numbered(0, 2), ["a", "b"]), 2, 0)
     places = {tuple(crop[0, 0, :2]) for crops, _ in take(source, 0, 30) for crop in crops}
     assert len(places) > 30  # of 60 draws among 121 places
 
@@ -268,7 +268,7 @@ STREAMS = [(12, 4, 6), (12, 3, 5), (6, 2, 15), (8, 1, 3), (5, 5, 2)]
 def test_each_drawn_image_is_used_reuse_times(pool, reuse, batch_size):
     rounds, size = 3 * reuse + 2, pool // reuse
     steps = -(-rounds * pool // batch_size)
-    source = pipeline.from_stream(Blocks(), pool, reuse, batch_size, seed=1)
+    source = batches.from_stream(Blocks(), pool, reuse, batch_size, seed=1)
     found = np.concatenate([check_batch(batch, batch_size) for batch in take(source, 0, steps)])
     for number in range(rounds):
         # Round r holds blocks r .. r + reuse - 1, each image once.
@@ -282,17 +282,17 @@ def test_each_drawn_image_is_used_reuse_times(pool, reuse, batch_size):
 
 @pytest.mark.parametrize("pool, reuse, batch_size", STREAMS)
 def test_a_stream_from_step_k_continues_the_stream_from_0(pool, reuse, batch_size):
-    source = pipeline.from_stream(Blocks(), pool, reuse, batch_size, seed=2)
+    source = batches.from_stream(Blocks(), pool, reuse, batch_size, seed=2)
     whole = take(source, 0, 11)
     for first in range(11):
         assert_same(take(source, first, 11 - first), whole[first:])
-    assert different(take(pipeline.from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole)
+    assert different(take(batches.from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole)
 
 
 def test_a_stream_far_along_draws_what_it_holds_and_no_more():
     pool, reuse, batch_size, first = 12, 3, 5, 4000
     blocks = Blocks()
-    source = pipeline.from_stream(blocks, pool, reuse, batch_size, seed=0)
+    source = batches.from_stream(blocks, pool, reuse, batch_size, seed=0)
     iterator = source(first)
     next(iterator)
     oldest = first * batch_size // pool
@@ -313,7 +313,7 @@ def test_a_stream_holds_one_pool_in_memory():
         for _ in itertools.count(first):
             yield np.zeros((size, SIZE, SIZE, 3), np.uint8), ["7"] * size
 
-    iterator = pipeline.from_stream(blank, pool, reuse, batch_size, seed=0)(0)
+    iterator = batches.from_stream(blank, pool, reuse, batch_size, seed=0)(0)
     tracemalloc.start()
     try:
         for _ in range(10 * pool // batch_size):  # ten rounds
@@ -327,7 +327,7 @@ def test_a_stream_holds_one_pool_in_memory():
 
 
 def test_a_batch_is_the_consumers_own():
-    source = pipeline.from_stream(Blocks(), 6, 2, 4, seed=0)
+    source = batches.from_stream(Blocks(), 6, 2, 4, seed=0)
     whole = take(source, 0, 6)
     iterator = source(0)
     for crops, labels in whole:
@@ -351,7 +351,7 @@ def test_a_stream_that_fails_is_closed_and_says_so():
             closed.append(True)
 
     with pytest.raises(OSError, match="no more pictures"):
-        take(pipeline.from_stream(failing, 6, 2, 4, seed=0), 0, 1)
+        take(batches.from_stream(failing, 6, 2, 4, seed=0), 0, 1)
     assert closed == [True]
 
 
@@ -359,7 +359,7 @@ def test_a_stream_that_fails_is_closed_and_says_so():
 
 
 class Windows:
-    """Stands for records_pipeline.windows(...): batch b holds the pictures 3 b, 3 b + 1, 3 b + 2. Writes down what was asked of it."""
+    """Stands for records_reader.windows(...): batch b holds the pictures 3 b, 3 b + 1, 3 b + 2. Writes down what was asked of it."""
 
     def __init__(self):
         self.started, self.closed = [], 0
@@ -375,15 +375,15 @@ class Windows:
 
 def test_batches_of_windows_keep_their_order_and_are_cut_by_step():
     windows = Windows()
-    source = pipeline.from_windows(windows, 5)
+    source = batches.from_windows(windows, 5)
     whole = take(source, 0, 6)
     for step, batch in enumerate(whole):
         assert check_batch(batch, 3).tolist() == [3 * step, 3 * step + 1, 3 * step + 2]
         images, _ = numbered(3 * step, 3)
-        np.testing.assert_array_equal(batch[0], pipeline.random_crops(images, range(3), pipeline.random(5, pipeline._CROP, step)))
+        np.testing.assert_array_equal(batch[0], batches.random_crops(images, range(3), batches.random(5, batches._CROP, step)))
     assert_same(take(source, 4, 2), whole[4:])
     assert (windows.started, windows.closed) == ([0, 4], 2)
-    assert different(take(pipeline.from_windows(Windows(), 6), 0, 6), whole)
+    assert different(take(batches.from_windows(Windows(), 6), 0, 6), whole)
 
 
 # -- prefetch ------------------------------------------------------------------------------------------------------------------------
@@ -421,7 +421,7 @@ class Counter:
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_prefetch_keeps_the_order_and_works_ahead_in_its_own_thread(depth):
     counter = Counter()
-    ahead = pipeline.prefetch(counter(), depth)
+    ahead = batches.prefetch(counter(), depth)
     assert not prefetch_threads(), "nothing starts before the first item is asked for"
     assert [next(ahead) for _ in range(9)] == list(range(9))
     wait_until(lambda: counter.made == 9 + depth + 1)  # `depth` in the queue and one in hand
@@ -435,7 +435,7 @@ def test_prefetch_keeps_the_order_and_works_ahead_in_its_own_thread(depth):
 
 def test_prefetch_hands_over_what_the_iterator_raises_after_the_items_before_it():
     counter = Counter(fail_at=4)
-    ahead = pipeline.prefetch(counter())
+    ahead = batches.prefetch(counter())
     assert [next(ahead) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="item 4 is broken"):
         next(ahead)
@@ -446,7 +446,7 @@ def test_prefetch_hands_over_what_the_iterator_raises_after_the_items_before_it(
 def test_closing_prefetch_closes_the_iterator_though_others_hold_it():
     counter = Counter()
     iterator = counter()  # a reference of our own: it is not closed by being forgotten
-    ahead = pipeline.prefetch(iterator)
+    ahead = batches.prefetch(iterator)
     assert next(ahead) == 0
     wait_until(lambda: counter.made == 4)  # the queue is full
     assert not counter.closed
@@ -462,16 +462,16 @@ def test_prefetch_ends_when_it_is_asked_to_stop_while_no_item_is_ready():
         yield 0
         stuck.wait(30.0)
 
-    ahead = pipeline.prefetch(items(), stop=lambda: asked.append(1) or len(asked) > 2)
+    ahead = batches.prefetch(items(), stop=lambda: asked.append(1) or len(asked) > 2)
     assert next(ahead) == 0 and not asked
     threading.Timer(0.5, stuck.set).start()  # the generator joins its thread
     assert next(ahead, None) is None and len(asked) == 3
 
 
 def test_a_thread_that_is_stuck_is_left_behind(monkeypatch):
-    monkeypatch.setattr(pipeline, "JOIN_SECONDS", 0.2)
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.2)
     stuck = threading.Event()
-    ahead = pipeline.prefetch((stuck.wait(30.0) for _ in range(2)), stop=lambda: 1)
+    ahead = batches.prefetch((stuck.wait(30.0) for _ in range(2)), stop=lambda: 1)
     assert next(ahead, None) is None and len(prefetch_threads()) == 1
     stuck.set()
     wait_until(lambda: not prefetch_threads())
@@ -486,7 +486,7 @@ def test_the_check_of_a_stream_ends_it_at_the_next_batch():
             raise answer
 
     blocks = Blocks()
-    stream = pipeline.from_stream(blocks, 12, 4, 6, 0, check)(0)
+    stream = batches.from_stream(blocks, 12, 4, 6, 0, check)(0)
     assert len(list(itertools.islice(stream, 2))) == 2
     with pytest.raises(ValueError, match="a worker is gone"):
         next(stream)
@@ -495,7 +495,7 @@ def test_the_check_of_a_stream_ends_it_at_the_next_batch():
 
 def test_closing_prefetch_with_an_error_waiting_in_the_queue():
     counter = Counter(fail_at=2)
-    ahead = pipeline.prefetch(counter())
+    ahead = batches.prefetch(counter())
     assert next(ahead) == 0
     wait_until(lambda: counter.closed == 1)
     ahead.close()
@@ -504,7 +504,7 @@ def test_closing_prefetch_with_an_error_waiting_in_the_queue():
 
 def test_prefetch_that_was_never_asked_leaves_nothing_behind():
     counter = Counter()
-    pipeline.prefetch(counter()).close()
+    batches.prefetch(counter()).close()
     assert not prefetch_threads()
     assert counter.made == 0
 
@@ -513,7 +513,7 @@ def test_prefetch_of_an_iterator_with_an_end_ends():
     got = []
 
     def consume():
-        got.extend(pipeline.prefetch(item for item in range(3)))
+        got.extend(batches.prefetch(item for item in range(3)))
         got.append("end")
 
     consumer = threading.Thread(target=consume, daemon=True)  # so that waiting for ever fails this test and not the session
@@ -526,7 +526,7 @@ def test_prefetch_of_an_iterator_with_an_end_ends():
 
 
 def test_batches_of_a_set_on_disk_are_those_of_its_examples(monkeypatch):
-    from mtl.data import datasets
+    from mtl.data import registry
 
     images, numbers = numbered(0, 7)
     asked = []
@@ -535,30 +535,31 @@ def test_batches_of_a_set_on_disk_are_those_of_its_examples(monkeypatch):
         asked.append((args, kwargs))
         return Examples(images, numbers, numbers)
 
-    monkeypatch.setattr(datasets, "load", load)
+    monkeypatch.setattr(registry, "load", load)
     record = config.Config(dataset="folder", data_dir="somewhere", batch_size=3, seed=5, workers=2)
-    assert_same(take(pipeline.batches(record), 1, 4), take(in_memory(7, 3, seed=5), 1, 4))
+    assert_same(take(batches.batches(record), 1, 4), take(in_memory(7, 3, seed=5), 1, 4))
     assert asked == [(("folder", "somewhere", "train"), {"workers": 2})]
 
 
 def test_augment_changes_the_crops_of_the_set_on_disk_and_not_their_order(monkeypatch):
-    from mtl.data import augment, datasets
+    from mtl.data import augment, registry
 
     images, numbers = numbered(0, 7)
-    monkeypatch.setattr(datasets, "load", lambda *args, **kwargs: Examples(images, numbers, numbers))
+    monkeypatch.setattr(registry, "load", lambda *args, **kwargs: Examples(images, numbers, numbers))
     record = config.Config(dataset="folder", data_dir="x", batch_size=3, seed=5, augment=0.75)
     plain = take(in_memory(7, 3, seed=5), 1, 4)
-    for step, ((pictures, labels), (plain_pictures, plain_labels)) in enumerate(zip(take(pipeline.batches(record), 1, 4), plain), start=1):
+    for step, ((pictures, labels), (plain_pictures, plain_labels)) in enumerate(zip(take(batches.batches(record), 1, 4), plain), start=1):
         assert (pictures != plain_pictures).any()
         for name, classes in labels.items():
             np.testing.assert_array_equal(classes, plain_labels[name])
-        stream = pipeline.random(5, pipeline._CROP, step)
+        stream = batches.random(5, batches._CROP, step)
         np.testing.assert_array_equal(pictures, augment.changed_crops(images, labels["digit1"], stream, 0.75))
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.75])
 def test_batches_of_records_are_cut_and_changed_as_those_of_other_sets(monkeypatch, strength):
-    from mtl.data import augment, records_pipeline
+    from mtl.data import augment
+    from mtl.data.records import reader as records_reader
 
     asked = []
 
@@ -566,21 +567,21 @@ def test_batches_of_records_are_cut_and_changed_as_those_of_other_sets(monkeypat
         asked.append((args, kwargs))
         return Windows()
 
-    monkeypatch.setattr(records_pipeline, "windows", fake)
+    monkeypatch.setattr(records_reader, "windows", fake)
     record = config.Config(dataset="records", data_dir="x", batch_size=3, seed=5, workers=2, augment=strength)
-    got = take(pipeline.batches(record), 1, 3)
+    got = take(batches.batches(record), 1, 3)
     assert asked == [(("x", "train", 3, 5), {"workers": 2})]
     for step, (pictures, labels) in enumerate(got, start=1):
         images, numbers = numbered(3 * step, 3)
-        stream = pipeline.random(5, pipeline._CROP, step)
-        wanted = augment.changed_crops(images, range(3), stream, strength) if strength else pipeline.random_crops(images, range(3), stream)
+        stream = batches.random(5, batches._CROP, step)
+        wanted = augment.changed_crops(images, range(3), stream, strength) if strength else batches.random_crops(images, range(3), stream)
         np.testing.assert_array_equal(pictures, wanted)
         for name, classes in tasks.encode_all(numbers).items():
             np.testing.assert_array_equal(labels[name], classes)
 
 
 def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
-    from mtl.data import synthetic
+    from mtl.data.drawn import synthetic
 
     blocks, asked = Blocks(), []
 
@@ -590,5 +591,5 @@ def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
 
     monkeypatch.setattr(synthetic, "Blocks", fake)
     record = config.Config(pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2)
-    assert_same(take(pipeline.batches(record), 2, 5), take(pipeline.from_stream(Blocks(), 12, 3, 5, 6), 2, 5))
+    assert_same(take(batches.batches(record), 2, 5), take(batches.from_stream(Blocks(), 12, 3, 5, 6), 2, 5))
     assert asked == [((6,), {"style": "written", "difficulty": 0.75, "workers": 2})]

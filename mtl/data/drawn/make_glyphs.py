@@ -4,7 +4,7 @@ A developer's tool, not imported by the package. It needs `pip install fonttools
 with the font packages of `OPEN_FONT` and `APACHE` below (`apt-get install`); it was run on Debian 12 (bookworm).
 The result depends only on the font files and the versions of FreeType, NumPy and SciPy. Run it as
 
-    python -m mtl.data.make_glyphs --licence_text=FILE
+    python -m mtl.data.drawn.make_glyphs --licence_text=FILE
 
 where FILE holds the text of the SIL Open Font License 1.1.
 """
@@ -20,7 +20,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from PIL import ImageFont
 from scipy import ndimage
 
-from mtl.data import glyphs
+from mtl.data.drawn import glyphs
 
 DIGITS = "0123456789"
 TILE, HEIGHT, MARGIN, SCALE = glyphs.TILE, 22, 3, 8

@@ -281,17 +281,17 @@ def batches(config):
       DataError: the data cannot be read.
     """
     if config.dataset == "synthetic":
-        from mtl.data import synthetic
+        from mtl.data.drawn import synthetic
 
         blocks = synthetic.Blocks(config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers)
         return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check)
-    from mtl.data import augment, datasets
+    from mtl.data import augment, registry
 
     crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else random_crops
     if config.dataset == "records":
-        from mtl.data import records_pipeline
+        from mtl.data.records import reader as records_reader
 
-        windows = records_pipeline.windows(config.data_dir, "train", config.batch_size, config.seed, workers=config.workers)
+        windows = records_reader.windows(config.data_dir, "train", config.batch_size, config.seed, workers=config.workers)
         return from_windows(windows, config.seed, crops)
-    examples = datasets.load(config.dataset, config.data_dir, "train", workers=config.workers)
+    examples = registry.load(config.dataset, config.data_dir, "train", workers=config.workers)
     return from_arrays(examples, config.batch_size, config.seed, crops)

@@ -2,7 +2,7 @@
 
 The order is a pure function of (seed, epoch), so the place of a run is known from its step: what was seen is skipped before anything is
 decoded. Nothing depends on the number of threads, and memory holds a bounded number of encoded pictures, however many there are.
-Crops and changes come after, in pipeline.from_windows: they are those of all other data sets.
+Crops and changes come after, in batches.from_windows: they are those of all other data sets.
 """
 
 import os
@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl.config import CHANNELS, WINDOW
-from mtl.data import images, records
+from mtl.data import images
+from mtl.data.records import format as records
 from mtl.errors import DataError
 
 BUFFER = 2048  # encoded pictures among which the next one is drawn

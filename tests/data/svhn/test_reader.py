@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import images, svhn
+from mtl.data import images
+from mtl.data.svhn import reader
 from mtl.errors import DataError
 from tests.svhn_files import FIELDS, write_struct
 
@@ -39,7 +40,7 @@ def error_of(function, *arguments):
 
 def test_numbers_windows_and_names(tmp_path):
     make(tmp_path / "test")
-    got = svhn.load(str(tmp_path), "test")
+    got = reader.load(str(tmp_path), "test")
     assert got.names == [name for name, _ in ENTRIES]
     assert got.numbers == ["5", "210", "", "0", "1234567"]
     assert got.images.shape == (5, 64, 64, 3) and got.images.dtype == np.uint8
@@ -58,24 +59,24 @@ def test_scalar_struct_of_one_picture_is_written_without_references(tmp_path):
         file["digitStruct/bbox"] = bbox
 
     path = make(tmp_path / "test", ENTRIES[1:2], damage=inline)
-    (entry,) = svhn.entries(str(path))
+    (entry,) = reader.entries(str(path))
     assert (entry.name, entry.number, entry.boxes[2]) == ("2.png", "210", (21, 6, 30, 18))
 
 
 def test_absent_pictures_are_counted_on_one_line(tmp_path, capsys):
     make(tmp_path / "test", absent=("1.png", "5.png"))
     lines = []
-    got = svhn.load(str(tmp_path), "test", warn=lines.append)
+    got = reader.load(str(tmp_path), "test", warn=lines.append)
     assert got.names == ["2.png", "3.png", "4.png"]
     assert len(lines) == 1 and "2 of 5" in lines[0] and "digitStruct.mat" in lines[0]
-    svhn.load(str(tmp_path), "test")
+    reader.load(str(tmp_path), "test")
     out, err = capsys.readouterr()
     assert out == "" and err == lines[0] + "\n"
 
 
 def test_boxes_of_absent_pictures_are_not_read(tmp_path):
     make(tmp_path / "test", [*ENTRIES, ("6.png", [(11, 0, 0, 5, 5)])], absent=("6.png",))
-    assert len(svhn.load(str(tmp_path), "test", warn=lambda line: None).names) == 5
+    assert len(reader.load(str(tmp_path), "test", warn=lambda line: None).names) == 5
 
 
 def test_first_entry_of_a_picture_named_twice_is_used_and_the_others_are_counted(tmp_path, capsys):
@@ -83,7 +84,7 @@ def test_first_entry_of_a_picture_named_twice_is_used_and_the_others_are_counted
     again = [("2.png", [(7, 1, 1, 5, 9)]), ("1.png", [(11, 0, 0, 5, 5)]), ("2.png", [])]
     make(tmp_path / "test", [*ENTRIES[:2], *again, *ENTRIES[2:]], absent=("4.png",))
     lines = []
-    got = svhn.load(str(tmp_path), "test", warn=lines.append)
+    got = reader.load(str(tmp_path), "test", warn=lines.append)
     assert got.names == ["1.png", "2.png", "3.png", "5.png"]
     assert got.numbers == ["5", "210", "", "1234567"]
     path = tmp_path / "test" / "digitStruct.mat"
@@ -91,7 +92,7 @@ def test_first_entry_of_a_picture_named_twice_is_used_and_the_others_are_counted
         f"{path}: 1 of 5 pictures of the split test are absent and skipped",
         f"{path}: entries of the split test skipped because an earlier one has the same name: 3",
     ]
-    svhn.load(str(tmp_path), "test")
+    reader.load(str(tmp_path), "test")
     assert capsys.readouterr().err.splitlines() == lines
 
 
@@ -100,22 +101,22 @@ def test_pictures_named_twice_are_counted_in_their_split_alone(tmp_path):
     held_out = [entry for entry in entries if zlib.crc32(entry[0].encode()) % 10 == 0]
     make(tmp_path / "train", [*entries, *held_out[:2]])
     lines = []
-    assert len(svhn.load(str(tmp_path), "train", warn=lines.append).names) == 59 - len(held_out)
+    assert len(reader.load(str(tmp_path), "train", warn=lines.append).names) == 59 - len(held_out)
     assert lines == []
-    validation = svhn.load(str(tmp_path), "validation", warn=lines.append)
+    validation = reader.load(str(tmp_path), "validation", warn=lines.append)
     assert validation.names == [name for name, _ in held_out]
     assert len(lines) == 1 and "same name: 2" in lines[0]
 
 
 def test_no_picture_at_all(tmp_path):
     make(tmp_path / "test", absent=[name for name, _ in ENTRIES])
-    assert "none of the 5" in error_of(svhn.load, str(tmp_path), "test")
+    assert "none of the 5" in error_of(reader.load, str(tmp_path), "test")
 
 
 def test_validation_is_every_tenth_of_train_by_name(tmp_path):
     entries = [(f"{i}.png", [(1 + i % 10, 1, 1, 9, 9)]) for i in range(1, 60)]
     make(tmp_path / "train", entries)
-    train, validation = (svhn.load(str(tmp_path), split) for split in ("train", "validation"))
+    train, validation = (reader.load(str(tmp_path), split) for split in ("train", "validation"))
     held_out = [name for name, _ in entries if zlib.crc32(name.encode()) % 10 == 0]
     assert 0 < len(held_out) < 20
     assert validation.names == held_out
@@ -125,26 +126,26 @@ def test_validation_is_every_tenth_of_train_by_name(tmp_path):
 def test_directory_validation_goes_before_the_held_out_part(tmp_path):
     make(tmp_path / "train", [(f"{i}.png", [(1, 1, 1, 9, 9)]) for i in range(1, 31)])
     make(tmp_path / "validation")
-    assert len(svhn.load(str(tmp_path), "train").names) == 30
-    assert len(svhn.load(str(tmp_path), "validation").names) == 5
+    assert len(reader.load(str(tmp_path), "train").names) == 30
+    assert len(reader.load(str(tmp_path), "validation").names) == 5
 
 
 def test_train_too_small_for_validation(tmp_path):
     make(tmp_path / "train", ENTRIES[:1])
-    assert "names no picture of the split validation" in error_of(svhn.load, str(tmp_path), "validation")
+    assert "names no picture of the split validation" in error_of(reader.load, str(tmp_path), "validation")
 
 
 def test_count_reads_the_first(tmp_path):
     make(tmp_path / "extra")
-    assert svhn.load(str(tmp_path), "extra", count=2).names == ["1.png", "2.png"]
+    assert reader.load(str(tmp_path), "extra", count=2).names == ["1.png", "2.png"]
 
 
 def test_missing_places_name_what_is_there(tmp_path):
     make(tmp_path / "extra")
-    assert "found extra" in error_of(svhn.load, str(tmp_path), "test")
-    assert "nowhere" in error_of(svhn.load, str(tmp_path / "nowhere"), "test")
+    assert "found extra" in error_of(reader.load, str(tmp_path), "test")
+    assert "nowhere" in error_of(reader.load, str(tmp_path / "nowhere"), "test")
     (tmp_path / "test").mkdir()
-    assert "digitStruct.mat: no such file" in error_of(svhn.load, str(tmp_path), "test")
+    assert "digitStruct.mat: no such file" in error_of(reader.load, str(tmp_path), "test")
 
 
 def test_not_hdf5_and_cut_short(tmp_path):
@@ -152,7 +153,7 @@ def test_not_hdf5_and_cut_short(tmp_path):
     whole = path.read_bytes()
     for damaged in (b"", b"MATLAB 5.0 MAT-file", whole[: len(whole) // 2]):
         path.write_bytes(damaged)
-        assert "digitStruct.mat" in error_of(svhn.load, str(tmp_path), "test")
+        assert "digitStruct.mat" in error_of(reader.load, str(tmp_path), "test")
 
 
 def put(field, value):
@@ -238,7 +239,7 @@ def rename(name):
 )
 def test_damage_names_file_and_entry(tmp_path, damage, reason):
     make(tmp_path / "test", damage=damage)
-    message = error_of(svhn.load, str(tmp_path), "test")
+    message = error_of(reader.load, str(tmp_path), "test")
     assert "digitStruct.mat" in message and reason in message
 
 
@@ -254,7 +255,7 @@ def test_broken_entries_are_told_of_and_passed_over(tmp_path):
 
     path = make(tmp_path / "test", [*ENTRIES, ("6.png", [(11, 1, 1, 9, 9)])], damage=damage)
     told = []
-    got = list(svhn.entries(str(path), on_error=lambda *why: told.append(why)))
+    got = list(reader.entries(str(path), on_error=lambda *why: told.append(why)))
     assert [entry.name for entry in got] == ["3.png", "5.png"] and got[1].number == "1234567"
     assert [(name, kind) for name, kind, _ in told] == [
         ("1.png", "entries that cannot be read"),
@@ -274,7 +275,7 @@ def test_broken_entries_are_told_of_and_passed_over(tmp_path):
 def test_null_references_have_a_kind_of_their_own(tmp_path, place, name):
     path = make(tmp_path / "test", damage=null_reference(place))
     told = []
-    got = list(svhn.entries(str(path), on_error=lambda *why: told.append(why)))
+    got = list(reader.entries(str(path), on_error=lambda *why: told.append(why)))
     assert [entry.name for entry in got] == ["1.png", "3.png", "4.png", "5.png"]
     assert [why[:2] for why in told] == [(name, "null references")]
 
@@ -292,16 +293,16 @@ def test_closed_or_locked_file_is_not_reported_as_damaged(tmp_path, monkeypatch,
 
     make(tmp_path / "test")
     monkeypatch.setattr(h5py, "File", closed)  # root may read anything
-    message = error_of(svhn.load, str(tmp_path), "test")
+    message = error_of(reader.load, str(tmp_path), "test")
     assert f"digitStruct.mat: {reason}" in message
     assert "Unable" not in message and "fetch" not in message
 
 
 def test_a_file_that_is_no_digitstruct_is_an_error_in_any_case(tmp_path):
     path = make(tmp_path / "test", damage=remove("digitStruct/name"))
-    assert "digitStruct" in error_of(lambda: list(svhn.entries(str(path), on_error=lambda *why: None)))
+    assert "digitStruct" in error_of(lambda: list(reader.entries(str(path), on_error=lambda *why: None)))
     path.write_bytes(b"")
-    assert "not an HDF5 file" in error_of(lambda: list(svhn.entries(str(path), on_error=lambda *why: None)))
+    assert "not an HDF5 file" in error_of(lambda: list(reader.entries(str(path), on_error=lambda *why: None)))
 
 
 def test_numbers_may_be_stored_in_any_type_but_one_at_a_time(tmp_path):
@@ -310,29 +311,29 @@ def test_numbers_may_be_stored_in_any_type_but_one_at_a_time(tmp_path):
         file["#refs#/b1/label"][1, 0] = cell.ref
 
     path = make(tmp_path / "test", damage=small)
-    assert [entry.number for entry in svhn.entries(str(path))][1] == "270"
+    assert [entry.number for entry in reader.entries(str(path))][1] == "270"
 
     def several(file):
         cell = file.create_dataset("several", data=np.array([[7.0, 8.0]]))
         file["#refs#/b1/label"][1, 0] = cell.ref
 
     path = make(tmp_path / "two" / "test", damage=several)
-    assert "entry 2 (2.png)" in error_of(lambda: list(svhn.entries(str(path))))
+    assert "entry 2 (2.png)" in error_of(lambda: list(reader.entries(str(path))))
 
 
 def test_box_outside_the_picture(tmp_path):
     make(tmp_path / "test", [("1.png", [(1, 500, 1, 9, 9)])])
-    message = error_of(svhn.load, str(tmp_path), "test")
+    message = error_of(reader.load, str(tmp_path), "test")
     assert "entry 1.png" in message and "outside" in message
 
 
 def test_box_without_width_is_not_reported_as_outside(tmp_path):
     make(tmp_path / "test", [("1.png", [(1, 5, 1, 0, 9)])])
-    message = error_of(svhn.load, str(tmp_path), "test")
+    message = error_of(reader.load, str(tmp_path), "test")
     assert "entry 1.png: the box from 5," in message and "has no width: mend its boxes" in message
 
 
 def test_broken_picture_is_named(tmp_path):
     make(tmp_path / "test")
     (tmp_path / "test" / "4.png").write_bytes(b"\x89PNG")
-    assert "4.png" in error_of(svhn.load, str(tmp_path), "test")
+    assert "4.png" in error_of(reader.load, str(tmp_path), "test")

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from mtl.config import SPLITS, Config
-from mtl.data import drawing, glyphs, handwriting, workers as workers_lib
+from mtl.data.drawn import drawing, glyphs, handwriting, workers as workers_lib
 from mtl.data.examples import Examples
 
 FIXED_SEED = 2016  # of validation and test

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from PIL import ExifTags, Image
 
-from mtl.data import archives, examples, images, svhn
-from mtl.data.records import Record
+from mtl.data import examples, images
+from mtl.data.records.format import Record
+from mtl.data.svhn import archives, reader
 from mtl.errors import DataError
 
 ORIENTATION = ExifTags.Base.Orientation
@@ -31,7 +32,7 @@ class Candidate(NamedTuple):
     """A labelled picture that nobody has looked at yet."""
 
     source: Source
-    entry: svhn.Entry
+    entry: reader.Entry
 
     @property
     def name(self) -> str:
@@ -100,13 +101,13 @@ def _labelled(source, skip, progress):
             return False
         seen.add(name)
         if len(seen) % 100 == 0:
-            progress(f"reading {source.prefix}{svhn.STRUCT}", len(seen), len(present))
+            progress(f"reading {source.prefix}{reader.STRUCT}", len(seen), len(present))
         return True
 
     def broken(name, kind, message):
         skip(name and source.prefix + name, kind, message)
 
-    for entry in svhn.entries(os.path.join(source.directory, svhn.STRUCT), wanted, broken):
+    for entry in reader.entries(os.path.join(source.directory, reader.STRUCT), wanted, broken):
         yield Candidate(source, entry)
 
 
@@ -124,7 +125,7 @@ def usable(candidates: Iterable[Candidate], split: str, skips: Skips) -> Iterato
     for candidate in candidates:
         try:
             yield _record(candidate)
-        except svhn.EntryError as error:
+        except reader.EntryError as error:
             skips.add(split, error.kind, f"{candidate.name}: {error}")
 
 
@@ -134,9 +135,9 @@ def _record(candidate):
     path = os.path.join(candidate.source.directory, name)
     for left, top, right, bottom in boxes:
         if not (left < right and top < bottom):
-            raise svhn.EntryError("boxes without width or height", f"a box of {right - left:g} x {bottom - top:g} pixels")
+            raise reader.EntryError("boxes without width or height", f"a box of {right - left:g} x {bottom - top:g} pixels")
     if not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise svhn.EntryError("pictures that cannot be read", "not a file")
+        raise reader.EntryError("pictures that cannot be read", "not a file")
     _check_size(os.path.getsize(path))
     with open(path, "rb") as file:
         encoded = file.read()
@@ -145,9 +146,9 @@ def _record(candidate):
         picture = images.read(name, io.BytesIO(encoded))
         images.window(picture, images.grown(boxes) if boxes else None)
     except DataError as error:
-        raise svhn.EntryError("pictures that cannot be read", str(error).removeprefix(f"{name}: ")) from None
+        raise reader.EntryError("pictures that cannot be read", str(error).removeprefix(f"{name}: ")) from None
     except ValueError as error:
-        raise svhn.EntryError("boxes outside the picture", str(error)) from None
+        raise reader.EntryError("boxes outside the picture", str(error)) from None
     if not _plain(encoded):
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
@@ -159,7 +160,7 @@ def _record(candidate):
 def _check_size(size):
     """Raise EntryError where the file of a picture has more bytes than are unpacked of one, or than fit into a record."""
     if size > archives.MAX_PICTURE:
-        raise svhn.EntryError("pictures that are too large", f"{size} bytes, and at most {archives.MAX_PICTURE} are read")
+        raise reader.EntryError("pictures that are too large", f"{size} bytes, and at most {archives.MAX_PICTURE} are read")
 
 
 def _plain(encoded):

@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 from mtl import files
 from mtl.data import images
 from mtl.data.examples import Examples, room, some
-from mtl.data.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, VERSION, read_manifest, sync, write_manifest
+from mtl.data.records.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, VERSION, read_manifest, sync, write_manifest
 from mtl.errors import DataError, NoExamplesError
 
 # What convert and others who write records need beside the shards is found here too.

@@ -1,11 +1,11 @@
-"""mtl.data.drawing: what a picture is made of, piece by piece."""
+"""mtl.data.drawn.drawing: what a picture is made of, piece by piece."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mtl import config
-from mtl.data import drawing, glyphs
+from mtl.data.drawn import drawing, glyphs
 
 NUMBERS = ["0", "7", "41", "210", "8053", "31415", "271828", "1234567"]
 GLYPHS = glyphs.load()

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from mtl.data import download
+from mtl.data.svhn import download
 from mtl.errors import DataError
 from tests.served import serve
 

@@ -8,10 +8,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl.data import images, records, records_pipeline
+from mtl.data import images
+from mtl.data.records import format as records, reader as records_reader
 from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
-from tests.data import test_records
+from tests.data.records import test_format as test_records
 
 TOTAL = 13  # records of `numbered`
 
@@ -27,7 +28,7 @@ def numbered(tmp_path_factory):
 
 def take(directory, first, count, batch_size=4, seed=0, workers=2):
     """List `count` batches from step `first` on."""
-    iterator = records_pipeline.windows(directory, "train", batch_size, seed, workers=workers)(first)
+    iterator = records_reader.windows(directory, "train", batch_size, seed, workers=workers)(first)
     taken = list(itertools.islice(iterator, count))
     iterator.close()
     return taken
@@ -88,7 +89,7 @@ def test_few_records_are_held_at_a_time(tmp_path, monkeypatch, bounds):
     held = bounds.get("BUFFER", 2000 * 40 // size)
     assert held in (2, 3)
     for name, value in bounds.items():
-        monkeypatch.setattr(records_pipeline, name, value)
+        monkeypatch.setattr(records_reader, name, value)
     found = numbers(take(str(tmp_path), 0, 20))
     assert sorted(found[:40]) == sorted(found[40:]) == list(range(40))
     for epoch in (found[:40], found[40:]):
@@ -99,8 +100,8 @@ def test_few_records_are_held_at_a_time(tmp_path, monkeypatch, bounds):
 
 
 def test_shards_are_read_in_turns_and_in_another_order_each_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(records_pipeline, "BUFFER", 1)  # no shuffling after
-    monkeypatch.setattr(records_pipeline, "OPEN", 2)
+    monkeypatch.setattr(records_reader, "BUFFER", 1)  # no shuffling after
+    monkeypatch.setattr(records_reader, "OPEN", 2)
     record_sets.write(tmp_path, train=[record_sets.some([f"{shard}{place}" for place in range(3)]) for shard in range(1, 6)])
     found = numbers(take(str(tmp_path), 0, 20, batch_size=6))
     orders = set()
@@ -115,10 +116,10 @@ def test_shards_are_read_in_turns_and_in_another_order_each_epoch(tmp_path, monk
 
 def test_splits_that_are_not_there(numbered, tmp_path):
     with pytest.raises(DataError, match="no split 'test' there, found train"):
-        records_pipeline.windows(numbered, "test", 4, 0)
+        records_reader.windows(numbered, "test", 4, 0)
     record_sets.write(tmp_path, train=[[], []])
     with pytest.raises(NoExamplesError, match="no record of the split train"):
-        records_pipeline.windows(str(tmp_path), "train", 4, 0)
+        records_reader.windows(str(tmp_path), "train", 4, 0)
 
 
 # -- windows -----------------------------------------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def test_counts_are_held_against_the_manifest(tmp_path, claimed, said):
 
 def test_a_shard_that_goes_away_while_training_is_named(tmp_path):
     record_sets.write(tmp_path, train=[record_sets.some(["5", "67", "8"])])
-    start = records_pipeline.windows(str(tmp_path), "train", 4, 0)
+    start = records_reader.windows(str(tmp_path), "train", 4, 0)
     (tmp_path / "train-00000-of-00001.tfrecord").unlink()
     with pytest.raises(DataError, match="train-00000-of-00001.tfrecord"):
         next(start(0))

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from mtl.data import handwriting
+from mtl.data.drawn import handwriting
 
 
 def stream(seed=11):

@@ -13,7 +13,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl.data import archives, convert, manifest as manifests, records, svhn
+from mtl.data.records import format as records, manifest as manifests
+from mtl.data.svhn import archives, convert, reader
 from mtl.errors import DataError, UsageError
 from tests.svhn_files import boxes, draw, write_struct
 
@@ -124,7 +125,7 @@ def test_the_manifest_says_what_there_is(data, tmp_path):
 def test_the_records_are_those_that_the_folder_gives(data, tmp_path):
     run(data)
     for split in ("train", "validation", "test"):
-        of_folder, of_records = svhn.load(str(data), split), records.load(str(tmp_path / "out"), split)
+        of_folder, of_records = reader.load(str(data), split), records.load(str(tmp_path / "out"), split)
         order = [of_records.names.index(name) for name in of_folder.names]
         assert len(order) == len(of_records.names)
         assert [of_records.numbers[i] for i in order] == of_folder.numbers

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from mtl.data import glyphs
+from mtl.data.drawn import glyphs
 
 
 @pytest.fixture(scope="module", name="atlas")

@@ -42,9 +42,10 @@ def load(
             raise DataError(f"the synthetic data set has no split {split!r}: choose one of {', '.join(SPLITS)}")
         if count is None:
             raise ValueError("the synthetic data set has no end: say how many examples to draw (count)")
-        from mtl.data import synthetic
+        from mtl.data.drawn import synthetic
 
         return synthetic.examples(split, count, style=style, difficulty=difficulty, workers=workers)
     if not data_dir:
         raise DataError(f"the data set {dataset} lies on disk: give its directory as --data_dir")
-    return importlib.import_module(f"mtl.data.{dataset}").load(data_dir, split, count=count)
+    module = {"svhn": "svhn.reader", "records": "records.format"}.get(dataset, dataset)
+    return importlib.import_module(f"mtl.data.{module}").load(data_dir, split, count=count)

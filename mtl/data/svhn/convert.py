@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mtl import files
-from mtl.data import archives, candidates, images, manifest, records
-from mtl.data.svhn import STRUCT
+from mtl.data import images
+from mtl.data.records import format as records, manifest
+from mtl.data.svhn import archives, candidates
+from mtl.data.svhn.reader import STRUCT
 from mtl.errors import DataError, UsageError
 
 PROGRESS = "progress.json"

@@ -9,7 +9,7 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mtl.data import drawing
+from mtl.data.drawn import drawing
 
 # Points (x, y) in hundredths of a digit's width and height, from the upper left. A pen turns sharply at |, and is lifted at /.
 DIGITS = (

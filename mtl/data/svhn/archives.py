@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mtl import files
-from mtl.data import download
-from mtl.data.svhn import STRUCT
+from mtl.data.svhn import download
+from mtl.data.svhn.reader import STRUCT
 from mtl.errors import DataError
 
 UNFINISHED = ".unfinished"  # ends the name of a folder while an archive is unpacked to it

@@ -1,4 +1,4 @@
-"""mtl.data.workers: calls answered in other processes, and what happens when one of those is killed or stopped."""
+"""mtl.data.drawn.workers: calls answered in other processes, and what happens when one of those is killed or stopped."""
 
 import multiprocessing
 import os
@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mtl.data import workers
+from mtl.data.drawn import workers
 from mtl.errors import MtlError
 
 

@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from mtl.data import archives
+from mtl.data.svhn import archives
 from mtl.errors import DataError
 from tests.served import serve
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mtl.config import WINDOW
-from mtl.data.glyphs import TILE
+from mtl.data.drawn.glyphs import TILE
 
 # Difficulty at which pictures begin to look as photographs do, and at which they fully do. Plain ones stay plain: filled by their digits.
 PLAIN, STREET = 0.2, 0.5

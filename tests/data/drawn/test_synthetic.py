@@ -1,4 +1,4 @@
-"""mtl.data.synthetic: each image is a pure function of (seed, split, index), however many processes draw it.
+"""mtl.data.drawn.synthetic: each image is a pure function of (seed, split, index), however many processes draw it.
 
 Worker processes start anew and import NumPy and Pillow, about a second each time: few of these tests start any.
 """
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtl import config
-from mtl.data import synthetic
+from mtl.data.drawn import synthetic
 
 # Just past what is drawn without workers, and no multiple of a worker's chunk.
 MANY = 4 * synthetic.CHUNK + 9

@@ -10,10 +10,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl.data import images, records, svhn
+from mtl.data import images
+from mtl.data.records import format as records
+from mtl.data.svhn import reader
 from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
-from tests.data import test_svhn
+from tests.data.svhn import test_reader as test_svhn
 
 RECORDS = [
     records.Record("1.png", b"\x89PNG one", 17, 41, "210", [(3.0, 4.0, 12.0, 16.0), (12.0, 5.0, 20.0, 17.5), (21.0, 6.0, 30.0, 18.0)]),
@@ -99,9 +101,9 @@ def test_what_is_written_is_parsed(tmp_path):
 
 def test_records_of_svhn_are_svhn(tmp_path):
     test_svhn.make(tmp_path / "svhn" / "test")
-    wanted = svhn.load(str(tmp_path / "svhn"), "test")
+    wanted = reader.load(str(tmp_path / "svhn"), "test")
     made = []
-    for entry in svhn.entries(str(tmp_path / "svhn" / "test" / "digitStruct.mat")):
+    for entry in reader.entries(str(tmp_path / "svhn" / "test" / "digitStruct.mat")):
         encoded = (tmp_path / "svhn" / "test" / entry.name).read_bytes()
         width, height = Image.open(io.BytesIO(encoded)).size
         made.append(records.Record(entry.name, encoded, height, width, entry.number, entry.boxes))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import archives, candidates
+from mtl.data.svhn import archives, candidates
 from mtl.errors import DataError
 from tests.svhn_files import boxes, draw
 

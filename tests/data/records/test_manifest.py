@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mtl.data import manifest
+from mtl.data.records import manifest
 from mtl.errors import DataError
 from tests import record_sets
 

@@ -1,0 +1,1 @@
+"""The embedded data set: images of numbers, drawn as they are needed."""

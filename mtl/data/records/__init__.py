@@ -1,0 +1,1 @@
+"""Records: TFRecord shards with a manifest, and their reader."""
