@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, files, losses, metrics, sheet, train
+from mtl import checkpoint, decode, losses, metrics, sheet, train
 from mtl.config import Config
 from mtl.data.examples import Examples
+from mtl.runs import files
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
 # Other programs end the name with that of the host.

@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from mtl import files, tasks
+from mtl import tasks
+from mtl.runs import files
 
 # Of Okabe and Ito's palette, which people tell apart however they see colours.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, evaluate, inference, metrics, runs, tasks
+from mtl import checkpoint, decode, evaluate, inference, metrics, tasks
 from mtl.config import CHANNELS, Config
 from mtl.data import batches
+from mtl.runs import directories
 
 MOST_CONSTANT = 1 << 22  # values of a weight that becomes a constant
 MOST_PARTS = 8  # of a batch that are read at a time; to build one more takes 0.01 to 0.02 s
@@ -61,7 +62,7 @@ class Network:
         Raises:
           DataError: there is no such run or checkpoint, or it is broken.
         """
-        return cls(checkpoint.read_config(runs.directory(model_dir)), runs.find(model_dir, which))
+        return cls(checkpoint.read_config(directories.directory(model_dir)), directories.find(model_dir, which))
 
     def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Read pictures.

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import decode, files, metrics, page, plot, report_page, sheet, tasks
+from mtl import decode, metrics, page, plot, report_page, sheet, tasks
 from mtl.data.examples import Examples
 from mtl.errors import DataError
+from mtl.runs import files
 
 Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 

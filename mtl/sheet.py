@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mtl import files
+from mtl.runs import files
 
 RIGHT, WRONG = (26, 127, 55), (207, 34, 46)  # green and red, both dark enough to be read as text on the paper
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)

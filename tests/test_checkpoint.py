@@ -13,8 +13,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from helpers import one_line, touch
-from mtl import checkpoint, config, runs
+from mtl import checkpoint, config
 from mtl.errors import DataError
+from mtl.runs import directories
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4) + 0.25
 B = np.array([7, -2, 5], np.int64)
@@ -273,7 +274,7 @@ def test_a_directory_of_any_name_is_saved_to_read_and_cleared_alone(odd, parent,
             path = write(run, {"top/w": W + step, "top/b": B}, step)
         assert sorted(os.listdir(run)) == ["checkpoint", "model.ckpt-3.data-00000-of-00001", "model.ckpt-3.index"]
         np.testing.assert_array_equal(read(path, SHAPES)["top/w"], W + 3)
-        assert runs.find(str(run), "last") == path and runs.damage(path) is None
+        assert directories.find(str(run), "last") == path and directories.damage(path) is None
     finally:
         shutil.rmtree(run, ignore_errors=True)
     for neighbour in neighbours:

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, checkpoint, config, inference, layers, progress, runs, tasks, train
+from mtl import bottoms, checkpoint, config, inference, layers, progress, tasks, train
 from mtl.cli import signals
 from mtl.data import batches
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
+from mtl.runs import directories
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 BATCH = 6
@@ -69,7 +70,7 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments)
         bound = evaluation_of(record).bind(session)
         return lambda: evaluate(bound)
 
-    start = runs.find(record.init_from) if record.init_from and not checkpoint.newest(str(model_dir)) else None
+    start = directories.find(record.init_from) if record.init_from and not checkpoint.newest(str(model_dir)) else None
     with signals.Caught() as stop:
         stop.arm()
         arguments.setdefault("start", start)
@@ -336,12 +337,12 @@ def test_the_best_weights_are_those_of_the_best_sequence_accuracy(tmp_path):
     assert result == {"step": 8, "best": 0.6, "best_step": 4}, "of two equal ones the first"
     assert steps_kept(tmp_path / "best") == [4]
     assert steps_kept(tmp_path) == [6, 8]
-    assert runs.find(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
+    assert directories.find(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
     stored = everything(tmp_path / "best" / "model.ckpt-4")
     assert len(stored) == 14 + 1 and stored["global_step"] == 4, "weights and step, without Adam's slots"
     with tf.Graph().as_default(), tf.Session() as session:
         graph = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
-        checkpoint.restore(session, {variable.op.name: variable for variable in tf.global_variables()}, runs.find(str(tmp_path)))
+        checkpoint.restore(session, {variable.op.name: variable for variable in tf.global_variables()}, directories.find(str(tmp_path)))
         found = graph.bind(session).log_probs(bars([3, 7]))
     for name in NAMES:
         np.testing.assert_allclose(found[name], outputs[1][name], rtol=1e-6, atol=1e-6)
@@ -691,7 +692,7 @@ def test_init_from_takes_the_weights_alone(reference, tmp_path):
     # So small a rate moves no weight, but for those that are 0.
     record = changed(init_from=str(reference), learning_rate=1e-30, steps=1, seed=77)
     _, said = run(tmp_path, record, source=noted, evaluate=None)
-    start = runs.find(str(reference))
+    start = directories.find(str(reference))
     assert said == [f"{tmp_path}: starting from the weights of {start}"] and f"{os.sep}best{os.sep}" in start
     assert asked == [0]
     given, found = everything(start), everything(tmp_path / "model.ckpt-1")

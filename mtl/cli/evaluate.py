@@ -41,9 +41,10 @@ def check(values, arguments):
 def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, files, predict, report, runs
+    from mtl import checkpoint, evaluate, predict, report
+    from mtl.runs import directories, files
 
-    directory = runs.directory(values.model_dir)
+    directory = directories.directory(values.model_dir)
     run = checkpoint.read_config(directory)
     dataset = values.dataset or run.dataset
     # The folder of the run holds the run's own data set, never another one.

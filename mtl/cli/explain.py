@@ -34,7 +34,7 @@ def check(values, arguments):
 
 def main(values, arguments):
     """Write the graph; return the exit code."""
-    from mtl import files
+    from mtl.runs import files
 
     if values.out:
         files.check_file(values.out, "--out")  # before the work, not after
@@ -63,16 +63,16 @@ def main(values, arguments):
 
 def _steps(explained, found, values):
     """Do the steps that are asked for, behind a bar; returns list of dict, see mtl.explain.steps.walk."""
-    from mtl import runs
     from mtl.data import batches
     from mtl.explain import steps
+    from mtl.runs import directories
 
     if not values.step:
         return []
     if sys.stderr.isatty():
         common.say(f"training {values.step} steps ...")
     config = explained.config
-    start = runs.find(config.init_from) if config.init_from else None
+    start = directories.find(config.init_from) if config.init_from else None
     done = []
     with common.bar(values.step, unit="step") as bar:
         for step in steps.walk(explained, found, batches.batches(config), values.step, start):

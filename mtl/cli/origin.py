@@ -5,8 +5,8 @@ import math
 import os
 import shlex
 
-from mtl import files
 from mtl.cli import train
+from mtl.runs import files
 
 FLAGS = "flags.flags"  # in a run directory
 LARGEST = 1 << 16  # bytes of flags.flags and versions.json

@@ -48,7 +48,8 @@ def check(values, arguments):
 def main(values, arguments):
     """Read the pictures in the order given; a bad one costs one line on stderr and, at the end, the exit code 2."""
     common.start_tensorflow(values.verbosity)
-    from mtl import files, predict
+    from mtl import predict
+    from mtl.runs import files
 
     if values.sheet:
         files.check_file(values.sheet, "--sheet")

@@ -9,9 +9,10 @@ import sys
 
 from absl import flags
 
-from mtl import __version__, config, files
-from mtl.cli import common, lock, signals
+from mtl import __version__, config
+from mtl.cli import common, signals
 from mtl.errors import Interrupted, NoExamplesError, UsageError
+from mtl.runs import files, lock
 
 USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
@@ -87,25 +88,26 @@ def main(values, arguments):
     record, model_dir = common.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, events, inference, model, progress, runs, train
+    from mtl import checkpoint, evaluate, events, inference, model, progress, train
     from mtl.data import batches
+    from mtl.runs import directories
     from mtl.tasks import NUMBER_TASKS
 
     line, board = progress.Progress(record, common.say), None
     told = [line] * (sys.stderr.isatty() or values.verbosity >= 1)  # a log wants what happened, not how it went
-    if os.path.realpath(model_dir) in map(os.path.realpath, runs.PACKAGED.values()):
+    if os.path.realpath(model_dir) in map(os.path.realpath, directories.PACKAGED.values()):
         raise UsageError(PACKAGED)
-    runs.check_not_checkpoint(model_dir)
+    directories.check_not_checkpoint(model_dir)
     checkpoint.check_directory(model_dir)  # before the lock, which is a file in it
     with contextlib.ExitStack() as stack:
         if _finished(record, model_dir):  # it says so, or refuses other flags, without any data and without a touch of its files
             result = train.run(record, model_dir, None, None, say=common.say)
             return _report(model_dir, result)
         same = stack.enter_context(lock.held(model_dir))
-        runs.mend(model_dir, common.say)
+        directories.mend(model_dir, common.say)
         saved = checkpoint.newest(model_dir)
         record = _as_before(record, model_dir) if saved else dataclasses.replace(record, threads=record.threads or os.cpu_count() or 1)
-        start = runs.find(record.init_from) if record.init_from and not saved else None
+        start = directories.find(record.init_from) if record.init_from and not saved else None
         # All data is read before the run directory is written: a run that cannot start leaves nothing behind.
         batches, examples = batches.batches(record), _validation(record)
         if values.tensorboard:
@@ -163,10 +165,11 @@ def _report(model_dir, result):
 
 def _finished(record, model_dir):
     """Tell whether there is nothing left to do: the last step is saved, whole, and evaluated where there is something to evaluate on."""
-    from mtl import checkpoint, runs
+    from mtl import checkpoint
+    from mtl.runs import directories
 
     saved = checkpoint.newest(model_dir)
-    if not saved or checkpoint.step_of(saved) < record.steps or runs.damage(saved):
+    if not saved or checkpoint.step_of(saved) < record.steps or directories.damage(saved):
         return False
     step = checkpoint.step_of(saved)
     return any(row["step"] == step for row in checkpoint.read_metrics(model_dir, up_to=step)) or _validation(record) is None

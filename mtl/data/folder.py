@@ -5,10 +5,11 @@ import io
 import os
 from typing import NamedTuple
 
-from mtl import files, tasks
+from mtl import tasks
 from mtl.data import images
 from mtl.data.examples import Examples, room, source
 from mtl.errors import DataError, NoExamplesError
+from mtl.runs import files
 
 HEADER = ["file", "label"]
 MAX_BYTES = 16 << 20  # of labels.csv: 700,000 lines, whose windows would take 9 GB; the shortest lines take 60 times its size

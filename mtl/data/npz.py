@@ -8,11 +8,12 @@ import zlib
 
 import numpy as np
 
-from mtl import files, tasks
+from mtl import tasks
 from mtl.config import CHANNELS, WINDOW
 from mtl.data.batches import check_images
 from mtl.data.examples import Examples, source
 from mtl.errors import DataError, NoExamplesError
+from mtl.runs import files
 
 # What NumPy and zipfile raise at a damaged or foreign file.
 _BROKEN = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, SyntaxError, OverflowError, struct.error,

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, runs
+from mtl import checkpoint
 from mtl.errors import MtlError
+from mtl.runs import directories
 
 RECORDS = (checkpoint.CONFIG, "flags.flags", "versions.json")  # what the run was, beside the weights
 
@@ -27,7 +28,7 @@ def pack(run, directory, which="best"):
     Raises:
       DataError: the run has no checkpoint, or it or the directory cannot be read or written.
     """
-    path = runs.find(run, which)
+    path = directories.find(run, which)
     reader = tf.train.load_checkpoint(path)
     weights = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name.endswith(("/w", "/b"))}
     os.makedirs(directory, exist_ok=True)
@@ -52,6 +53,6 @@ if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit("python -m mtl.pretrained.make RUN [best|last]: name one run directory")
     try:
-        print(pack(sys.argv[1], runs.PACKAGED["pretrained"], *sys.argv[2:3]))
+        print(pack(sys.argv[1], directories.PACKAGED["pretrained"], *sys.argv[2:3]))
     except (MtlError, OSError) as error:
         sys.exit(f"python -m mtl.pretrained.make RUN [best|last]: {error}")

@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mtl import checkpoint, runs
+from mtl import checkpoint
+from mtl.runs import directories
 from tests import event_files, svhn_files
 
 
@@ -61,7 +62,7 @@ def test_a_file_of_another_program_is_refused_untouched(refused, flags, tmp_path
 
 
 def test_the_packaged_run_is_refused_by_its_path_too(refused, flags, tmp_path):
-    packaged = runs.PACKAGED["pretrained"]
+    packaged = directories.PACKAGED["pretrained"]
     (tmp_path / "link").symlink_to(packaged)
     names = sorted(os.listdir(packaged))
     for path in (packaged, tmp_path / "link"):
@@ -142,8 +143,8 @@ def test_a_run_with_a_bracket_in_its_path_goes_on_and_its_neighbour_stays(
 def test_an_installation_below_a_folder_with_a_bracket_reads(
     command, pictures, tmp_path, monkeypatch
 ):
-    packaged = shutil.copytree(runs.PACKAGED["pretrained"], tmp_path / "site[1]" / "pretrained")
-    monkeypatch.setitem(runs.PACKAGED, "pretrained", str(packaged))
+    packaged = shutil.copytree(directories.PACKAGED["pretrained"], tmp_path / "site[1]" / "pretrained")
+    monkeypatch.setitem(directories.PACKAGED, "pretrained", str(packaged))
     code, out, err = command("predict", *pictures[:2])
     assert (code, out.count("\n"), err) == (0, 2, "")
 

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from mtl import checkpoint, runs
+from mtl import checkpoint
+from mtl.runs import directories
 from tests import lives
 
 
@@ -49,7 +50,7 @@ def assert_ends_as(directory, whole, life):
     assert life.code == 0, life.text
     # Every figure of an evaluation hangs on every bit of the weights.
     assert (directory / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
-    assert states(directory) == states(whole) and runs.damage(checkpoint.newest(str(directory))) is None
+    assert states(directory) == states(whole) and directories.damage(checkpoint.newest(str(directory))) is None
 
 
 # -- no room, no permission ----------------------------------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ def test_a_small_disk_that_fills_up(flags, whole, tmp_path):
         life = lives.live(tmp_path / "log", command)
         last = life.text.splitlines()[-1]
         assert life.code == 2 and "cannot save step 60" in last and "No space left" in last and "make room" in last, life.text
-        assert states(disk / "run") == [20, 40] and runs.damage(str(disk / "run" / "model.ckpt-40")) is None
+        assert states(disk / "run") == [20, 40] and directories.damage(str(disk / "run" / "model.ckpt-40")) is None
         shutil.move(disk / "run", tmp_path / "run")
         life = lives.live(tmp_path / "log", [*flags, f"--model_dir={tmp_path / 'run'}"])
         assert "continuing from step 40" in life.text

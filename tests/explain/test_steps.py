@@ -7,9 +7,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import helpers
-from mtl import model, runs, tasks, train
+from mtl import model, tasks, train
 from mtl.config import CROP, Config
 from mtl.explain import diagram, lines, steps
+from mtl.runs import directories
 
 BATCH = 13
 
@@ -92,7 +93,7 @@ def test_a_start_gives_the_weights_of_a_checkpoint():
     config = Config(bottom="base")
     _, found, (fresh,) = walked(config, 1)
     explained = lines.explain(config)
-    (started,) = steps.walk(explained, found, source, 1, runs.find("pretrained"))
+    (started,) = steps.walk(explained, found, source, 1, directories.find("pretrained"))
     assert started["tasks"]["length"]["logits"] != fresh["tasks"]["length"]["logits"]
 
 

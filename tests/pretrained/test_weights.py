@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import checkpoint, config, evaluate, predict, runs
+from mtl import checkpoint, config, evaluate, predict
 from mtl.cli.main import run
 from mtl.data.drawn import synthetic
+from mtl.runs import directories
 
-PACKAGED = runs.PACKAGED["pretrained"]
+PACKAGED = directories.PACKAGED["pretrained"]
 LARGEST = 6_000_000  # bytes
 
 
@@ -33,7 +34,7 @@ def test_it_is_small():
 
 
 def test_the_card_is_that_of_these_weights():
-    path = runs.find("pretrained")
+    path = directories.find("pretrained")
     with open(f"{path}.data-00000-of-00001", "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() in read("MODEL_CARD.md")
     assert f"step {checkpoint.step_of(path)}" in read("MODEL_CARD.md")

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import files
 from mtl.data import images
 from mtl.data.examples import Examples, room, some
 from mtl.data.records.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, VERSION, read_manifest, sync, write_manifest
 from mtl.errors import DataError, NoExamplesError
+from mtl.runs import files
 
 # What convert and others who write records need beside the shards is found here too.
 __all__ = [

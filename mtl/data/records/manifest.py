@@ -4,8 +4,8 @@ import json
 import os
 from typing import Any
 
-from mtl import files
 from mtl.errors import DataError
+from mtl.runs import files
 
 MANIFEST = "manifest.json"
 VERSION = 1  # of the format: of the manifest and of the features of a record

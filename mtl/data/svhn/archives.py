@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mtl import files
 from mtl.data.svhn import download
 from mtl.data.svhn.reader import STRUCT
 from mtl.errors import DataError
+from mtl.runs import files
 
 UNFINISHED = ".unfinished"  # ends the name of a folder while an archive is unpacked to it
 ADDRESS = "http://ufldl.stanford.edu/housenumbers/"

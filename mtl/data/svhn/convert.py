@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from mtl import files
 from mtl.data import images
 from mtl.data.records import format as records, manifest
 from mtl.data.svhn import archives, candidates
 from mtl.data.svhn.reader import STRUCT
 from mtl.errors import DataError, UsageError
+from mtl.runs import files
 
 PROGRESS = "progress.json"
 UNPACKED = "unpacked"  # the folder for archives within the output

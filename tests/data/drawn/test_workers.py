@@ -88,7 +88,7 @@ def test_a_stopped_worker_is_ended_with_the_others():
 
 PARENT = """
 import multiprocessing, time
-from mtl.data import workers
+from mtl.data.drawn import workers
 if __name__ == "__main__":
     pool = workers.Workers(2)
     pool.submit(bytes, 1).result()

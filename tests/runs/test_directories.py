@@ -13,8 +13,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from helpers import one_line, touch
-from mtl import checkpoint, runs
+from mtl import checkpoint
 from mtl.errors import DataError
+from mtl.runs import directories
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +44,12 @@ def directory(written, tmp_path):
 
 def test_find(directory):
     run = str(directory)
-    assert runs.find(run) == runs.find(run, "best") == f"{run}/best/model.ckpt-3"
-    assert runs.find(run, "last") == f"{run}/model.ckpt-9"
+    assert directories.find(run) == directories.find(run, "best") == f"{run}/best/model.ckpt-3"
+    assert directories.find(run, "last") == f"{run}/model.ckpt-9"
     for which in (f"{run}/model.ckpt-5", f"{run}/model.ckpt-5.index"):
-        assert runs.find("elsewhere", which) == f"{run}/model.ckpt-5"
+        assert directories.find("elsewhere", which) == f"{run}/model.ckpt-5"
     shutil.rmtree(directory / "best")
-    assert runs.find(run) == f"{run}/model.ckpt-9", "no best was kept"
+    assert directories.find(run) == f"{run}/model.ckpt-9", "no best was kept"
 
 
 def test_find_where_there_is_none(directory, tmp_path):
@@ -56,29 +57,29 @@ def test_find_where_there_is_none(directory, tmp_path):
     for which in ("best", "last"):
         for absent in (str(tmp_path / "empty"), str(tmp_path / "absent")):
             with pytest.raises(DataError) as error:
-                runs.find(absent, which)
+                directories.find(absent, which)
             one_line(error, absent, "mtl train --model_dir=")
     with pytest.raises(DataError) as error:
-        runs.find(str(directory), str(directory / "model.ckpt-6"))
+        directories.find(str(directory), str(directory / "model.ckpt-6"))
     one_line(error, directory / "model.ckpt-6", "--checkpoint")
     with pytest.raises(DataError):
-        runs.find(str(directory), str(directory))
+        directories.find(str(directory), str(directory))
     for path in (f"{directory}/model.ckpt-5", f"{directory}/model.ckpt-5.index"):
         with pytest.raises(DataError) as error:
-            runs.find(path)
+            directories.find(path)
         one_line(error, f"{path}: is a checkpoint, not a run directory; name its folder, {directory}")
 
 
 def test_one_that_is_not_to_be_opened_is_not_found(directory):
     (directory / "model.ckpt-9.data-00000-of-00001").unlink()
     with pytest.raises(DataError) as error:
-        runs.find(str(directory), "last")
+        directories.find(str(directory), "last")
     one_line(error, directory / "model.ckpt-9", "no file model.ckpt-9.data-00000-of-00001", "--checkpoint")
 
 
 def test_the_packaged_run_is_found_by_its_name():
-    assert runs.directory("pretrained") == runs.PACKAGED["pretrained"] and runs.directory("./pretrained") == "./pretrained"
-    assert os.path.dirname(runs.find("pretrained")) == runs.PACKAGED["pretrained"]
+    assert directories.directory("pretrained") == directories.PACKAGED["pretrained"] and directories.directory("./pretrained") == "./pretrained"
+    assert os.path.dirname(directories.find("pretrained")) == directories.PACKAGED["pretrained"]
 
 
 # -- mending -------------------------------------------------------------------------------------------------------------------------
@@ -92,7 +93,7 @@ def files(directory):
 
 def mend(directory):
     said = []
-    runs.mend(str(directory), said.append)
+    directories.mend(str(directory), said.append)
     return said
 
 
@@ -161,7 +162,7 @@ def test_a_checkpoint_called_whole_gives_back_what_was_saved_whichever_bit_is_fl
         changed = bytearray(whole)
         changed[bit // 8] ^= 1 << bit % 8
         file.write_bytes(changed)
-        if runs.damage(path):
+        if directories.damage(path):
             found += 1
         else:
             np.testing.assert_array_equal(checkpoint.read(path, {"w": ([5], tf.float32)})["w"], np.arange(5, dtype=np.float32))
@@ -238,7 +239,7 @@ def test_a_checkpoint_that_cannot_be_read_now_is_not_damaged(directory, monkeypa
     def denied(path):
         raise PermissionError(errno.EACCES, "Permission denied", path + ".index")
 
-    monkeypatch.setattr(runs.bundle, "check", denied)
+    monkeypatch.setattr(directories.bundle, "check", denied)
     with pytest.raises(DataError) as error:
         mend(directory)
     one_line(error, f"{directory}/model.ckpt-9.index: cannot be read (Permission denied); make it readable")

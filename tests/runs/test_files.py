@@ -5,8 +5,8 @@ import tempfile
 
 import pytest
 
-from mtl import files
 from mtl.errors import DataError
+from mtl.runs import files
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path):

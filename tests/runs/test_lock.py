@@ -1,4 +1,4 @@
-"""mtl.cli.lock: one process to a run directory, and none after a removed one."""
+"""mtl.runs.lock: one process to a run directory, and none after a removed one."""
 
 import os
 import shutil
@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from mtl.cli import lock
 from mtl.errors import DataError, UsageError
+from mtl.runs import lock
 
 HOLDER = """
 import sys, time

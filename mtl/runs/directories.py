@@ -5,10 +5,11 @@ import os
 import re
 import shutil
 
-from mtl import bundle, checkpoint, files, train
+from mtl import checkpoint, train
 from mtl.errors import DataError
+from mtl.runs import bundle, files
 
-PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")}  # runs that come with the package
+PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pretrained")}  # runs that come with the package
 ASIDE = "damaged-"  # begins the names of the files of a checkpoint that cannot be read
 
 # What a killed save leaves: TensorFlow's unfinished files (`.tempstate1234`, `checkpoint.tmp1234`) and ours. A finished .data file without
@@ -40,7 +41,7 @@ def find(model_dir, which="best"):
       str, its path without .index.
 
     Raises:
-      DataError: there is none, or its index is not one to open, see mtl.bundle.
+      DataError: there is none, or its index is not one to open, see mtl.runs.bundle.
     """
     model_dir = directory(model_dir)
     if which in ("best", "last"):

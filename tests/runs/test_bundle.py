@@ -1,4 +1,4 @@
-"""mtl.bundle: what Saver writes passes and is told as TensorFlow tells it; what its reader would die of is refused before it is opened."""
+"""mtl.runs.bundle: what Saver writes passes and is told as TensorFlow tells it; what its reader would die of is refused before it is opened."""
 
 import contextlib
 import math
@@ -11,7 +11,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, strategies as st
 
-from mtl import bundle, checkpoint, runs
+from mtl import checkpoint
+from mtl.runs import bundle, directories
 from tests import lives
 from tests.mutations import damaged, quick
 
@@ -98,7 +99,7 @@ def test_what_saver_writes_is_told_as_tensorflow_tells_it(tmp_path):
 
 
 def test_the_packaged_one_passes():
-    path = runs.find("pretrained")
+    path = directories.find("pretrained")
     assert bundle.check(path) == told_by_tensorflow(path)
 
 
