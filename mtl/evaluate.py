@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mtl import config, decode, metrics, tasks
+from mtl import config, metrics, tasks
 from mtl.data import batches
 from mtl.data.examples import Examples
-from mtl.data.views import average, views
+from mtl.inference import decoding
+from mtl.inference.views import average, views
 
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
 Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
@@ -82,8 +83,8 @@ def measure(
       ValueError: a number holds anything but digits.
     """
     labels = tasks.encode_all(numbers)
-    predicted, confidences = decode.joint(log_probs)
-    classes = decode.arg_max(log_probs)
+    predicted, confidences = decoding.joint(log_probs)
+    classes = decoding.arg_max(log_probs)
     counted = {task.name: labels[task.name] < task.classes - tasks.masked(task, absent) for task in tasks.NUMBER_TASKS}
     means = cross_entropies(log_probs, labels, counted)
     # The objective is not asked about NaN of a network: a clip may make its bound of it, and the cost would look like a number.

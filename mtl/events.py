@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, losses, metrics, sheet, train
+from mtl import checkpoint, losses, metrics, sheet, train
 from mtl.config import Config
 from mtl.data.examples import Examples
+from mtl.inference import decoding
 from mtl.runs import files
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
@@ -162,7 +163,7 @@ class Events:
             values |= {f"accuracy/{name}": row["task_accuracy"][name], f"validation/{name}/raw_ce": row["task_cross_entropy"][name]}
         self._scalars(step, {name: value for name, value in values.items() if value is not None})
         seen = slice(0, PICTURES)
-        numbers, _ = decode.joint({name: rows[seen] for name, rows in log_probs.items()})
+        numbers, _ = decoding.joint({name: rows[seen] for name, rows in log_probs.items()})
         self._write(step, summary=tf.Summary(value=[_pictures(examples.images[seen], examples.numbers[seen], numbers)]))
 
     def close(self) -> None:
@@ -206,7 +207,7 @@ def _graph(config):
 
 def _pictures(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | None]):
     """Draw pictures, each with what it shows and what was read, as the value of a summary."""
-    captions = [f"{truth or 'none'} > {decode.written(number) or 'none'}" for truth, number in zip(truths, numbers)]
+    captions = [f"{truth or 'none'} > {decoding.written(number) or 'none'}" for truth, number in zip(truths, numbers)]
     drawn = sheet.draw(images, captions, columns=6, marks=metrics.right(numbers, truths).tolist())
     encoded = io.BytesIO()
     drawn.save(encoded, format="JPEG", quality=90)  # a tenth of a PNG, and an evaluation writes one each

@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import decode, metrics, page, plot, report_page, sheet, tasks
+from mtl import metrics, page, plot, report_page, sheet, tasks
 from mtl.data.examples import Examples
 from mtl.errors import DataError
+from mtl.inference import decoding
 from mtl.runs import files
 
 Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 
 DECODED = "decoded_length"  # beside the tasks: the length of the decoded number, which the digits have a say in
-LENGTHS = [*map(str, range(tasks.LENGTH_X)), decode.X]
+LENGTHS = [*map(str, range(tasks.LENGTH_X)), decoding.X]
 MISTAKES = 96  # the surest of them are drawn, all of them are listed
 PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.plot, and names of files
 # Written only where there is something to draw and something to draw with: what an earlier report left would be taken for this one's.
@@ -56,9 +57,9 @@ def make(
     Returns:
       Report.
     """
-    numbers, confidences = decode.joint(log_probs)
+    numbers, confidences = decoding.joint(log_probs)
     right = metrics.right(numbers, examples.numbers)
-    labels, classes = tasks.encode_all(examples.numbers), decode.arg_max(log_probs)
+    labels, classes = tasks.encode_all(examples.numbers), decoding.arg_max(log_probs)
     read_lengths = np.array([tasks.LENGTH_X if number is None else len(number) for number in numbers], np.int64)
     confusion = {task.name: _confusion(labels[task.name], classes[task.name], task.classes) for task in tasks.NUMBER_TASKS}
     confusion[DECODED] = _confusion(labels["length"], read_lengths, tasks.LENGTH_X + 1)
@@ -69,7 +70,7 @@ def make(
         {
             "name": examples.names[i],
             "true": examples.numbers[i],
-            "predicted": decode.written(numbers[i]),
+            "predicted": decoding.written(numbers[i]),
             "confidence": metrics.finite(confidences[i]),
         }
         for i in mistaken
@@ -82,7 +83,7 @@ def _confusion(true, read, classes):
     """Count the pairs of classes (two int [n]); rows are true classes, columns classes read, X comes last."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (true, read), 1)
-    names = [*map(str, range(classes - 1)), decode.X]
+    names = [*map(str, range(classes - 1)), decoding.X]
     return [{"true": name, **dict(zip(names, row))} for name, row in zip(names, counts.tolist())]
 
 

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, checkpoint, config, inference, layers, progress, tasks, train
+from mtl import bottoms, checkpoint, config, layers, progress, tasks, train
 from mtl.cli import signals
 from mtl.data import batches
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
+from mtl.inference import graph as inference_graph
 from mtl.runs import directories
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
@@ -60,7 +61,7 @@ def evaluate(bound):
 
 def evaluation_of(record):
     """Build what reads with the variables that are there."""
-    return inference.build(tasks=tasks.NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent)
+    return inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent)
 
 
 def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments):
@@ -341,7 +342,7 @@ def test_the_best_weights_are_those_of_the_best_sequence_accuracy(tmp_path):
     stored = everything(tmp_path / "best" / "model.ckpt-4")
     assert len(stored) == 14 + 1 and stored["global_step"] == 4, "weights and step, without Adam's slots"
     with tf.Graph().as_default(), tf.Session() as session:
-        graph = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
+        graph = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
         checkpoint.restore(session, {variable.op.name: variable for variable in tf.global_variables()}, directories.find(str(tmp_path)))
         found = graph.bind(session).log_probs(bars([3, 7]))
     for name in NAMES:

@@ -41,7 +41,8 @@ def check(values, arguments):
 def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, predict, report
+    from mtl import checkpoint, evaluate, report
+    from mtl.inference import network
     from mtl.runs import directories, files
 
     directory = directories.directory(values.model_dir)
@@ -54,7 +55,7 @@ def main(values, arguments):
     if values.report:
         files.check_folder(values.report, "--report")  # before the work, not after
         report.check_directory(values.report)
-    with predict.Network.open(values.model_dir, values.checkpoint) as network:
+    with network.Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
         drawing = {"style": values.style or run.style, "difficulty": values.difficulty}
         examples = common.load(dataset, data_dir, values.split, count=count, **drawing)

@@ -48,7 +48,7 @@ def check(values, arguments):
 def main(values, arguments):
     """Read the pictures in the order given; a bad one costs one line on stderr and, at the end, the exit code 2."""
     common.start_tensorflow(values.verbosity)
-    from mtl import predict
+    from mtl.inference import network
     from mtl.runs import files
 
     if values.sheet:
@@ -56,7 +56,7 @@ def main(values, arguments):
     named, box, seen, failed = _named(arguments), _box(values.box), [], 0
     show = _printer(values)
     # Where the results themselves run over the terminal, they are the progress.
-    with predict.Network.open(values.model_dir, values.checkpoint) as network, common.bar(len(named), not sys.stdout.isatty()) as bar:
+    with network.Network.open(values.model_dir, values.checkpoint) as network, common.bar(len(named), not sys.stdout.isatty()) as bar:
         for first in range(0, len(named), BATCH):
             read, windows = [], []
             for file in named[first : first + BATCH]:
@@ -68,7 +68,7 @@ def main(values, arguments):
                     common.say(f"mtl predict: {error}")
                     failed += 1
                 bar.update()
-            results = predict.predictions(network.log_probs, read, windows, values.views or network.config.views)
+            results = network.predictions(network.log_probs, read, windows, values.views or network.config.views)
             for result in results:
                 show(result)
             sys.stdout.flush()
@@ -127,11 +127,11 @@ def _printer(values):
         return lambda result: print(json.dumps(result, allow_nan=False))
     if not values.csv:
         return lambda result: print(_line(result))
-    from mtl import decode
+    from mtl.inference import decoding
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["file", "number", "confidence"])
-    return lambda result: writer.writerow([result["file"], decode.written(result["number"]), result["confidence"]])
+    return lambda result: writer.writerow([result["file"], decoding.written(result["number"]), result["confidence"]])
 
 
 def _line(result):

@@ -88,8 +88,9 @@ def main(values, arguments):
     record, model_dir = common.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, events, inference, model, progress, train
+    from mtl import checkpoint, evaluate, events, model, progress, train
     from mtl.data import batches
+    from mtl.inference import graph as inference_graph
     from mtl.runs import directories
     from mtl.tasks import NUMBER_TASKS
 
@@ -129,7 +130,7 @@ def main(values, arguments):
         def evaluator(session):
             towers = model.towers_of(record.threads, record.batch_size)  # each ready to read a part of what there is
             like = {"bottom": record.bottom, "objective": record.objective, "absent": record.absent}
-            network = inference.build(tasks=NUMBER_TASKS, parts=towers, **like).bind(session)
+            network = inference_graph.build(tasks=NUMBER_TASKS, parts=towers, **like).bind(session)
 
             def give_up_if_asked():
                 if signalled():

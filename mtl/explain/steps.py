@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, model, tasks
+from mtl import checkpoint, model, tasks
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import Explained
+from mtl.inference import decoding
 
 _AFTER_MEAN = ("Minimum", "Maximum", "Log")  # what a loss does with the mean cross entropy
 
@@ -57,7 +58,7 @@ def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterato
                 yield {
                     "image": images[0],
                     "true": tasks.decode({name: int(rows[0]) for name, rows in labels.items()}),
-                    "read": decode.joint(got["log_probs"])[0][0],
+                    "read": decoding.joint(got["log_probs"])[0][0],
                     "values": {name: float(value) for name, value in got["values"].items()},
                     "tasks": {
                         name: {

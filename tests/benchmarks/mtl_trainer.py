@@ -7,8 +7,9 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import evaluate, inference, model, predict, tasks, train
+from mtl import evaluate, model, tasks, train
 from mtl.data import batches
+from mtl.inference import graph as inference_graph, network
 
 
 @contextlib.contextmanager
@@ -19,13 +20,13 @@ def training(config):
       config: config.Config.
 
     Yields:
-      tf.Session, inference.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
+      tf.Session, inference_graph.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
       for infinite cross entropies and gradients included.
     """
     with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads, config.batch_size)) as session:
         graph = train.build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            reading = inference.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
+            reading = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
         session.run(tf.global_variables_initializer())
         tf.get_default_graph().finalize()
         names = list(graph.labels)
@@ -107,7 +108,7 @@ class Side:
                 with tf.Graph().as_default(), tf.Session() as session:  # the graph that trains is finalized and takes no saver
                     saver = tf.train.Saver({name: tf.Variable(value) for name, value in values.items()})
                     session.run(tf.global_variables_initializer())
-                    self._network = predict.Network(self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0))
+                    self._network = network.Network(self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0))
         return self._network
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from mtl import config as config_lib, decode, metrics
+from mtl import config as config_lib, metrics
 from mtl.data import batches
 from mtl.data.drawn import synthetic
+from mtl.inference import decoding
 from tests.benchmarks import mtl_trainer, sides, tables, turns
 
 CHUNK = 250  # steps between two looks at the validation set
@@ -17,7 +18,7 @@ def accuracy(player, examples):
     parts = [player.ask("logits", examples.images[first : first + 250]) for first in range(0, len(examples.numbers), 250)]
     logits = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     log_probs = {name: rows - np.logaddexp.reduce(rows, axis=1, keepdims=True) for name, rows in logits.items()}
-    return metrics.sequence_accuracy(decode.joint(log_probs)[0], examples.numbers)
+    return metrics.sequence_accuracy(decoding.joint(log_probs)[0], examples.numbers)
 
 
 def run(seeds=3, steps=config_lib.Config.steps):

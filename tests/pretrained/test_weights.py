@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import checkpoint, config, evaluate, predict
+from mtl import checkpoint, config, evaluate
 from mtl.cli.main import run
 from mtl.data.drawn import synthetic
+from mtl.inference import network
 from mtl.runs import directories
 
 PACKAGED = directories.PACKAGED["pretrained"]
@@ -53,7 +54,7 @@ def test_it_was_trained_on_drawn_numbers_alone():
 
 
 def test_it_reads_drawn_numbers(drawn):
-    with predict.Network.open("pretrained") as network:
+    with network.Network.open("pretrained") as network:
         result = evaluate.evaluate(network.log_probs, drawn, network.cost_of_means)
     assert result["sequence_accuracy"] > 0.9
 
@@ -71,7 +72,7 @@ def test_training_starts_from_it(drawn, tmp_path, capsys):
     flags = [f"--bottom={record.bottom}", "--init_from=pretrained", "--steps=1", "--batch_size=2", "--pool=8", "--learning_rate=1e-9"]
     assert run(["train", f"--model_dir={tmp_path}", *flags, "--save_every=1", "--workers=1"]) == 0
     assert "starting from the weights of" in capsys.readouterr().err
-    with predict.Network.open("pretrained") as one, predict.Network.open(str(tmp_path)) as other:
+    with network.Network.open("pretrained") as one, network.Network.open(str(tmp_path)) as other:
         crops = np.ascontiguousarray(drawn.images[:5, 5 : 5 + config.CROP, 5 : 5 + config.CROP])
         for name, rows in one.log_probs(crops).items():
             np.testing.assert_allclose(other.log_probs(crops)[name], rows, atol=1e-3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import views
+from mtl.inference import views
 
 
 def pictures(n=3):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import config, inference, losses, tasks, train
+from mtl import config, losses, tasks, train
+from mtl.inference import graph as inference_graph
 
 TASKS = [tasks.Task("one", 3), tasks.Task("two", 5)]
 MEANS = {"length": 0.5, "digit1": 2.0, "digit2": 0.0, "digit3": 1e-3, "digit4": 1.0, "digit5": 7.5}
@@ -32,7 +33,7 @@ def training():
     with tf.Graph().as_default(), tf.Session() as session:
         graph = train.build(config.Config(bottom="mlp", dropout=0.9, learning_rate=0.01, batch_size=5))
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            reading = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
+            reading = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
         session.run(tf.global_variables_initializer())
         labels = {task.name: np.arange(5) % task.classes for task in tasks.NUMBER_TASKS}
         session.run(graph.minimize, {graph.images: pictures(5), **{graph.labels[name]: rows for name, rows in labels.items()}})
@@ -94,7 +95,7 @@ def test_there_is_a_formula_for_every_objective():
 @pytest.mark.parametrize("objective", COSTS)
 def test_the_cost_of_means_is_the_objectives_formula(objective):
     with tf.Graph().as_default(), tf.Session() as session:
-        built = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5)
+        built = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5)
         cost = built.bind(session).cost_of_means  # no variable was initialised: it depends on none
         found = cost(MEANS)
         assert type(found) is float
@@ -107,14 +108,14 @@ def test_the_cost_of_means_is_the_objectives_formula(objective):
 @pytest.mark.parametrize("objective", COSTS)
 def test_a_task_of_no_example_adds_nothing_to_the_cost(objective):
     with tf.Graph().as_default(), tf.Session() as session:
-        cost = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5).bind(session).cost_of_means
+        cost = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5).bind(session).cost_of_means
         found = cost({**MEANS, "digit4": math.nan, "digit1": math.nan})
     assert found == pytest.approx(COSTS[objective](MEANS[name] for name in MEANS if name not in ("digit4", "digit1")), rel=1e-6)
 
 
 def test_each_mean_counts_once():
     with tf.Graph().as_default(), tf.Session() as session:
-        cost = inference.build(tasks=TASKS, bottom="mlp", objective="linear", crop=5).bind(session).cost_of_means
+        cost = inference_graph.build(tasks=TASKS, bottom="mlp", objective="linear", crop=5).bind(session).cost_of_means
         assert cost({"two": 100.0, "one": 1.0}) == 101.0
         with pytest.raises(KeyError):
             cost({"one": 1.0})
@@ -123,7 +124,7 @@ def test_each_mean_counts_once():
 def test_alone_it_makes_the_variables_a_checkpoint_of_training_holds(training):
     _, _, weights, _ = training
     with tf.Graph().as_default(), tf.Session() as session:
-        built = inference.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="linear")
+        built = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="linear")
         variables = tf.global_variables()
         assert {v.op.name: v.shape.as_list() for v in variables} == {name: v.shape.as_list() for name, v in weights.items()}
         session.run(tf.global_variables_initializer())
@@ -134,10 +135,10 @@ def test_alone_it_makes_the_variables_a_checkpoint_of_training_holds(training):
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bottom", ["mlp", "base"])  # base adds what a layer was given to what it makes: see inference.build
+@pytest.mark.parametrize("bottom", ["mlp", "base"])  # base adds what a layer was given to what it makes: see inference_graph.build
 def test_parts_read_at_the_same_time_read_what_one_reads(bottom):
     with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session:
-        built = inference.build(tasks=TASKS, bottom=bottom, objective="log_sum", crop=13, parts=3)
+        built = inference_graph.build(tasks=TASKS, bottom=bottom, objective="log_sum", crop=13, parts=3)
         names = [variable.op.name for variable in tf.global_variables()]
         session.run(tf.global_variables_initializer())
         bound = built.bind(session)
@@ -154,7 +155,7 @@ def test_parts_read_at_the_same_time_read_what_one_reads(bottom):
 
 def test_several_threads_may_read_at_once():
     with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session:
-        built = inference.build(tasks=TASKS, bottom="base", objective="log_sum", parts=2)
+        built = inference_graph.build(tasks=TASKS, bottom="base", objective="log_sum", parts=2)
         session.run(tf.global_variables_initializer())
         read = built.bind(session).log_probs
         batches = [pictures(n) for n in (1, 7, 3, 8) * 4]
@@ -167,7 +168,7 @@ def test_several_threads_may_read_at_once():
 
 def test_other_sizes_and_tasks():
     with tf.Graph().as_default(), tf.Session() as session:
-        built = inference.build(tasks=TASKS, bottom="mlp", objective="log_sum", crop=9, channels=2)
+        built = inference_graph.build(tasks=TASKS, bottom="mlp", objective="log_sum", crop=9, channels=2)
         session.run(tf.global_variables_initializer())
         found = built.bind(session).log_probs(pictures(3, 9, 2))
         assert {name: rows.shape for name, rows in found.items()} == {"one": (3, 3), "two": (3, 5)}
@@ -188,7 +189,7 @@ def test_other_sizes_and_tasks():
 def test_images_of_another_type_or_shape_are_refused(images, got, parts):
     with tf.Graph().as_default(), tf.Session() as session:
         like = {"tasks": TASKS, "bottom": "mlp", "objective": "log_sum", "parts": parts}
-        built = inference.build(**like, crop=9, channels=2)
+        built = inference_graph.build(**like, crop=9, channels=2)
         session.run(tf.global_variables_initializer())
         bound = built.bind(session)
         with pytest.raises(ValueError) as caught:
@@ -202,4 +203,4 @@ def test_images_of_another_type_or_shape_are_refused(images, got, parts):
 def test_unknown_names_are_refused_by_name(wrong):
     arguments = {"tasks": TASKS, "bottom": "mlp", "objective": "linear", "crop": 5, **wrong}
     with tf.Graph().as_default(), pytest.raises((KeyError, ValueError), match=next(iter(wrong.values()))):
-        inference.build(**arguments)
+        inference_graph.build(**arguments)

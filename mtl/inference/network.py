@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, decode, evaluate, inference, metrics, tasks
+from mtl import checkpoint, evaluate, metrics, tasks
 from mtl.config import CHANNELS, Config
 from mtl.data import batches
+from mtl.inference import decoding, graph as inference_graph
 from mtl.runs import directories
 
 MOST_CONSTANT = 1 << 22  # values of a weight that becomes a constant
@@ -37,7 +38,7 @@ class Network:
         with tf.Graph().as_default() as graph:
             like = {"bottom": config.bottom, "objective": config.objective, "absent": config.absent}
             with tf.variable_scope(tf.get_variable_scope(), custom_getter=_constants(checkpoint_path)):
-                net = inference.build(tasks=tasks.NUMBER_TASKS, parts=parts, **like)
+                net = inference_graph.build(tasks=tasks.NUMBER_TASKS, parts=parts, **like)
             # In the caller's thread: handed to another, and shared out between cores, one picture takes up to twice as long.
             session_config = tf.ConfigProto(intra_op_parallelism_threads=threads // parts, inter_op_parallelism_threads=-1)
             self._session = tf.Session(graph=graph, config=session_config)
@@ -137,7 +138,7 @@ def predictions(network: evaluate.Predict, files: Sequence[str], windows: Sequen
     log_probs = evaluate.read(network, np.stack(windows), count=views)
     return [
         prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})
-        for i, (file, number, confidence) in enumerate(zip(files, *decode.joint(log_probs), strict=True))
+        for i, (file, number, confidence) in enumerate(zip(files, *decoding.joint(log_probs), strict=True))
     ]
 
 
