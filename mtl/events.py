@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, losses, metrics, sheet, train
+from mtl import checkpoint, losses, sheet, train
 from mtl.config import Config
 from mtl.data.examples import Examples
+from mtl.evaluation import metrics
 from mtl.inference import decoding
 from mtl.runs import files
 

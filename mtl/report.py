@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import metrics, page, plot, report_page, sheet, tasks
+from mtl import page, plot, report_page, sheet, tasks
 from mtl.data.examples import Examples
 from mtl.errors import DataError
+from mtl.evaluation import metrics
 from mtl.inference import decoding
 from mtl.runs import files
 

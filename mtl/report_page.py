@@ -6,7 +6,8 @@ All numbers are those of the CSV files beside it; plots and mistakes lie in it a
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mtl import metrics, tasks
+from mtl import tasks
+from mtl.evaluation import metrics
 from mtl.page import Html, document, escape, table
 
 LONGEST = 120  # characters that are shown of a name or a label: a file may hold any

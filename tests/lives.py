@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mtl.cli import main, train  # noqa: F401  what is imported here, the server has ready
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tensorflow.compat.v1", "h5py", "PIL.Image", "mtl.train", "mtl.evaluate", "mtl.inference.graph", "tests.lives"])
+_CONTEXT.set_forkserver_preload(["tensorflow.compat.v1", "h5py", "PIL.Image", "mtl.train", "mtl.evaluation.evaluate", "mtl.inference.graph", "tests.lives"])
 
 
 class Life(NamedTuple):

@@ -230,7 +230,7 @@ def read(network, examples, views=1, after_each=lambda: None):
 
     `after_each`, a function () -> None, is called after each batch; what it raises ends the reading.
     """
-    from mtl import evaluate
+    from mtl.evaluation import evaluate
 
     with bar(len(examples.numbers)) as shown:
 

@@ -41,7 +41,8 @@ def check(values, arguments):
 def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, report
+    from mtl import checkpoint, report
+    from mtl.evaluation import evaluate
     from mtl.inference import network
     from mtl.runs import directories, files
 

@@ -88,8 +88,9 @@ def main(values, arguments):
     record, model_dir = common.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, evaluate, events, model, progress, train
+    from mtl import checkpoint, events, model, progress, train
     from mtl.data import batches
+    from mtl.evaluation import evaluate
     from mtl.inference import graph as inference_graph
     from mtl.runs import directories
     from mtl.tasks import NUMBER_TASKS

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, evaluate, metrics, tasks
+from mtl import checkpoint, tasks
 from mtl.config import CHANNELS, Config
 from mtl.data import batches
+from mtl.evaluation import evaluate, metrics
 from mtl.inference import decoding, graph as inference_graph
 from mtl.runs import directories
 

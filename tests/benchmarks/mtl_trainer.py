@@ -7,8 +7,9 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import evaluate, model, tasks, train
+from mtl import model, tasks, train
 from mtl.data import batches
+from mtl.evaluation import evaluate
 from mtl.inference import graph as inference_graph, network
 
 

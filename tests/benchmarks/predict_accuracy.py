@@ -16,9 +16,9 @@ import tempfile
 import numpy as np
 from PIL import Image
 
-from mtl import metrics
 from mtl.data import images
 from mtl.data.svhn import reader
+from mtl.evaluation import metrics
 
 
 def grow(path, folder, times):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from mtl import config as config_lib, metrics
+from mtl import config as config_lib
 from mtl.data import batches
 from mtl.data.drawn import synthetic
+from mtl.evaluation import metrics
 from mtl.inference import decoding
 from tests.benchmarks import mtl_trainer, sides, tables, turns
 

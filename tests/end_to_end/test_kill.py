@@ -107,11 +107,11 @@ def longer(tmp_path_factory, data):
 @pytest.mark.parametrize(
     "moment, at",
     [
-        (("mtl.evaluate", "read", 2), 6),
-        (("mtl.evaluate", "measure", 3), 9),
+        (("mtl.evaluation.evaluate", "read", 2), 6),
+        (("mtl.evaluation.evaluate", "measure", 3), 9),
         (("mtl.checkpoint", "write_records", 3), 6),  # its first call is that of the start
         (("os", "replace", 5), None),
-        (("mtl.evaluate", "measure", 4), 12),
+        (("mtl.evaluation.evaluate", "measure", 4), 12),
     ],
     ids=["in an evaluation", "after one", "before its metrics", "within a rename", "in the last evaluation"],
 )

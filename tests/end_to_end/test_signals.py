@@ -49,7 +49,7 @@ def test_within_a_step_of_training(flags, whole, tmp_path, step, number):
 
 def test_within_an_evaluation_of_training(flags, whole, tmp_path):
     number = signal.SIGTERM
-    process = lives.start(tmp_path / "log", flags, lives.busy_in, "mtl.evaluate", "views", 2)
+    process = lives.start(tmp_path / "log", flags, lives.busy_in, "mtl.evaluation.evaluate", "views", 2)
     code, lines = interrupted(process, tmp_path / "log", number)
     assert code == 128 + number
     assert lines == [f"mtl train: {tmp_path / 'run'}: stopped in an evaluation, its step is saved; the same command continues"]
@@ -96,7 +96,7 @@ def test_within_evaluate_and_predict(trained, pictures, tmp_path):
         ("evaluate", signal.SIGTERM, ["evaluate", f"--model_dir={trained.model_dir}", "--json"]),
         ("predict", signal.SIGINT, ["predict", f"--model_dir={trained.model_dir}", *pictures]),
     ]:
-        process = lives.start(tmp_path / "log", command, lives.busy_in, "mtl.evaluate", "views", 1)
+        process = lives.start(tmp_path / "log", command, lives.busy_in, "mtl.evaluation.evaluate", "views", 1)
         assert interrupted(process, tmp_path / "log", number) == (128 + number, [f"mtl {name}: interrupted"])
 
 

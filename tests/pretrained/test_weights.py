@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import checkpoint, config, evaluate
+from mtl import checkpoint, config
 from mtl.cli.main import run
 from mtl.data.drawn import synthetic
+from mtl.evaluation import evaluate
 from mtl.inference import network
 from mtl.runs import directories
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mtl import config, metrics, tasks
+from mtl import config, tasks
 from mtl.data import batches
 from mtl.data.examples import Examples
+from mtl.evaluation import metrics
 from mtl.inference import decoding
 from mtl.inference.views import average, views
 

@@ -1,4 +1,4 @@
-"""mtl.evaluate with a network of a few lines of NumPy."""
+"""mtl.evaluation.evaluate with a network of a few lines of NumPy."""
 
 import json
 import math
@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from mtl import config, evaluate, tasks
+from mtl import config, tasks
 from mtl.data.examples import Examples
+from mtl.evaluation import evaluate
 
 KEYS = ["examples", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost", "task_accuracy", "task_cross_entropy"]
 NUMBERS = ["210", "", "7", "54321", "1234567", "80", "99", "4040", "1", "31415", "6"]

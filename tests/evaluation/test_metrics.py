@@ -1,4 +1,4 @@
-"""mtl.metrics against definitions spelled out one by one."""
+"""mtl.evaluation.metrics against definitions spelled out one by one."""
 
 import math
 from fractions import Fraction
@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mtl import metrics
+from mtl.evaluation import metrics
 
 
 def test_right_is_the_whole_number_and_none_for_more_than_five_digits():

@@ -1,0 +1,1 @@
+"""Evaluation: metrics of a network on a dataset."""
