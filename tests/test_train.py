@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, checkpoint, config, layers, progress, tasks, train
+from mtl import bottoms, checkpoint, config, layers, tasks, train
 from mtl.cli import signals
 from mtl.data import batches
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
 from mtl.inference import graph as inference_graph
+from mtl.monitor import progress
 from mtl.runs import directories
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]

@@ -88,10 +88,11 @@ def main(values, arguments):
     record, model_dir = common.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, events, model, progress, train
+    from mtl import checkpoint, model, train
     from mtl.data import batches
     from mtl.evaluation import evaluate
     from mtl.inference import graph as inference_graph
+    from mtl.monitor import progress, tensorboard
     from mtl.runs import directories
     from mtl.tasks import NUMBER_TASKS
 
@@ -113,7 +114,7 @@ def main(values, arguments):
         # All data is read before the run directory is written: a run that cannot start leaves nothing behind.
         batches, examples = batches.batches(record), _validation(record)
         if values.tensorboard:
-            board = events.Events(record, model_dir, checkpoint.step_of(saved) if saved else 0, common.say)
+            board = tensorboard.Events(record, model_dir, checkpoint.step_of(saved) if saved else 0, common.say)
             stack.callback(board.close)
             told.append(board.step)
         signalled = stack.enter_context(signals.Caught())

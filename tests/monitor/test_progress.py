@@ -1,7 +1,7 @@
 import pytest
 
-from mtl import progress
 from mtl.config import Config
+from mtl.monitor import progress
 
 
 class Clock:

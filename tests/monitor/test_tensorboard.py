@@ -13,10 +13,11 @@ from event_files import read, scalars
 from PIL import Image
 
 import helpers
-from mtl import events, tasks, train
+from mtl import tasks, train
 from mtl.config import CROP, Config
 from mtl.data.examples import Examples
 from mtl.errors import Interrupted
+from mtl.monitor import tensorboard
 
 pytestmark = pytest.mark.usefixtures("coarse")
 CONFIG = Config(bottom="mlp", batch_size=5, steps=12, save_every=6, log_every=2)
@@ -41,7 +42,7 @@ def row():
 
 def run(directory, config=CONFIG, first=0, stop=lambda: 0, say=print):
     """Train with event files, as `mtl train` does; return what was told of steps as (step, cost, raw)."""
-    board, told = events.Events(config, str(directory), first, say), []
+    board, told = tensorboard.Events(config, str(directory), first, say), []
 
     def progress(step, cost, raw, images, labels):
         told.append((step, float(cost), {name: float(value) for name, value in raw.items()}))
@@ -95,7 +96,7 @@ def test_values_are_those_of_the_run(whole):
 @pytest.mark.parametrize("objective, absent", [("log_sum", "x"), ("linear", "x"), ("log_sum", "mask")])
 def test_gradient_norms_are_those_of_each_tasks_term_by_the_features(objective, absent, tmp_path):
     config = dataclasses.replace(CONFIG, objective=objective, absent=absent, steps=2)
-    board = events.Events(config, str(tmp_path), 0, print)
+    board = tensorboard.Events(config, str(tmp_path), 0, print)
     with tf.Graph().as_default(), tf.Session() as session:
         graph = train.build(config)
         board.watch(session, graph)
@@ -118,7 +119,7 @@ def test_a_run_that_was_stopped_and_continued_has_the_events_of_a_whole_one(whol
     with pytest.raises(Interrupted):
         run(tmp_path, stop=lambda: asked.append(1) or (signal.SIGTERM if len(asked) == 9 else 0))
     # As if it had gone on to step 11 before it was killed.
-    board = events.Events(CONFIG, str(tmp_path), 9, print)
+    board = tensorboard.Events(CONFIG, str(tmp_path), 9, print)
     board._scalars(10, {"cost": -1.0})
     board.close()
     run(tmp_path, first=9)
@@ -148,7 +149,7 @@ def test_pictures_carry_what_was_read_on_them(whole):
 
 def written(directory, *steps, name="0000000000"):
     """Write an event file with a scalar for each step, and return its path."""
-    path = directory / f"{events.PREFIX}{name}"
+    path = directory / f"{tensorboard.PREFIX}{name}"
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(tf.Event(file_version="brain.Event:2").SerializeToString())
         for step in steps:
@@ -163,7 +164,7 @@ def steps_of(path):
 
 def cut(directory, step):
     told = []
-    events.cut(str(directory), step, told.append)
+    tensorboard.cut(str(directory), step, told.append)
     return told
 
 
@@ -194,7 +195,7 @@ def test_a_torn_end_is_cut_off(tail, tmp_path):
 
 def test_event_files_of_other_programs_stay(tmp_path):
     others = [written(tmp_path, 2, 99, name=name) for name in ("1700000000.host", "1700000000.host.123.0.v2", "strange", "12345678901")]
-    (tmp_path / f"{events.PREFIX}empty").write_bytes(b"")
+    (tmp_path / f"{tensorboard.PREFIX}empty").write_bytes(b"")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
     assert cut(tmp_path, 9) == []
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before and len(others) == 4
@@ -202,7 +203,7 @@ def test_event_files_of_other_programs_stay(tmp_path):
 
 
 def test_a_file_of_our_name_that_is_no_event_file_stays(tmp_path):
-    path = tmp_path / f"{events.PREFIX}0000000000"
+    path = tmp_path / f"{tensorboard.PREFIX}0000000000"
     path.write_bytes(b"not events at all, but long enough to be read as a record")
     (told,) = cut(tmp_path, 9)
     assert told.startswith(f"warning: {path}: cannot be read (") and told.endswith("); it is left as it is")
@@ -228,17 +229,17 @@ def test_a_new_file_replaces_no_other(tmp_path):
     """A run killed after the evaluation of the step that it continued from has a file of that step already."""
     kept, told = written(tmp_path, 4, name="0000000004"), []
     for again in ("-1", "-2"):
-        board = events.Events(CONFIG, str(tmp_path), 4, told.append)
+        board = tensorboard.Events(CONFIG, str(tmp_path), 4, told.append)
         board._scalars(5, {"cost": 1.0})
         board.close()
-        assert steps_of(kept) == [4] and (tmp_path / f"{events.PREFIX}0000000004{again}").exists()
+        assert steps_of(kept) == [4] and (tmp_path / f"{tensorboard.PREFIX}0000000004{again}").exists()
         written(tmp_path, 4, name="0000000004-1")
     assert told == []
 
 
 def test_what_is_no_file_is_left_alone(tmp_path):
-    os.mkfifo(tmp_path / f"{events.PREFIX}pipe")
-    (tmp_path / f"{events.PREFIX}folder").mkdir()
+    os.mkfifo(tmp_path / f"{tensorboard.PREFIX}pipe")
+    (tmp_path / f"{tensorboard.PREFIX}folder").mkdir()
     cut(tmp_path, 9)
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -265,7 +266,7 @@ def test_where_nothing_can_be_written_that_is_said_once_and_the_run_goes_on(monk
 
 
 def test_nothing_is_written_before_there_are_values(tmp_path):
-    board = events.Events(CONFIG, str(tmp_path), 0, print)
+    board = tensorboard.Events(CONFIG, str(tmp_path), 0, print)
     with tf.Graph().as_default(), tf.Session() as session:
         board.watch(session, train.build(CONFIG))
     board.close()
@@ -275,7 +276,7 @@ def test_nothing_is_written_before_there_are_values(tmp_path):
 def test_a_directory_that_cannot_be_written_is_said_once(tmp_path):
     helpers.touch(tmp_path / "file")
     said = []
-    board = events.Events(CONFIG, str(tmp_path / "file" / "run"), 0, said.append)
+    board = tensorboard.Events(CONFIG, str(tmp_path / "file" / "run"), 0, said.append)
     board._scalars(1, {"cost": 1.0})
     board._scalars(2, {"cost": 1.0})
     board.close()

@@ -1,0 +1,1 @@
+"""Monitor: the progress line and TensorBoard."""
