@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0 AND CC-BY-SA-3.0",  # the second is that of mtl/answer.py, and of the cost in mtl/lessons/lesson7_answer.py
     # Named, because setuptools refuses to guess between mtl/ and flags/.
     packages=find_packages(include=["mtl", "mtl.*"]),
-    package_data={"mtl.explain": ["*.css", "*.html", "*.js"], "mtl": ["page.css"], "mtl.data.drawn": ["*.npz", "*.txt"], "mtl.pretrained": ["*"]},
+    package_data={"mtl.explain": ["*.css", "*.html", "*.js"], "mtl.reports": ["page.css"], "mtl.data.drawn": ["*.npz", "*.txt"], "mtl.pretrained": ["*"]},
     python_requires=">=3.10,<3.14",
     install_requires=["absl-py>=2.1", "h5py>=3.11", "numpy>=1.26", "Pillow>=10.1", "tensorflow>=2.16", "tqdm"],
     extras_require={

@@ -19,10 +19,10 @@ import time
 
 import numpy as np
 
-from mtl import plot
 from mtl.cli import common
 from mtl.data import npz
 from mtl.data.examples import Examples
+from mtl.reports import plot
 
 COLUMNS = (
     "step", "seconds", "memory_mb", "open_files", "threads", "processes", "disk_mb", "files", "ms_per_step", "processor_ms_per_step",

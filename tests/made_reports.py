@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from mtl import report, tasks
+from mtl import tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import evaluate
+from mtl.reports import report
 
 TRUE = ["210", "", "7", "54321", "1234567", "80", "99", "4040", "1", "31415", "6", "13"]
 READ = ["210", "", "1", "54321", None, "8", "99", "404", "", None, "6", "19"]  # six mistakes, four of them of length

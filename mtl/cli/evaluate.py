@@ -41,9 +41,10 @@ def check(values, arguments):
 def main(values, arguments):
     """Evaluate; return the exit code."""
     common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, report
+    from mtl import checkpoint
     from mtl.evaluation import evaluate
     from mtl.inference import network
+    from mtl.reports import report
     from mtl.runs import directories, files
 
     directory = directories.directory(values.model_dir)

@@ -151,7 +151,7 @@ def _draw(path, seen, read):
         return
     import numpy as np
 
-    from mtl import sheet
+    from mtl.reports import sheet
 
     results, windows = zip(*seen)
     numbers = ["> 5 digits" if result["number"] is None else result["number"] or "no number" for result in results]

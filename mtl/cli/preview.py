@@ -30,7 +30,7 @@ def check(values, arguments):
 
 def main(values, arguments):
     """Draw the sheet; return the exit code."""
-    from mtl import sheet
+    from mtl.reports import sheet
     from mtl.runs import files
 
     files.check_file(values.out, "--out")  # before the work, not after

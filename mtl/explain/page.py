@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from mtl import page
 from mtl.explain import blocks, lines, pictures
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import KINDS, Explained
 from mtl.explain.steps import shortest
-from mtl.page import escape
+from mtl.reports import page
+from mtl.reports.page import escape
 
 ORDER = ("answer.py", "train.py", "model.py", "bottoms.py", "layers.py", "losses.py")  # of the files on the page
 _PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, losses, sheet, train
+from mtl import checkpoint, losses, train
 from mtl.config import Config
 from mtl.data.examples import Examples
 from mtl.evaluation import metrics
 from mtl.inference import decoding
+from mtl.reports import sheet
 from mtl.runs import files
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name

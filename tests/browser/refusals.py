@@ -5,7 +5,7 @@ import tempfile
 
 import numpy as np
 
-from mtl import page
+from mtl.reports import page
 from tests.browser import driver
 
 WHOLE = "<!DOCTYPE html><html lang=en><title>t</title><meta name=viewport content='width=device-width'><body><h1>t</h1>"

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import sheet
 from mtl.cli import predict
 from mtl.config import CROP, WINDOW, Config
 from mtl.data import batches, images
 from mtl.data.svhn import reader
+from mtl.reports import sheet
 
 READ = ["--model_dir=run"]
 

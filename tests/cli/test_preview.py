@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import config, sheet
+from mtl import config
 from mtl.data import npz
 from mtl.data.drawn import synthetic
 from mtl.data.examples import Examples
+from mtl.reports import sheet
 from tests import record_sets
 
 

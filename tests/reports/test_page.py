@@ -11,7 +11,7 @@ import pytest
 from html_check import data, tree
 from PIL import Image
 
-from mtl import page
+from mtl.reports import page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 BODY = "<main><h1>head</h1></main>"

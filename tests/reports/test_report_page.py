@@ -10,7 +10,7 @@ import pytest
 from html_check import tree
 from made_reports import TRUE, evaluations, examples_of, made, outputs
 
-from mtl import page, report, report_page
+from mtl.reports import page, report, report_page
 
 HOSTILE = '"><img src=x onerror=alert(1)>.png'
 PICTURE = page.png(np.zeros((2, 2, 3), np.uint8))

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import page, plot, report_page, sheet, tasks
+from mtl import tasks
 from mtl.data.examples import Examples
 from mtl.errors import DataError
 from mtl.evaluation import metrics
 from mtl.inference import decoding
+from mtl.reports import page, plot, report_page, sheet
 from mtl.runs import files
 
 Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
@@ -25,7 +26,7 @@ Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 DECODED = "decoded_length"  # beside the tasks: the length of the decoded number, which the digits have a say in
 LENGTHS = [*map(str, range(tasks.LENGTH_X)), decoding.X]
 MISTAKES = 96  # the surest of them are drawn, all of them are listed
-PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.plot, and names of files
+PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.reports.plot, and names of files
 # Written only where there is something to draw and something to draw with: what an earlier report left would be taken for this one's.
 # The page goes first and comes last, so that none ever stands over files of another report.
 FIRST = "confusion_length.csv"  # is written first: a folder with the other names alone is not a report

@@ -11,8 +11,9 @@ from html_check import tree
 from made_reports import READ, SURE, TRUE, WRONG, evaluations, examples_of, made, outputs
 from PIL import Image
 
-from mtl import plot, report, sheet, tasks
+from mtl import tasks
 from mtl.errors import DataError
+from mtl.reports import plot, report, sheet
 
 # -- the rows -------------------------------------------------------------------------------------------------------------------------
 

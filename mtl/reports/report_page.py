@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mtl import tasks
 from mtl.evaluation import metrics
-from mtl.page import Html, document, escape, table
+from mtl.reports.page import Html, document, escape, table
 
 LONGEST = 120  # characters that are shown of a name or a label: a file may hold any
 ROWS = 40  # evaluations that are shown of a run; curves.csv has all
@@ -66,7 +66,7 @@ def html(report, run: Run, plots: Mapping[str, str], pictures: Sequence[str], be
     Args:
       report: report.Report.
       run: Run.
-      plots: dict name of a function of mtl.plot -> data: URI; what is missing was not drawn, for want of matplotlib.
+      plots: dict name of a function of mtl.reports.plot -> data: URI; what is missing was not drawn, for want of matplotlib.
       pictures: data: URIs of the surest mistakes, in their order, as many as are to be shown.
       beside: names of the files that lie beside the page.
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import plot, report, tasks
+from mtl import tasks
+from mtl.reports import plot, report
 
 LENGTHS = [
     {"length": name, "examples": n, "right": right, "accuracy": right / n if n else None, "low_95": low, "high_95": high}
@@ -137,5 +138,5 @@ def test_a_failure_leaves_no_file(tmp_path):
 
 
 def test_matplotlib_is_imported_to_draw_alone():
-    code = "import sys; import mtl.plot, mtl.report; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys; import mtl.reports.plot, mtl.reports.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

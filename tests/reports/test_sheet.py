@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import sheet
+from mtl.reports import sheet
 
 
 def pictures(n, height=21, width=34):

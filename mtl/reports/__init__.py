@@ -1,0 +1,1 @@
+"""Reports: tables, plots, contact sheets and HTML pages."""
