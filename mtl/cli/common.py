@@ -230,7 +230,7 @@ def read(network, examples, views=1, after_each=lambda: None):
 
     `after_each`, a function () -> None, is called after each batch; what it raises ends the reading.
     """
-    from mtl.evaluation import evaluate
+    from mtl.inference import reading
 
     with bar(len(examples.numbers)) as shown:
 
@@ -238,7 +238,7 @@ def read(network, examples, views=1, after_each=lambda: None):
             shown.update(done - shown.n)
             after_each()
 
-        return evaluate.read(network.log_probs, examples.images, count=views, progress=progress)
+        return reading.read(network.log_probs, examples.images, count=views, progress=progress)
 
 
 def set_backends():

@@ -43,7 +43,7 @@ def main(values, arguments):
     common.start_tensorflow(values.verbosity)
     from mtl import checkpoint
     from mtl.evaluation import evaluate
-    from mtl.inference import network
+    from mtl.inference.network import Network
     from mtl.reports import report
     from mtl.runs import directories, files
 
@@ -57,7 +57,7 @@ def main(values, arguments):
     if values.report:
         files.check_folder(values.report, "--report")  # before the work, not after
         report.check_directory(values.report)
-    with network.Network.open(values.model_dir, values.checkpoint) as network:
+    with Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
         drawing = {"style": values.style or run.style, "difficulty": values.difficulty}
         examples = common.load(dataset, data_dir, values.split, count=count, **drawing)

@@ -24,7 +24,9 @@ def of(values, directory):
     Returns:
       (report_page.Run, the evaluations that metrics.jsonl holds, list of dict).
     """
-    from mtl.reports import report_page  # it imports NumPy and Pillow, and --help shall not wait for those
+    from mtl.reports import (
+        report_page,  # it imports NumPy and Pillow, and --help shall not wait for those
+    )
 
     troubles = []
     flags = _text(directory, FLAGS, troubles)

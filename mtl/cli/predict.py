@@ -48,7 +48,8 @@ def check(values, arguments):
 def main(values, arguments):
     """Read the pictures in the order given; a bad one costs one line on stderr and, at the end, the exit code 2."""
     common.start_tensorflow(values.verbosity)
-    from mtl.inference import network
+    from mtl.inference import predictions
+    from mtl.inference.network import Network
     from mtl.runs import files
 
     if values.sheet:
@@ -56,7 +57,7 @@ def main(values, arguments):
     named, box, seen, failed = _named(arguments), _box(values.box), [], 0
     show = _printer(values)
     # Where the results themselves run over the terminal, they are the progress.
-    with network.Network.open(values.model_dir, values.checkpoint) as network, common.bar(len(named), not sys.stdout.isatty()) as bar:
+    with Network.open(values.model_dir, values.checkpoint) as network, common.bar(len(named), not sys.stdout.isatty()) as bar:
         for first in range(0, len(named), BATCH):
             read, windows = [], []
             for file in named[first : first + BATCH]:
@@ -68,7 +69,7 @@ def main(values, arguments):
                     common.say(f"mtl predict: {error}")
                     failed += 1
                 bar.update()
-            results = network.predictions(network.log_probs, read, windows, values.views or network.config.views)
+            results = predictions.predictions(network.log_probs, read, windows, values.views or network.config.views)
             for result in results:
                 show(result)
             sys.stdout.flush()

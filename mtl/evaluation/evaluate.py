@@ -6,45 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mtl import config, tasks
-from mtl.data import batches
+from mtl import tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import metrics
-from mtl.inference import decoding
-from mtl.inference.views import average, views
-
-Predict = Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
-Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
-
-
-def read(
-    predict: Predict, images: np.ndarray, *, count: int = 1, batch: int = 256, progress: Progress | None = None
-) -> dict[str, np.ndarray]:
-    """Put pictures through a network, batch by batch.
-
-    Args:
-      predict: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities.
-      images: uint8 [n, WINDOW, WINDOW, 3].
-      count: int, views of each picture to average, see data.views.views; 1 is the centre crop alone.
-      batch: int, views at a time; it bounds memory and changes no result but by rounding.
-      progress: called with (done, n) after each batch, or None.
-
-    Returns:
-      dict task name -> float32 [n, classes], in task order.
-    """
-    batches.check_images(images)
-    # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
-    log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
-    batch = max(1, batch // count)
-    for start in range(0, len(images), batch):
-        seen = views(images[start : start + batch], count, config.CROP)
-        together = {name: np.split(rows, len(seen)) for name, rows in predict(np.concatenate(seen)).items()}
-        rows = average([{name: parts[view] for name, parts in together.items()} for view in range(len(seen))])
-        for name, out in log_probs.items():
-            out[start : start + batch] = rows[name]
-        if progress:
-            progress(min(start + batch, len(images)), len(images))
-    return log_probs
+from mtl.inference import decoding, reading
 
 
 def cross_entropies(log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarray], counted: dict[str, np.ndarray]) -> dict[str, float]:
@@ -104,12 +69,12 @@ def measure(
 
 
 def evaluate(
-    predict: Predict,
+    predict: reading.Predict,
     examples: Examples,
     cost_of_means: Callable[[dict[str, float]], float],
     *,
     batch: int = 256,
-    progress: Progress | None = None,
+    progress: reading.Progress | None = None,
 ) -> dict[str, Any]:
     """Read all pictures of a data set and measure: `measure` of `read`, whose arguments these are.
 
@@ -123,7 +88,7 @@ def evaluate(
     Returns:
       dict, see `measure`.
     """
-    return measure(read(predict, examples.images, batch=batch, progress=progress), examples.numbers, cost_of_means)
+    return measure(reading.read(predict, examples.images, batch=batch, progress=progress), examples.numbers, cost_of_means)
 
 
 def text(result: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ import tensorflow.compat.v1 as tf
 
 from mtl import model, tasks, train
 from mtl.data import batches
-from mtl.evaluation import evaluate
-from mtl.inference import graph as inference_graph, network
+from mtl.inference import graph as inference_graph, reading
+from mtl.inference.network import Network
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ class Side:
         """Return the seconds it takes to read images."""
         network = self.network()
         since = time.perf_counter()
-        evaluate.read(network.log_probs, images)
+        reading.read(network.log_probs, images)
         return time.perf_counter() - since
 
     def one(self, image, times):
@@ -109,7 +109,7 @@ class Side:
                 with tf.Graph().as_default(), tf.Session() as session:  # the graph that trains is finalized and takes no saver
                     saver = tf.train.Saver({name: tf.Variable(value) for name, value in values.items()})
                     session.run(tf.global_variables_initializer())
-                    self._network = network.Network(self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0))
+                    self._network = Network(self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0))
         return self._network
 
 

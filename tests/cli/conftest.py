@@ -37,8 +37,8 @@ class Fake:
 @pytest.fixture
 def network(monkeypatch):
     """Put a fake in the place of every network that a command opens, and return it."""
-    from mtl.inference import network
+    from mtl.inference.network import Network
 
     fake = Fake()
-    monkeypatch.setattr(network.Network, "open", lambda model_dir, which: fake)
+    monkeypatch.setattr(Network, "open", lambda model_dir, which: fake)
     return fake

@@ -9,6 +9,7 @@ import pytest
 from mtl import config, tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import evaluate
+from mtl.inference import reading
 
 KEYS = ["examples", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost", "task_accuracy", "task_cross_entropy"]
 NUMBERS = ["210", "", "7", "54321", "1234567", "80", "99", "4040", "1", "31415", "6"]
@@ -102,7 +103,7 @@ def test_cross_entropies_against_a_loop_and_whatever_the_batch():
 
 def test_read_keeps_the_order_and_tells_its_progress():
     images, seen = pictures(7), []
-    log_probs = evaluate.read(linear_network, images, batch=3, progress=lambda done, n: seen.append((done, n)))
+    log_probs = reading.read(linear_network, images, batch=3, progress=lambda done, n: seen.append((done, n)))
     assert seen == [(3, 7), (6, 7), (7, 7)]
     assert list(log_probs) == [task.name for task in tasks.NUMBER_TASKS]
     whole = linear_network(images[:, 5:59, 5:59])
@@ -120,7 +121,7 @@ def test_images_of_another_type_or_shape_are_refused_before_the_network_runs(ima
         raise AssertionError("the images are not for the network")
 
     with pytest.raises(ValueError, match=r"^images must be uint8 \[n, height, width, 3\] .*, got "):
-        evaluate.read(never, images)
+        reading.read(never, images)
     with pytest.raises(ValueError, match=r"^images must be uint8 \[n, height, width, 3\] .*, got "):
         evaluate.evaluate(never, examples_of(NUMBERS)._replace(images=images), plain_sum)
 
@@ -141,7 +142,7 @@ def test_nothing_to_evaluate_is_null_everywhere():
 
 def test_with_a_mask_each_digit_is_measured_where_it_is_there():
     numbers = ["210", "7", "85", "31"]
-    log_probs = evaluate.read(oracle(numbers, wrong={2})[0], pictures(4))
+    log_probs = reading.read(oracle(numbers, wrong={2})[0], pictures(4))
     for task in tasks.DIGIT_TASKS:
         log_probs[task.name][:, tasks.DIGIT_X] = -1e9  # what a masked network says of X
     asked = []

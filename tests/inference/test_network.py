@@ -11,7 +11,8 @@ import tensorflow.compat.v1 as tf
 from mtl import checkpoint, model, tasks
 from mtl.config import CHANNELS, CROP, WINDOW, Config
 from mtl.errors import DataError
-from mtl.inference import decoding, graph as inference_graph, network
+from mtl.inference import decoding, graph as inference_graph, predictions
+from mtl.inference.network import Network
 
 
 def save_run(directory, step, seed, config, into=""):
@@ -46,7 +47,7 @@ def test_log_probs_are_those_of_a_network_built_by_hand(run):
         for variable in tf.global_variables():
             variable.load(weights[variable.op.name], session)
         features, wanted = session.run([built.features, built.log_probs])
-    with network.Network.open(directory) as network:
+    with Network.open(directory) as network:
         got = network.log_probs(images)
         assert network.step == 7 and network.config.bottom == "mlp"
     assert list(got) == [task.name for task in tasks.NUMBER_TASKS]
@@ -62,7 +63,7 @@ def test_log_probs_are_those_of_a_network_built_by_hand(run):
 def test_large_weights_stay_variables_and_are_read_all_the_same(run, monkeypatch, most, variables):
     directory, weights = run
     images = pictures(3)
-    with network.Network.open(directory) as network:
+    with Network.open(directory) as network:
         wanted = network.log_probs(images)
     monkeypatch.setattr(network, "MOST_CONSTANT", most)
     build, graphs = inference_graph.build, []
@@ -72,7 +73,7 @@ def test_large_weights_stay_variables_and_are_read_all_the_same(run, monkeypatch
         return build(**like)
 
     monkeypatch.setattr(inference_graph, "build", watched)
-    with network.Network.open(directory) as network:
+    with Network.open(directory) as network:
         got = network.log_probs(images)
     kept = [variable.op.name for variable in graphs[0].get_collection("variables")]
     assert kept == [name for name in weights if weights[name].size > most] and set(variables) <= set(kept)
@@ -82,7 +83,7 @@ def test_large_weights_stay_variables_and_are_read_all_the_same(run, monkeypatch
 
 def test_rows_do_not_depend_on_the_batch(run):
     images = pictures(6, seed=1)
-    with network.Network.open(run[0]) as network:
+    with Network.open(run[0]) as network:
         whole, one = network.log_probs(images), network.log_probs(images[4:5])
     for name in whole:
         np.testing.assert_allclose(one[name][0], whole[name][4], atol=1e-5)
@@ -93,7 +94,7 @@ def test_cost_of_means_is_the_runs_objective(tmp_path, objective, formula):
     directory = str(tmp_path / "run")
     save_run(directory, 1, seed=0, config=Config(bottom="mlp", objective=objective))
     means = dict(zip([task.name for task in tasks.NUMBER_TASKS], [0.5, 2.25, 1.0, 0.125, 3.0, 0.01]))
-    with network.Network.open(directory) as network:
+    with Network.open(directory) as network:
         cost = network.cost_of_means(dict(reversed(means.items())))  # by name, not by order
         assert type(cost) is float and cost == pytest.approx(float(formula(np.array(list(means.values())))), rel=1e-6)
         if objective == "log_sum":
@@ -109,7 +110,7 @@ def test_which_checkpoint(tmp_path):
     best = save_run(directory, 10, seed=2, config=config, into="best")
     images = pictures(2)
     path = os.path.join(directory, "best", "model.ckpt-10")
-    with network.Network.open(directory) as a, network.Network.open(directory, "last") as b, network.Network.open(directory, path) as c:
+    with Network.open(directory) as a, Network.open(directory, "last") as b, Network.open(directory, path) as c:
         assert (a.step, b.step, c.step) == (10, 20, 10)
         outputs = [network.log_probs(images)["digit2"] for network in (a, b, c)]  # three graphs side by side
     np.testing.assert_array_equal(outputs[0], outputs[2])
@@ -119,25 +120,25 @@ def test_which_checkpoint(tmp_path):
 
 def test_another_networks_checkpoint_is_a_data_error(run):
     with pytest.raises(DataError, match="model.ckpt-7") as caught:
-        network.Network(Config(bottom="small"), os.path.join(run[0], "model.ckpt-7"))
+        Network(Config(bottom="small"), os.path.join(run[0], "model.ckpt-7"))
     assert "\n" not in str(caught.value)
 
 
 def test_no_run_is_a_data_error(tmp_path):
     with pytest.raises(DataError) as caught:
-        network.Network.open(str(tmp_path))
+        Network.open(str(tmp_path))
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_closed_network_reads_no_more(run):
-    with network.Network.open(run[0]) as network:
+    with Network.open(run[0]) as network:
         pass
     with pytest.raises(RuntimeError):
         network.log_probs(pictures(1))
 
 
 def test_no_default_graph_is_touched(run):
-    with tf.Graph().as_default() as graph, network.Network.open(run[0]) as network:
+    with tf.Graph().as_default() as graph, Network.open(run[0]) as network:
         network.log_probs(pictures(1))
         assert graph.get_operations() == []
 
@@ -161,11 +162,11 @@ def test_inference_shares_the_variables_of_a_training_network():
 
 
 def test_prediction_is_the_contract(run):
-    with network.Network.open(run[0]) as network:
+    with Network.open(run[0]) as network:
         log_probs = network.log_probs(pictures(2))
     numbers, confidences = decoding.joint(log_probs)
     one = {name: rows[1] for name, rows in log_probs.items()}
-    answer = network.prediction("a b.png", numbers[1], confidences[1], one)
+    answer = predictions.prediction("a b.png", numbers[1], confidences[1], one)
     assert list(answer) == ["file", "number", "confidence", "length", "digits"]
     assert answer["file"] == "a b.png" and answer["number"] == numbers[1] and answer["confidence"] == confidences[1]
     assert np.shape(answer["length"]) == (7,) and np.shape(answer["digits"]) == (5, 11)
@@ -177,18 +178,18 @@ def test_prediction_is_the_contract(run):
 
 def test_predictions_of_windows_are_those_of_their_centres(run):
     windows = list(np.random.default_rng(8).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8))
-    with network.Network.open(run[0]) as network:
-        got = network.predictions(network.log_probs, ["a", "b", "c"], windows)
-        assert network.predictions(network.log_probs, [], []) == []
+    with Network.open(run[0]) as network:
+        got = predictions.predictions(network.log_probs, ["a", "b", "c"], windows)
+        assert predictions.predictions(network.log_probs, [], []) == []
         log_probs = network.log_probs(np.stack(windows)[:, 5:59, 5:59])
     numbers, confidences = decoding.joint(log_probs)
     rows = [{name: rows[i] for name, rows in log_probs.items()} for i in range(3)]
-    assert got == [network.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)]
+    assert got == [predictions.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)]
 
 
 def test_floats_are_refused_by_the_network_and_by_predictions(run):
     windows = np.random.default_rng(8).random((3, WINDOW, WINDOW, CHANNELS), np.float32)
-    with network.Network.open(run[0]) as network:
+    with Network.open(run[0]) as network:
         with pytest.raises(ValueError) as caught:
             network.log_probs(windows[:, 5:59, 5:59])
         assert str(caught.value) == (
@@ -198,35 +199,35 @@ def test_floats_are_refused_by_the_network_and_by_predictions(run):
         good, files = np.uint8(255 * windows[0]), ["a", "b", "c"]
         reason = r"^the window of b must be uint8 \[height, width, 3\] .*got float32"
         with pytest.raises(ValueError, match=reason):
-            network.predictions(network.log_probs, files, [good, *windows[1:]])
+            predictions.predictions(network.log_probs, files, [good, *windows[1:]])
         for window in (None, good.tolist()):
             with pytest.raises(ValueError, match="^the window of a must .*pass a NumPy array"):
-                network.predictions(network.log_probs, ["a"], [window])
+                predictions.predictions(network.log_probs, ["a"], [window])
 
 
 def test_predictions_want_a_window_a_file(run):
     windows = np.zeros((3, WINDOW, WINDOW, CHANNELS), np.uint8)
     with pytest.raises(ValueError, match="2 files and 3 windows; pass one window a file"):
-        network.predictions(lambda images: {}, ["a", "b"], windows)
+        predictions.predictions(lambda images: {}, ["a", "b"], windows)
 
 
 def test_predictions_of_views_are_those_of_their_mean_probabilities(run):
     windows = np.random.default_rng(9).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8)
-    with network.Network.open(run[0]) as network:
-        got = network.predictions(network.log_probs, ["a", "b", "c"], list(windows), views=2)
+    with Network.open(run[0]) as network:
+        got = predictions.predictions(network.log_probs, ["a", "b", "c"], list(windows), views=2)
         crops = windows[:, 5:59, 5:59]
         both = [network.log_probs(crops), network.log_probs(255 - crops)]
     for i, one in enumerate(got):
         expected = (np.exp(both[0]["length"][i]) + np.exp(both[1]["length"][i])) / 2
         assert one["length"] == pytest.approx(expected.tolist(), rel=1e-5)
-    assert got != network.predictions(lambda images: both[0], ["a", "b", "c"], list(windows))
+    assert got != predictions.predictions(lambda images: both[0], ["a", "b", "c"], list(windows))
 
 
 def test_prediction_of_a_long_number_and_of_a_broken_network_is_strict_json():
     log_probs = {task.name: np.full(task.classes, -np.inf, np.float32) for task in tasks.NUMBER_TASKS}
-    answer = network.prediction("x.png", None, 0.0, log_probs)
+    answer = predictions.prediction("x.png", None, 0.0, log_probs)
     assert answer == {"file": "x.png", "number": None, "confidence": 0.0, "length": [0.0] * 7, "digits": [[0.0] * 11] * 5}
     log_probs["length"][2] = np.nan
-    answer = network.prediction("x.png", "", float("nan"), log_probs)
+    answer = predictions.prediction("x.png", "", float("nan"), log_probs)
     assert answer["confidence"] is None and answer["length"] == [0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0]
     json.dumps(answer, allow_nan=False)

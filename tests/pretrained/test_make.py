@@ -11,7 +11,7 @@ from test_predict import save_run
 from mtl import checkpoint
 from mtl.config import CHANNELS, CROP, Config
 from mtl.errors import DataError
-from mtl.inference import network
+from mtl.inference.network import Network
 from mtl.pretrained import make
 
 
@@ -38,7 +38,7 @@ def test_the_best_weights_are_packed_in_half_precision(run, tmp_path):
         assert reader.get_variable_to_dtype_map()[name] == tf.float16
         np.testing.assert_array_equal(reader.get_tensor(name), value.astype(np.float16))
     images = np.random.default_rng(2).integers(0, 256, (3, CROP, CROP, CHANNELS), np.uint8)
-    with network.Network.open(directory) as whole, network.Network.open(str(tmp_path / "packed")) as packed:
+    with Network.open(directory) as whole, Network.open(str(tmp_path / "packed")) as packed:
         assert packed.step == 5
         for name, rows in whole.log_probs(images).items():
             np.testing.assert_allclose(packed.log_probs(images)[name], rows, atol=0.02)

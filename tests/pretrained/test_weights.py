@@ -13,7 +13,7 @@ from mtl import checkpoint, config
 from mtl.cli.main import run
 from mtl.data.drawn import synthetic
 from mtl.evaluation import evaluate
-from mtl.inference import network
+from mtl.inference.network import Network
 from mtl.runs import directories
 
 PACKAGED = directories.PACKAGED["pretrained"]
@@ -55,7 +55,7 @@ def test_it_was_trained_on_drawn_numbers_alone():
 
 
 def test_it_reads_drawn_numbers(drawn):
-    with network.Network.open("pretrained") as network:
+    with Network.open("pretrained") as network:
         result = evaluate.evaluate(network.log_probs, drawn, network.cost_of_means)
     assert result["sequence_accuracy"] > 0.9
 
@@ -73,7 +73,7 @@ def test_training_starts_from_it(drawn, tmp_path, capsys):
     flags = [f"--bottom={record.bottom}", "--init_from=pretrained", "--steps=1", "--batch_size=2", "--pool=8", "--learning_rate=1e-9"]
     assert run(["train", f"--model_dir={tmp_path}", *flags, "--save_every=1", "--workers=1"]) == 0
     assert "starting from the weights of" in capsys.readouterr().err
-    with network.Network.open("pretrained") as one, network.Network.open(str(tmp_path)) as other:
+    with Network.open("pretrained") as one, Network.open(str(tmp_path)) as other:
         crops = np.ascontiguousarray(drawn.images[:5, 5 : 5 + config.CROP, 5 : 5 + config.CROP])
         for name, rows in one.log_probs(crops).items():
             np.testing.assert_allclose(other.log_probs(crops)[name], rows, atol=1e-3)

@@ -17,7 +17,16 @@ import tensorflow.compat.v1 as tf
 
 from mtl.data import images
 from mtl.data.examples import Examples, room, some
-from mtl.data.records.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, VERSION, read_manifest, sync, write_manifest
+from mtl.data.records.manifest import (
+    CURE,
+    FRAME,
+    MANIFEST,
+    MAX_RECORD,
+    VERSION,
+    read_manifest,
+    sync,
+    write_manifest,
+)
 from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
