@@ -6,7 +6,11 @@ import re
 from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mtl" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)[1]
+VERSION = re.search(
+    r'^__version__ = "(.+)"$',
+    (HERE / "mtl" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)[1]
 
 setup(
     name="mtl",
@@ -17,9 +21,21 @@ setup(
     license="Apache-2.0 AND CC-BY-SA-3.0",  # the second is that of mtl/answer.py, and of the cost in mtl/lessons/lesson7_answer.py
     # Named, because setuptools refuses to guess between mtl/ and flags/.
     packages=find_packages(include=["mtl", "mtl.*"]),
-    package_data={"mtl.explain": ["*.css", "*.html", "*.js"], "mtl.reports": ["page.css"], "mtl.data.drawn": ["*.npz", "*.txt"], "mtl.pretrained": ["*"]},
+    package_data={
+        "mtl.explain": ["*.css", "*.html", "*.js"],
+        "mtl.reports": ["page.css"],
+        "mtl.data.drawn": ["*.npz", "*.txt"],
+        "mtl.pretrained": ["*"],
+    },
     python_requires=">=3.10,<3.14",
-    install_requires=["absl-py>=2.1", "h5py>=3.11", "numpy>=1.26", "Pillow>=10.1", "tensorflow>=2.16", "tqdm"],
+    install_requires=[
+        "absl-py>=2.1",
+        "h5py>=3.11",
+        "numpy>=1.26",
+        "Pillow>=10.1",
+        "tensorflow>=2.16",
+        "tqdm",
+    ],
     extras_require={
         "test": ["hypothesis", "matplotlib", "pytest", "ruff"],
         "plot": ["matplotlib"],

@@ -20,7 +20,9 @@ def in_towers(build, x, towers, *, seed):
     count, parts = tf.shape(x)[0], []
     for tower in range(towers):
         part = x[count * tower // towers : count * (tower + 1) // towers]
-        shared = tf.variable_scope(tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if tower else None)
+        shared = tf.variable_scope(
+            tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if tower else None
+        )
         with tf.name_scope(f"tower{tower}"), shared:
             # A seed of its own, so that towers drop out different values; it draws no weights, which are there already.
             parts.append(build(part, seed=seed ^ layers.key(f"tower{tower}") if tower else seed))
@@ -56,12 +58,18 @@ def _convolutional(images, stages, *, first=48, stride=2, units=512, dropout, se
             for place, filters in enumerate(filters_of_stage):
                 number += 1
                 y = layers.conv(x, f"conv{number}", filters, size=3, seed=seed)
-                x = y + x if place else y  # residual from the second of a stage on (He et al. 2015, arXiv:1512.03385, section 3.1)
+                x = (
+                    y + x if place else y
+                )  # residual from the second of a stage on (He et al. 2015, arXiv:1512.03385, section 3.1)
                 x = tf.nn.relu(x) if place < len(filters_of_stage) - 1 else x
-            x = tf.nn.relu(layers.max_pool(x, f"pool{stage}"))  # the same values and gradients as the other way round, on a quarter of them
+            x = tf.nn.relu(
+                layers.max_pool(x, f"pool{stage}")
+            )  # the same values and gradients as the other way round, on a quarter of them
         return layers.flatten(x)
 
-    x = tf.nn.relu(layers.dense(in_towers(convolutions, images, towers, seed=seed), "dense1", units, seed=seed))
+    x = tf.nn.relu(
+        layers.dense(in_towers(convolutions, images, towers, seed=seed), "dense1", units, seed=seed)
+    )
     return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
 
 
@@ -73,7 +81,9 @@ def small(images, **settings):
 def base(images, **settings):
     """Build six convolutions of 32, 64, twice 96 and twice 192 filters and a dense layer. Arguments as `mlp`; [batch, 320]."""
     # Digits stand side by side, so no column of pixels is skipped before the first pooling: 54x54 pixels become 27x54, 14x27, 7x14, 4x7.
-    return _convolutional(images, [[64], [96, 96], [192, 192]], first=32, stride=(2, 1), units=320, **settings)
+    return _convolutional(
+        images, [[64], [96, 96], [192, 192]], first=32, stride=(2, 1), units=320, **settings
+    )
 
 
 def paper(images, *, dropout, seed, step, towers=1):
@@ -87,13 +97,27 @@ def paper(images, *, dropout, seed, step, towers=1):
     def convolutions(x, seed):
         for number, filters in enumerate([48, 64, 128, 160, 192, 192, 192, 192], start=1):
             first = number == 1
-            x = layers.conv(x, f"conv{number}", 3 * filters if first else filters, size=5, seed=seed)
-            x = layers.max_pool(x if first else tf.nn.relu(x), f"pool{number}", stride=2 if number % 2 else 1)
-            x = layers.maxout(x, "maxout1", pieces=3) if first else x  # pooled first: the same values from a quarter of the work
+            x = layers.conv(
+                x, f"conv{number}", 3 * filters if first else filters, size=5, seed=seed
+            )
+            x = layers.max_pool(
+                x if first else tf.nn.relu(x), f"pool{number}", stride=2 if number % 2 else 1
+            )
+            x = (
+                layers.maxout(x, "maxout1", pieces=3) if first else x
+            )  # pooled first: the same values from a quarter of the work
             x = drop(layers.subtractive_norm(x, f"norm{number}"), f"dropout{number}", seed=seed)
-        return layers.flatten(drop(tf.nn.relu(layers.locally_connected(x, "local1", 192, size=5, seed=seed)), "dropout9", seed=seed))
+        return layers.flatten(
+            drop(
+                tf.nn.relu(layers.locally_connected(x, "local1", 192, size=5, seed=seed)),
+                "dropout9",
+                seed=seed,
+            )
+        )
 
-    x = tf.nn.relu(layers.dense(in_towers(convolutions, images, towers, seed=seed), "dense1", 3072, seed=seed))
+    x = tf.nn.relu(
+        layers.dense(in_towers(convolutions, images, towers, seed=seed), "dense1", 3072, seed=seed)
+    )
     x = drop(x, "dropout10", seed=seed)
     return drop(tf.nn.relu(layers.dense(x, "dense2", 3072, seed=seed)), "dropout11", seed=seed)
 

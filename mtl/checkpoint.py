@@ -24,14 +24,22 @@ RUN_FILE = re.compile(
     r"checkpoint|best|flags\.flags|versions\.json|metrics\.jsonl"
     r"|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+"
 )
-UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)  # what TensorFlow raises of a damaged checkpoint
+UNREADABLE = (
+    tf.errors.OpError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+)  # what TensorFlow raises of a damaged checkpoint
 
 
 def all_of(directory):
     """List the paths of a directory's complete checkpoints (.../model.ckpt-N), oldest first; none where there is no such directory."""
     names = os.listdir(directory) if os.path.isdir(directory) else []
     found = [re.fullmatch(re.escape(PREFIX) + r"-(\d+)\.index", name) for name in names]
-    return [os.path.join(directory, f"{PREFIX}-{step}") for step in sorted(int(match[1]) for match in found if match)]
+    return [
+        os.path.join(directory, f"{PREFIX}-{step}")
+        for step in sorted(int(match[1]) for match in found if match)
+    ]
 
 
 def newest(directory):
@@ -139,9 +147,17 @@ def read(path, wanted):
             for name, (shape, dtype) in wanted.items():
                 if name not in shapes:
                     raise DataError(f"{path}: holds no variable {name}: {cure}")
-                if shapes[name] != shape or dtypes[name] not in (dtype, tf.float16 if dtype == tf.float32 else dtype):
-                    raise DataError(f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}")
-            return {name: reader.get_tensor(name).astype(dtype.as_numpy_dtype) for name, (_, dtype) in wanted.items()}
+                if shapes[name] != shape or dtypes[name] not in (
+                    dtype,
+                    tf.float16 if dtype == tf.float32 else dtype,
+                ):
+                    raise DataError(
+                        f"{path}: variable {name} is {dtypes[name].name} {shapes[name]}, not {dtype.name} {shape}: {cure}"
+                    )
+            return {
+                name: reader.get_tensor(name).astype(dtype.as_numpy_dtype)
+                for name, (_, dtype) in wanted.items()
+            }
     except UNREADABLE as error:
         cure = "restore it from a copy, or name another"
         raise DataError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
@@ -149,7 +165,10 @@ def read(path, wanted):
 
 def restore(session, variables, path):
     """Give variables of a session's graph, dict name in the checkpoint -> variable, their values there, as `read` does: all or none."""
-    for name, value in read(path, {name: (each.shape.as_list(), each.dtype.base_dtype) for name, each in variables.items()}).items():
+    for name, value in read(
+        path,
+        {name: (each.shape.as_list(), each.dtype.base_dtype) for name, each in variables.items()},
+    ).items():
         session.run(variables[name].initializer, {variables[name].initializer.inputs[1]: value})
 
 
@@ -190,7 +209,9 @@ def save(saver, session, directory, step, keep=1):
         remove_parts(directory, lambda name: name not in kept)
     except (tf.errors.OpError, OSError, ValueError) as error:
         cure = f"{_cure(error)}, then repeat the command"
-        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); {cure}") from error
+        raise DataError(
+            f"{directory}: cannot save step {step} ({first_line(error)}); {cure}"
+        ) from error
 
 
 def _cure(error):
@@ -244,13 +265,17 @@ def read_config(model_dir):
         with open_text(path) as file:
             return config_lib.Config.from_dict(json.load(file)["config"])
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}") from None
+        raise DataError(
+            f"{path}: no such file: not a run directory; train one with: mtl train --model_dir={model_dir}"
+        ) from None
     except OSError as error:
         cure = "make it a readable file, or choose another --model_dir"
         raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cure = "restore it from a copy, or choose another --model_dir"
-        raise DataError(f"{path}: not the record of a run of mtl ({first_line(error)}); {cure}") from None
+        raise DataError(
+            f"{path}: not the record of a run of mtl ({first_line(error)}); {cure}"
+        ) from None
 
 
 def read_metrics(model_dir, up_to):
@@ -270,7 +295,9 @@ def read_metrics(model_dir, up_to):
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); make it a readable file") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); make it a readable file"
+        ) from None
     except (ValueError, KeyError, TypeError, RecursionError):
         pass  # a line cut off by a kill is later than the checkpoint
     return rows

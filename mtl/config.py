@@ -11,8 +11,19 @@ SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("fp32", "bf16")
 ABSENT = ("x", "mask")
 NONFINITE = ("stop", "skip")
-CHOICES = {"bottom": BOTTOMS, "objective": OBJECTIVES, "absent": ABSENT, "dataset": DATASETS}  # of fields of Config
-CHOICES |= {"schedule": SCHEDULES, "precision": PRECISIONS, "style": ("houses", "written"), "views": (1, 2, 4), "on_nonfinite": NONFINITE}
+CHOICES = {
+    "bottom": BOTTOMS,
+    "objective": OBJECTIVES,
+    "absent": ABSENT,
+    "dataset": DATASETS,
+}  # of fields of Config
+CHOICES |= {
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "style": ("houses", "written"),
+    "views": (1, 2, 4),
+    "on_nonfinite": NONFINITE,
+}
 
 PATHS = ("data_dir", "init_from")  # fields of Config that name folders
 
@@ -36,7 +47,9 @@ class Config:
     data_dir: str = ""
     style: str = "houses"  # of the synthetic images: numbers on houses, or amounts written by hand
     difficulty: float = 0.2  # of the synthetic images, 0 to 1
-    augment: float = 0.0  # of images on disk: how much each showing changes them, 0 (cropped alone) to 1
+    augment: float = (
+        0.0  # of images on disk: how much each showing changes them, 0 (cropped alone) to 1
+    )
     pool: int = 4096  # synthetic: drawn images held in memory at a time
     reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image before another takes its place
     # The optimiser and the length of the run.
@@ -52,7 +65,9 @@ class Config:
     log_every: int = 200
     save_every: int = 1000
     workers: int = 0  # processes that draw or read images; 0 is one for each core
-    views: int = 1  # of each picture that `mtl evaluate` and `mtl predict` average; see data/views.py
+    views: int = (
+        1  # of each picture that `mtl evaluate` and `mtl predict` average; see data/views.py
+    )
     threads: int = 0  # of TensorFlow's operations; 0 is one for each core
 
     @classmethod
@@ -63,14 +78,28 @@ class Config:
             if name not in types:
                 raise ValueError(f"unknown field {name!r}")
             if type(value) is not types[name] and not (types[name] is float and type(value) is int):
-                raise ValueError(f"field {name!r} must be of type {types[name].__name__}, got {value!r}")
+                raise ValueError(
+                    f"field {name!r} must be of type {types[name].__name__}, got {value!r}"
+                )
             if value not in CHOICES.get(name, [value]):
-                raise ValueError(f"field {name!r} must be one of {', '.join(map(str, CHOICES[name]))}, got {value!r}")
+                raise ValueError(
+                    f"field {name!r} must be one of {', '.join(map(str, CHOICES[name]))}, got {value!r}"
+                )
         return cls(**values)
 
 
 # Fields that a run may be continued with changed: they say how long and how closely watched, not what is computed.
-MAY_CHANGE = ("steps", "log_every", "save_every", "workers", "views", "threads", "data_dir", "init_from", "on_nonfinite")
+MAY_CHANGE = (
+    "steps",
+    "log_every",
+    "save_every",
+    "workers",
+    "views",
+    "threads",
+    "data_dir",
+    "init_from",
+    "on_nonfinite",
+)
 
 
 def differences(old: Config, new: Config) -> List[str]:

@@ -36,7 +36,9 @@ def variable(name, shape, stddev, seed):
             return tf.zeros(shape, dtype)
         # Cut at two standard deviations, a normal keeps 0.88 of its width: it is drawn wider by as much.
         width = stddev / 0.87962566
-        return tf.random.stateless_truncated_normal(shape, seed=[seed, key(full_name)], stddev=width, dtype=dtype)
+        return tf.random.stateless_truncated_normal(
+            shape, seed=[seed, key(full_name)], stddev=width, dtype=dtype
+        )
 
     return tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
 
@@ -78,9 +80,14 @@ def conv(x, scope, filters, *, size, seed, stride=1):
     check_rank(x, 4, scope)
     channels = int(x.shape[3])
     with tf.variable_scope(scope):
-        w = variable("w", [size, size, channels, filters], np.sqrt(2.0 / (size * size * channels)), seed)
+        w = variable(
+            "w", [size, size, channels, filters], np.sqrt(2.0 / (size * size * channels)), seed
+        )
         b = variable("b", [filters], 0.0, seed)
-        return tf.nn.bias_add(tf.nn.conv2d(x, tf.cast(w, x.dtype), strides=stride, padding="SAME"), tf.cast(b, x.dtype))
+        return tf.nn.bias_add(
+            tf.nn.conv2d(x, tf.cast(w, x.dtype), strides=stride, padding="SAME"),
+            tf.cast(b, x.dtype),
+        )
 
 
 def max_pool(x, scope, *, stride=2):
@@ -107,7 +114,9 @@ def maxout(x, scope, *, pieces):
     check_rank(x, 4, scope)
     _, height, width, channels = x.shape.as_list()
     if channels % pieces:
-        raise ValueError(f"maxout in scope {scope} cannot make groups of {pieces} of {channels} channels")
+        raise ValueError(
+            f"maxout in scope {scope} cannot make groups of {pieces} of {channels} channels"
+        )
     with tf.variable_scope(scope):
         return tf.reduce_max(tf.reshape(x, [-1, height, width, channels // pieces, pieces]), axis=4)
 
@@ -119,7 +128,9 @@ def subtractive_norm(x, scope, *, size=3):
     """
     check_rank(x, 4, scope)
     with tf.variable_scope(scope):
-        return x - tf.nn.avg_pool2d(tf.reduce_mean(x, axis=3, keepdims=True), ksize=size, strides=1, padding="SAME")
+        return x - tf.nn.avg_pool2d(
+            tf.reduce_mean(x, axis=3, keepdims=True), ksize=size, strides=1, padding="SAME"
+        )
 
 
 def locally_connected(x, scope, filters, *, size, seed):
@@ -133,8 +144,12 @@ def locally_connected(x, scope, filters, *, size, seed):
     with tf.variable_scope(scope):
         w = variable("w", [places, inputs, filters], np.sqrt(2.0 / inputs), seed)
         b = variable("b", [places, 1, filters], 0.0, seed)
-        patches = tf.image.extract_patches(x, [1, size, size, 1], [1, 1, 1, 1], [1, 1, 1, 1], "SAME")
-        patches = tf.transpose(tf.reshape(patches, [-1, places, inputs]), [1, 0, 2])  # one matrix product a place
+        patches = tf.image.extract_patches(
+            x, [1, size, size, 1], [1, 1, 1, 1], [1, 1, 1, 1], "SAME"
+        )
+        patches = tf.transpose(
+            tf.reshape(patches, [-1, places, inputs]), [1, 0, 2]
+        )  # one matrix product a place
         y = tf.matmul(patches, tf.cast(w, x.dtype)) + tf.cast(b, x.dtype)
         return tf.reshape(tf.transpose(y, [1, 0, 2]), [-1, height, width, filters])
 
@@ -162,9 +177,13 @@ def dropout(x, scope, rate, *, seed, step):
     if rate == 0.0:
         return x
     if step is None:
-        raise ValueError(f"dropout in scope {scope} needs the training step: the mask is keyed by (seed, step, scope name)")
+        raise ValueError(
+            f"dropout in scope {scope} needs the training step: the mask is keyed by (seed, step, scope name)"
+        )
     with tf.variable_scope(scope) as opened:
-        uniform = tf.random.stateless_uniform(tf.shape(x), seed=tf.stack([seed ^ key(opened.name), tf.cast(step, tf.int64)]))
+        uniform = tf.random.stateless_uniform(
+            tf.shape(x), seed=tf.stack([seed ^ key(opened.name), tf.cast(step, tf.int64)])
+        )
         return tf.where(uniform >= rate, x / (1.0 - rate), tf.zeros_like(x))
 
 
@@ -172,4 +191,6 @@ def check_rank(x, rank, scope):
     """Raise ValueError, naming tensor and scope, where a tensor has another rank than a layer takes."""
     if x.shape.rank != rank:
         where = "/".join(filter(None, [tf.get_variable_scope().name, scope]))
-        raise ValueError(f"layer {where} takes a tensor of rank {rank}, got {x.name} of shape {x.shape}")
+        raise ValueError(
+            f"layer {where} takes a tensor of rank {rank}, got {x.name} of shape {x.shape}"
+        )

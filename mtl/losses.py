@@ -44,8 +44,13 @@ def labelled_cross_entropies(logits, labels, otherwise):
     """
     means = {}
     for name in logits:
-        present = tf.cast(tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32)  # without it a row of zeros pushes all logits down
-        total = tf.reduce_sum(present * tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name]))
+        present = tf.cast(
+            tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32
+        )  # without it a row of zeros pushes all logits down
+        total = tf.reduce_sum(
+            present
+            * tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name])
+        )
         count = tf.reduce_sum(present)
         means[name] = tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
     return means
@@ -106,11 +111,16 @@ def smooth(classes, depth, smoothing, masked=False):
       float32 [batch, depth].
     """
     known = depth - masked
-    rows = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing) + np.float32(smoothing / known)
+    rows = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing) + np.float32(
+        smoothing / known
+    )
     # Looked up, a class out of range is an error; tf.one_hot makes a row of zeros of it, which counts as a perfect answer.
     return tf.gather(np.pad(rows, [[0, int(masked)]] * 2), classes, name=f"{classes.op.name}_rows")
 
 
 OBJECTIVES = {"log_sum": log_sum, "linear": linear}
 OBJECTIVES_OF_MEANS = {"log_sum": sum_of_logs, "linear": plain_sum}
-NEUTRAL = {"log_sum": 1.0, "linear": 0.0}  # the mean cross entropy that adds 0 to the cost: of a task without labels
+NEUTRAL = {
+    "log_sum": 1.0,
+    "linear": 0.0,
+}  # the mean cross entropy that adds 0 to the cost: of a task without labels

@@ -1,9 +1,9 @@
 """The network: a shared bottom and one top per task.
 
-                       +-- length: dense, 7 classes
-    images -- shared --+-- digit1: dense, 11 classes
-                       |   ...
-                       +-- digit5: dense, 11 classes
+                   +-- length: dense, 7 classes
+images -- shared --+-- digit1: dense, 11 classes
+                   |   ...
+                   +-- digit5: dense, 11 classes
 """
 
 import os
@@ -31,9 +31,13 @@ def towers_of(threads, batch_size):
 
 def session_config(threads, batch_size):
     """Return a tf.ConfigProto: as many operations at a time as there are towers, which share `threads` (0: one a core) among them."""
-    os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")  # else oneDNN compiles gradients of convolutions anew at every step
+    os.environ.setdefault(
+        "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0"
+    )  # else oneDNN compiles gradients of convolutions anew at every step
     threads, towers = threads or os.cpu_count() or 1, towers_of(threads, batch_size)
-    return tf.ConfigProto(intra_op_parallelism_threads=threads // towers, inter_op_parallelism_threads=towers)
+    return tf.ConfigProto(
+        intra_op_parallelism_threads=threads // towers, inter_op_parallelism_threads=towers
+    )
 
 
 def _of_type(images, dtype, cure):
@@ -52,7 +56,17 @@ def to_float(images):
 
 
 def build(
-    images, *, tasks=NUMBER_TASKS, bottom="small", training=False, dropout=0.0, seed=0, step=None, precision="fp32", absent="x", towers=1
+    images,
+    *,
+    tasks=NUMBER_TASKS,
+    bottom="small",
+    training=False,
+    dropout=0.0,
+    seed=0,
+    step=None,
+    precision="fp32",
+    absent="x",
+    towers=1,
 ):
     """Build the shared bottom and one top per task into the current graph; returns a Model.
 
@@ -72,7 +86,11 @@ def build(
       ValueError: an unknown name, images not float32, not of rank 4 or of unknown size, or
         variables that exist already (TensorFlow's).
     """
-    choices = {"bottom": (bottom, bottoms.BOTTOMS), "precision": (precision, PRECISIONS), "absent": (absent, ABSENT)}
+    choices = {
+        "bottom": (bottom, bottoms.BOTTOMS),
+        "precision": (precision, PRECISIONS),
+        "absent": (absent, ABSENT),
+    }
     for name, (value, known) in choices.items():
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
@@ -80,17 +98,26 @@ def build(
     images = _of_type(images, tf.float32, cure)
     layers.check_rank(images, 4, "shared")
     if None in images.shape.as_list()[1:]:
-        raise ValueError(f"images need a static height, width and number of channels, got {images.name} of shape {images.shape}")
+        raise ValueError(
+            f"images need a static height, width and number of channels, got {images.name} of shape {images.shape}"
+        )
     # The mean of each image comes off, as in the paper (section 5.1): the light a picture was taken in says nothing of its number.
     centred = images - tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
     with tf.variable_scope("shared"):
         # A layer computes in the type of what it is given. Softmax and losses need float32: the clip's 1e-37 has no like in half of it.
         x = tf.cast(centred, tf.bfloat16 if precision == "bf16" else tf.float32)
-        x = bottoms.BOTTOMS[bottom](x, dropout=dropout if training else 0.0, seed=seed, step=step, towers=towers)
+        x = bottoms.BOTTOMS[bottom](
+            x, dropout=dropout if training else 0.0, seed=seed, step=step, towers=towers
+        )
         features = tf.cast(x, tf.float32)
-    logits = {task.name: layers.dense(features, task.name, task.classes, seed=seed, gain=1.0) for task in tasks}
+    logits = {
+        task.name: layers.dense(features, task.name, task.classes, seed=seed, gain=1.0)
+        for task in tasks
+    }
     for task in tasks:
-        if masked(task, absent):  # added to a logit, -1e9 leaves exactly 0 of its probability and gradient, and no infinity to make NaN of
+        if masked(
+            task, absent
+        ):  # added to a logit, -1e9 leaves exactly 0 of its probability and gradient, and no infinity to make NaN of
             logits[task.name] += tf.constant([0.0] * (task.classes - 1) + [-1e9])
     log_probs = {name: tf.nn.log_softmax(tensor) for name, tensor in logits.items()}
     return Model(features, logits, log_probs)

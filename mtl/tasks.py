@@ -52,7 +52,9 @@ def encode(number: str) -> Dict[str, int]:
         raise ValueError(f"a number is written with the digits 0 to 9 alone, got {number!r}")
     classes = {"length": min(len(number), LENGTH_X)}
     for position in range(1, DIGITS + 1):
-        classes[digit_name(position)] = int(number[position - 1]) if position <= len(number) else DIGIT_X
+        classes[digit_name(position)] = (
+            int(number[position - 1]) if position <= len(number) else DIGIT_X
+        )
     return classes
 
 
@@ -76,11 +78,15 @@ def decode(classes: Dict[str, int]) -> Optional[str]:
     digits = [int(classes[digit_name(position)]) for position in range(1, length + 1)]
     for position, digit in enumerate(digits, start=1):
         if not 0 <= digit < DIGIT_X:
-            raise ValueError(f"task {digit_name(position)} is {digit} within a number of length {length}: no digit there")
+            raise ValueError(
+                f"task {digit_name(position)} is {digit} within a number of length {length}: no digit there"
+            )
     return "".join(map(str, digits))
 
 
 def encode_all(numbers: Sequence[str]) -> Dict[str, np.ndarray]:
     """Encode n numbers as `encode` does one: dict task name -> int32 [n], in the answer's order."""
     rows = [encode(number) for number in numbers]
-    return {task.name: np.array([row[task.name] for row in rows], np.int32) for task in NUMBER_TASKS}
+    return {
+        task.name: np.array([row[task.name] for row in rows], np.int32) for task in NUMBER_TASKS
+    }

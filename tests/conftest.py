@@ -42,5 +42,9 @@ def coarse():
 
     whole = bottoms.mlp
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(bottoms.BOTTOMS, "mlp", lambda images, **settings: whole(images[:, ::5, ::5], **settings))
+        patch.setitem(
+            bottoms.BOTTOMS,
+            "mlp",
+            lambda images, **settings: whole(images[:, ::5, ::5], **settings),
+        )
         yield

@@ -41,7 +41,10 @@ QUANTITIES = (
     # Flat where a step is not: something else kept the machine busy.
     ("processor_ms_per_step", "processor time of a step, ms, mean", statistics.mean, 1.1),
 )
-WINDOWS = ((0.05, 0.15), (0.9, 1.0))  # of the steps: the first tenth after the warm-up, and the last
+WINDOWS = (
+    (0.05, 0.15),
+    (0.9, 1.0),
+)  # of the steps: the first tenth after the warm-up, and the last
 ROWS = 1000
 EVALUATIONS = 100
 LEAST_STEPS = 100  # each window then has ten rows
@@ -77,7 +80,9 @@ def of_processes(pids):
             opened += len(os.listdir(f"/proc/{pid}/fd"))
         except OSError:
             continue  # a child that ended in between
-        memory += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")  # the kernel counts a few hundred KB late
+        memory += int(fields[21]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )  # the kernel counts a few hundred KB late
         threads += int(fields[17])
         ticks += int(fields[11]) + int(fields[12])
     return memory, opened, threads, ticks / os.sysconf("SC_CLK_TCK")
@@ -89,7 +94,9 @@ def on_disk(directory):
     for folder, _, names in os.walk(directory):
         for name in names:
             try:
-                sizes.append(0 if name.startswith("events.") else os.stat(os.path.join(folder, name)).st_size)
+                sizes.append(
+                    0 if name.startswith("events.") else os.stat(os.path.join(folder, name)).st_size
+                )
             except FileNotFoundError:
                 pass  # a checkpoint made place for a newer one
     return sum(sizes), len(sizes)
@@ -104,7 +111,9 @@ def make_data(directory):
     images = patches.repeat(16, axis=1).repeat(16, axis=2)
     numbers = [str(i * i) for i in range(64)]
     npz.save(os.path.join(directory, "train.npz"), Examples(images, numbers, numbers))
-    npz.save(os.path.join(directory, "validation.npz"), Examples(images[:8], numbers[:8], numbers[:8]))
+    npz.save(
+        os.path.join(directory, "validation.npz"), Examples(images[:8], numbers[:8], numbers[:8])
+    )
 
 
 def command(data_dir, model_dir, steps):
@@ -113,7 +122,13 @@ def command(data_dir, model_dir, steps):
         "model_dir": model_dir, "dataset": "npz", "data_dir": data_dir, "bottom": "mlp", "batch_size": 2, "steps": steps,
         "save_every": max(1, steps // EVALUATIONS), "log_every": max(1, steps // ROWS), "verbosity": 1,
     }  # fmt: skip
-    return [sys.executable, "-m", "mtl", "train", *[f"--{name}={value}" for name, value in flags.items()]]
+    return [
+        sys.executable,
+        "-m",
+        "mtl",
+        "train",
+        *[f"--{name}={value}" for name, value in flags.items()],
+    ]
 
 
 def watch(arguments, model_dir):
@@ -123,7 +138,9 @@ def watch(arguments, model_dir):
       Failed: the training did; the message ends in its last line.
     """
     last, before, start = "it said nothing", None, time.monotonic()
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             for line in process.stderr:
                 found, last = re.match(r"step (\d+)/", line), line.strip()
@@ -133,8 +150,21 @@ def watch(arguments, model_dir):
                     size, files = on_disk(model_dir)
                     if before:
                         steps = step - before[0]
-                        times = [1000 * (now - before[1]) / steps, 1000 * (processor - before[2]) / steps]
-                        row = [step, now - start, memory / MB, opened, threads, len(pids), size / MB, files, *times]
+                        times = [
+                            1000 * (now - before[1]) / steps,
+                            1000 * (processor - before[2]) / steps,
+                        ]
+                        row = [
+                            step,
+                            now - start,
+                            memory / MB,
+                            opened,
+                            threads,
+                            len(pids),
+                            size / MB,
+                            files,
+                            *times,
+                        ]
                         yield dict(zip(COLUMNS, row, strict=True))
                     before = step, now, processor
         finally:
@@ -156,14 +186,21 @@ def judge(rows, steps):
     Returns:
       list of (line to print, bool: it did not grow beyond its bound), one a quantity.
     """
-    windows = [[row for row in rows if low * steps <= row["step"] <= high * steps] for low, high in WINDOWS]
+    windows = [
+        [row for row in rows if low * steps <= row["step"] <= high * steps] for low, high in WINDOWS
+    ]
     lines = []
     for column, name, statistic, most in QUANTITIES:
         first, last = (statistic([row[column] for row in window]) for window in windows)
         ratio = last / first
         flat = ratio <= most
         verdict = "flat" if flat else "NOT FLAT"
-        lines.append((f"{name:<50}{first:>9.2f} -> {last:>9.2f}  x {ratio:.3f}, at most {most:.2f}  {verdict}", flat))
+        lines.append(
+            (
+                f"{name:<50}{first:>9.2f} -> {last:>9.2f}  x {ratio:.3f}, at most {most:.2f}  {verdict}",
+                flat,
+            )
+        )
     return lines
 
 
@@ -171,14 +208,25 @@ def draw(rows, path):
     """Draw memory, open files, ms a step and disk over the steps, as PNG."""
     with plot._figure(path, 1000, 1000) as figure:
         steps = [row["step"] for row in rows]
-        panels = (("memory_mb", "memory, MB"), ("open_files", "open files"), ("ms_per_step", "ms a step"), ("disk_mb", "disk, MB"))
-        for axes, (column, label) in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
+        panels = (
+            ("memory_mb", "memory, MB"),
+            ("open_files", "open files"),
+            ("ms_per_step", "ms a step"),
+            ("disk_mb", "disk, MB"),
+        )
+        for axes, (column, label) in zip(
+            figure.subplots(len(panels), sharex=True), panels, strict=True
+        ):
             values = [row[column] for row in rows]
             axes.plot(steps, values, color=plot._BLUE, linewidth=1)
-            axes.set_ylim(0, 1.1 * max(values))  # from 0, else a thousandth would look like a mountain
+            axes.set_ylim(
+                0, 1.1 * max(values)
+            )  # from 0, else a thousandth would look like a mountain
             axes.set_ylabel(label)
             for low, high in WINDOWS:
-                axes.axvspan(low * steps[-1], high * steps[-1], color=plot._GREY, alpha=0.15, linewidth=0)
+                axes.axvspan(
+                    low * steps[-1], high * steps[-1], color=plot._GREY, alpha=0.15, linewidth=0
+                )
         axes.set_xlabel("step (grey: the tenths that are compared)")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         figure.suptitle(f"One process over {steps[-1]:,} steps")
@@ -194,9 +242,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def main():
-    parser = Parser(prog="python -m tests.endurance", description="Train a tiny run for long and see whether anything grows.")
-    parser.add_argument("--out", required=True, help="the folder to write endurance.csv and endurance.png to; made where it is missing")
-    parser.add_argument("--steps", type=int, default=100_000, help="of the training (default 100,000)")
+    parser = Parser(
+        prog="python -m tests.endurance",
+        description="Train a tiny run for long and see whether anything grows.",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        help="the folder to write endurance.csv and endurance.png to; made where it is missing",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=100_000, help="of the training (default 100,000)"
+    )
     arguments = parser.parse_args()
     if arguments.steps < LEAST_STEPS:
         parser.error(f"--steps={arguments.steps}: {LEAST_STEPS} at least")
@@ -204,24 +261,45 @@ def main():
         parser.error("a process can be watched on Linux alone, there is no /proc here")
     try:
         os.makedirs(arguments.out, exist_ok=True)
-        table = open(os.path.join(arguments.out, "endurance.csv"), "w", newline="", encoding="utf-8", buffering=1)
+        table = open(
+            os.path.join(arguments.out, "endurance.csv"),
+            "w",
+            newline="",
+            encoding="utf-8",
+            buffering=1,
+        )
     except OSError as error:
         parser.error(f"--out={arguments.out}: {error.strerror}")
     rows = []
-    with table, tempfile.TemporaryDirectory(prefix="endurance") as folder, common.bar(arguments.steps, unit="step") as bar:
+    with (
+        table,
+        tempfile.TemporaryDirectory(prefix="endurance") as folder,
+        common.bar(arguments.steps, unit="step") as bar,
+    ):
         writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
         writer.writeheader()
         make_data(folder)
         model_dir = os.path.join(folder, "run")
         # Closed, and with it the training, before the folder is removed, whatever happens.
-        with contextlib.closing(watch(command(folder, model_dir, arguments.steps), model_dir)) as watched:
+        with contextlib.closing(
+            watch(command(folder, model_dir, arguments.steps), model_dir)
+        ) as watched:
             for row in watched:
                 rows.append(row)
-                writer.writerow({name: value if isinstance(value, int) else f"{value:.4f}" for name, value in row.items()})
+                writer.writerow(
+                    {
+                        name: value if isinstance(value, int) else f"{value:.4f}"
+                        for name, value in row.items()
+                    }
+                )
                 bar.update(row["step"] - bar.n)
     draw(rows, os.path.join(arguments.out, "endurance.png"))
-    (low, high), (last_low, last_high) = [[f"{share * arguments.steps:,.0f}" for share in window] for window in WINDOWS]
-    print(f"steps {low} to {high} -> {last_low} to {last_high} of {arguments.steps:,}, {rows[-1]['seconds']:.0f} s")
+    (low, high), (last_low, last_high) = [
+        [f"{share * arguments.steps:,.0f}" for share in window] for window in WINDOWS
+    ]
+    print(
+        f"steps {low} to {high} -> {last_low} to {last_high} of {arguments.steps:,}, {rows[-1]['seconds']:.0f} s"
+    )
     lines = judge(rows, arguments.steps)
     print("\n".join(line for line, _ in lines))
     return 0 if all(flat for _, flat in lines) else 1

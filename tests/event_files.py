@@ -8,7 +8,11 @@ from mtl.monitor import tensorboard
 def read(directory):
     """Return all events of a run directory, in the order of its files."""
     paths = sorted(path for path in directory.iterdir() if path.name.startswith(tensorboard.PREFIX))
-    return [tf.Event.FromString(record) for path in paths for record in tf.io.tf_record_iterator(str(path))]
+    return [
+        tf.Event.FromString(record)
+        for path in paths
+        for record in tf.io.tf_record_iterator(str(path))
+    ]
 
 
 def scalars(directory):

@@ -35,7 +35,9 @@ def random_batch(rng, batch, tasks=NUMBER_TASKS):
     for task in tasks:
         hard = np.eye(task.classes)[rng.integers(task.classes, size=batch)]
         share = rng.choice([0.0, 0.1, 0.7])
-        labels[task.name] = np.float32((1 - share) * hard + share * rng.dirichlet(np.ones(task.classes), size=batch))
+        labels[task.name] = np.float32(
+            (1 - share) * hard + share * rng.dirichlet(np.ones(task.classes), size=batch)
+        )
         noise = rng.normal(size=hard.shape) * 10 ** rng.uniform(-2, 1)
         logits[task.name] = np.float32(0.1 * noise + rng.uniform(0, 4) * hard if near else noise)
     return logits, labels
@@ -43,8 +45,14 @@ def random_batch(rng, batch, tasks=NUMBER_TASKS):
 
 def placeholders(tasks=NUMBER_TASKS):
     """Return two dicts task name -> float32 placeholder [batch, classes]: logits and labels."""
-    logits = {task.name: tf.placeholder(tf.float32, [None, task.classes], f"logits_{task.name}") for task in tasks}
-    labels = {task.name: tf.placeholder(tf.float32, [None, task.classes], f"labels_{task.name}") for task in tasks}
+    logits = {
+        task.name: tf.placeholder(tf.float32, [None, task.classes], f"logits_{task.name}")
+        for task in tasks
+    }
+    labels = {
+        task.name: tf.placeholder(tf.float32, [None, task.classes], f"labels_{task.name}")
+        for task in tasks
+    }
     return logits, labels
 
 

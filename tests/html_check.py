@@ -5,7 +5,20 @@ import json
 import re
 from typing import NamedTuple
 
-VOID = {"meta", "link", "img", "br", "hr", "input", "path", "rect", "circle", "line", "polyline", "polygon"}
+VOID = {
+    "meta",
+    "link",
+    "img",
+    "br",
+    "hr",
+    "input",
+    "path",
+    "rect",
+    "circle",
+    "line",
+    "polyline",
+    "polygon",
+}
 RAW = {"style", "script"}
 
 
@@ -22,8 +35,12 @@ class Node(NamedTuple):
         found = []
         for child in self.children:
             if isinstance(child, Node):
-                fits = tag in (None, child.tag) and all(child.attributes.get(name) == value for name, value in wanted.items())
-                found += [child] * fits + child.all(tag, **{name.replace("-", "_"): value for name, value in wanted.items()})
+                fits = tag in (None, child.tag) and all(
+                    child.attributes.get(name) == value for name, value in wanted.items()
+                )
+                found += [child] * fits + child.all(
+                    tag, **{name.replace("-", "_"): value for name, value in wanted.items()}
+                )
         return found
 
     def one(self, tag=None, **wanted):
@@ -40,7 +57,9 @@ class Node(NamedTuple):
 
     def rows(self):
         """Return the cells of a table as text, the header first."""
-        return [[cell.text for cell in row.children if isinstance(cell, Node)] for row in self.all("tr")]
+        return [
+            [cell.text for cell in row.children if isinstance(cell, Node)] for row in self.all("tr")
+        ]
 
 
 class _Parser(html.parser.HTMLParser):
@@ -62,7 +81,9 @@ class _Parser(html.parser.HTMLParser):
         self.handle_starttag(tag, pairs)
 
     def handle_endtag(self, tag):
-        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>, line {self.getpos()[0]}"
+        assert self.open[-1].tag == tag, (
+            f"</{tag}> closes <{self.open[-1].tag}>, line {self.getpos()[0]}"
+        )
         self.open.pop()
 
     def handle_data(self, data):
@@ -115,20 +136,38 @@ def _head(page):
     assert head.one("title").text
     assert [meta.attributes for meta in head.all("meta")][0] == {"charset": "utf-8"}
     assert "width=device-width" in head.one("meta", name="viewport").attributes["content"]
-    assert not re.search(r"maximum-scale|user-scalable", head.one("meta", name="viewport").attributes["content"])
+    assert not re.search(
+        r"maximum-scale|user-scalable", head.one("meta", name="viewport").attributes["content"]
+    )
 
 
 def _whole_in_itself(page, text):
     policy = page.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
-    assert policy.startswith("default-src 'none'; img-src data:;") and "unsafe" not in policy and "http" not in policy
+    assert (
+        policy.startswith("default-src 'none'; img-src data:;")
+        and "unsafe" not in policy
+        and "http" not in policy
+    )
     for node in page.all():
         for name, value in node.attributes.items():
-            assert not name.startswith("on") and name not in ("style", "srcset", "action", "background", "poster"), f"{node.tag} {name}"
+            assert not name.startswith("on") and name not in (
+                "style",
+                "srcset",
+                "action",
+                "background",
+                "poster",
+            ), f"{node.tag} {name}"
             if name == "src":
-                assert re.match(r"data:image/(png|svg\+xml);base64,", value), f"{node.tag} {name}={value[:80]}"
+                assert re.match(r"data:image/(png|svg\+xml);base64,", value), (
+                    f"{node.tag} {name}={value[:80]}"
+                )
             if name in ("href", "xlink:href"):
                 fetched = node.tag != "a"
-                assert value.startswith("data:") if fetched else not re.match(r"[a-z]+:|//", value, re.I), f"{node.tag} {name}={value[:80]}"
+                assert (
+                    value.startswith("data:")
+                    if fetched
+                    else not re.match(r"[a-z]+:|//", value, re.I)
+                ), f"{node.tag} {name}={value[:80]}"
         assert node.tag not in ("iframe", "object", "embed", "base", "form")
     css = "".join(child for node in page.all("style") for child in node.children)
     assert not re.search(r"@import|url\(", css), "the style fetches something"
@@ -136,7 +175,9 @@ def _whole_in_itself(page, text):
 
 def _references(page):
     ids = [node.attributes["id"] for node in page.all() if "id" in node.attributes]
-    assert len(ids) == len(set(ids)), f"ids twice: {sorted({each for each in ids if ids.count(each) > 1})}"
+    assert len(ids) == len(set(ids)), (
+        f"ids twice: {sorted({each for each in ids if ids.count(each) > 1})}"
+    )
     for node in page.all():
         for name in ("for", "aria-labelledby", "aria-describedby", "aria-controls"):
             for target in node.attributes.get(name, "").split():
@@ -148,7 +189,9 @@ def _references(page):
 def _headings(page):
     levels = [int(node.tag[1]) for node in page.all() if re.fullmatch("h[1-6]", node.tag)]
     assert levels[:1] == [1] and levels.count(1) == 1, f"one h1, first: {levels}"
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:])), f"a level is left out: {levels}"
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:])), (
+        f"a level is left out: {levels}"
+    )
     assert all(node.text for node in page.all() if re.fullmatch("h[1-6]", node.tag))
     assert len(page.all("main")) == 1
 
@@ -156,9 +199,15 @@ def _headings(page):
 def _tables_and_pictures(page):
     for node in page.all("table"):
         assert node.one("caption").text
-        assert all(cell.attributes.get("scope") in ("row", "col") for cell in node.all("th")) and node.all("th", scope="col")
-        assert len({len(row) for row in node.rows()}) == 1, f"{node.one('caption').text}: rows of different lengths"
+        assert all(
+            cell.attributes.get("scope") in ("row", "col") for cell in node.all("th")
+        ) and node.all("th", scope="col")
+        assert len({len(row) for row in node.rows()}) == 1, (
+            f"{node.one('caption').text}: rows of different lengths"
+        )
     for node in page.all("img"):
         assert node.attributes.get("alt"), f"img without alt: {node.attributes.get('src', '')[:80]}"
     for node in page.all(tabindex="0"):
-        assert node.attributes.get("role") and {"aria-label", "aria-labelledby"} & set(node.attributes), f"what is it? {node.attributes}"
+        assert node.attributes.get("role") and {"aria-label", "aria-labelledby"} & set(
+            node.attributes
+        ), f"what is it? {node.attributes}"

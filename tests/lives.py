@@ -11,7 +11,17 @@ from typing import NamedTuple
 from mtl.cli import main, train  # noqa: F401  what is imported here, the server has ready
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tensorflow.compat.v1", "h5py", "PIL.Image", "mtl.train", "mtl.evaluation.evaluate", "mtl.inference.graph", "tests.lives"])
+_CONTEXT.set_forkserver_preload(
+    [
+        "tensorflow.compat.v1",
+        "h5py",
+        "PIL.Image",
+        "mtl.train",
+        "mtl.evaluation.evaluate",
+        "mtl.inference.graph",
+        "tests.lives",
+    ]
+)
 
 
 class Life(NamedTuple):
@@ -29,7 +39,9 @@ def start(log, arguments, prepare=None, *details):
     arguments = [*arguments[:1], *["--notensorboard"] * (arguments[0] == "train"), *arguments[1:]]
     with contextlib.suppress(FileNotFoundError):
         os.remove(log)  # of the life before
-    process = _CONTEXT.Process(target=_live, args=[str(log), list(map(str, arguments)), prepare, details])
+    process = _CONTEXT.Process(
+        target=_live, args=[str(log), list(map(str, arguments)), prepare, details]
+    )
     process.start()
     return process
 

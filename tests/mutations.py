@@ -4,7 +4,18 @@ import random
 
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 
-KINDS = ("replace", "replace", "bit", "copy", "zeros", "ones", "cut out", "put in", "cut short", "grow")
+KINDS = (
+    "replace",
+    "replace",
+    "bit",
+    "copy",
+    "zeros",
+    "ones",
+    "cut out",
+    "put in",
+    "cut short",
+    "grow",
+)
 
 
 def quick(examples):

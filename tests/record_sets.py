@@ -13,7 +13,9 @@ from mtl.data.records import format as records
 def encode(pixels, kind="PNG", **options):
     """Return the bytes of a picture file of uint8 pixels (or of a PIL image)."""
     buffer = io.BytesIO()
-    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(buffer, kind, **options)
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(
+        buffer, kind, **options
+    )
     return buffer.getvalue()
 
 
@@ -30,7 +32,13 @@ def some(numbers, seed=0):
 
 def write(directory, **splits):
     """Write splits as lists of shards, each a list of Record or of serialized bytes, and their manifest; returns the manifest."""
-    manifest = {"version": 1, "window": "boxes grown to 1.3 times", "seed": 0, "sources": {}, "splits": {}}
+    manifest = {
+        "version": 1,
+        "window": "boxes grown to 1.3 times",
+        "seed": 0,
+        "sources": {},
+        "splits": {},
+    }
     for split, shards in splits.items():
         described = []
         for index, shard in enumerate(shards):
@@ -38,7 +46,18 @@ def write(directory, **splits):
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for record in shard:
                     writer.write(record if isinstance(record, bytes) else records.serialize(record))
-            described.append({"file": path.name, "records": len(shard), "bytes": path.stat().st_size, "sha256": "-"})
-        manifest["splits"][split] = {"records": sum(map(len, shards)), "skipped": {}, "shards": described}
+            described.append(
+                {
+                    "file": path.name,
+                    "records": len(shard),
+                    "bytes": path.stat().st_size,
+                    "sha256": "-",
+                }
+            )
+        manifest["splits"][split] = {
+            "records": sum(map(len, shards)),
+            "skipped": {},
+            "shards": described,
+        }
     records.write_manifest(str(directory), manifest)
     return manifest

@@ -50,7 +50,9 @@ def serve(files):
                 return
             self.send_response(206 if start else 200)
             if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+                self.send_header(
+                    "Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"
+                )
             if served.length:
                 self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()

@@ -14,7 +14,9 @@ def write_struct(path, entries, damage=None):
         names = struct.create_dataset("name", (len(entries), 1), h5py.ref_dtype)
         bboxes = struct.create_dataset("bbox", (len(entries), 1), h5py.ref_dtype)
         for i, (name, boxes) in enumerate(entries):
-            characters = refs.create_dataset(f"n{i}", data=np.array([[ord(c)] for c in name], np.uint16))
+            characters = refs.create_dataset(
+                f"n{i}", data=np.array([[ord(c)] for c in name], np.uint16)
+            )
             names[i, 0] = characters.ref
             if not boxes:
                 # A struct array without elements: its dimensions stand in the place of the values.
@@ -24,13 +26,18 @@ def write_struct(path, entries, damage=None):
                 continue
             group = refs.create_group(f"b{i}")
             for field in FIELDS:
-                values = [dict(zip(("label", "left", "top", "width", "height"), box, strict=True))[field] for box in boxes]
+                values = [
+                    dict(zip(("label", "left", "top", "width", "height"), box, strict=True))[field]
+                    for box in boxes
+                ]
                 if len(boxes) == 1:
                     group.create_dataset(field, data=np.array([values], np.float64))
                 else:
                     cells = group.create_dataset(field, (len(boxes), 1), h5py.ref_dtype)
                     for k, value in enumerate(values):
-                        cells[k, 0] = refs.create_dataset(f"v{i}{field}{k}", data=np.array([[value]], np.float64)).ref
+                        cells[k, 0] = refs.create_dataset(
+                            f"v{i}{field}{k}", data=np.array([[value]], np.float64)
+                        ).ref
             bboxes[i, 0] = group.ref
         if damage:
             damage(file)

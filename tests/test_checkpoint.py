@@ -24,7 +24,10 @@ B = np.array([7, -2, 5], np.int64)
 def write(directory, values, step=3):
     """Save variables of these names and values as step 3 of a run; return the checkpoint's path."""
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = {name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True) for name, value in values.items()}
+        variables = {
+            name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True)
+            for name, value in values.items()
+        }
         session.run(tf.global_variables_initializer())
         checkpoint.save(tf.train.Saver(variables), session, str(directory), step)
     return os.path.join(str(directory), f"model.ckpt-{step}")
@@ -33,7 +36,9 @@ def write(directory, values, step=3):
 def zeros(shapes):
     """Make variables name -> (shape, dtype) that start from zero."""
     return {
-        name: tf.get_variable(name, shape, dtype, initializer=tf.zeros_initializer(), use_resource=True)
+        name: tf.get_variable(
+            name, shape, dtype, initializer=tf.zeros_initializer(), use_resource=True
+        )
         for name, (shape, dtype) in shapes.items()
     }
 
@@ -69,11 +74,21 @@ def test_the_newest_is_the_one_of_the_highest_step(tmp_path):
     for name in ["model.ckpt-9.index", "model.ckpt-10.index", "model.ckpt-200.index"]:
         touch(str(tmp_path / name))
     # None of these is a complete checkpoint of the run.
-    for name in ["model.ckpt-999.data-00000-of-00001", "model.ckpt-1000.index.tmp", "xmodel.ckpt-1001.index", "modelXckpt-1002.index",
-                 "model.ckpt-.index", "model.ckpt--5.index", "other-3000.index", "best/model.ckpt-4000.index"]:
+    for name in [
+        "model.ckpt-999.data-00000-of-00001",
+        "model.ckpt-1000.index.tmp",
+        "xmodel.ckpt-1001.index",
+        "modelXckpt-1002.index",
+        "model.ckpt-.index",
+        "model.ckpt--5.index",
+        "other-3000.index",
+        "best/model.ckpt-4000.index",
+    ]:
         touch(str(tmp_path / name))
     assert checkpoint.newest(str(tmp_path)) == str(tmp_path / "model.ckpt-200")
-    assert checkpoint.all_of(str(tmp_path)) == [str(tmp_path / f"model.ckpt-{step}") for step in (9, 10, 200)]
+    assert checkpoint.all_of(str(tmp_path)) == [
+        str(tmp_path / f"model.ckpt-{step}") for step in (9, 10, 200)
+    ]
 
 
 def test_the_file_checkpoint_is_not_believed(tmp_path):
@@ -89,12 +104,22 @@ def test_no_directory_or_an_empty_one_holds_no_checkpoint(tmp_path):
         assert checkpoint.all_of(str(path)) == []
 
 
-@pytest.mark.parametrize("path, step", [("model.ckpt-0", 0), ("a-7/model.ckpt-120", 120), ("/x/best/model.ckpt-42", 42), ("mine-3", 3)])
+@pytest.mark.parametrize(
+    "path, step",
+    [
+        ("model.ckpt-0", 0),
+        ("a-7/model.ckpt-120", 120),
+        ("/x/best/model.ckpt-42", 42),
+        ("mine-3", 3),
+    ],
+)
 def test_step_of(path, step):
     assert checkpoint.step_of(path) == step
 
 
-@pytest.mark.parametrize("path", ["model.ckpt", "model.ckpt-", "model.ckpt-3.index", "a-7/model.ckpt", ""])
+@pytest.mark.parametrize(
+    "path", ["model.ckpt", "model.ckpt-", "model.ckpt-3.index", "a-7/model.ckpt", ""]
+)
 def test_step_of_another_path(path):
     with pytest.raises(DataError) as error:
         checkpoint.step_of(path)
@@ -128,7 +153,10 @@ def test_weights_in_half_precision_fill_variables_of_float32_alone(tmp_path):
 @pytest.mark.parametrize(
     "wrong, parts",
     [
-        ({"top/w": ([3, 4], tf.float32), "bottom/w": ([2], tf.float32)}, ["no variable bottom/w", "--bottom"]),
+        (
+            {"top/w": ([3, 4], tf.float32), "bottom/w": ([2], tf.float32)},
+            ["no variable bottom/w", "--bottom"],
+        ),
         ({"top/w": ([4, 3], tf.float32)}, ["variable top/w", "[3, 4]", "[4, 3]", "--bottom"]),
         ({"top/w": ([12], tf.float32)}, ["variable top/w", "[3, 4]", "[12]"]),
         ({"top/b": ([3], tf.int32)}, ["variable top/b", "int64", "int32"]),
@@ -185,7 +213,11 @@ def test_a_truncated_file_is_refused(copied, suffix, kept):
 
 
 @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
-@pytest.mark.parametrize("content", [b"this is no checkpoint\nat all\n" * 9, b"\x00" * 500, None], ids=["text", "zeros", "absent"])
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no checkpoint\nat all\n" * 9, b"\x00" * 500, None],
+    ids=["text", "zeros", "absent"],
+)
 def test_garbage_is_refused(copied, suffix, content):
     os.remove(copied + suffix)
     if content is not None:
@@ -206,30 +238,47 @@ def test_saving_where_nothing_can_be_written(tmp_path):
 def test_a_full_disk_is_one_line(tmp_path):
     class Full:
         def save(self, *args, **kwargs):
-            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device\n\nmany more lines")
+            raise tf.errors.ResourceExhaustedError(
+                None, None, "No space left on device\n\nmany more lines"
+            )
 
     with pytest.raises(DataError) as error:
         checkpoint.save(Full(), None, str(tmp_path), 5)
     one_line(error, tmp_path, "step 5", "No space left on device", "make room")
 
 
-@pytest.mark.parametrize("keep, expected", [(1, [9]), (2, [7, 9]), (3, [5, 7, 9]), (9, [3, 5, 7, 9])])
+@pytest.mark.parametrize(
+    "keep, expected", [(1, [9]), (2, [7, 9]), (3, [5, 7, 9]), (9, [3, 5, 7, 9])]
+)
 def test_the_newest_are_kept(tmp_path, keep, expected):
     run = tmp_path / "run"
-    others = ["model.ckpt-3.meta", "model.ckpt-5.index.tempstate1", "mine-3.index", "model.ckpt-x.index"]
+    others = [
+        "model.ckpt-3.meta",
+        "model.ckpt-5.index.tempstate1",
+        "mine-3.index",
+        "model.ckpt-x.index",
+    ]
     for name in others:
         touch(str(run / name))
     with tf.Graph().as_default(), tf.Session() as session:
-        saver = tf.train.Saver({"b": tf.get_variable("b", initializer=tf.constant(B), use_resource=True)})
+        saver = tf.train.Saver(
+            {"b": tf.get_variable("b", initializer=tf.constant(B), use_resource=True)}
+        )
         session.run(tf.global_variables_initializer())
         for step in (3, 5, 7, 9):
             checkpoint.save(saver, session, str(run), step, keep)
     assert [checkpoint.step_of(path) for path in checkpoint.all_of(str(run))] == expected
-    names = [f"model.ckpt-{step}.{suffix}" for step in expected for suffix in ("index", "data-00000-of-00001")]
+    names = [
+        f"model.ckpt-{step}.{suffix}"
+        for step in expected
+        for suffix in ("index", "data-00000-of-00001")
+    ]
     assert sorted(os.listdir(run)) == sorted(["checkpoint", *names, *others])
     state = tf.train.get_checkpoint_state(str(run))
     assert state.model_checkpoint_path == str(run / "model.ckpt-9")
-    assert list(state.all_model_checkpoint_paths) == [str(run / f"model.ckpt-{step}") for step in expected]
+    assert list(state.all_model_checkpoint_paths) == [
+        str(run / f"model.ckpt-{step}") for step in expected
+    ]
 
 
 def test_a_new_best_replaces_one_of_a_later_step(tmp_path):
@@ -248,7 +297,11 @@ def odd(tmp_path_factory):
     return tmp_path_factory.mktemp("odd")
 
 
-NAMES = st.text(st.one_of(st.sampled_from("*?[]{}\\\\!^-~$%#:1ra "), st.characters(exclude_characters="/\0")), min_size=1, max_size=12)
+NAMES = st.text(
+    st.one_of(st.sampled_from("*?[]{}\\\\!^-~$%#:1ra "), st.characters(exclude_characters="/\0")),
+    min_size=1,
+    max_size=12,
+)
 
 
 @hypothesis.settings(max_examples=25, deadline=None)
@@ -260,8 +313,16 @@ NAMES = st.text(st.one_of(st.sampled_from("*?[]{}\\\\!^-~$%#:1ra "), st.characte
 @hypothesis.example("a", "run\udce9")
 def test_a_directory_of_any_name_is_saved_to_read_and_cleared_alone(odd, parent, name):
     """What a pattern would match lies beside it, and keeps its checkpoints."""
-    hypothesis.assume(not {parent, name} & {".", "..", "run1", "neighbour"} and len(os.fsencode(name)) < 200)
-    neighbours = [odd / "neighbour", odd / "run1", odd / "a1" / "run", odd / "a" / "run1", odd / "a" / "run"]
+    hypothesis.assume(
+        not {parent, name} & {".", "..", "run1", "neighbour"} and len(os.fsencode(name)) < 200
+    )
+    neighbours = [
+        odd / "neighbour",
+        odd / "run1",
+        odd / "a1" / "run",
+        odd / "a" / "run1",
+        odd / "a" / "run",
+    ]
     for neighbour in neighbours:
         neighbour.mkdir(parents=True, exist_ok=True)
         for step in (1, 2):
@@ -272,13 +333,19 @@ def test_a_directory_of_any_name_is_saved_to_read_and_cleared_alone(odd, parent,
     try:
         for step in (1, 2, 3):
             path = write(run, {"top/w": W + step, "top/b": B}, step)
-        assert sorted(os.listdir(run)) == ["checkpoint", "model.ckpt-3.data-00000-of-00001", "model.ckpt-3.index"]
+        assert sorted(os.listdir(run)) == [
+            "checkpoint",
+            "model.ckpt-3.data-00000-of-00001",
+            "model.ckpt-3.index",
+        ]
         np.testing.assert_array_equal(read(path, SHAPES)["top/w"], W + 3)
         assert directories.find(str(run), "last") == path and directories.damage(path) is None
     finally:
         shutil.rmtree(run, ignore_errors=True)
     for neighbour in neighbours:
-        assert {each.read_bytes() for each in neighbour.glob("model*")} == {b"of another run"} and len(list(neighbour.iterdir())) == 4
+        assert {each.read_bytes() for each in neighbour.glob("model*")} == {
+            b"of another run"
+        } and len(list(neighbour.iterdir())) == 4
 
 
 def test_a_checkpoint_whose_own_name_is_a_pattern_is_read(saved, tmp_path):
@@ -316,7 +383,11 @@ def fill(directory, *names):
 
 
 def contents(directory):
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.rglob("*") if path.is_file()}
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize(
@@ -348,7 +419,13 @@ def test_a_directory_of_something_else_is_refused(tmp_path, names):
     with pytest.raises(DataError) as error:
         checkpoint.check_directory(str(tmp_path))
     first = sorted(names)[0].split("/")[0]
-    one_line(error, tmp_path, f"holds {first} but no config.json", "not a run of mtl", "choose another --model_dir")
+    one_line(
+        error,
+        tmp_path,
+        f"holds {first} but no config.json",
+        "not a run of mtl",
+        "choose another --model_dir",
+    )
     assert contents(tmp_path) == before
 
 
@@ -356,7 +433,12 @@ def test_the_record_of_something_else_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(DataError) as error:
         checkpoint.check_directory(str(tmp_path))
-    one_line(error, tmp_path / "config.json", "not the record of a run of mtl", "choose another --model_dir")
+    one_line(
+        error,
+        tmp_path / "config.json",
+        "not the record of a run of mtl",
+        "choose another --model_dir",
+    )
 
 
 @pytest.mark.parametrize(
@@ -365,8 +447,14 @@ def test_the_record_of_something_else_is_refused(tmp_path):
         (["metrics.jsonl"], "metrics.jsonl"),
         (["checkpoint"], "checkpoint"),
         (["best/model.ckpt-20.index"], "best/"),
-        (["checkpoint", "best/x", "metrics.jsonl", "model.ckpt-20.data-00000-of-00001"], "checkpoint, metrics.jsonl, best/"),
-        (["model.ckpt-20.data-00000-of-00001", "model.ckpt-40.data-00000-of-00001"], "model.ckpt-20.data-00000-of-00001"),
+        (
+            ["checkpoint", "best/x", "metrics.jsonl", "model.ckpt-20.data-00000-of-00001"],
+            "checkpoint, metrics.jsonl, best/",
+        ),
+        (
+            ["model.ckpt-20.data-00000-of-00001", "model.ckpt-40.data-00000-of-00001"],
+            "model.ckpt-20.data-00000-of-00001",
+        ),
     ],
 )
 def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path, names, sign):
@@ -384,13 +472,18 @@ def test_a_run_whose_checkpoints_are_gone_is_refused(tmp_path, names, sign):
 
 def test_records_are_written_whole(tmp_path):
     run = tmp_path / "a" / "run"
-    rows = [{"step": 4, "sequence_accuracy": 0.25, "cost": None}, {"step": 8, "sequence_accuracy": 0.5, "cost": -1.5}]
+    rows = [
+        {"step": 4, "sequence_accuracy": 0.25, "cost": None},
+        {"step": 8, "sequence_accuracy": 0.5, "cost": -1.5},
+    ]
     checkpoint.write_records(str(run), {"config.json": "{}\n", "flags.flags": "--größe=1\n"}, rows)
     assert sorted(os.listdir(run)) == ["config.json", "flags.flags", "metrics.jsonl"]
     assert (run / "flags.flags").read_text(encoding="utf-8") == "--größe=1\n"
     assert [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] == rows
     checkpoint.write_records(str(run), {}, rows[:1])
-    assert [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] == rows[:1]
+    assert [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] == rows[
+        :1
+    ]
     assert (run / "config.json").read_text() == "{}\n"
 
 
@@ -417,7 +510,9 @@ def test_a_text_cut_off_leaves_the_one_before(tmp_path, monkeypatch, moment):
         raise OSError(5, "Input/output error")
 
     if moment == "write":
-        monkeypatch.setattr(checkpoint, "open", lambda path, *args, **kwargs: Cut(path), raising=False)
+        monkeypatch.setattr(
+            checkpoint, "open", lambda path, *args, **kwargs: Cut(path), raising=False
+        )
     else:
         monkeypatch.setattr(checkpoint.os, "replace", no_replace)
     with pytest.raises(DataError) as error:
@@ -436,7 +531,11 @@ def test_records_into_a_file_are_refused(tmp_path):
 
 def test_the_record_comes_back(tmp_path):
     record = config.Config(bottom="mlp", steps=7, learning_rate=0.5, data_dir="dätä")
-    checkpoint.write_records(str(tmp_path), {"config.json": json.dumps({"config": dataclasses.asdict(record), "tasks": []})}, [])
+    checkpoint.write_records(
+        str(tmp_path),
+        {"config.json": json.dumps({"config": dataclasses.asdict(record), "tasks": []})},
+        [],
+    )
     assert checkpoint.read_config(str(tmp_path)) == record
 
 
@@ -460,7 +559,9 @@ def test_no_record_is_refused(tmp_path):
     os.mkdir(tmp_path / "config.json")
     with pytest.raises(DataError) as error:
         checkpoint.read_config(str(tmp_path))
-    one_line(error, tmp_path / "config.json", "cannot be read (not a file); make it a readable file")
+    one_line(
+        error, tmp_path / "config.json", "cannot be read (not a file); make it a readable file"
+    )
 
 
 ROWS = [{"step": step, "sequence_accuracy": step / 100} for step in (10, 20, 30)]
@@ -480,7 +581,19 @@ def test_metrics_up_to_a_step(tmp_path, up_to, kept):
 NESTED = pytest.param("[" * 100_000, id="nested")
 
 
-@pytest.mark.parametrize("end", ['{"step": 20, "sequ', "\x00\x00\x00", "7\n", "[]\n", '{"cost": 1}\n', '{"step": "20"}\n', "\n", NESTED])
+@pytest.mark.parametrize(
+    "end",
+    [
+        '{"step": 20, "sequ',
+        "\x00\x00\x00",
+        "7\n",
+        "[]\n",
+        '{"cost": 1}\n',
+        '{"step": "20"}\n',
+        "\n",
+        NESTED,
+    ],
+)
 def test_a_damaged_line_ends_the_metrics(tmp_path, end):
     run = metrics(tmp_path, json.dumps(ROWS[0]) + "\n" + end)
     assert checkpoint.read_metrics(run, 100) == ROWS[:1]

@@ -45,7 +45,13 @@ def tried(name, note=""):
 def run(fetches, feed=None):
     """Run in a new session, variables initialised."""
     with tf.Session() as session:
-        session.run([tf.global_variables_initializer(), tf.local_variables_initializer(), tf.tables_initializer()])
+        session.run(
+            [
+                tf.global_variables_initializer(),
+                tf.local_variables_initializer(),
+                tf.tables_initializer(),
+            ]
+        )
         return session.run(fetches, feed)
 
 
@@ -108,8 +114,14 @@ def run_metadata(folder):
     a = tf.placeholder(tf.float32, [2, 2])
     product, metadata = tf.matmul(a, a, name="product"), tf.RunMetadata()
     with tf.Session() as session:
-        session.run(product, {a: np.eye(2)}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
-    assert any(node.node_name == "product" for device in metadata.step_stats.dev_stats for node in device.node_stats)
+        session.run(
+            product, {a: np.eye(2)}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata
+        )
+    assert any(
+        node.node_name == "product"
+        for device in metadata.step_stats.dev_stats
+        for node in device.node_stats
+    )
 
 
 @tried("Graph.finalize")
@@ -147,14 +159,22 @@ def control_flow(folder):
     squares = tf.map_fn(lambda x: x * x, tf.range(n))
     sums = tf.scan(lambda total, x: total + x, tf.range(n))
     values = run([branch, case, loop, squares, sums], {n: 4})
-    assert [np.asarray(value).tolist() for value in values] == [40, 0, 6, [0, 1, 4, 9], [0, 1, 3, 6]]
+    assert [np.asarray(value).tolist() for value in values] == [
+        40,
+        0,
+        6,
+        [0, 1, 4, 9],
+        [0, 1, 3, 6],
+    ]
 
 
 @tried("py_func")
 def py_func(folder):
     """calls Python in each run"""
     calls = []
-    node = tf.py_func(lambda x: calls.append(x) or x * np.float32(2.0), [tf.constant(3.0)], tf.float32)
+    node = tf.py_func(
+        lambda x: calls.append(x) or x * np.float32(2.0), [tf.constant(3.0)], tf.float32
+    )
     assert run(node) == 6.0 and calls == [3.0]
 
 
@@ -204,7 +224,9 @@ def global_jit(folder):
     """runs a matrix product with clusters compiled by XLA"""
     options = tf.OptimizerOptions(global_jit_level=tf.OptimizerOptions.ON_1)
     a = tf.placeholder(tf.float32, [2, 2])
-    with tf.Session(config=tf.ConfigProto(graph_options=tf.GraphOptions(optimizer_options=options))) as session:
+    with tf.Session(
+        config=tf.ConfigProto(graph_options=tf.GraphOptions(optimizer_options=options))
+    ) as session:
         assert session.run(tf.reduce_sum(tf.matmul(a, a) + 1.0), {a: np.eye(2)}) == 6.0
 
 
@@ -252,10 +274,16 @@ def get_variable(folder):
         assert scalar() is first and first.name == "a/w:0"
 
 
-@tried("get_variable without use_resource", "as a resource variable; TensorFlow 1 made a reference variable")
+@tried(
+    "get_variable without use_resource",
+    "as a resource variable; TensorFlow 1 made a reference variable",
+)
 def resource(folder):
     """looks at what it makes, and what use_resource=False makes"""
-    assert [w.op.type for w in (scalar(), scalar(name="old", use_resource=False))] == ["VarHandleOp", "VariableV2"]
+    assert [w.op.type for w in (scalar(), scalar(name="old", use_resource=False))] == [
+        "VarHandleOp",
+        "VariableV2",
+    ]
 
 
 @tried("make_template, get_variable with partitioner")
@@ -300,13 +328,20 @@ def moving_average(folder):
 @tried("initializers.glorot_uniform, he_normal, orthogonal, truncated_normal_initializer")
 def initializers(folder):
     """draws from each, and from what get_variable takes by itself"""
-    glorot = [tf.get_variable("w", [50, 50]), tf.get_variable("glorot", [50, 50], initializer=tf.initializers.glorot_uniform())]
+    glorot = [
+        tf.get_variable("w", [50, 50]),
+        tf.get_variable("glorot", [50, 50], initializer=tf.initializers.glorot_uniform()),
+    ]
     he = tf.get_variable("he", [50, 50], initializer=tf.initializers.he_normal())
     turn = tf.get_variable("turn", [5, 5], initializer=tf.initializers.orthogonal())
     cut = tf.get_variable("cut", [50, 50], initializer=tf.truncated_normal_initializer(stddev=0.1))
-    first, second, third, square, fourth = run([*glorot, he, tf.matmul(turn, turn, transpose_b=True), cut])
+    first, second, third, square, fourth = run(
+        [*glorot, he, tf.matmul(turn, turn, transpose_b=True), cut]
+    )
     assert np.allclose(square, np.eye(5), atol=1e-5) and np.abs(fourth).max() < 0.2
-    assert [each.std() for each in (first, second, third)] == pytest.approx([50**-0.5, 50**-0.5, 25**-0.5], rel=0.15)
+    assert [each.std() for each in (first, second, third)] == pytest.approx(
+        [50**-0.5, 50**-0.5, 25**-0.5], rel=0.15
+    )
 
 
 @tried("nn.conv2d, nn.max_pool, nn.dropout, nn.moments, nn.fused_batch_norm, nn.xw_plus_b, nn.lrn")
@@ -319,8 +354,19 @@ def nn(folder):
     normal = tf.nn.fused_batch_norm(pooled, [1.0], [0.5], is_training=True)[0]
     dense = tf.nn.xw_plus_b(tf.ones([1, 2]), tf.ones([2, 1]), [0.5])
     dropped = tf.nn.dropout(tf.ones([1000]), keep_prob=0.5)
-    values = run([mean, variance, tf.reduce_mean(normal), dense, tf.reduce_max(dropped), tf.nn.lrn(x)[0, 0, 0, 0]])
-    assert [float(np.ravel(value)[0]) for value in values] == pytest.approx([9.0, 0.0, 0.5, 2.5, 2.0, 0.5**0.5], abs=1e-5)
+    values = run(
+        [
+            mean,
+            variance,
+            tf.reduce_mean(normal),
+            dense,
+            tf.reduce_max(dropped),
+            tf.nn.lrn(x)[0, 0, 0, 0],
+        ]
+    )
+    assert [float(np.ravel(value)[0]) for value in values] == pytest.approx(
+        [9.0, 0.0, 0.5, 2.5, 2.0, 0.5**0.5], abs=1e-5
+    )
 
 
 @tried("nn.dynamic_rnn", "with a cell of one's own: rnn_cell is gone, see below")
@@ -336,18 +382,26 @@ def dynamic_rnn(folder):
         def __call__(self, x, state, scope=None):
             return x + state, x + state
 
-    assert run(tf.nn.dynamic_rnn(Cell(), tf.ones([1, 4, 3]), dtype=tf.float32)[1]).tolist() == [[4.0, 4.0, 4.0]]
+    assert run(tf.nn.dynamic_rnn(Cell(), tf.ones([1, 4, 3]), dtype=tf.float32)[1]).tolist() == [
+        [4.0, 4.0, 4.0]
+    ]
 
 
 @tried("feature_column.numeric_column, input_layer, linear_model")
 def feature_column(folder):
     """makes a row of a dict"""
     columns, rows = [tf.feature_column.numeric_column("x")], {"x": [[3.0]]}
-    assert run([tf.feature_column.input_layer(rows, columns), tf.feature_column.linear_model(rows, columns)]) == [3.0, 0.0]
+    assert run(
+        [
+            tf.feature_column.input_layer(rows, columns),
+            tf.feature_column.linear_model(rows, columns),
+        ]
+    ) == [3.0, 0.0]
 
 
 @tried(
-    "keras.layers.Dense in a graph", "but names count on through all graphs of a process, and the second finds no checkpoint of the first"
+    "keras.layers.Dense in a graph",
+    "but names count on through all graphs of a process, and the second finds no checkpoint of the first",
 )
 def keras_layer(folder):
     """builds the same graph twice"""
@@ -355,7 +409,12 @@ def keras_layer(folder):
     for _ in range(2):
         with tf.Graph().as_default():
             assert tf.keras.layers.Dense(2)(tf.ones([1, 3])).shape == (1, 2)
-            names.append([re.fullmatch(r"dense(_\d+)?/(kernel|bias):0", variable.name)[0] for variable in tf.global_variables()])
+            names.append(
+                [
+                    re.fullmatch(r"dense(_\d+)?/(kernel|bias):0", variable.name)[0]
+                    for variable in tf.global_variables()
+                ]
+            )
     assert len(names[0]) == len(names[1]) == 2 and not set(names[0]) & set(names[1])
 
 
@@ -381,7 +440,8 @@ def metrics(folder):
 
 
 @tried(
-    "nn.softmax_cross_entropy_with_logits by position", "but (logits, labels), as TensorFlow 0.x took them, are taken as (labels, logits)"
+    "nn.softmax_cross_entropy_with_logits by position",
+    "but (logits, labels), as TensorFlow 0.x took them, are taken as (labels, logits)",
 )
 def positions(folder):
     """gives another value than by name, and no error"""
@@ -394,7 +454,9 @@ def positions(folder):
 # -- training --------------------------------------------------------------------------------------------------------------------------
 
 
-@tried("train.GradientDescentOptimizer, Momentum, Adagrad, Adadelta, RMSProp, Adam, Ftrl, ProximalAdagrad")
+@tried(
+    "train.GradientDescentOptimizer, Momentum, Adagrad, Adadelta, RMSProp, Adam, Ftrl, ProximalAdagrad"
+)
 def optimizers(folder):
     """minimises (w - 3)^2 by each"""
     for optimizer in (
@@ -417,25 +479,45 @@ def gradients(folder):
     x = tf.constant(2.0)
     (first,) = tf.gradients(x**3, [x])
     clipped, norm = tf.clip_by_global_norm([tf.constant([3.0, 4.0])], 1.0)
-    values = run([first, tf.hessians(x**3, [x])[0], tf.gradients(tf.stop_gradient(x) * x, [x])[0], norm, clipped[0][0]])
+    values = run(
+        [
+            first,
+            tf.hessians(x**3, [x])[0],
+            tf.gradients(tf.stop_gradient(x) * x, [x])[0],
+            norm,
+            clipped[0][0],
+        ]
+    )
     assert values == pytest.approx([12.0, 12.0, 2.0, 5.0, 0.6])
 
 
-@tried("train.exponential_decay, cosine_decay, piecewise_constant, polynomial_decay, get_or_create_global_step")
+@tried(
+    "train.exponential_decay, cosine_decay, piecewise_constant, polynomial_decay, get_or_create_global_step"
+)
 def decays(folder):
     """halves a rate in one way and another"""
     step = tf.train.get_or_create_global_step()
-    rates = [tf.train.exponential_decay(1.0, step + 10, 10, 0.5), tf.train.cosine_decay(1.0, step + 5, 10)]
-    rates += [tf.train.piecewise_constant(step + 7, [5], [1.0, 0.5]), tf.train.polynomial_decay(1.0, step + 5, 10, 0.0)]
+    rates = [
+        tf.train.exponential_decay(1.0, step + 10, 10, 0.5),
+        tf.train.cosine_decay(1.0, step + 5, 10),
+    ]
+    rates += [
+        tf.train.piecewise_constant(step + 7, [5], [1.0, 0.5]),
+        tf.train.polynomial_decay(1.0, step + 5, 10, 0.0),
+    ]
     assert run(rates) == pytest.approx([0.5] * 4)
 
 
 @tried("train.experimental.enable_mixed_precision_graph_rewrite")
 def mixed_precision(folder):
     """trains through a loss scale"""
-    optimizer = tf.train.experimental.enable_mixed_precision_graph_rewrite(tf.train.GradientDescentOptimizer(0.1))
+    optimizer = tf.train.experimental.enable_mixed_precision_graph_rewrite(
+        tf.train.GradientDescentOptimizer(0.1)
+    )
     try:
-        assert "LossScaleOptimizer" in type(optimizer).__name__ and minimised(optimizer, 100) == pytest.approx(3.0, abs=0.01)
+        assert "LossScaleOptimizer" in type(optimizer).__name__ and minimised(
+            optimizer, 100
+        ) == pytest.approx(3.0, abs=0.01)
     finally:
         tf.train.experimental.disable_mixed_precision_graph_rewrite()
 
@@ -448,7 +530,9 @@ def monitored(folder):
             step = tf.train.get_or_create_global_step()
             train = tf.train.GradientDescentOptimizer(0.1).minimize(tf.square(scalar() - 3.0), step)
             hooks = [tf.train.StopAtStepHook(last_step=last)]
-            with tf.train.MonitoredTrainingSession(checkpoint_dir=str(folder), hooks=hooks, save_checkpoint_steps=1) as session:
+            with tf.train.MonitoredTrainingSession(
+                checkpoint_dir=str(folder), hooks=hooks, save_checkpoint_steps=1
+            ) as session:
                 started = session.run(step)
                 while not session.should_stop():
                     session.run(train)
@@ -468,7 +552,9 @@ def hooks(folder):
     final = tf.train.FinalOpsHook(step)
     all_of_them = [
         tf.train.CheckpointSaverHook(folder, save_steps=1),
-        tf.train.SummarySaverHook(save_steps=1, output_dir=folder, summary_op=tf.summary.merge_all()),
+        tf.train.SummarySaverHook(
+            save_steps=1, output_dir=folder, summary_op=tf.summary.merge_all()
+        ),
         tf.train.LoggingTensorHook([loss], every_n_iter=1),
         tf.train.StepCounterHook(every_n_steps=1, output_dir=folder),
         tf.train.FeedFnHook(lambda: {x: 2.5}),
@@ -479,9 +565,17 @@ def hooks(folder):
         while not session.should_stop():
             session.run(train)
     assert final.final_ops_values == 2
-    assert {re.match(r"[a-z]+", name)[0] for name in os.listdir(folder)} == {"checkpoint", "model", "events", "graph", "timeline"}
+    assert {re.match(r"[a-z]+", name)[0] for name in os.listdir(folder)} == {
+        "checkpoint",
+        "model",
+        "events",
+        "graph",
+        "timeline",
+    }
     with pytest.raises(tf.train.NanLossDuringTrainingError):
-        with tf.train.SingularMonitoredSession([tf.train.FeedFnHook(lambda: {x: -1.0}), tf.train.NanTensorHook(loss)]) as session:
+        with tf.train.SingularMonitoredSession(
+            [tf.train.FeedFnHook(lambda: {x: -1.0}), tf.train.NanTensorHook(loss)]
+        ) as session:
             session.run(train)
 
 
@@ -542,7 +636,9 @@ def initializable(folder):
     iterator = tf.data.make_initializable_iterator(tf.data.Dataset.range(n, n + 2))
     handle = tf.placeholder(tf.string, [])
     dataset = tf.data.Dataset.range(3)
-    switched = tf.data.Iterator.from_string_handle(handle, tf.data.get_output_types(dataset), tf.data.get_output_shapes(dataset)).get_next()
+    switched = tf.data.Iterator.from_string_handle(
+        handle, tf.data.get_output_types(dataset), tf.data.get_output_shapes(dataset)
+    ).get_next()
     structure = tf.data.Iterator.from_structure(tf.int64, [])
     with tf.Session() as session:
         for start in (5, 7):
@@ -558,7 +654,9 @@ def saveable(folder):
     """restores the place in the data, what waits in a shuffle buffer included"""
     iterator = tf.data.make_initializable_iterator(tf.data.Dataset.range(10).shuffle(5, seed=1))
     following = iterator.get_next()
-    tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, tf.data.experimental.make_saveable_from_iterator(iterator))
+    tf.add_to_collection(
+        tf.GraphKeys.SAVEABLE_OBJECTS, tf.data.experimental.make_saveable_from_iterator(iterator)
+    )
     saver = tf.train.Saver()
     with tf.Session() as session:
         session.run(iterator.initializer)
@@ -578,21 +676,34 @@ def records(folder):
     with tf.python_io.TFRecordWriter(path) as writer:
         for value in (3, 4):
             feature = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-            writer.write(tf.train.Example(features=tf.train.Features(feature={"x": feature})).SerializeToString())
-    examples = [tf.train.Example.FromString(record) for record in tf.python_io.tf_record_iterator(path)]
+            writer.write(
+                tf.train.Example(
+                    features=tf.train.Features(feature={"x": feature})
+                ).SerializeToString()
+            )
+    examples = [
+        tf.train.Example.FromString(record) for record in tf.python_io.tf_record_iterator(path)
+    ]
     assert [example.features.feature["x"].int64_list.value[0] for example in examples] == [3, 4]
     following = tf.data.make_one_shot_iterator(tf.data.TFRecordDataset(path)).get_next()
-    assert run(tf.parse_single_example(following, {"x": tf.FixedLenFeature([], tf.int64)})["x"]) == 3
+    assert (
+        run(tf.parse_single_example(following, {"x": tf.FixedLenFeature([], tf.int64)})["x"]) == 3
+    )
 
 
-@tried("train.Coordinator, start_queue_runners, string_input_producer, TextLineReader, batch, shuffle_batch")
+@tried(
+    "train.Coordinator, start_queue_runners, string_input_producer, TextLineReader, batch, shuffle_batch"
+)
 def queues(folder):
     """reads the lines of a file in batches"""
     path = folder / "lines"
     path.write_text("1\n2\n3\n4\n", encoding="utf-8")
     _, line = tf.TextLineReader().read(tf.train.string_input_producer([str(path)], shuffle=False))
     number = tf.string_to_number(line, tf.int32)
-    batch, shuffled = tf.train.batch([number], 2), tf.train.shuffle_batch([number], 2, capacity=10, min_after_dequeue=2)
+    batch, shuffled = (
+        tf.train.batch([number], 2),
+        tf.train.shuffle_batch([number], 2, capacity=10, min_after_dequeue=2),
+    )
     with tf.Session() as session:
         coordinator = tf.train.Coordinator()
         threads = tf.train.start_queue_runners(session, coordinator)
@@ -601,14 +712,21 @@ def queues(folder):
         coordinator.join(threads, stop_grace_period_secs=5)
 
 
-@tried("sparse_placeholder, SparseTensorValue, lookup.StaticHashTable, tables_initializer, decode_csv")
+@tried(
+    "sparse_placeholder, SparseTensorValue, lookup.StaticHashTable, tables_initializer, decode_csv"
+)
 def sparse(folder):
     """multiplies by a sparse matrix that is fed, looks up two words, splits a line"""
     matrix = tf.sparse_placeholder(tf.float32)
     product = tf.sparse_tensor_dense_matmul(matrix, tf.ones([2, 1]))
     table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), -1)
-    values = run([product, table.lookup(tf.constant(["a", "b"]))], {matrix: tf.SparseTensorValue([[0, 1]], [3.0], [2, 2])})
-    assert [value.tolist() for value in values] == [[[3.0], [0.0]], [1, -1]] and run(tf.decode_csv("1,2", [[0], [0]])) == [1, 2]
+    values = run(
+        [product, table.lookup(tf.constant(["a", "b"]))],
+        {matrix: tf.SparseTensorValue([[0, 1]], [3.0], [2, 2])},
+    )
+    assert [value.tolist() for value in values] == [[[3.0], [0.0]], [1, -1]] and run(
+        tf.decode_csv("1,2", [[0], [0]])
+    ) == [1, 2]
 
 
 @tried("image.decode_png, image.resize_bilinear, image.random_flip_left_right")
@@ -624,7 +742,9 @@ def platform(folder):
     """writes a file and finds it; parses a flag"""
     with tf.gfile.GFile(str(folder / "a"), "w") as file:
         file.write("7")
-    assert tf.gfile.Exists(str(folder / "a")) and tf.gfile.Glob(str(folder / "*")) == [str(folder / "a")]
+    assert tf.gfile.Exists(str(folder / "a")) and tf.gfile.Glob(str(folder / "*")) == [
+        str(folder / "a")
+    ]
     values = tf.flags.FlagValues()
     tf.flags.DEFINE_integer("steps", 5, "how many", flag_values=values)
     assert values(["program", "--steps=7", "rest"]) == ["program", "rest"] and values.steps == 7
@@ -645,14 +765,19 @@ def saved(folder):
 def saver(folder):
     """saves, finds, reads and restores a variable"""
     path = saved(folder)
-    assert path == tf.train.latest_checkpoint(str(folder)) and tf.train.list_variables(path) == [("w", [])]
+    assert path == tf.train.latest_checkpoint(str(folder)) and tf.train.list_variables(path) == [
+        ("w", [])
+    ]
     assert tf.train.NewCheckpointReader(path).get_tensor("w") == 5.0
     with tf.Session() as session:
         tf.train.Saver().restore(session, path)
         assert session.run(tf.global_variables()[0]) == 5.0
 
 
-@tried("train.Saver.restore into another shape", "but without an error: the variable takes the shape that was saved")
+@tried(
+    "train.Saver.restore into another shape",
+    "but without an error: the variable takes the shape that was saved",
+)
 def another_shape(folder):
     """restores a scalar into a variable of two"""
     path = saved(folder)
@@ -681,7 +806,9 @@ def freeze(folder):
         frozen = tf.graph_util.convert_variables_to_constants(session, session.graph_def, ["out"])
     tf.train.write_graph(frozen, str(folder), "frozen.pb", as_text=False)
     with tf.Graph().as_default():
-        (out,) = tf.import_graph_def(tf.GraphDef.FromString((folder / "frozen.pb").read_bytes()), return_elements=["out:0"])
+        (out,) = tf.import_graph_def(
+            tf.GraphDef.FromString((folder / "frozen.pb").read_bytes()), return_elements=["out:0"]
+        )
         assert not tf.global_variables() and run(out) == 10.0
 
 
@@ -695,12 +822,23 @@ def saved_model(folder):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], path)
         assert session.run("y:0", {"x:0": 2.0}) == 10.0
-    with concurrent.futures.ThreadPoolExecutor() as threads:  # in a thread of its own no graph is the default
-        read = threads.submit(lambda: tf.saved_model.load_v2(path).signatures["serving_default"](x=tf.constant(2.0))["y"].numpy())
+    with (
+        concurrent.futures.ThreadPoolExecutor() as threads
+    ):  # in a thread of its own no graph is the default
+        read = threads.submit(
+            lambda: (
+                tf.saved_model.load_v2(path)
+                .signatures["serving_default"](x=tf.constant(2.0))["y"]
+                .numpy()
+            )
+        )
     assert read.result() == 10.0
 
 
-@tried("lite.TFLiteConverter.from_session, lite.Interpreter", "but 2.21 warns, 2.16 does not, that the Interpreter will be deleted")
+@tried(
+    "lite.TFLiteConverter.from_session, lite.Interpreter",
+    "but 2.21 warns, 2.16 does not, that the Interpreter will be deleted",
+)
 def lite(folder):
     """converts a graph and runs it outside of TensorFlow"""
     x = tf.placeholder(tf.float32, [1])
@@ -710,7 +848,9 @@ def lite(folder):
         warnings.simplefilter("always")
         interpreter = tf.lite.Interpreter(model_content=model)
     minor = int(tf.__version__.split(".")[1])  # of the versions between, nothing was tried
-    assert minor not in (16, 21) or any("scheduled for deletion" in str(each.message) for each in caught) == (minor == 21)
+    assert minor not in (16, 21) or any(
+        "scheduled for deletion" in str(each.message) for each in caught
+    ) == (minor == 21)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.float32([3.0]))
     interpreter.invoke()
@@ -726,7 +866,10 @@ def summaries(folder):
     with tf.summary.FileWriter(str(folder), tf.get_default_graph()) as writer:
         writer.add_summary(run(tf.summary.merge_all()), global_step=7)
     *_, last = tf.train.summary_iterator(str(next(folder.glob("events*"))))
-    assert (last.step, [value.tag for value in last.summary.value]) == (7, ["loss", "weights", "picture/image/0"])
+    assert (last.step, [value.tag for value in last.summary.value]) == (
+        7,
+        ["loss", "weights", "picture/image/0"],
+    )
 
 
 # -- what is gone ----------------------------------------------------------------------------------------------------------------------
@@ -737,8 +880,16 @@ ABSENT = "AttributeError: ... has no attribute '{}'"
 for path, error, trial in (
     ("layers.dense", KERAS_3, lambda _: tf.layers.dense(tf.ones([1, 2]), 3)),
     ("layers.conv2d", KERAS_3, lambda _: tf.layers.conv2d(tf.ones([1, 4, 4, 1]), 3, 3)),
-    ("layers.max_pooling2d", KERAS_3, lambda _: tf.layers.max_pooling2d(tf.ones([1, 4, 4, 1]), 2, 2)),
-    ("layers.batch_normalization", KERAS_3, lambda _: tf.layers.batch_normalization(tf.ones([1, 2]))),
+    (
+        "layers.max_pooling2d",
+        KERAS_3,
+        lambda _: tf.layers.max_pooling2d(tf.ones([1, 4, 4, 1]), 2, 2),
+    ),
+    (
+        "layers.batch_normalization",
+        KERAS_3,
+        lambda _: tf.layers.batch_normalization(tf.ones([1, 2])),
+    ),
     ("layers.dropout", KERAS_3, lambda _: tf.layers.dropout(tf.ones([1, 2]))),
     ("layers.flatten", KERAS_3, lambda _: tf.layers.flatten(tf.ones([1, 2, 3]))),
     ("layers.Dense", KERAS_3, lambda _: tf.layers.Dense(3)),
@@ -749,7 +900,11 @@ for path, error, trial in (
     ("keras.backend.get_session", ABSENT, lambda _: tf.keras.backend.get_session),
     ("keras.backend.set_session", ABSENT, lambda _: tf.keras.backend.set_session),
     ("keras.layers.DenseFeatures", ABSENT, lambda _: tf.keras.layers.DenseFeatures),
-    ("config.experimental.enable_op_determinism", ABSENT, lambda _: tf.config.experimental.enable_op_determinism),
+    (
+        "config.experimental.enable_op_determinism",
+        ABSENT,
+        lambda _: tf.config.experimental.enable_op_determinism,
+    ),
 ):
     what = "calls it" if error is KERAS_3 else "looks for it"
     ENTRIES.append(Entry(path, what, error.format(path.rpartition(".")[2]), "", trial))
@@ -763,7 +918,9 @@ def table():
     lines = ["| tf. | what was tried | today |", "|---|---|---|"]
     for entry in ENTRIES:
         outcome = WORKS if entry.outcome == WORKS else f"gone: {entry.outcome}"
-        lines.append(f"| {entry.name} | {entry.what} | {', '.join(filter(None, [outcome, entry.note]))} |")
+        lines.append(
+            f"| {entry.name} | {entry.what} | {', '.join(filter(None, [outcome, entry.note]))} |"
+        )
     return lines
 
 
@@ -778,13 +935,19 @@ def test_it_works_or_fails_as_the_table_says(entry, tmp_path):
     kind, words = entry.outcome.split(": ", 1)
     assert type(caught.value).__name__ == kind
     # Where there is no such name, the message begins with a module whose own name differs between versions.
-    assert str(caught.value).endswith(words.removeprefix("...")) if words.startswith("...") else str(caught.value) == words
+    assert (
+        str(caught.value).endswith(words.removeprefix("..."))
+        if words.startswith("...")
+        else str(caught.value) == words
+    )
 
 
 def test_the_table_in_build_md_is_the_one_that_was_tried():
     text = (pathlib.Path(__file__).resolve().parent.parent / "BUILD.md").read_text(encoding="utf-8")
     section = text.split(HEADING + "\n")[1].split("\n#")[0]
-    assert [line for line in section.splitlines() if line.startswith("|")] == table(), "print it anew: python -m tests.test_compat"
+    assert [line for line in section.splitlines() if line.startswith("|")] == table(), (
+        "print it anew: python -m tests.test_compat"
+    )
 
 
 if __name__ == "__main__":

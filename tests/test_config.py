@@ -15,7 +15,10 @@ KINDS = {
     int: st.integers(-(2**62), 2**62),
     float: st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
 }
-VALUES = {name: st.sampled_from(config.CHOICES[name]) if name in config.CHOICES else KINDS[kind] for name, kind in FIELDS.items()}
+VALUES = {
+    name: st.sampled_from(config.CHOICES[name]) if name in config.CHOICES else KINDS[kind]
+    for name, kind in FIELDS.items()
+}
 
 
 def test_the_names_are_those_of_the_code():
@@ -53,10 +56,17 @@ def test_a_name_that_is_none_of_the_choices_is_refused_beside_them(name):
     other = 3 if name == "views" else "nonesuch"
     with pytest.raises(ValueError) as error:
         Config.from_dict({name: other})
-    assert str(error.value) == f"field {name!r} must be one of {', '.join(map(str, config.CHOICES[name]))}, got {other!r}"
+    assert (
+        str(error.value)
+        == f"field {name!r} must be one of {', '.join(map(str, config.CHOICES[name]))}, got {other!r}"
+    )
 
 
-WRONG = {str: [1, 1.5, None, True, ["small"]], int: ["7", 7.0, 7.5, None, [7], True, False], float: ["0.1", None, [0.1], True, False]}
+WRONG = {
+    str: [1, 1.5, None, True, ["small"]],
+    int: ["7", 7.0, 7.5, None, [7], True, False],
+    float: ["0.1", None, [0.1], True, False],
+}
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -65,7 +75,10 @@ def test_a_value_of_another_type_is_refused(name):
     for value in WRONG[FIELDS[name]]:
         with pytest.raises(ValueError) as error:
             Config.from_dict({name: value})
-        assert str(error.value) == f"field {name!r} must be of type {FIELDS[name].__name__}, got {value!r}"
+        assert (
+            str(error.value)
+            == f"field {name!r} must be of type {FIELDS[name].__name__}, got {value!r}"
+        )
 
 
 def test_a_record_cannot_be_changed():
@@ -81,7 +94,11 @@ def _other(value):
 def test_differences_name_each_field_unless_it_may_change(name):
     old = Config()
     new = dataclasses.replace(old, **{name: _other(getattr(old, name))})
-    expected = [] if name in config.MAY_CHANGE else [f"--{name}={getattr(old, name)} (now {getattr(new, name)})"]
+    expected = (
+        []
+        if name in config.MAY_CHANGE
+        else [f"--{name}={getattr(old, name)} (now {getattr(new, name)})"]
+    )
     assert config.differences(old, new) == expected
 
 
@@ -93,5 +110,15 @@ def test_differences_come_in_the_order_of_the_fields():
 
 def test_what_may_change_exists_and_decides_no_result():
     assert set(config.MAY_CHANGE) <= set(FIELDS)
-    decisive = {"bottom", "objective", "label_smoothing", "dropout", "dataset", "batch_size", "learning_rate", "schedule", "seed"}
+    decisive = {
+        "bottom",
+        "objective",
+        "label_smoothing",
+        "dropout",
+        "dataset",
+        "batch_size",
+        "learning_rate",
+        "schedule",
+        "seed",
+    }
     assert not set(config.MAY_CHANGE) & decisive

@@ -34,14 +34,25 @@ def load(path):
 def build(case, objective=answer.cost):
     """Build the network of a case into the current graph; return (images, dict of label placeholders, cost)."""
     images = tf.placeholder(tf.float32, case["images"].shape[1:])
-    labels = {task.name: tf.placeholder(tf.float32, case["labels/" + task.name].shape[1:]) for task in NUMBER_TASKS}
+    labels = {
+        task.name: tf.placeholder(tf.float32, case["labels/" + task.name].shape[1:])
+        for task in NUMBER_TASKS
+    }
     x = images
     with tf.variable_scope("shared"):
         if case["bottom"] == "conv":
-            x = tf.nn.relu(layers.conv(x, "conv1", case["initial/shared/conv1/w"].shape[-1], size=3, seed=0))
+            x = tf.nn.relu(
+                layers.conv(x, "conv1", case["initial/shared/conv1/w"].shape[-1], size=3, seed=0)
+            )
             x = layers.max_pool(x, "pool1")
-            x = tf.nn.relu(layers.conv(x, "conv2", case["initial/shared/conv2/w"].shape[-1], size=3, seed=0))
-        x = tf.nn.relu(layers.dense(layers.flatten(x), "dense1", case["initial/shared/dense1/w"].shape[-1], seed=0))
+            x = tf.nn.relu(
+                layers.conv(x, "conv2", case["initial/shared/conv2/w"].shape[-1], size=3, seed=0)
+            )
+        x = tf.nn.relu(
+            layers.dense(
+                layers.flatten(x), "dense1", case["initial/shared/dense1/w"].shape[-1], seed=0
+            )
+        )
     logits = {task.name: layers.dense(x, task.name, task.classes, seed=0) for task in NUMBER_TASKS}
     return images, labels, objective(logits, labels)
 
@@ -52,8 +63,10 @@ def replay(case, objective=answer.cost):
         images, labels, cost = build(case, objective)
         train = tf.train.AdamOptimizer(float(case["learning_rate"])).minimize(cost)
         variables = {variable.op.name: variable for variable in tf.trainable_variables()}
-        stored = {name[len("initial/"):] for name in case if name.startswith("initial/")}
-        assert set(variables) == stored, "variables of the rebuilt network and of the stored one differ"
+        stored = {name[len("initial/") :] for name in case if name.startswith("initial/")}
+        assert set(variables) == stored, (
+            "variables of the rebuilt network and of the stored one differ"
+        )
         # One thread, as in generate.py: the order of every sum is then fixed, whatever the machine.
         config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
         with tf.Session(config=config) as session:
@@ -63,7 +76,10 @@ def replay(case, objective=answer.cost):
             costs = []
             for step in range(len(case["cost"])):
                 batch = step % len(case["images"])
-                feed = {images: case["images"][batch].astype(np.float32) / np.float32(255) - np.float32(0.5)}
+                feed = {
+                    images: case["images"][batch].astype(np.float32) / np.float32(255)
+                    - np.float32(0.5)
+                }
                 feed.update((labels[name], case["labels/" + name][batch]) for name in labels)
                 costs.append(session.run([cost, train], feed)[0])
             return np.array(costs), session.run(variables)
@@ -72,8 +88,12 @@ def replay(case, objective=answer.cost):
 def differences(case, objective=answer.cost):
     """Replay a case; return (float64 [steps] differences of the cost in ulps, dict variable name -> largest difference)."""
     costs, weights = replay(case, objective)
-    ulps = np.abs(costs - case["cost"]) / np.spacing(np.maximum(np.abs(case["cost"]), np.float32(4)))
-    return ulps.astype(np.float64), {name: np.abs(value - case["final/" + name]).max() for name, value in weights.items()}
+    ulps = np.abs(costs - case["cost"]) / np.spacing(
+        np.maximum(np.abs(case["cost"]), np.float32(4))
+    )
+    return ulps.astype(np.float64), {
+        name: np.abs(value - case["final/" + name]).max() for name, value in weights.items()
+    }
 
 
 def check_same(case, objective=answer.cost):
@@ -81,12 +101,17 @@ def check_same(case, objective=answer.cost):
     ulps, weights = differences(case, objective)
     print(f"largest difference: cost {ulps.max():g} ulp, weight {max(weights.values()):.2g}")
     assert np.isfinite(case["cost"]).all()
-    assert ulps.max() <= MOST_ULPS, f"the cost leaves the stored one at step {np.argmax(~(ulps <= MOST_ULPS))}"
-    assert {name: largest for name, largest in weights.items() if not largest <= MOST_IN_A_WEIGHT} == {}
+    assert ulps.max() <= MOST_ULPS, (
+        f"the cost leaves the stored one at step {np.argmax(~(ulps <= MOST_ULPS))}"
+    )
+    assert {
+        name: largest for name, largest in weights.items() if not largest <= MOST_IN_A_WEIGHT
+    } == {}
 
 
 def cross_entropies_of_an_mlp(case, batch):
     """Compute, in float64 and NumPy alone, the mean cross entropy of each task at the initial weights of an mlp case."""
+
     def dense(x, scope):
         return x @ case[f"initial/{scope}/w"].astype(np.float64) + case[f"initial/{scope}/b"]
 
@@ -115,7 +140,9 @@ def test_every_case_is_tested_and_says_something():
     for name in CASES:
         case = load(GOLDEN / f"{name}.npz")
         batches = len(case["images"])
-        assert case["cost"][-batches:].mean() < case["cost"][:batches].mean() - 0.2, f"{name} learns nothing"
+        assert case["cost"][-batches:].mean() < case["cost"][:batches].mean() - 0.2, (
+            f"{name} learns nothing"
+        )
         assert case["margin"].min() > 1e-6, f"{name} has a rectifier on the edge"
 
 
@@ -134,7 +161,9 @@ def test_first_cost_is_the_formula(name):
 def test_floor_stays_in_the_cost_and_moves_no_weight_of_its_task():
     case = load(GOLDEN / "mlp_floor.npz")
     five_tasks = case["cost"] - np.log(1e-37)
-    assert five_tasks[0] == pytest.approx(4.5, abs=1.0) and five_tasks.min() > 2.0, "five tasks near chance, the sixth at the floor"
+    assert five_tasks[0] == pytest.approx(4.5, abs=1.0) and five_tasks.min() > 2.0, (
+        "five tasks near chance, the sixth at the floor"
+    )
     for name in ("digit5/w", "digit5/b"):
         np.testing.assert_array_equal(case["final/" + name], case["initial/" + name])
 
@@ -142,12 +171,22 @@ def test_floor_stays_in_the_cost_and_moves_no_weight_of_its_task():
 @pytest.mark.parametrize("objective", [answer.cost, losses.log_sum])
 def test_graph_has_the_operations_of_the_original(objective):
     stored = {kind: int(count) for kind, count in load(GOLDEN / "graph.npz").items()}
-    assert stored == {"SoftmaxCrossEntropyWithLogits": 6, "Mean": 6, "Minimum": 6, "Maximum": 6, "Log": 6, "Add": 5, "ApplyAdam": 14}
+    assert stored == {
+        "SoftmaxCrossEntropyWithLogits": 6,
+        "Mean": 6,
+        "Minimum": 6,
+        "Maximum": 6,
+        "Log": 6,
+        "Add": 5,
+        "ApplyAdam": 14,
+    }
 
     with tf.Graph().as_default() as graph:
         kinds = []
 
-        def counted(logits, labels):  # the objective's own operations, without those that draw initial weights or train
+        def counted(
+            logits, labels
+        ):  # the objective's own operations, without those that draw initial weights or train
             before = len(graph.get_operations())
             cost = objective(logits, labels)
             kinds.extend(operation.type for operation in graph.get_operations()[before:])
@@ -155,6 +194,12 @@ def test_graph_has_the_operations_of_the_original(objective):
 
         _, _, cost = build(load(GOLDEN / "mlp_seed0.npz"), counted)
         tf.train.AdamOptimizer(1e-3).minimize(cost)
-        kinds.extend(operation.type for operation in graph.get_operations() if operation.type == "ResourceApplyAdam")
-    today = collections.Counter({"AddV2": "Add", "ResourceApplyAdam": "ApplyAdam"}.get(kind, kind) for kind in kinds)
+        kinds.extend(
+            operation.type
+            for operation in graph.get_operations()
+            if operation.type == "ResourceApplyAdam"
+        )
+    today = collections.Counter(
+        {"AddV2": "Add", "ResourceApplyAdam": "ApplyAdam"}.get(kind, kind) for kind in kinds
+    )
     assert {kind: today[kind] for kind in stored} == stored

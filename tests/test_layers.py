@@ -39,7 +39,10 @@ def test_dense_is_a_product_and_a_sum():
     x = np.float32(rng.normal(size=[3, 7]))
     out, w, b = run_layer(lambda x: layers.dense(x, "top", 5, seed=0), x, rng)
     assert w.shape == (7, 5) and b.shape == (5,)
-    expected = [[sum(float(x[n, i]) * float(w[i, j]) for i in range(7)) + float(b[j]) for j in range(5)] for n in range(3)]
+    expected = [
+        [sum(float(x[n, i]) * float(w[i, j]) for i in range(7)) + float(b[j]) for j in range(5)]
+        for n in range(3)
+    ]
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -58,12 +61,16 @@ def test_a_layer_computes_in_the_type_of_its_input_with_weights_of_float32(layer
     for dtype in (tf.float32, tf.bfloat16):
         with tf.Graph().as_default(), tf.Session() as session:
             out = layer(tf.cast(x, dtype))
-            assert out.dtype == dtype and all(variable.dtype.base_dtype == tf.float32 for variable in tf.global_variables())
+            assert out.dtype == dtype and all(
+                variable.dtype.base_dtype == tf.float32 for variable in tf.global_variables()
+            )
             session.run(tf.global_variables_initializer())
             outs[dtype] = session.run(tf.cast(out, tf.float32))
     assert (outs[tf.float32] != outs[tf.bfloat16]).any()
     # Eight bits of mantissa: each factor and the sum are rounded by up to 2**-9 of themselves.
-    assert np.abs(outs[tf.float32] - outs[tf.bfloat16]).max() < 0.02 * np.abs(outs[tf.float32]).max()
+    assert (
+        np.abs(outs[tf.float32] - outs[tf.bfloat16]).max() < 0.02 * np.abs(outs[tf.float32]).max()
+    )
 
 
 def conv_by_loops(x, w, b, stride):
@@ -78,7 +85,9 @@ def conv_by_loops(x, w, b, stride):
         for i, j, channel in np.ndindex(size, size, x.shape[3]):
             y, z = row * stride + i - above, column * stride + j - beside
             if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
-                out[n, row, column, target] += float(x[n, y, z, channel]) * float(w[i, j, channel, target])
+                out[n, row, column, target] += float(x[n, y, z, channel]) * float(
+                    w[i, j, channel, target]
+                )
     return out
 
 
@@ -88,16 +97,22 @@ def conv_by_loops(x, w, b, stride):
 def test_conv_is_padded_with_zeros_at_the_rim(size, stride, height, width):
     rng = np.random.default_rng(size)
     x = np.float32(rng.normal(size=[2, height, width, 3]))
-    out, w, b = run_layer(lambda x: layers.conv(x, "conv", 4, size=size, stride=stride, seed=0), x, rng)
+    out, w, b = run_layer(
+        lambda x: layers.conv(x, "conv", 4, size=size, stride=stride, seed=0), x, rng
+    )
     assert w.shape == (size, size, 3, 4) and b.shape == (4,)
     np.testing.assert_allclose(out, conv_by_loops(x, w, b, stride), rtol=1e-4, atol=1e-4)
 
 
 def max_pool_by_loops(x, stride):
     """Windows start at 0, stride, ...; what hangs over the far side holds only the pixels that are there."""
-    out = np.zeros([x.shape[0], -(-x.shape[1] // stride), -(-x.shape[2] // stride), x.shape[3]], np.float32)
+    out = np.zeros(
+        [x.shape[0], -(-x.shape[1] // stride), -(-x.shape[2] // stride), x.shape[3]], np.float32
+    )
     for n, row, column, channel in np.ndindex(*out.shape):
-        out[n, row, column, channel] = x[n, row * stride : row * stride + 2, column * stride : column * stride + 2, channel].max()
+        out[n, row, column, channel] = x[
+            n, row * stride : row * stride + 2, column * stride : column * stride + 2, channel
+        ].max()
     return out
 
 
@@ -119,12 +134,21 @@ def test_maxout_takes_the_largest_of_neighbouring_channels(pieces):
     x = np.float32(np.random.default_rng(3).normal(size=[2, 5, 3, 4 * pieces]))
     expected = np.zeros([2, 5, 3, 4], np.float32)
     for n, row, column, unit in np.ndindex(*expected.shape):
-        expected[n, row, column, unit] = max(x[n, row, column, unit * pieces + k] for k in range(pieces))
-    np.testing.assert_array_equal(values(lambda: layers.maxout(tf.constant(x), "maxout1", pieces=pieces)), expected)
+        expected[n, row, column, unit] = max(
+            x[n, row, column, unit * pieces + k] for k in range(pieces)
+        )
+    np.testing.assert_array_equal(
+        values(lambda: layers.maxout(tf.constant(x), "maxout1", pieces=pieces)), expected
+    )
 
 
 def test_maxout_refuses_channels_that_make_no_whole_groups():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="maxout in scope maxout1 cannot make groups of 3 of 7 channels"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(
+            ValueError, match="maxout in scope maxout1 cannot make groups of 3 of 7 channels"
+        ),
+    ):
         layers.maxout(tf.zeros([2, 5, 3, 7]), "maxout1", pieces=3)
 
 
@@ -134,7 +158,9 @@ def test_subtractive_norm_takes_off_the_mean_of_the_pixels_around(size, height, 
     x = np.float32(np.random.default_rng(size).normal(size=[2, height, width, 5]) + 3.0)
     expected, reach = np.zeros_like(x), size // 2
     for n, row, column in np.ndindex(2, height, width):
-        around = x[n, max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
+        around = x[
+            n, max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1
+        ]
         expected[n, row, column] = x[n, row, column] - around.mean(dtype=np.float64)
     out = values(lambda: layers.subtractive_norm(tf.constant(x), "norm1", size=size))
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
@@ -151,23 +177,35 @@ def test_subtractive_norm_makes_nothing_of_a_flat_field():
 def test_locally_connected_has_a_kernel_for_each_place(size, height, width):
     rng = np.random.default_rng(size)
     x = np.float32(rng.normal(size=[3, height, width, 5]))
-    out, w, b = run_layer(lambda x: layers.locally_connected(x, "local", 4, size=size, seed=0), x, rng)
+    out, w, b = run_layer(
+        lambda x: layers.locally_connected(x, "local", 4, size=size, seed=0), x, rng
+    )
     assert w.shape == (height * width, size * size * 5, 4) and b.shape == (height * width, 1, 4)
     for row, column in np.ndindex(height, width):
         place = row * width + column
         everywhere = conv_by_loops(x, w[place].reshape(size, size, 5, 4), b[place, 0], stride=1)
-        np.testing.assert_allclose(out[:, row, column], everywhere[:, row, column], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            out[:, row, column], everywhere[:, row, column], rtol=1e-4, atol=1e-4
+        )
 
 
 def test_with_one_kernel_for_all_places_locally_connected_is_conv():
     x = np.float32(np.random.default_rng(5).normal(size=[2, 4, 3, 5]))
     with tf.Graph().as_default(), tf.Session() as session:
         images = tf.placeholder(tf.float32, [None, 4, 3, 5])
-        one, other = layers.conv(images, "conv", 6, size=3, seed=0), layers.locally_connected(images, "local", 6, size=3, seed=0)
+        one, other = (
+            layers.conv(images, "conv", 6, size=3, seed=0),
+            layers.locally_connected(images, "local", 6, size=3, seed=0),
+        )
         conv_w, _, w, b = tf.global_variables()
         session.run(tf.global_variables_initializer())
         kernel = session.run(conv_w)
-        session.run([w.assign(np.broadcast_to(kernel.reshape(1, 45, 6), [12, 45, 6])), b.assign(np.zeros([12, 1, 6], np.float32))])
+        session.run(
+            [
+                w.assign(np.broadcast_to(kernel.reshape(1, 45, 6), [12, 45, 6])),
+                b.assign(np.zeros([12, 1, 6], np.float32)),
+            ]
+        )
         np.testing.assert_allclose(*session.run([one, other], {images: x}), rtol=1e-4, atol=1e-5)
 
 
@@ -183,9 +221,15 @@ def test_flatten_joins_all_axes_but_the_first():
 @pytest.mark.parametrize(
     "layer, names",
     [
-        (lambda x: layers.dense(layers.flatten(x), "top", 2, seed=0), ["outer/top/w", "outer/top/b"]),
+        (
+            lambda x: layers.dense(layers.flatten(x), "top", 2, seed=0),
+            ["outer/top/w", "outer/top/b"],
+        ),
         (lambda x: layers.conv(x, "conv9", 2, size=3, seed=0), ["outer/conv9/w", "outer/conv9/b"]),
-        (lambda x: layers.locally_connected(x, "local1", 2, size=3, seed=0), ["outer/local1/w", "outer/local1/b"]),
+        (
+            lambda x: layers.locally_connected(x, "local1", 2, size=3, seed=0),
+            ["outer/local1/w", "outer/local1/b"],
+        ),
         (lambda x: layers.max_pool(x, "pool1"), []),
         (lambda x: layers.maxout(x, "maxout1", pieces=2), []),
         (lambda x: layers.subtractive_norm(x, "norm1"), []),
@@ -216,7 +260,10 @@ def test_a_wrong_rank_is_reported_with_scope_tensor_and_shape(layer, shape, rank
         x = tf.placeholder(tf.float32, shape, "pixels")
         with tf.variable_scope("shared"), pytest.raises(ValueError) as error:
             layer(x)
-        assert str(error.value) == f"layer shared/bad takes a tensor of rank {rank}, got pixels:0 of shape {x.shape}"
+        assert (
+            str(error.value)
+            == f"layer shared/bad takes a tensor of rank {rank}, got pixels:0 of shape {x.shape}"
+        )
         with pytest.raises(ValueError, match="layer bad takes"):
             layer(x)
         with pytest.raises(ValueError, match="rank"):
@@ -263,7 +310,9 @@ def test_any_seed_of_64_bits_will_do(seed):
     assert np.std(initial(seed=seed, shape=(51, 53))) == pytest.approx(0.5, rel=0.05)
     ones = tf.Graph()
     with ones.as_default(), tf.Session() as session:
-        mask = layers.dropout(tf.ones([51, 53]), "drop", 0.25, seed=seed, step=tf.constant(1, tf.int64))
+        mask = layers.dropout(
+            tf.ones([51, 53]), "drop", 0.25, seed=seed, step=tf.constant(1, tf.int64)
+        )
         assert np.mean(session.run(mask) == 0) == pytest.approx(0.25, abs=0.04)
 
 
@@ -342,7 +391,9 @@ def test_the_same_key_draws_the_same_mask():
     np.testing.assert_array_equal(dropped(), dropped(before=clutter))
 
 
-@pytest.mark.parametrize("other", [{"seed": 4}, {"step": 6}, {"scope": "drop2"}, {"outer": "shared"}], ids=str)
+@pytest.mark.parametrize(
+    "other", [{"seed": 4}, {"step": 6}, {"scope": "drop2"}, {"outer": "shared"}], ids=str
+)
 def test_another_key_draws_another_mask(other):
     assert agreement(dropped(), dropped(**other)) == pytest.approx(0.58, abs=0.03)
 
@@ -365,10 +416,16 @@ def test_dropout_of_nothing_adds_nothing():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan")])
 def test_dropout_refuses_a_rate_that_is_none(rate):
-    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"rate must lie in \[0, 1\).*scope drop"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match=r"rate must lie in \[0, 1\).*scope drop"),
+    ):
         layers.dropout(tf.ones([2, 3]), "drop", rate, seed=0, step=tf.constant(1, tf.int64))
 
 
 def test_dropout_without_a_step_says_why_it_needs_one():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="scope drop needs the training step"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match="scope drop needs the training step"),
+    ):
         layers.dropout(tf.ones([2, 3]), "drop", 0.5, seed=0, step=None)

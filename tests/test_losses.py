@@ -49,7 +49,9 @@ def test_edges_of_the_clip(mean, log, slope):
 
 
 def test_the_floor_is_85_below_zero():
-    assert FLOOR == pytest.approx(-85.1956, abs=1e-4) and CEILING == pytest.approx(85.1956, abs=1e-4)
+    assert FLOOR == pytest.approx(-85.1956, abs=1e-4) and CEILING == pytest.approx(
+        85.1956, abs=1e-4
+    )
     assert (losses.CLIP_FLOOR, losses.CLIP_CEILING) == (1e-37, 1e37)
 
 
@@ -64,32 +66,46 @@ def run(objective, logits, labels):
         return session.run(fetches, helpers.feed((tensors, logits), (rows, labels)))
 
 
-@pytest.mark.parametrize("wrong, raw", [([-math.inf, 0, 0], math.inf), ([-3e38, 3e38, 0], math.inf)])
+@pytest.mark.parametrize(
+    "wrong, raw", [([-math.inf, 0, 0], math.inf), ([-3e38, 3e38, 0], math.inf)]
+)
 def test_an_infinite_cross_entropy_hides_behind_the_clip_but_not_in_the_raw_values(wrong, raw):
-    value, slopes, means = run(losses.log_sum, {"a": np.float32([wrong])}, {"a": np.float32([[1, 0, 0]])})
+    value, slopes, means = run(
+        losses.log_sum, {"a": np.float32([wrong])}, {"a": np.float32([[1, 0, 0]])}
+    )
     assert value == pytest.approx(CEILING, rel=1e-6)
     assert not slopes["a"].any()
     assert means["a"] == raw
 
 
 def test_a_nan_comes_through_to_the_cost():
-    value, _, means = run(losses.log_sum, {"a": np.float32([[math.nan, 0, 0]])}, {"a": np.float32([[1, 0, 0]])})
+    value, _, means = run(
+        losses.log_sum, {"a": np.float32([[math.nan, 0, 0]])}, {"a": np.float32([[1, 0, 0]])}
+    )
     assert math.isnan(value) and math.isnan(means["a"])
 
 
 def test_float32_reaches_exactly_zero_near_a_margin_of_17():
-    assert run(losses.log_sum, {"a": np.float32([[16, 0]])}, {"a": np.float32([[1, 0]])})[2]["a"] > 0
-    value, slopes, means = run(losses.log_sum, {"a": np.float32([[18, 0]])}, {"a": np.float32([[1, 0]])})
+    assert (
+        run(losses.log_sum, {"a": np.float32([[16, 0]])}, {"a": np.float32([[1, 0]])})[2]["a"] > 0
+    )
+    value, slopes, means = run(
+        losses.log_sum, {"a": np.float32([[18, 0]])}, {"a": np.float32([[1, 0]])}
+    )
     assert means["a"] == 0 and value == pytest.approx(FLOOR, rel=1e-6) and not slopes["a"].any()
 
 
 @pytest.mark.parametrize("margin, slope", [(1, -0.77), (5, -0.99), (10, -1.0), (15, -1.0)])
 def test_a_solved_task_keeps_pulling_at_full_strength(margin, slope):
     # Two classes: d log(CE) / d logit = -(1 - p) / CE with p = sigmoid(margin), which goes to -1 and not to 0.
-    gradient = run(losses.log_sum, {"a": np.float32([[margin, 0]])}, {"a": np.float32([[1, 0]])})[1]["a"][0, 0]
+    gradient = run(losses.log_sum, {"a": np.float32([[margin, 0]])}, {"a": np.float32([[1, 0]])})[
+        1
+    ]["a"][0, 0]
     exact = -1 / (1 + math.exp(margin)) / math.log1p(math.exp(-margin))
     assert exact == pytest.approx(slope, abs=0.2 if margin == 1 else 0.01)
-    assert gradient == pytest.approx(exact, rel=0.1 if margin == 15 else 2e-3)  # float32 leaves few digits of so small a loss
+    assert gradient == pytest.approx(
+        exact, rel=0.1 if margin == 15 else 2e-3
+    )  # float32 leaves few digits of so small a loss
 
 
 # -- any tasks -------------------------------------------------------------------------------------------------------------------------
@@ -109,8 +125,12 @@ def test_values_and_gradients_for_any_tasks(count):
             assert got == pytest.approx(value, rel=1e-5, abs=1e-5)
             assert raw == pytest.approx(means, rel=1e-5)
             for name in logits:
-                closed = weight(means[name]) * (helpers.softmax(logits[name]) - labels[name]) / batch
-                np.testing.assert_allclose(slopes[name], closed, rtol=1e-4, atol=1e-5 * np.abs(closed).max())
+                closed = (
+                    weight(means[name]) * (helpers.softmax(logits[name]) - labels[name]) / batch
+                )
+                np.testing.assert_allclose(
+                    slopes[name], closed, rtol=1e-4, atol=1e-5 * np.abs(closed).max()
+                )
 
 
 def test_the_order_and_the_surplus_of_labels_do_not_matter():
@@ -131,7 +151,9 @@ def test_an_objective_is_its_formula_of_the_means(name):
     logits, labels = helpers.random_batch(np.random.default_rng(6), 7, THREE)
     with tf.Graph().as_default(), tf.Session() as session:
         whole = losses.OBJECTIVES[name](logits, labels)
-        formula = losses.OBJECTIVES_OF_MEANS[name](list(losses.cross_entropies(logits, labels).values()))
+        formula = losses.OBJECTIVES_OF_MEANS[name](
+            list(losses.cross_entropies(logits, labels).values())
+        )
         one, two = session.run([whole, formula])
     assert one == two
 
@@ -145,7 +167,9 @@ def test_a_row_of_zeros_counts_as_a_perfect_answer():
         assert not value[1:].any()
         alone = session.run(losses.mean_cross_entropy(logits[:1], value[:1]))
         assert mean == pytest.approx(alone / 3, rel=1e-6)
-        assert session.run(losses.log_sum({"a": logits[1:]}, {"a": value[1:]})) == pytest.approx(FLOOR, rel=1e-6)
+        assert session.run(losses.log_sum({"a": logits[1:]}, {"a": value[1:]})) == pytest.approx(
+            FLOOR, rel=1e-6
+        )
 
 
 def test_an_empty_batch_is_nan_and_no_perfect_answer():
@@ -187,7 +211,11 @@ def test_formulas_of_means_by_numpy(of_means, means):
 @HYPOTHESIS
 @given(MEANS)
 def test_the_gradient_of_the_geometric_mean_is_that_of_the_log_times_gls_over_n(of_means, means):
-    np.testing.assert_allclose(of_means("d gls", means), of_means("gls", means) / 3 * of_means("d log_sum", means), rtol=1e-4)
+    np.testing.assert_allclose(
+        of_means("d gls", means),
+        of_means("gls", means) / 3 * of_means("d log_sum", means),
+        rtol=1e-4,
+    )
 
 
 @HYPOTHESIS
@@ -198,7 +226,9 @@ def test_the_optimal_uncertainty_weights_give_the_same_gradient(of_means, means)
 
 @HYPOTHESIS
 @given(MEANS, st.integers(0, 2), st.floats(1e-6, 1e6))
-def test_rescaling_a_loss_adds_a_constant_and_leaves_the_other_gradients(of_means, means, which, scale):
+def test_rescaling_a_loss_adds_a_constant_and_leaves_the_other_gradients(
+    of_means, means, which, scale
+):
     rescaled = np.float64(np.float32(means))
     rescaled[which] *= scale
     moved = np.float64(of_means("log_sum", rescaled)) - of_means("log_sum", means)
@@ -218,12 +248,17 @@ def test_rescaling_holds_through_a_network():
     with tf.Graph().as_default(), tf.Session() as session:
         w = tf.constant(np.float32(shared))
         hidden = tf.tanh(tf.matmul(np.float32(x), w))
-        means = [losses.mean_cross_entropy(tf.matmul(hidden, np.float32(top)), labels[task.name]) for top, task in zip(tops, THREE)]
+        means = [
+            losses.mean_cross_entropy(tf.matmul(hidden, np.float32(top)), labels[task.name])
+            for top, task in zip(tops, THREE)
+        ]
         gls = tf.pow(means[0] * means[1] * means[2], 1 / 3)
         log, scaled, geometric, size, *single = session.run(
             [
                 tf.gradients(losses.sum_of_logs(means), w)[0],
-                tf.gradients(losses.sum_of_logs([1000.0 * means[0], means[1], 0.001 * means[2]]), w)[0],
+                tf.gradients(
+                    losses.sum_of_logs([1000.0 * means[0], means[1], 0.001 * means[2]]), w
+                )[0],
                 tf.gradients(gls, w)[0],
                 gls,
                 *[tf.gradients(mean, w)[0] / mean for mean in means],
@@ -249,7 +284,9 @@ def test_smooth_rows_are_probabilities(smoothing, depth):
     rows = smooth(classes, depth, smoothing)
     assert rows.dtype == np.float32 and rows.shape == (4, depth)
     np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_allclose(rows, (1 - smoothing) * np.eye(depth)[classes] + smoothing / depth, rtol=1e-5)
+    np.testing.assert_allclose(
+        rows, (1 - smoothing) * np.eye(depth)[classes] + smoothing / depth, rtol=1e-5
+    )
     np.testing.assert_array_equal(rows.argmax(axis=1), classes)
 
 
@@ -262,7 +299,9 @@ def test_without_smoothing_rows_are_exactly_one_hot():
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("wrong", [-1, 5, 11])
-def test_a_class_out_of_range_is_an_error_that_names_the_labels_and_no_perfect_answer(wrong, masked):
+def test_a_class_out_of_range_is_an_error_that_names_the_labels_and_no_perfect_answer(
+    wrong, masked
+):
     with tf.Graph().as_default(), tf.Session() as session:
         classes = tf.placeholder(tf.int32, [None], "labels_digit3")
         rows = losses.smooth(classes, 5, 0.1, masked)
@@ -279,7 +318,12 @@ def test_smoothing_bounds_the_cross_entropy_from_below():
     best = run(losses.log_sum, {"a": np.float32(np.log(rows))}, {"a": np.float32(rows)})
     assert best[2]["a"] == pytest.approx(entropy, rel=1e-5) and np.abs(best[1]["a"]).max() < 1e-6
     for margin in (0.0, 2.0, 40.0):
-        assert run(losses.log_sum, {"a": np.float32(margin * np.eye(11)[[3]])}, {"a": np.float32(rows)})[2]["a"] > entropy
+        assert (
+            run(
+                losses.log_sum, {"a": np.float32(margin * np.eye(11)[[3]])}, {"a": np.float32(rows)}
+            )[2]["a"]
+            > entropy
+        )
 
 
 # -- the mask ----------------------------------------------------------------------------------------------------------------------------
@@ -291,7 +335,9 @@ def masked(logits, labels, otherwise):
     with tf.Graph().as_default(), tf.Session() as session:
         tensors, rows = helpers.placeholders(tasks)
         means = losses.labelled_cross_entropies(tensors, rows, otherwise)
-        slopes = dict(zip(tensors, tf.gradients(losses.plain_sum(means.values()), list(tensors.values()))))
+        slopes = dict(
+            zip(tensors, tf.gradients(losses.plain_sum(means.values()), list(tensors.values())))
+        )
         return session.run([means, slopes], helpers.feed((tensors, logits), (rows, labels)))
 
 
@@ -309,8 +355,12 @@ def test_the_mean_is_over_the_labelled_examples_and_the_others_get_no_gradient()
     there = np.array([True, False, True, True, False, False, True, False])
     labels["shape"][~there] = 0.0
     means, slopes = masked(logits, labels, 0.0)
-    assert means["shape"] == pytest.approx(helpers.mean_cross_entropy(logits["shape"][there], labels["shape"][there]), rel=1e-5)
-    assert means["size"] == pytest.approx(helpers.mean_cross_entropy(logits["size"], labels["size"]), rel=1e-5)
+    assert means["shape"] == pytest.approx(
+        helpers.mean_cross_entropy(logits["shape"][there], labels["shape"][there]), rel=1e-5
+    )
+    assert means["size"] == pytest.approx(
+        helpers.mean_cross_entropy(logits["size"], labels["size"]), rel=1e-5
+    )
     assert not slopes["shape"][~there].any() and slopes["shape"][there].all()
     expected = (helpers.softmax(logits["shape"]) - labels["shape"])[there] / there.sum()
     np.testing.assert_allclose(slopes["shape"][there], expected, rtol=1e-4, atol=1e-6)
@@ -325,8 +375,15 @@ def test_a_task_without_labels_adds_nothing_to_the_cost_and_has_no_gradient(obje
         of_means = losses.OBJECTIVES_OF_MEANS[objective]
         means = losses.labelled_cross_entropies(tensors, rows, losses.NEUTRAL[objective])
         cost, others = of_means(means.values()), of_means([means["colour"], means["size"]])
-        fetches = [cost, others, tf.gradients(cost, tensors["shape"])[0], tf.gradients(cost, tensors["size"])[0]]
-        cost, others, slope, living = session.run(fetches, helpers.feed((tensors, logits), (rows, labels)))
+        fetches = [
+            cost,
+            others,
+            tf.gradients(cost, tensors["shape"])[0],
+            tf.gradients(cost, tensors["size"])[0],
+        ]
+        cost, others, slope, living = session.run(
+            fetches, helpers.feed((tensors, logits), (rows, labels))
+        )
     assert cost == pytest.approx(others, rel=1e-6) and math.isfinite(cost)
     assert not slope.any() and np.isfinite(slope).all() and living.any()
 

@@ -34,7 +34,10 @@ def random_images(count, seed=1):
 
 def lines(variables):
     """Return "name shape" of each variable, shape as 3x3x32x64, sorted by name."""
-    return sorted(f"{variable.op.name} {'x'.join(map(str, variable.shape.as_list())) or 'scalar'}" for variable in variables)
+    return sorted(
+        f"{variable.op.name} {'x'.join(map(str, variable.shape.as_list())) or 'scalar'}"
+        for variable in variables
+    )
 
 
 def variables_of_a_run(bottom):
@@ -45,7 +48,10 @@ def variables_of_a_run(bottom):
 
 @pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
 def test_the_variables_of_a_run_are_the_golden_ones(bottom):
-    assert variables_of_a_run(bottom) == (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()
+    assert (
+        variables_of_a_run(bottom)
+        == (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()
+    )
 
 
 @pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
@@ -59,7 +65,10 @@ def test_the_network_holds_the_weights_among_them(bottom):
 
 @pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
 def test_the_golden_names_follow_the_contract(bottom):
-    names = [line.split()[0] for line in (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()]
+    names = [
+        line.split()[0]
+        for line in (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()
+    ]
     weights = {name for name in names if name.endswith(("/w", "/b"))}
     assert {name.split("/")[0] for name in weights} == {"shared", *NAMES}
     assert all(f"{task}/{kind}" in weights for task in NAMES for kind in "wb")
@@ -72,15 +81,26 @@ def test_outputs_come_in_the_order_and_size_of_the_tasks():
         net = model.build(images_of())
         assert list(net.logits) == list(net.log_probs) == NAMES
         for task in NUMBER_TASKS:
-            assert net.logits[task.name].shape.as_list() == net.log_probs[task.name].shape.as_list() == [None, task.classes]
+            assert (
+                net.logits[task.name].shape.as_list()
+                == net.log_probs[task.name].shape.as_list()
+                == [None, task.classes]
+            )
         assert net.features.shape.as_list() == [None, 512]
 
 
 def test_any_tasks_will_do():
     with tf.Graph().as_default():
         net = model.build(images_of(), tasks=[Task("colour", 3), Task("shape", 5)], bottom="mlp")
-        assert {name: tensor.shape.as_list() for name, tensor in net.logits.items()} == {"colour": [None, 3], "shape": [None, 5]}
-        assert {variable.op.name.split("/")[0] for variable in tf.global_variables()} == {"shared", "colour", "shape"}
+        assert {name: tensor.shape.as_list() for name, tensor in net.logits.items()} == {
+            "colour": [None, 3],
+            "shape": [None, 5],
+        }
+        assert {variable.op.name.split("/")[0] for variable in tf.global_variables()} == {
+            "shared",
+            "colour",
+            "shape",
+        }
 
 
 # -- values ----------------------------------------------------------------------------------------------------------------------------
@@ -92,12 +112,22 @@ def test_a_top_is_one_dense_layer_on_the_features():
         net = model.build(images, seed=3)
         weights = {variable.op.name: variable for variable in tf.global_variables()}
         session.run(tf.global_variables_initializer())
-        session.run([weights[f"{name}/b"].assign(tf.range(float(weights[f"{name}/b"].shape[0]))) for name in NAMES])
+        session.run(
+            [
+                weights[f"{name}/b"].assign(tf.range(float(weights[f"{name}/b"].shape[0])))
+                for name in NAMES
+            ]
+        )
         net, weights = session.run([net, weights], {images: random_images(5)})
     for name in NAMES:
         logits = np.float64(net.features) @ weights[f"{name}/w"] + weights[f"{name}/b"]
         np.testing.assert_allclose(net.logits[name], logits, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(net.log_probs[name], logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            net.log_probs[name],
+            logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)),
+            rtol=1e-4,
+            atol=1e-4,
+        )
 
 
 @pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
@@ -107,11 +137,18 @@ def test_the_light_of_an_image_changes_nothing(bottom):
         net = model.build(images, bottom=bottom)
         session.run(tf.global_variables_initializer())
         pixels = random_images(5)
-        light = np.float32([0.0, 0.25, -0.5, 1.0, -3.0]).reshape(5, 1, 1, 1)  # to each image its own: no mean of the batch
+        light = np.float32([0.0, 0.25, -0.5, 1.0, -3.0]).reshape(
+            5, 1, 1, 1
+        )  # to each image its own: no mean of the batch
         one, two = (session.run(net, {images: value}) for value in (pixels, pixels + light))
         np.testing.assert_allclose(two.features, one.features, rtol=1e-3, atol=1e-4)
         # A constant on one channel alone is a colour and does count.
-        assert np.abs(session.run(net.features, {images: pixels + np.float32([1, 0, 0])}) - one.features).max() > 0.01
+        assert (
+            np.abs(
+                session.run(net.features, {images: pixels + np.float32([1, 0, 0])}) - one.features
+            ).max()
+            > 0.01
+        )
 
 
 @pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
@@ -122,7 +159,10 @@ def test_bf16_is_the_same_network_but_for_rounding(bottom):
             images = images_of()
             net = model.build(images, bottom=bottom, precision=precision)
             assert {variable.dtype.base_dtype for variable in tf.global_variables()} == {tf.float32}
-            assert {tensor.dtype for tensor in [net.features, *net.logits.values(), *net.log_probs.values()]} == {tf.float32}
+            assert {
+                tensor.dtype
+                for tensor in [net.features, *net.logits.values(), *net.log_probs.values()]
+            } == {tf.float32}
             session.run(tf.global_variables_initializer())
             features[precision] = session.run(net.features, {images: pixels})
     assert (features["bf16"] != features["fp32"]).any()
@@ -160,7 +200,9 @@ def test_dropout_is_on_in_training_alone():
             used = model.build(images, training=False, dropout=0.5)
             plain = model.build(images)
         session.run(tf.global_variables_initializer())
-        trained, used, plain = session.run([trained.features, used.features, plain.features], {images: random_images(7), step: 1})
+        trained, used, plain = session.run(
+            [trained.features, used.features, plain.features], {images: random_images(7), step: 1}
+        )
     np.testing.assert_array_equal(used, plain)
     assert 0.4 < np.mean(trained[plain > 0] == 0) < 0.6
 
@@ -195,7 +237,14 @@ def test_auto_reuse_shares_the_variables():
 def graph_of_training(bottom, before=lambda: None):
     with tf.Graph().as_default() as graph:
         before()
-        net = model.build(images_of(), bottom=bottom, training=True, dropout=0.5, seed=3, step=tf.placeholder(tf.int64, [], "step"))
+        net = model.build(
+            images_of(),
+            bottom=bottom,
+            training=True,
+            dropout=0.5,
+            seed=3,
+            step=tf.placeholder(tf.int64, [], "step"),
+        )
         return graph, net, list(tf.global_variables())
 
 
@@ -209,7 +258,9 @@ def test_two_builds_make_the_same_graph(bottom):
 @pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
 def test_every_operation_is_reachable_from_the_outputs(bottom):
     graph, net, variables = graph_of_training(bottom)
-    waiting = [net.features.op] + [tensor.op for outputs in (net.logits, net.log_probs) for tensor in outputs.values()]
+    waiting = [net.features.op] + [
+        tensor.op for outputs in (net.logits, net.log_probs) for tensor in outputs.values()
+    ]
     waiting += [variable.initializer for variable in variables]
     reached = set()
     while waiting:
@@ -219,14 +270,19 @@ def test_every_operation_is_reachable_from_the_outputs(bottom):
             waiting += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
     # TensorFlow itself makes two operations with each resource variable that wait for a caller.
     made = {op.name for op in reached} | {
-        f"{variable.op.name}/{name}" for variable in variables for name in ("Read/ReadVariableOp", "IsInitialized/VarIsInitializedOp")
+        f"{variable.op.name}/{name}"
+        for variable in variables
+        for name in ("Read/ReadVariableOp", "IsInitialized/VarIsInitializedOp")
     }
     assert [op.name for op in graph.get_operations() if op.name not in made] == []
 
 
 def test_building_leaves_nothing_behind_in_collections():
     graph, _, variables = graph_of_training("small")
-    assert set(graph.get_all_collection_keys()) <= {tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.TRAINABLE_VARIABLES}
+    assert set(graph.get_all_collection_keys()) <= {
+        tf.GraphKeys.GLOBAL_VARIABLES,
+        tf.GraphKeys.TRAINABLE_VARIABLES,
+    }
     assert graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES) == variables
 
 
@@ -265,12 +321,16 @@ def test_to_float_takes_uint8_alone(dtype):
 
 
 @pytest.mark.parametrize(
-    "threads, batch_size, towers, within", [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)]
+    "threads, batch_size, towers, within",
+    [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)],
 )
 def test_towers_share_the_threads_while_each_has_eight_images(threads, batch_size, towers, within):
     assert model.towers_of(threads, batch_size) == towers
     config = model.session_config(threads, batch_size)
-    assert (config.inter_op_parallelism_threads, config.intra_op_parallelism_threads) == (towers, within)
+    assert (config.inter_op_parallelism_threads, config.intra_op_parallelism_threads) == (
+        towers,
+        within,
+    )
 
 
 def test_there_is_a_thread_for_each_core_unless_told(monkeypatch):
@@ -285,16 +345,22 @@ def test_towers_compute_what_one_computes_with_the_same_variables(bottom):
     found = []
     for towers in (1, 3):  # of 2, 2 and 3 images
         with tf.Graph().as_default(), tf.Session() as session:
-            net = model.build(tf.constant(images), bottom=bottom, training=True, seed=5, towers=towers)
+            net = model.build(
+                tf.constant(images), bottom=bottom, training=True, seed=5, towers=towers
+            )
             weights = tf.trainable_variables()
             cost = tf.add_n([tf.reduce_sum(rows * rows) for rows in net.logits.values()])
             session.run(tf.global_variables_initializer())
-            values = session.run([net.logits, dict(zip([w.op.name for w in weights], tf.gradients(cost, weights)))])
+            values = session.run(
+                [net.logits, dict(zip([w.op.name for w in weights], tf.gradients(cost, weights)))]
+            )
             found.append((*values, [w.op.name for w in weights]))
     assert found[0][2] == found[1][2]
     for one, other in zip(found[0][:2], found[1][:2]):
         for name, value in one.items():
-            np.testing.assert_allclose(other[name], value, rtol=1e-3, atol=1e-5 * np.abs(value).max(), err_msg=name)
+            np.testing.assert_allclose(
+                other[name], value, rtol=1e-3, atol=1e-5 * np.abs(value).max(), err_msg=name
+            )
 
 
 def test_towers_drop_out_different_values():
@@ -302,8 +368,12 @@ def test_towers_drop_out_different_values():
     with tf.Graph().as_default(), tf.Session() as session:
         with tf.variable_scope("shared"):
             features = bottoms.in_towers(
-                lambda x, seed: layers.dropout(layers.flatten(x), "drop", 0.5, seed=seed, step=tf.constant(4, tf.int64)),
-                tf.constant(np.repeat(image, 4, axis=0)), 2, seed=3,
+                lambda x, seed: layers.dropout(
+                    layers.flatten(x), "drop", 0.5, seed=seed, step=tf.constant(4, tf.int64)
+                ),
+                tf.constant(np.repeat(image, 4, axis=0)),
+                2,
+                seed=3,
             )
         rows = session.run(features)
     assert rows.shape == (4, 54 * 54 * 3)
@@ -320,33 +390,53 @@ def test_a_mask_takes_x_from_the_digits_alone():
     for absent in ("x", "mask"):
         with tf.Graph().as_default(), tf.Session() as session:
             images = images_of()
-            net = model.build(images, bottom="mlp", absent=absent, tasks=[*NUMBER_TASKS, Task("colour", 11)])
+            net = model.build(
+                images, bottom="mlp", absent=absent, tasks=[*NUMBER_TASKS, Task("colour", 11)]
+            )
             session.run(tf.global_variables_initializer())
             found[absent] = session.run(net, {images: pixels})
     for name in ("length", "colour"):
         np.testing.assert_array_equal(found["mask"].log_probs[name], found["x"].log_probs[name])
     for name in NAMES[1:]:
         assert found["mask"].logits[name].shape == (5, 11)
-        np.testing.assert_array_equal(found["mask"].logits[name][:, :10], found["x"].logits[name][:, :10])
+        np.testing.assert_array_equal(
+            found["mask"].logits[name][:, :10], found["x"].logits[name][:, :10]
+        )
         assert np.isfinite(found["mask"].log_probs[name]).all()
         assert (np.exp(found["mask"].log_probs[name][:, 10]) == 0.0).all()
-        np.testing.assert_allclose(np.exp(found["mask"].log_probs[name][:, :10]).sum(axis=1), 1.0, rtol=1e-5)
+        np.testing.assert_allclose(
+            np.exp(found["mask"].log_probs[name][:, :10]).sum(axis=1), 1.0, rtol=1e-5
+        )
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_bottom_or_precision_is_named_beside_the_known_ones():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="bottom must be one of mlp, small, base, paper, got 'smal'"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(
+            ValueError, match="bottom must be one of mlp, small, base, paper, got 'smal'"
+        ),
+    ):
         model.build(images_of(), bottom="smal")
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="precision must be one of fp32, bf16, got 'half'"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match="precision must be one of fp32, bf16, got 'half'"),
+    ):
         model.build(images_of(), precision="half")
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="absent must be one of x, mask, got 'X'"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match="absent must be one of x, mask, got 'X'"),
+    ):
         model.build(images_of(), absent="X")
 
 
 def test_images_must_have_four_axes():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="layer shared takes a tensor of rank 4, got images:0"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match="layer shared takes a tensor of rank 4, got images:0"),
+    ):
         model.build(tf.placeholder(tf.float32, [None, 21, 13], "images"))
 
 
@@ -379,10 +469,15 @@ def test_images_must_have_a_static_size(shape):
 
 
 def test_dropout_needs_a_step():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match="scope dropout1 needs the training step"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match="scope dropout1 needs the training step"),
+    ):
         model.build(images_of(), bottom="mlp", training=True, dropout=0.5)
 
 
 if __name__ == "__main__":
     for each in bottoms.BOTTOMS:
-        (GOLDEN / f"variables_{each}.txt").write_text("\n".join(variables_of_a_run(each)) + "\n", encoding="utf-8")
+        (GOLDEN / f"variables_{each}.txt").write_text(
+            "\n".join(variables_of_a_run(each)) + "\n", encoding="utf-8"
+        )

@@ -39,7 +39,9 @@ def imports(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: imports within the project are written in full"
+            assert node.level == 0, (
+                f"line {node.lineno}: imports within the project are written in full"
+            )
             found += [f"{node.module}.{alias.name}" for alias in node.names]
     return found
 
@@ -57,9 +59,14 @@ def other_tensorflow(tree):
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             text = ast.unparse(node)
-            if re.search(r"\b(tensorflow\w*|keras|tf_keras|tf_slim)\b", text) and text != "import tensorflow.compat.v1 as tf":
+            if (
+                re.search(r"\b(tensorflow\w*|keras|tf_keras|tf_slim)\b", text)
+                and text != "import tensorflow.compat.v1 as tf"
+            ):
                 found.append(text)
-        elif isinstance(node, ast.Call) and re.search(r"(\bimport_module|__import__)$", ast.unparse(node.func)):
+        elif isinstance(node, ast.Call) and re.search(
+            r"(\bimport_module|__import__)$", ast.unparse(node.func)
+        ):
             if re.search("tensorflow|keras|estimator", ast.unparse(node)):
                 found.append(ast.unparse(node))
     return found
@@ -69,15 +76,31 @@ def high_level_or_unsafe(tree):
     """List uses of Keras, tf.layers, contrib, estimator, pickles, and of np.load that may open some; comments and docstrings are free."""
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and re.search(r"^tf\.(.*\.)?(keras|layers|contrib|estimator|flags|app)$", ast.unparse(node)):
+        if isinstance(node, ast.Attribute) and re.search(
+            r"^tf\.(.*\.)?(keras|layers|contrib|estimator|flags|app)$", ast.unparse(node)
+        ):
             found.append(ast.unparse(node))
-        elif isinstance(node, ast.Name) and node.id in ("keras", "tf_keras", "contrib", "estimator", "pickle"):
+        elif isinstance(node, ast.Name) and node.id in (
+            "keras",
+            "tf_keras",
+            "contrib",
+            "estimator",
+            "pickle",
+        ):
             found.append(node.id)
-        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+        elif (
+            isinstance(node, ast.keyword)
+            and node.arg == "allow_pickle"
+            and ast.unparse(node.value) != "False"
+        ):
             found.append(ast.unparse(node))
-        elif isinstance(node, ast.Call) and re.fullmatch(r"(np|numpy)\.load", ast.unparse(node.func)):
+        elif isinstance(node, ast.Call) and re.fullmatch(
+            r"(np|numpy)\.load", ast.unparse(node.func)
+        ):
             # Said, though it is the default: a reader shall not have to know.
-            found += [ast.unparse(node)] * ("allow_pickle=False" not in map(ast.unparse, node.keywords))
+            found += [ast.unparse(node)] * (
+                "allow_pickle=False" not in map(ast.unparse, node.keywords)
+            )
     forbidden = r"\b(c?pickle|cloudpickle|dill|shelve|joblib|marshal|keras|numpy\.load)\b"
     return found + [name for name in imports(tree) if re.search(forbidden, name, re.I)]
 
@@ -86,7 +109,9 @@ def flag_use(tree):
     """List imports of absl.flags, and uses of a name FLAGS that the file has not given a value of its own."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "FLAGS"]
     own = any(isinstance(node.ctx, ast.Store) for node in names)
-    return [f"FLAGS, line {node.lineno}" for node in names if not own] + [name for name in imports(tree) if within(name, ["absl.flags"])]
+    return [f"FLAGS, line {node.lineno}" for node in names if not own] + [
+        name for name in imports(tree) if within(name, ["absl.flags"])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +170,9 @@ def test_the_checks_leave_the_rest_alone():
 def statements(tree):
     """Count the statements of a file; docstrings do not count."""
     found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return sum(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in found)
+    return sum(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in found
+    )
 
 
 def test_the_core_has_at_most_700_statements():
@@ -157,13 +184,18 @@ def test_the_core_has_at_most_700_statements():
 def test_the_core_imports_nothing_beside_itself_tensorflow_numpy_and_absl():
     own = [f"mtl.{name}" for name in core()] + ["mtl.data.batches", "mtl.__version__"]
     allowed = [*sys.stdlib_module_names, "tensorflow.compat.v1", "numpy", "absl", *own]
-    strange = {name_of(path): [name for name in imports(parse(path)) if not within(name, allowed)] for path in core().values()}
+    strange = {
+        name_of(path): [name for name in imports(parse(path)) if not within(name, allowed)]
+        for path in core().values()
+    }
     assert {path: names for path, names in strange.items() if names} == {}
 
 
 def test_the_parts_without_tensorflow_import_none():
     for name in ("tasks", "config", "errors"):
-        assert not [found for found in imports(parse(core()[name])) if within(found, ["tensorflow"])], name
+        assert not [
+            found for found in imports(parse(core()[name])) if within(found, ["tensorflow"])
+        ], name
 
 
 # -- all of mtl/ -----------------------------------------------------------------------------------------------------------------------
@@ -209,7 +241,9 @@ def test_what_commands_import_to_check_flags_imports_no_tensorflow():
         "        print(name, 'imports', heavy)\n"
         "        break\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert (done.stdout, done.returncode) == ("", 0), done.stdout + done.stderr
 
 
@@ -217,11 +251,18 @@ def test_every_file_has_its_tests():
     # mtl/x.py: tests/test_x.py; mtl/data/x.py: tests/data/test_x.py or tests/test_data_x.py; the lessons have one test for all.
     missing = []
     for path in SOURCES:
-        if path.stem in ("__init__", "__main__", "make_glyphs"):  # the last needs fonts; what it made is held by test_glyphs.py
+        if path.stem in (
+            "__init__",
+            "__main__",
+            "make_glyphs",
+        ):  # the last needs fonts; what it made is held by test_glyphs.py
             continue
         *package, name = path.relative_to(ROOT / "mtl").with_suffix("").parts
         name = re.sub(r"^lesson\d_.*", "lessons", name)
-        homes = [pathlib.Path("tests", *package, f"test_{name}.py"), pathlib.Path("tests", "test_" + "_".join([*package, name]) + ".py")]
+        homes = [
+            pathlib.Path("tests", *package, f"test_{name}.py"),
+            pathlib.Path("tests", "test_" + "_".join([*package, name]) + ".py"),
+        ]
         if not any((ROOT / home).exists() for home in homes):
             missing.append(f"{name_of(path)} wants {homes[0].as_posix()}")
     assert not missing, "\n".join(["no tests of:", *missing])
@@ -229,8 +270,17 @@ def test_every_file_has_its_tests():
 
 def test_the_answer_is_attributed_in_its_file():
     text = ast.get_docstring(parse(ROOT / "mtl" / "answer.py"))
-    for part in ("xtt", "thetna", '"Multitask deep learning with Tensorflow"', "Stack Overflow", "2016", "CC BY-SA 3.0",
-                 "https://creativecommons.org/licenses/by-sa/3.0/", "under the same licence", "Changes:"):
+    for part in (
+        "xtt",
+        "thetna",
+        '"Multitask deep learning with Tensorflow"',
+        "Stack Overflow",
+        "2016",
+        "CC BY-SA 3.0",
+        "https://creativecommons.org/licenses/by-sa/3.0/",
+        "under the same licence",
+        "Changes:",
+    ):
         assert part in text, part
 
 
@@ -238,11 +288,16 @@ def test_the_answer_is_attributed_in_its_file():
 
 
 def test_the_tests_that_the_table_of_promises_names_are_there():
-    text = (ROOT / "BUILD.md").read_text(encoding="utf-8").split("## Reliability")[1].split("###")[0]
+    text = (
+        (ROOT / "BUILD.md").read_text(encoding="utf-8").split("## Reliability")[1].split("###")[0]
+    )
     named, path = [], None
     for file, name in re.findall(r"`(tests/[\w/]+\.py)?::(test_\w+)`", text):
         path = file or path
         named.append((path, name))
     assert len(named) >= 15
     for path, name in named:
-        assert any(isinstance(node, ast.FunctionDef) and node.name == name for node in parse(ROOT / path).body), f"{path}::{name}"
+        assert any(
+            isinstance(node, ast.FunctionDef) and node.name == name
+            for node in parse(ROOT / path).body
+        ), f"{path}::{name}"

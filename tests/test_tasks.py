@@ -12,14 +12,40 @@ NUMBERS = st.text("0123456789", max_size=9)
 
 def test_the_tasks_of_the_answer():
     assert [tuple(task) for task in tasks.NUMBER_TASKS] == [
-        ("length", 7), ("digit1", 11), ("digit2", 11), ("digit3", 11), ("digit4", 11), ("digit5", 11)
+        ("length", 7),
+        ("digit1", 11),
+        ("digit2", 11),
+        ("digit3", 11),
+        ("digit4", 11),
+        ("digit5", 11),
     ]
 
 
 def test_the_examples_of_the_contract():
-    assert tasks.encode("210") == {"length": 3, "digit1": 2, "digit2": 1, "digit3": 0, "digit4": 10, "digit5": 10}
-    assert tasks.encode("1234567") == {"length": 6, "digit1": 1, "digit2": 2, "digit3": 3, "digit4": 4, "digit5": 5}
-    assert tasks.encode("") == {"length": 0, "digit1": 10, "digit2": 10, "digit3": 10, "digit4": 10, "digit5": 10}
+    assert tasks.encode("210") == {
+        "length": 3,
+        "digit1": 2,
+        "digit2": 1,
+        "digit3": 0,
+        "digit4": 10,
+        "digit5": 10,
+    }
+    assert tasks.encode("1234567") == {
+        "length": 6,
+        "digit1": 1,
+        "digit2": 2,
+        "digit3": 3,
+        "digit4": 4,
+        "digit5": 5,
+    }
+    assert tasks.encode("") == {
+        "length": 0,
+        "digit1": 10,
+        "digit2": 10,
+        "digit3": 10,
+        "digit4": 10,
+        "digit5": 10,
+    }
     assert tasks.encode("00000")["length"] == 5 and tasks.encode("000000")["length"] == 6
 
 
@@ -37,12 +63,36 @@ def test_every_length(length):
     number = "9876543210"[:length]
     classes = tasks.encode(number)
     assert classes["length"] == min(length, 6)
-    assert [classes[f"digit{i}"] for i in range(1, 6)] == ([int(c) for c in number[:5]] + [10] * 5)[:5]
+    assert [classes[f"digit{i}"] for i in range(1, 6)] == ([int(c) for c in number[:5]] + [10] * 5)[
+        :5
+    ]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["²", "1²", "٣", "१२", "１２", "½", "一", "a", "1a", " ", " 1", "1 ", "1 2", "\t1", "1\n", "\n", "-1", "+1", "1.0", "1e3", "1_0"],
+    [
+        "²",
+        "1²",
+        "٣",
+        "१२",
+        "１２",
+        "½",
+        "一",
+        "a",
+        "1a",
+        " ",
+        " 1",
+        "1 ",
+        "1 2",
+        "\t1",
+        "1\n",
+        "\n",
+        "-1",
+        "+1",
+        "1.0",
+        "1e3",
+        "1_0",
+    ],
 )
 def test_anything_but_ascii_digits_is_refused(text):
     with pytest.raises(ValueError, match="digits 0 to 9") as error:
@@ -64,7 +114,10 @@ def test_no_other_text_gets_through(text):
 
 
 @HYPOTHESIS
-@given(NUMBERS.filter(lambda number: len(number) <= 5), st.lists(st.integers(-3, 99), min_size=5, max_size=5))
+@given(
+    NUMBERS.filter(lambda number: len(number) <= 5),
+    st.lists(st.integers(-3, 99), min_size=5, max_size=5),
+)
 def test_positions_beyond_the_length_are_ignored(number, noise):
     classes = tasks.encode(number)
     for position in range(len(number) + 1, 6):
@@ -90,7 +143,10 @@ def test_a_length_outside_its_task_is_refused(length):
 
 
 def test_decode_takes_the_integers_of_an_arg_max():
-    assert tasks.decode({name: np.int64(value) for name, value in tasks.encode("305").items()}) == "305"
+    assert (
+        tasks.decode({name: np.int64(value) for name, value in tasks.encode("305").items()})
+        == "305"
+    )
 
 
 def test_encode_all_is_encode_of_each():

@@ -28,7 +28,9 @@ from mtl.runs import directories
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 BATCH = 6
 mlp = bottoms.mlp
-CONFIG = config.Config(bottom="mlp", dropout=0.3, batch_size=BATCH, steps=12, save_every=4, log_every=1, seed=5)
+CONFIG = config.Config(
+    bottom="mlp", dropout=0.3, batch_size=BATCH, steps=12, save_every=4, log_every=1, seed=5
+)
 
 
 # -- the toy -------------------------------------------------------------------------------------------------------------------------
@@ -62,7 +64,12 @@ def evaluate(bound):
 
 def evaluation_of(record):
     """Build what reads with the variables that are there."""
-    return inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom=record.bottom, objective=record.objective, absent=record.absent)
+    return inference_graph.build(
+        tasks=tasks.NUMBER_TASKS,
+        bottom=record.bottom,
+        objective=record.objective,
+        absent=record.absent,
+    )
 
 
 def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments):
@@ -72,11 +79,23 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments)
         bound = evaluation_of(record).bind(session)
         return lambda: evaluate(bound)
 
-    start = directories.find(record.init_from) if record.init_from and not checkpoint.newest(str(model_dir)) else None
+    start = (
+        directories.find(record.init_from)
+        if record.init_from and not checkpoint.newest(str(model_dir))
+        else None
+    )
     with signals.Caught() as stop:
         stop.arm()
         arguments.setdefault("start", start)
-        result = train.run(record, str(model_dir), source, evaluator if evaluate else None, say=said.append, stop=stop, **arguments)
+        result = train.run(
+            record,
+            str(model_dir),
+            source,
+            evaluator if evaluate else None,
+            say=said.append,
+            stop=stop,
+            **arguments,
+        )
     return result, said
 
 
@@ -98,7 +117,9 @@ def stop():
     signal.raise_signal(signal.SIGTERM)
 
 
-pytestmark = pytest.mark.usefixtures("coarse")  # a run here writes three checkpoints, and they shrink from 27 MB to 1
+pytestmark = pytest.mark.usefixtures(
+    "coarse"
+)  # a run here writes three checkpoints, and they shrink from 27 MB to 1
 
 
 # -- what a run left behind ----------------------------------------------------------------------------------------------------------------
@@ -131,13 +152,18 @@ def assert_same_run(directory, reference):
     assert metrics(directory) == metrics(reference)
     assert steps_kept(directory) == steps_kept(reference) == [8, 12]
     assert steps_kept(directory / "best") == steps_kept(reference / "best")
-    assert_same_variables(checkpoint.newest(str(directory / "best")), checkpoint.newest(str(reference / "best")))
+    assert_same_variables(
+        checkpoint.newest(str(directory / "best")), checkpoint.newest(str(reference / "best"))
+    )
 
 
 def fingerprint(directory):
     """Every file's content and time of change."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) for path in files}
+    return {
+        str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in files
+    }
 
 
 def copy_at_step_8(reference, directory):
@@ -154,7 +180,10 @@ def patched(path, directory, **changes):
         name = name.replace("__", "/")
         values[name] = change(values[name]).astype(values[name].dtype)
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = {name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True) for name, value in values.items()}
+        variables = {
+            name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True)
+            for name, value in values.items()
+        }
         session.run(tf.global_variables_initializer())
         checkpoint.save(tf.train.Saver(variables), session, str(directory), 1)
 
@@ -201,11 +230,18 @@ def test_learning_rate(schedule, expected):
 
 def test_every_schedule_has_its_formula():
     with tf.Graph().as_default(), tf.Session() as session:
-        last = [session.run(tf.convert_to_tensor(train.learning_rate(1.0, name, tf.constant(2, tf.int64), 4))) for name in config.SCHEDULES]
+        last = [
+            session.run(
+                tf.convert_to_tensor(train.learning_rate(1.0, name, tf.constant(2, tf.int64), 4))
+            )
+            for name in config.SCHEDULES
+        ]
     np.testing.assert_allclose(last, [1.0, 0.5, 0.5], atol=1e-7)
 
 
-@pytest.mark.parametrize("objective, formula, smoothing", [("log_sum", np.log, 0.4), ("linear", np.float64, 0.0)])
+@pytest.mark.parametrize(
+    "objective, formula, smoothing", [("log_sum", np.log, 0.4), ("linear", np.float64, 0.0)]
+)
 def test_the_graph_of_a_run(objective, formula, smoothing):
     images, labels = next(source(0))
     with tf.Graph().as_default(), tf.Session() as session:
@@ -219,8 +255,12 @@ def test_the_graph_of_a_run(objective, formula, smoothing):
         # Without dropout the network reads the same in training as in evaluation.
         log_probs = session.run(reading.log_probs, {reading.images: images})
         for task in tasks.NUMBER_TASKS:
-            rows = (1 - smoothing) * np.eye(task.classes)[labels[task.name]] + smoothing / task.classes
-            assert raw[task.name] == pytest.approx(-(rows * log_probs[task.name]).sum(axis=1).mean(), rel=1e-5)
+            rows = (1 - smoothing) * np.eye(task.classes)[
+                labels[task.name]
+            ] + smoothing / task.classes
+            assert raw[task.name] == pytest.approx(
+                -(rows * log_probs[task.name]).sum(axis=1).mean(), rel=1e-5
+            )
         assert cost == pytest.approx(sum(formula(raw[name]) for name in NAMES), rel=1e-5)
         for done in (1, 2):
             session.run(graph.minimize, feed)
@@ -230,19 +270,36 @@ def test_the_graph_of_a_run(objective, formula, smoothing):
 
 def test_a_masked_run_learns_of_the_digits_that_are_there(tmp_path):
     seen = []
-    record = changed(absent="mask", steps=40, save_every=40, schedule="constant", dropout=0.0, objective="log_sum", label_smoothing=0.0)
-    run(tmp_path, record, progress=lambda step, cost, raw, *batch: seen.append((float(cost), dict(raw))), evaluate=None)
+    record = changed(
+        absent="mask",
+        steps=40,
+        save_every=40,
+        schedule="constant",
+        dropout=0.0,
+        objective="log_sum",
+        label_smoothing=0.0,
+    )
+    run(
+        tmp_path,
+        record,
+        progress=lambda step, cost, raw, *batch: seen.append((float(cost), dict(raw))),
+        evaluate=None,
+    )
     # All numbers have one digit: the other tasks have no label, so nothing to report, and stay as they were drawn.
     assert all(list(raw) == ["length", "digit1"] for _, raw in seen)
     for cost, raw in seen:
-        assert cost == pytest.approx(sum(math.log(max(value, 1e-37)) for value in raw.values()), rel=1e-4, abs=1e-4)
+        assert cost == pytest.approx(
+            sum(math.log(max(value, 1e-37)) for value in raw.values()), rel=1e-4, abs=1e-4
+        )
     assert seen[-1][1]["digit1"] < 0.3 * seen[0][1]["digit1"]
     before, after = tmp_path / "before", tmp_path
     run(before, dataclasses.replace(record, steps=1, save_every=1), evaluate=None)
     one, many = everything(before / "model.ckpt-1"), everything(after / "model.ckpt-40")
     for place in range(2, 6):
         np.testing.assert_array_equal(one[f"digit{place}/w"], many[f"digit{place}/w"])
-    np.testing.assert_array_equal(one["digit1/w"][:, 10], many["digit1/w"][:, 10], err_msg="X is never trained")
+    np.testing.assert_array_equal(
+        one["digit1/w"][:, 10], many["digit1/w"][:, 10], err_msg="X is never trained"
+    )
     assert (one["digit1/w"][:, :10] != many["digit1/w"][:, :10]).any()
 
 
@@ -252,7 +309,11 @@ def test_a_masked_run_learns_of_the_digits_that_are_there(tmp_path):
 def test_it_learns(tmp_path):
     record = changed(steps=60, save_every=60, schedule="constant", dropout=0.0, label_smoothing=0.0)
     seen = []
-    result, _ = run(tmp_path, record, progress=lambda step, cost, raw, *batch: seen.append((step, float(cost), dict(raw))))
+    result, _ = run(
+        tmp_path,
+        record,
+        progress=lambda step, cost, raw, *batch: seen.append((step, float(cost), dict(raw))),
+    )
     assert [step for step, _, _ in seen] == list(range(1, 61))
     costs = [cost for _, cost, _ in seen]
     assert np.mean(costs[-5:]) < np.mean(costs[:5]) - 10
@@ -265,10 +326,17 @@ def test_it_learns(tmp_path):
 def test_the_run_directory(reference):
     assert sorted(path.name for path in reference.iterdir()) == sorted(
         ["best", "checkpoint", "config.json", "flags.flags", "metrics.jsonl", "versions.json"]
-        + [f"model.ckpt-{step}.{end}" for step in (8, 12) for end in ("index", "data-00000-of-00001")]
+        + [
+            f"model.ckpt-{step}.{end}"
+            for step in (8, 12)
+            for end in ("index", "data-00000-of-00001")
+        ]
     )
     record = json.loads((reference / "config.json").read_text())
-    assert record["tasks"] == [["length", 7], *([f"digit{position}", 11] for position in range(1, 6))]
+    assert record["tasks"] == [
+        ["length", 7],
+        *([f"digit{position}", 11] for position in range(1, 6)),
+    ]
     assert record["image"] == {"window": 64, "crop": 54, "channels": 3}
     assert record["threads"]["intra_op"] >= 1 and record["threads"]["inter_op"] == 1
     assert checkpoint.read_config(str(reference)) == CONFIG
@@ -280,13 +348,20 @@ def test_the_run_directory(reference):
     assert everything(reference / "model.ckpt-12")["global_step"] == 12
     for name in ("checkpoint", "best/checkpoint"):
         text = (reference / name).read_text()
-        assert str(reference) not in text and 'model_checkpoint_path: "model.ckpt-' in text, "relative, so that the run may be moved"
+        assert str(reference) not in text and 'model_checkpoint_path: "model.ckpt-' in text, (
+            "relative, so that the run may be moved"
+        )
 
 
 def test_a_run_without_evaluation_in_a_new_directory(tmp_path):
     seen = []
     directory = tmp_path / "not" / "yet"
-    result, said = run(directory, changed(steps=7, log_every=3), evaluate=None, progress=lambda step, cost, raw, *batch: seen.append(step))
+    result, said = run(
+        directory,
+        changed(steps=7, log_every=3),
+        evaluate=None,
+        progress=lambda step, cost, raw, *batch: seen.append(step),
+    )
     assert result == {"step": 7, "best": None, "best_step": None}
     assert seen == [3, 6] and said == []
     assert steps_kept(directory) == [4, 7]
@@ -299,7 +374,13 @@ def test_a_finished_run_does_nothing(reference):
     def untouched(*args):
         raise AssertionError("a finished run asks for nothing")
 
-    result, said = run(reference, source=untouched, evaluate=untouched, progress=untouched, records={"flags.flags": "other"})
+    result, said = run(
+        reference,
+        source=untouched,
+        evaluate=untouched,
+        progress=untouched,
+        records={"flags.flags": "other"},
+    )
     assert fingerprint(reference) == before
     rows = metrics(reference)
     best = max(rows, key=lambda row: row["sequence_accuracy"])
@@ -341,10 +422,16 @@ def test_the_best_weights_are_those_of_the_best_sequence_accuracy(tmp_path):
     assert steps_kept(tmp_path) == [6, 8]
     assert directories.find(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
     stored = everything(tmp_path / "best" / "model.ckpt-4")
-    assert len(stored) == 14 + 1 and stored["global_step"] == 4, "weights and step, without Adam's slots"
+    assert len(stored) == 14 + 1 and stored["global_step"] == 4, (
+        "weights and step, without Adam's slots"
+    )
     with tf.Graph().as_default(), tf.Session() as session:
         graph = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
-        checkpoint.restore(session, {variable.op.name: variable for variable in tf.global_variables()}, directories.find(str(tmp_path)))
+        checkpoint.restore(
+            session,
+            {variable.op.name: variable for variable in tf.global_variables()},
+            directories.find(str(tmp_path)),
+        )
         found = graph.bind(session).log_probs(bars([3, 7]))
     for name in NAMES:
         np.testing.assert_allclose(found[name], outputs[1][name], rtol=1e-6, atol=1e-6)
@@ -362,8 +449,15 @@ def test_a_continued_run_remembers_its_best(tmp_path):
     assert result == {"step": 12, "best": 0.8, "best_step": 4}
     assert steps_kept(tmp_path / "best") == [4]
     with pytest.raises(Interrupted):
-        run(tmp_path, changed(save_every=2, steps=20), evaluate=scripted(0.9), progress=at_step(15, stop))
-    assert steps_kept(tmp_path / "best") == [14], "the older best is cleared away, though another process wrote it"
+        run(
+            tmp_path,
+            changed(save_every=2, steps=20),
+            evaluate=scripted(0.9),
+            progress=at_step(15, stop),
+        )
+    assert steps_kept(tmp_path / "best") == [14], (
+        "the older best is cleared away, though another process wrote it"
+    )
     assert steps_kept(tmp_path) == [14, 15]
 
 
@@ -375,7 +469,9 @@ def test_a_signal_saves_and_the_same_command_continues(reference, tmp_path):
     with pytest.raises(Interrupted) as error:
         run(directory, progress=at_step(5, stop))
     assert error.value.exit_code == 143
-    assert str(error.value) == f"{directory}: stopped and saved at step 5; the same command continues"
+    assert (
+        str(error.value) == f"{directory}: stopped and saved at step 5; the same command continues"
+    )
     assert steps_kept(directory) == [4, 5]
     assert [row["step"] for row in metrics(directory)] == [4]
     result, said = run(directory)
@@ -410,7 +506,9 @@ def test_interrupted_again_and_again(reference, tmp_path):
             run(tmp_path, progress=at_step(step, stop))
         assert steps_kept(tmp_path)[-1] == step
     run(tmp_path, changed(log_every=5))
-    assert checkpoint.read_config(str(tmp_path)).log_every == 5, "the record is that of the last command"
+    assert checkpoint.read_config(str(tmp_path)).log_every == 5, (
+        "the record is that of the last command"
+    )
     assert_same_variables(tmp_path / "model.ckpt-12", reference / "model.ckpt-12")
     assert metrics(tmp_path) == metrics(reference)
 
@@ -439,7 +537,9 @@ def test_steps_before_an_error_of_the_data_are_saved_and_the_error_says_so(refer
     assert_same_run(tmp_path, reference)
 
 
-@pytest.mark.parametrize("steps, told", [(5, "stopped and saved at step 5"), (0, "stopped before its first step")])
+@pytest.mark.parametrize(
+    "steps, told", [(5, "stopped and saved at step 5"), (0, "stopped before its first step")]
+)
 def test_a_signal_ends_the_wait_for_a_batch(tmp_path, monkeypatch, steps, told):
     """As where a file server or a worker does not answer."""
     monkeypatch.setattr(batches, "JOIN_SECONDS", 0.1)
@@ -447,7 +547,9 @@ def test_a_signal_ends_the_wait_for_a_batch(tmp_path, monkeypatch, steps, told):
 
     def stuck(first):
         yield from itertools.islice(source(first), steps)
-        threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGTERM]).start()  # all steps are done by then
+        threading.Timer(
+            1.0, os.kill, [os.getpid(), signal.SIGTERM]
+        ).start()  # all steps are done by then
         answer.wait(30.0)
 
     with pytest.raises(Interrupted, match=told) as error:
@@ -460,7 +562,9 @@ def test_a_signal_ends_the_wait_for_a_batch(tmp_path, monkeypatch, steps, told):
 
 
 @pytest.mark.parametrize("step", [8, 12])
-@pytest.mark.parametrize("moment", ["before the evaluation", "before the best weights", "before their metrics"])
+@pytest.mark.parametrize(
+    "moment", ["before the evaluation", "before the best weights", "before their metrics"]
+)
 def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypatch, step, moment):
     """The state is saved first, then evaluated, then the best weights are kept, then the metrics that tell of them."""
     save, write, asked = checkpoint.save, checkpoint.write_records, []
@@ -472,7 +576,11 @@ def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypa
         return evaluate(bound)
 
     def save_or_die(saver, session, directory, step_now, keep=1):
-        if moment == "before the best weights" and len(asked) == step // 4 and os.path.basename(directory) == "best":
+        if (
+            moment == "before the best weights"
+            and len(asked) == step // 4
+            and os.path.basename(directory) == "best"
+        ):
             raise SystemExit
         save(saver, session, directory, step_now, keep)
 
@@ -485,14 +593,26 @@ def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypa
     monkeypatch.setattr(checkpoint, "write_records", write_or_die)
     # Better at each evaluation, so that each one keeps its weights.
     with pytest.raises(SystemExit):
-        run(tmp_path, evaluate=lambda bound: {**evaluate_or_die(bound), "sequence_accuracy": len(asked) / 9})
+        run(
+            tmp_path,
+            evaluate=lambda bound: {**evaluate_or_die(bound), "sequence_accuracy": len(asked) / 9},
+        )
     monkeypatch.undo()
-    assert steps_kept(tmp_path)[-1] == step and [row["step"] for row in metrics(tmp_path)] == list(range(4, step, 4))
+    assert steps_kept(tmp_path)[-1] == step and [row["step"] for row in metrics(tmp_path)] == list(
+        range(4, step, 4)
+    )
     asked = asked[: step // 4 - 1]
-    _, said = run(tmp_path, evaluate=lambda bound: {"sequence_accuracy": (asked.append(bound) or len(asked)) / 9})
-    assert f"continuing from step {step}" in said[0] and f"step {step}: validation" in said[1], "the evaluation is made up for"
+    _, said = run(
+        tmp_path,
+        evaluate=lambda bound: {"sequence_accuracy": (asked.append(bound) or len(asked)) / 9},
+    )
+    assert f"continuing from step {step}" in said[0] and f"step {step}: validation" in said[1], (
+        "the evaluation is made up for"
+    )
     assert_same_variables(tmp_path / "model.ckpt-12", reference / "model.ckpt-12")
-    assert [row["step"] for row in metrics(tmp_path)] == [4, 8, 12] and steps_kept(tmp_path / "best") == [12]
+    assert [row["step"] for row in metrics(tmp_path)] == [4, 8, 12] and steps_kept(
+        tmp_path / "best"
+    ) == [12]
 
 
 def test_a_lost_or_damaged_file_checkpoint_does_not_start_the_run_over(reference, tmp_path):
@@ -505,7 +625,11 @@ def test_a_lost_or_damaged_file_checkpoint_does_not_start_the_run_over(reference
     assert_same_run(tmp_path, reference)
 
 
-@pytest.mark.parametrize("fields", [{}, {"precision": "bf16"}, {"batch_size": 16, "threads": 2}], ids=["fp32", "bf16", "two towers"])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"precision": "bf16"}, {"batch_size": 16, "threads": 2}],
+    ids=["fp32", "bf16", "two towers"],
+)
 def test_convolutions_continue_bit_for_bit_too(tmp_path, fields):
     record = changed(bottom="small", steps=5, save_every=2, **fields)
     run(tmp_path / "whole", record, evaluate=None)
@@ -524,7 +648,13 @@ def unasked(first_step):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"learning_rate": 0.5}, {"bottom": "small"}, {"seed": 6, "batch_size": 7}, {"dropout": 0.0}, {"schedule": "linear"}],
+    [
+        {"learning_rate": 0.5},
+        {"bottom": "small"},
+        {"seed": 6, "batch_size": 7},
+        {"dropout": 0.0},
+        {"schedule": "linear"},
+    ],
     ids=lambda fields: "-".join(fields),
 )
 def test_a_changed_flag_is_refused_by_name(reference, fields):
@@ -569,14 +699,21 @@ def test_a_damaged_checkpoint_is_refused_and_left_alone(reference, tmp_path):
 
 def test_weights_that_become_nan_end_the_run_before_they_are_saved(reference, tmp_path):
     def poison():
-        (bias,) = [variable for variable in tf.trainable_variables() if variable.op.name == "digit3/b"]
+        (bias,) = [
+            variable for variable in tf.trainable_variables() if variable.op.name == "digit3/b"
+        ]
         bias.load(np.full(11, np.nan, np.float32), tf.get_default_session())
 
     with pytest.raises(NotFiniteError) as error:
         run(tmp_path, progress=at_step(7, poison))
     message = str(error.value)
     assert error.value.exit_code == 3
-    assert "\n" not in message and "task digit3" in message and "step 8" in message and "nan" in message
+    assert (
+        "\n" not in message
+        and "task digit3" in message
+        and "step 8" in message
+        and "nan" in message
+    )
     assert steps_kept(tmp_path) == [4] and [row["step"] for row in metrics(tmp_path)] == [4]
     assert all(np.isfinite(value).all() for value in everything(tmp_path / "model.ckpt-4").values())
     run(tmp_path)  # the weights it saved are good ones
@@ -589,7 +726,9 @@ def test_a_learning_rate_far_too_high_ends_the_run(tmp_path):
     assert steps_kept(tmp_path) == []
 
 
-def test_an_infinite_cross_entropy_ends_the_run_though_the_clipped_cost_is_finite(reference, tmp_path):
+def test_an_infinite_cross_entropy_ends_the_run_though_the_clipped_cost_is_finite(
+    reference, tmp_path
+):
     def certain_of_wrong(bias):
         bias[2] = 3e38  # a mean over the batch runs over; the clip would hide it
         return bias
@@ -607,10 +746,14 @@ def with_a_gradient_of(wanted, at):
     def bottom(images, **settings):
         with tf.variable_scope("limit"):
             w = layers.variable("w", [1], 0.0, 0)
-        done = -1 if settings["step"] is None else settings["step"].read_value()  # counts from 0 within the graph
+        done = (
+            -1 if settings["step"] is None else settings["step"].read_value()
+        )  # counts from 0 within the graph
         gradient = tf.where(tf.equal(done, at - 1), tf.constant([wanted]), tf.zeros([1]))
         # Made to hang on what comes down: else Adam might change w before it was read.
-        nothing = tf.custom_gradient(lambda w: (0.0 * w, lambda upstream: gradient + 0.0 * tf.reduce_sum(upstream)))(tf.identity(w))
+        nothing = tf.custom_gradient(
+            lambda w: (0.0 * w, lambda upstream: gradient + 0.0 * tf.reduce_sum(upstream))
+        )(tf.identity(w))
         return mlp(images[:, ::5, ::5], **settings) + nothing
 
     return bottom
@@ -626,18 +769,27 @@ def test_an_infinite_gradient_ends_the_run_and_names_its_variable(tmp_path, sick
     with pytest.raises(NotFiniteError) as error:
         run(tmp_path)
     message = str(error.value)
-    assert "variable shared/limit/w: the sum of its gradient is inf at step 6;" in message and "--on_nonfinite=skip" in message
-    assert steps_kept(tmp_path) == [4] and everything(tmp_path / "model.ckpt-4")["shared/limit/w"] == [0.0]
+    assert (
+        "variable shared/limit/w: the sum of its gradient is inf at step 6;" in message
+        and "--on_nonfinite=skip" in message
+    )
+    assert steps_kept(tmp_path) == [4] and everything(tmp_path / "model.ckpt-4")[
+        "shared/limit/w"
+    ] == [0.0]
 
 
 def test_a_skipped_step_changes_no_weight_and_is_counted(tmp_path, sick_at_6):
     _, said = run(tmp_path, changed(on_nonfinite="skip", save_every=1, steps=6))
     before, after = everything(tmp_path / "model.ckpt-5"), everything(tmp_path / "model.ckpt-6")
-    assert before.pop("global_step") == 5 and after.pop("global_step") == 6, "the next step gets the next batch"
+    assert before.pop("global_step") == 5 and after.pop("global_step") == 6, (
+        "the next step gets the next batch"
+    )
     for name in before:
         np.testing.assert_array_equal(before[name], after[name], err_msg=name)
     left_out = [line for line in said if "left out" in line]
-    assert left_out == ["step 6: variable shared/limit/w: the sum of its gradient is inf; left out, 1 so far"]
+    assert left_out == [
+        "step 6: variable shared/limit/w: the sum of its gradient is inf; left out, 1 so far"
+    ]
 
 
 def test_where_nothing_is_skipped_the_run_is_that_of_one_that_would_stop(reference, tmp_path):
@@ -645,11 +797,16 @@ def test_where_nothing_is_skipped_the_run_is_that_of_one_that_would_stop(referen
     assert_same_run(tmp_path, reference)
 
 
-def test_a_weight_that_its_update_made_infinite_is_not_saved_even_by_the_last_step(tmp_path, monkeypatch):
+def test_a_weight_that_its_update_made_infinite_is_not_saved_even_by_the_last_step(
+    tmp_path, monkeypatch
+):
     """Gradient and cross entropy are finite; the square of the gradient, which Adam keeps, is not."""
 
     monkeypatch.setitem(bottoms.BOTTOMS, "mlp", with_a_gradient_of(1e30, at=12))
-    with pytest.raises(NotFiniteError, match="variable shared/limit/w/Adam_1: the sum of its values is inf at step 12;"):
+    with pytest.raises(
+        NotFiniteError,
+        match="variable shared/limit/w/Adam_1: the sum of its values is inf at step 12;",
+    ):
         run(tmp_path)
     assert steps_kept(tmp_path) == [4, 8]
 
@@ -695,7 +852,10 @@ def test_init_from_takes_the_weights_alone(reference, tmp_path):
     record = changed(init_from=str(reference), learning_rate=1e-30, steps=1, seed=77)
     _, said = run(tmp_path, record, source=noted, evaluate=None)
     start = directories.find(str(reference))
-    assert said == [f"{tmp_path}: starting from the weights of {start}"] and f"{os.sep}best{os.sep}" in start
+    assert (
+        said == [f"{tmp_path}: starting from the weights of {start}"]
+        and f"{os.sep}best{os.sep}" in start
+    )
     assert asked == [0]
     given, found = everything(start), everything(tmp_path / "model.ckpt-1")
     assert found["global_step"] == 1
@@ -715,7 +875,11 @@ def test_a_continued_run_does_not_start_over_from_init_from(reference, tmp_path)
 def test_init_from_another_network_is_refused(reference, tmp_path):
     with pytest.raises(DataError) as error:
         run(tmp_path / "run", changed(bottom="small", init_from=str(reference)), source=unasked)
-    assert str(reference) in str(error.value) and "--bottom" in str(error.value) and "\n" not in str(error.value)
+    assert (
+        str(reference) in str(error.value)
+        and "--bottom" in str(error.value)
+        and "\n" not in str(error.value)
+    )
     assert not (tmp_path / "run").exists(), "a run that cannot start leaves nothing behind"
 
 

@@ -17,7 +17,10 @@ from mtl import config
 from mtl.cli import flagfiles, paths, stderr
 from mtl.errors import UsageError
 
-UP_TO_ONE = (lambda value: 0.0 <= value <= 1.0, "must lie in 0 to 1")  # what define_range takes last
+UP_TO_ONE = (
+    lambda value: 0.0 <= value <= 1.0,
+    "must lie in 0 to 1",
+)  # what define_range takes last
 SHEETS = (".png", ".jpg", ".jpeg")  # endings of the pictures that commands write
 ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
 
@@ -27,8 +30,18 @@ ON_DISK = tuple(name for name in config.DATASETS if name != "synthetic")
 
 def define(values):
     """Define the flags that every command has (values: FlagValues)."""
-    flags.DEFINE_boolean("only_check_args", False, "check all flags and exit: 0 good, 1 bad; reads and writes nothing", flag_values=values)
-    flags.DEFINE_integer("verbosity", 0, "1 shows progress lines even in a pipe, and TensorFlow's own messages", flag_values=values)
+    flags.DEFINE_boolean(
+        "only_check_args",
+        False,
+        "check all flags and exit: 0 good, 1 bad; reads and writes nothing",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "verbosity",
+        0,
+        "1 shows progress lines even in a pipe, and TensorFlow's own messages",
+        flag_values=values,
+    )
 
 
 def define_field(values, name, text, *, choices=None, **bounds):
@@ -79,12 +92,23 @@ def define_views(values, default, text):
     text += ": 1 its centre, 2 also the centre's negative, 4 also the whole window and its negative, each one more pass through the network"
     flags.DEFINE_integer("views", default, text, flag_values=values)
     allowed = config.CHOICES["views"]
-    flags.register_validator("views", lambda value: value is None or value in allowed, "must be 1, 2 or 4", flag_values=values)
+    flags.register_validator(
+        "views",
+        lambda value: value is None or value in allowed,
+        "must be 1, 2 or 4",
+        flag_values=values,
+    )
 
 
 def define_split(values, default):
     """Define --split with its default."""
-    flags.DEFINE_enum("split", default, config.SPLITS + ("extra",), "the part of the data set; extra is SVHN's third", flag_values=values)
+    flags.DEFINE_enum(
+        "split",
+        default,
+        config.SPLITS + ("extra",),
+        "the part of the data set; extra is SVHN's third",
+        flag_values=values,
+    )
 
 
 def define_model_dir(values, text, default=""):
@@ -105,21 +129,29 @@ def check_data(dataset, data_dir):
       UsageError: a data set on disk without its folder, or a folder that would be ignored.
     """
     if dataset in ON_DISK and not data_dir:
-        raise UsageError(f"--data_dir is required with --dataset={dataset}: say where the data set lies")
+        raise UsageError(
+            f"--data_dir is required with --dataset={dataset}: say where the data set lies"
+        )
     if dataset == "synthetic" and data_dir:
-        raise UsageError(f"--data_dir={data_dir} means nothing to --dataset=synthetic; choose --dataset={'|'.join(ON_DISK)}")
+        raise UsageError(
+            f"--data_dir={data_dir} means nothing to --dataset=synthetic; choose --dataset={'|'.join(ON_DISK)}"
+        )
 
 
 def check_split(dataset, split):
     """Raise UsageError where a data set cannot have a --split (both str)."""
     if dataset == "synthetic" and split not in config.SPLITS:
-        raise UsageError(f"--split={split} is not one of --dataset=synthetic; choose one of {', '.join(config.SPLITS)}")
+        raise UsageError(
+            f"--split={split} is not one of --dataset=synthetic; choose one of {', '.join(config.SPLITS)}"
+        )
 
 
 def check_no_arguments(arguments):
     """Raise UsageError where a command that takes flags alone got other arguments (list of str)."""
     if arguments:
-        raise UsageError(f"unexpected argument {arguments[0]!r}; this command takes flags alone, written --name=value")
+        raise UsageError(
+            f"unexpected argument {arguments[0]!r}; this command takes flags alone, written --name=value"
+        )
 
 
 def check_sheet(flag, path):
@@ -154,7 +186,9 @@ def parse(values, arguments):
 
 def to_config(values):
     """Return the Config that the flags of `mtl train` say."""
-    return config.Config(**{field.name: values[field.name].value for field in dataclasses.fields(config.Config)})
+    return config.Config(
+        **{field.name: values[field.name].value for field in dataclasses.fields(config.Config)}
+    )
 
 
 def flags_text(values):
@@ -179,10 +213,17 @@ def help_text(usage, summary, values):
     for name in values:
         flag = values[name]
         bounds = flag.parser.syntactic_help if flag.flag_type() == "int" else ""
-        notes = [f"default {flag.default_as_str or 'none'}"] + [bounds] * (bounds not in ("", "an integer"))
-        lines += [f"  --{name}, --no{name}" if flag.boolean else f"  --{name}", f"      {flag.help} ({'; '.join(notes)})"]
+        notes = [f"default {flag.default_as_str or 'none'}"] + [bounds] * (
+            bounds not in ("", "an integer")
+        )
+        lines += [
+            f"  --{name}, --no{name}" if flag.boolean else f"  --{name}",
+            f"      {flag.help} ({'; '.join(notes)})",
+        ]
     flagfile = "a file of flags, one a line; # begins a comment, later flags win; paths in it start from the current folder"
-    return "\n".join([*lines, "  --flagfile", f"      {flagfile}", "  --help", "      show this text"])
+    return "\n".join(
+        [*lines, "  --flagfile", f"      {flagfile}", "  --help", "      show this text"]
+    )
 
 
 # -- progress and start -----------------------------------------------------------------------------------------------------
@@ -222,7 +263,9 @@ def bar(total, shown=True, unit="image"):
         ) from None
 
     hidden = not (shown and sys.stderr.isatty())
-    return tqdm(total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden)
+    return tqdm(
+        total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden
+    )
 
 
 def read(network, examples, views=1, after_each=lambda: None):

@@ -14,36 +14,63 @@ def define(values):
     """Define the flags: where from, where to, what."""
     text = "where train.tar.gz, test.tar.gz, extra.tar.gz lie, or folders train, test, extra of PNG files and digitStruct.mat"
     paths.define(values, "archive_dir", "", text)
-    paths.define(values, "out", "", "the folder to write; an unfinished conversion in it is continued")
+    paths.define(
+        values, "out", "", "the folder to write; an unfinished conversion in it is continued"
+    )
     text = "the parts to convert, of train, test, extra (2 GB); of train every tenth picture becomes validation"
     flags.DEFINE_list("splits", "train,test", text, flag_values=values)
     text = "fetch the archives that are not in --archive_dir, going on where it was cut off"
     flags.DEFINE_boolean("download", False, text, flag_values=values)
-    flags.DEFINE_string("url", None, "the address of the folder of archives, in place of SVHN's own", flag_values=values)
+    flags.DEFINE_string(
+        "url",
+        None,
+        "the address of the folder of archives, in place of SVHN's own",
+        flag_values=values,
+    )
     text = "a file of lines `md5  bytes  name` for archives other than SVHN's own"
     paths.define(values, "checksums", None, text)
-    text = "puts extra's pictures into train and validation, too, instead of into a part of their own"
+    text = (
+        "puts extra's pictures into train and validation, too, instead of into a part of their own"
+    )
     flags.DEFINE_boolean("extra_into_train", False, text, flag_values=values)
     bounds = {"lower_bound": 0, "upper_bound": 2**31 - 1}
-    flags.DEFINE_integer("seed", 0, "decides what becomes validation, and the order of the records", flag_values=values, **bounds)
+    flags.DEFINE_integer(
+        "seed",
+        0,
+        "decides what becomes validation, and the order of the records",
+        flag_values=values,
+        **bounds,
+    )
     bounds = {"lower_bound": 1, "upper_bound": 10**6}
-    flags.DEFINE_integer("shard_size", 2048, "pictures in a file of records at most", flag_values=values, **bounds)
+    flags.DEFINE_integer(
+        "shard_size", 2048, "pictures in a file of records at most", flag_values=values, **bounds
+    )
 
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
     common.check_no_arguments(arguments)
     if not values.archive_dir:
-        raise UsageError("--archive_dir is required; say where the archives lie, or where --download shall put them")
+        raise UsageError(
+            "--archive_dir is required; say where the archives lie, or where --download shall put them"
+        )
     if not values.out:
-        raise UsageError("--out is required; say where the records shall be written: --out=data/records")
+        raise UsageError(
+            "--out is required; say where the records shall be written: --out=data/records"
+        )
     unknown = [split for split in values.splits if split not in SPLITS]
     if unknown or not values.splits or len(set(values.splits)) < len(values.splits):
-        raise UsageError(f"--splits={','.join(values.splits)} must name some of {', '.join(SPLITS)}, each once")
+        raise UsageError(
+            f"--splits={','.join(values.splits)} must name some of {', '.join(SPLITS)}, each once"
+        )
     if values.extra_into_train and not {"train", "extra"} <= set(values.splits):
-        raise UsageError("--extra_into_train needs both: --splits=train,extra or --splits=train,test,extra")
+        raise UsageError(
+            "--extra_into_train needs both: --splits=train,extra or --splits=train,test,extra"
+        )
     if values.url is not None and not values.download:
-        raise UsageError(f"--url={values.url} means nothing without --download; add it, or leave --url out")
+        raise UsageError(
+            f"--url={values.url} means nothing without --download; add it, or leave --url out"
+        )
     if values.url is not None and not values.url.startswith(("http://", "https://")):
         raise UsageError(f"--url={values.url} must begin with http:// or https://")
 
@@ -58,7 +85,15 @@ def main(values, arguments):
     with _Bars() as progress:
 
         def prepare(split, folder):
-            return archives.prepare(values.archive_dir, split, folder, table=table, url=url, say=common.say, progress=progress)
+            return archives.prepare(
+                values.archive_dir,
+                split,
+                folder,
+                table=table,
+                url=url,
+                say=common.say,
+                progress=progress,
+            )
 
         manifest, worked = convert.convert(
             values.out, values.splits, prepare, seed=values.seed, shard_size=values.shard_size,
@@ -67,8 +102,13 @@ def main(values, arguments):
     if not worked:
         print(f"{values.out}: nothing to do")
     for name, split in manifest["splits"].items():
-        size, skipped = sum(shard["bytes"] for shard in split["shards"]), sum(split["skipped"].values())
-        print(f"{name:<12}{split['records']} records  {len(split['shards'])} shards  {size} bytes  {skipped} skipped")
+        size, skipped = (
+            sum(shard["bytes"] for shard in split["shards"]),
+            sum(split["skipped"].values()),
+        )
+        print(
+            f"{name:<12}{split['records']} records  {len(split['shards'])} shards  {size} bytes  {skipped} skipped"
+        )
     return 0
 
 
@@ -88,6 +128,11 @@ class _Bars:
     def __call__(self, what, done, total):
         if what != self._what:
             self.__exit__()
-            self._bar, self._what = common.bar(total, unit="image" if what.startswith(("reading", "converting")) else "B"), what
+            self._bar, self._what = (
+                common.bar(
+                    total, unit="image" if what.startswith(("reading", "converting")) else "B"
+                ),
+                what,
+            )
             self._bar.set_description(what)
         self._bar.update(done - self._bar.n)

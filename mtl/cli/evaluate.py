@@ -14,15 +14,27 @@ SYNTHETIC_TEST = 2000  # images drawn where --count does not say
 
 def define(values):
     """Define the flags: which network, which pictures, how to print."""
-    common.define_model_dir(values, "the run directory to evaluate; pretrained is the one that comes with the package")
-    flags.DEFINE_enum("dataset", None, config.DATASETS, "what to evaluate on; by default what the run was trained on", flag_values=values)
-    paths.define(values, "data_dir", None, "where the data set lies; by default where the run's lies")
+    common.define_model_dir(
+        values, "the run directory to evaluate; pretrained is the one that comes with the package"
+    )
+    flags.DEFINE_enum(
+        "dataset",
+        None,
+        config.DATASETS,
+        "what to evaluate on; by default what the run was trained on",
+        flag_values=values,
+    )
+    paths.define(
+        values, "data_dir", None, "where the data set lies; by default where the run's lies"
+    )
     common.define_split(values, "test")
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
     text = "a folder for tables, pictures and a page (index.html) of where the network errs: confusion, lengths, coverage, surest mistakes"
     paths.define(values, "report", None, text)
-    common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
+    common.define_views(
+        values, None, "how many views of each picture are averaged; by default as the run says"
+    )
     common.define_drawing(values, None)
     text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
     flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
@@ -63,10 +75,17 @@ def main(values, arguments):
         examples = common.load(dataset, data_dir, values.split, count=count, **drawing)
         log_probs = common.read(network, examples, values.views or run.views)
         metrics = evaluate.measure(log_probs, examples.numbers, network.cost_of_means, run.absent)
-    head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples"), "step": network.step}
+    head = {
+        "dataset": dataset,
+        "split": values.split,
+        "examples": metrics.pop("examples"),
+        "step": network.step,
+    }
     result = {**head, **metrics}
     title = f"{dataset}, {values.split}, step {network.step}"
-    print(json.dumps(result, allow_nan=False) if values.json else f"{title}\n{evaluate.text(result)}")
+    print(
+        json.dumps(result, allow_nan=False) if values.json else f"{title}\n{evaluate.text(result)}"
+    )
     if values.report:  # after the result, which a full disk must not cost
         told, evaluations = origin.of(values, directory)
         rows = report.make(log_probs, examples, result, evaluations)

@@ -27,7 +27,9 @@ def check(values, arguments):
     """Hold the flags against each other; reads no file."""
     common.check_no_arguments(arguments)
     if values.step and values.format != "html":
-        raise UsageError(f"--step={values.step} is for --format=html, a page to walk through; with --format={values.format} leave it out")
+        raise UsageError(
+            f"--step={values.step} is for --format=html, a page to walk through; with --format={values.format} leave it out"
+        )
     if values.step:  # else no data is needed
         train.check_run(values)
 
@@ -39,7 +41,9 @@ def main(values, arguments):
     if values.out:
         files.check_file(values.out, "--out")  # before the work, not after
     elif values.format == "html" and sys.stdout.isatty():
-        raise UsageError("--format=html is a page for a browser; say where to write it: --out=graph.html")
+        raise UsageError(
+            "--format=html is a page for a browser; say where to write it: --out=graph.html"
+        )
     common.start_tensorflow(values.verbosity)
     from mtl.explain import diagram, lines, page, pictures, text
 
@@ -48,7 +52,12 @@ def main(values, arguments):
         written = text.render(explained)
     elif values.format == "html":
         found = diagram.of(explained)
-        written = page.render(explained, found, _steps(explained, found, values), command=origin.command_of("explain", values))
+        written = page.render(
+            explained,
+            found,
+            _steps(explained, found, values),
+            command=origin.command_of("explain", values),
+        )
     else:
         written = {"svg": pictures.svg, "dot": pictures.dot}[values.format](diagram.of(explained))
     written = written.rstrip("\n") + "\n"

@@ -6,7 +6,9 @@ from mtl.cli import paths
 from mtl.errors import UsageError
 from mtl.runs import files
 
-MAX_FLAGFILES = 100  # in one command, those that others name among them: beyond, one of them names itself
+MAX_FLAGFILES = (
+    100  # in one command, those that others name among them: beyond, one of them names itself
+)
 MAX_FLAGS = 1 << 16  # bytes of a flagfile
 
 

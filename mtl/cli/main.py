@@ -14,7 +14,14 @@ from mtl.cli import common, convert, evaluate, explain, predict, preview, signal
 from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "preview": preview, "convert": convert, "explain": explain}
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "preview": preview,
+    "convert": convert,
+    "explain": explain,
+}
 # An error of these kinds that names no file is one of stdout.
 OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
@@ -36,7 +43,9 @@ def run(argv=None):
         _open_what_is_closed()
         signals.install(where)
         common.set_backends()
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 is shown, not died of
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a file name that is not UTF-8 is shown, not died of
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -52,7 +61,9 @@ def run(argv=None):
     except OSError as error:
         return _fail(where, _described(error), 2)
     except MemoryError:
-        return _fail(where, "out of memory; lower --batch_size, --pool or --count, or take fewer images", 2)
+        return _fail(
+            where, "out of memory; lower --batch_size, --pool or --count, or take fewer images", 2
+        )
 
 
 def _dispatch(arguments):
@@ -70,7 +81,9 @@ def _dispatch(arguments):
     command, values = COMMANDS[name], flags.FlagValues()
     command.define(values)
     common.define(values)
-    if HELP.intersection(arguments):  # before parsing: a person who is lost gets help, whatever else stands there
+    if HELP.intersection(
+        arguments
+    ):  # before parsing: a person who is lost gets help, whatever else stands there
         print(common.help_text(command.USAGE, command.SUMMARY, values))
         return 0
     rest = common.parse(values, arguments)
@@ -90,7 +103,9 @@ def _described(error):
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit with ulimit -n, or close other programs"
     if error.filename is None and "No usable temporary directory" in str(error):
-        cure = "make room in one, set TMPDIR to another, or raise the limit of open files (ulimit -n)"
+        cure = (
+            "make room in one, set TMPDIR to another, or raise the limit of open files (ulimit -n)"
+        )
         return f"no temporary folder can be used; {cure}"
     reason = error.strerror or str(error)
     if error.filename:
@@ -107,6 +122,10 @@ def _fail(where, message, code):
 
 def _open_what_is_closed():
     """Lead the streams that the process was started without (>&-) to nowhere, before another file takes their numbers."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # the lowest number that is free is its own
+    for name, mode in (
+        ("stdin", "r"),
+        ("stdout", "w"),
+        ("stderr", "w"),
+    ):  # the lowest number that is free is its own
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))

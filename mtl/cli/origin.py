@@ -44,7 +44,9 @@ def of(values, directory):
 
 def command_of(name, values):
     """Return the command line of a command (str) with its flags (FlagValues, parsed), flagfiles spelled out, ready for a shell."""
-    return _command(name, *filter(None, (values[name].serialize() for name in values if values[name].present)))
+    return _command(
+        name, *filter(None, (values[name].serialize() for name in values if values[name].present))
+    )
 
 
 def train_command(flagfile):
@@ -64,7 +66,9 @@ def _text(directory, name, troubles, limit=LARGEST):
     except FileNotFoundError:
         troubles.append(f"The run directory holds no {name}.")
     except (OSError, UnicodeDecodeError) as error:
-        troubles.append(f"{name} of the run cannot be read ({getattr(error, 'strerror', None) or 'not a text in UTF-8'}).")
+        troubles.append(
+            f"{name} of the run cannot be read ({getattr(error, 'strerror', None) or 'not a text in UTF-8'})."
+        )
     return ""
 
 
@@ -85,5 +89,7 @@ def _evaluations(directory, troubles):
         return []
     kept = checkpoint.read_metrics(directory, up_to=math.inf)
     if len(kept) < len(text.splitlines()):
-        troubles.append(f"{checkpoint.METRICS}, line {len(kept) + 1}, is damaged: evaluations from there on are left out.")
+        troubles.append(
+            f"{checkpoint.METRICS}, line {len(kept) + 1}, is damaged: evaluations from there on are left out."
+        )
     return kept

@@ -18,15 +18,26 @@ SHEET = 400  # pictures on a sheet: more would be a picture that few programs op
 
 def define(values):
     """Define the flags: which network, where to look, how to print."""
-    common.define_model_dir(values, "the run directory whose network reads; pretrained comes with the package", "pretrained")
+    common.define_model_dir(
+        values,
+        "the run directory whose network reads; pretrained comes with the package",
+        "pretrained",
+    )
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
-    common.define_views(values, None, "how many views of each picture are averaged; by default as the run says")
+    common.define_views(
+        values, None, "how many views of each picture are averaged; by default as the run says"
+    )
     text = (
         "left,top,width,height of the number (the box of all its digits) in pixels of the upright picture, fractions allowed, in every "
         "picture given; the network sees it with the margin it was trained with; without it the whole picture counts as the number"
     )
     flags.DEFINE_string("box", None, text, flag_values=values)
-    flags.DEFINE_boolean("json", False, "print one JSON object a picture, with the probabilities of all six tasks", flag_values=values)
+    flags.DEFINE_boolean(
+        "json",
+        False,
+        "print one JSON object a picture, with the probabilities of all six tasks",
+        flag_values=values,
+    )
     text = "print CSV with the header file,number,confidence; number is empty where there are no digits, X where more than five"
     flags.DEFINE_boolean("csv", False, text, flag_values=values)
     text = f"also draw what the network saw, each with its number and confidence: a .png or .jpg of the first {SHEET} pictures"
@@ -35,7 +46,9 @@ def define(values):
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_model_dir(values, "leave it out to read with the network that comes with the package")
+    common.check_model_dir(
+        values, "leave it out to read with the network that comes with the package"
+    )
     _box(values.box)
     if values.json and values.csv:
         raise UsageError("--json and --csv exclude each other; choose one")
@@ -57,7 +70,10 @@ def main(values, arguments):
     named, box, seen, failed = _named(arguments), _box(values.box), [], 0
     show = _printer(values)
     # Where the results themselves run over the terminal, they are the progress.
-    with Network.open(values.model_dir, values.checkpoint) as network, common.bar(len(named), not sys.stdout.isatty()) as bar:
+    with (
+        Network.open(values.model_dir, values.checkpoint) as network,
+        common.bar(len(named), not sys.stdout.isatty()) as bar,
+    ):
         for first in range(0, len(named), BATCH):
             read, windows = [], []
             for file in named[first : first + BATCH]:
@@ -69,7 +85,9 @@ def main(values, arguments):
                     common.say(f"mtl predict: {error}")
                     failed += 1
                 bar.update()
-            results = predictions.predictions(network.log_probs, read, windows, values.views or network.config.views)
+            results = predictions.predictions(
+                network.log_probs, read, windows, values.views or network.config.views
+            )
             for result in results:
                 show(result)
             sys.stdout.flush()
@@ -87,9 +105,13 @@ def _box(text):
     try:
         left, top, width, height = map(float, text.split(","))
     except ValueError:
-        raise UsageError(f"--box={text} must be four numbers: left,top,width,height in pixels") from None
+        raise UsageError(
+            f"--box={text} must be four numbers: left,top,width,height in pixels"
+        ) from None
     if not (all(map(math.isfinite, (left, top, width, height))) and width > 0 and height > 0):
-        raise UsageError(f"--box={text} must be finite, and its width and height, the last two, above 0")
+        raise UsageError(
+            f"--box={text} must be finite, and its width and height, the last two, above 0"
+        )
     return left, top, left + width, top + height
 
 
@@ -116,10 +138,14 @@ def _window(file, box):
     if box is None:
         return images.window(picture)
     try:
-        images.clipped(box, picture.size)  # the number itself: with its margin it may reach into a picture that it lies beside
+        images.clipped(
+            box, picture.size
+        )  # the number itself: with its margin it may reach into a picture that it lies beside
         return images.window(picture, images.grown([box]))
     except ValueError as error:
-        raise DataError(f"{file}: {error}: --box is left,top,width,height within the picture") from None
+        raise DataError(
+            f"{file}: {error}: --box is left,top,width,height within the picture"
+        ) from None
 
 
 def _printer(values):
@@ -132,7 +158,9 @@ def _printer(values):
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["file", "number", "confidence"])
-    return lambda result: writer.writerow([result["file"], decoding.written(result["number"]), result["confidence"]])
+    return lambda result: writer.writerow(
+        [result["file"], decoding.written(result["number"]), result["confidence"]]
+    )
 
 
 def _line(result):
@@ -155,8 +183,13 @@ def _draw(path, seen, read):
     from mtl.reports import sheet
 
     results, windows = zip(*seen)
-    numbers = ["> 5 digits" if result["number"] is None else result["number"] or "no number" for result in results]
+    numbers = [
+        "> 5 digits" if result["number"] is None else result["number"] or "no number"
+        for result in results
+    ]
     captions = [f"{number}\n{_share(result)}" for number, result in zip(numbers, results)]
     sheet.save(sheet.draw(np.stack(windows), captions), path)
     if read > len(seen):
-        common.say(f"{path}: the first {len(seen)} of {read} pictures; the other {read - len(seen)} are not on it")
+        common.say(
+            f"{path}: the first {len(seen)} of {read} pictures; the other {read - len(seen)} are not on it"
+        )

@@ -16,8 +16,12 @@ def define(values):
     common.define_split(values, "train")
     common.define_drawing(values)
     paths.define(values, "out", "sheet.png", "the picture to write, .png or .jpg")
-    flags.DEFINE_integer("rows", 8, "rows of images", lower_bound=1, upper_bound=100, flag_values=values)
-    flags.DEFINE_integer("columns", 12, "images in a row", lower_bound=1, upper_bound=100, flag_values=values)
+    flags.DEFINE_integer(
+        "rows", 8, "rows of images", lower_bound=1, upper_bound=100, flag_values=values
+    )
+    flags.DEFINE_integer(
+        "columns", 12, "images in a row", lower_bound=1, upper_bound=100, flag_values=values
+    )
 
 
 def check(values, arguments):
@@ -37,7 +41,14 @@ def main(values, arguments):
     if values.dataset == "records":  # TensorFlow reads them
         common.start_tensorflow(values.verbosity)
     count = values.rows * values.columns
-    examples = common.load(values.dataset, values.data_dir, values.split, count=count, style=values.style, difficulty=values.difficulty)
+    examples = common.load(
+        values.dataset,
+        values.data_dir,
+        values.split,
+        count=count,
+        style=values.style,
+        difficulty=values.difficulty,
+    )
     captions = [number or "no number" for number in examples.numbers]
     sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
     print(f"{values.out}: {len(examples.numbers)} images of {values.dataset}, {values.split}")

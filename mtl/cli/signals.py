@@ -20,7 +20,9 @@ class Caught:
 
     def __enter__(self):
         self._received, self._before, self._armed = 0, {}, False
-        if threading.current_thread() is threading.main_thread():  # Python refuses handlers elsewhere
+        if (
+            threading.current_thread() is threading.main_thread()
+        ):  # Python refuses handlers elsewhere
             for number in heeded():
                 self._before[number] = signal.signal(number, self._note)
         return self
@@ -72,6 +74,9 @@ def _watch(reader, where):
                 continue
             if since is not None and now - since > SAME:
                 with contextlib.suppress(OSError):  # nobody reads it
-                    os.write(2, f"{where}: ended at once by a second signal; the last checkpoint stands\n".encode())
+                    os.write(
+                        2,
+                        f"{where}: ended at once by a second signal; the last checkpoint stands\n".encode(),
+                    )
                 os._exit(128 + number)
             since = now if since is None else since

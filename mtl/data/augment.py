@@ -51,7 +51,11 @@ def _relit(picture, stream, strength):
     """Change contrast, brightness and the colour of the light; one picture in four (of strength 1) turns into its negative."""
     mean = picture.mean()
     gains = np.exp(stream.normal(0.0, 0.3 * strength) + stream.normal(0.0, 0.06 * strength, 3))
-    picture = (picture - mean) * gains.astype(np.float32) + mean + np.float32(stream.normal(0.0, 20.0 * strength))
+    picture = (
+        (picture - mean) * gains.astype(np.float32)
+        + mean
+        + np.float32(stream.normal(0.0, 20.0 * strength))
+    )
     if stream.random() < 0.25 * strength:
         picture = 255.0 - picture
     return picture.clip(0.0, 255.0)

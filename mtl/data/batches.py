@@ -14,7 +14,9 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS, CROP
 
-JOIN_SECONDS = 2.0  # later, a thread that waits for a file or a process is abandoned: Ctrl-C must end
+JOIN_SECONDS = (
+    2.0  # later, a thread that waits for a file or a process is abandoned: Ctrl-C must end
+)
 _ORDER, _CROP = 1, 2  # what a random stream is for, part of its key
 _IMAGES = ("n", "height", "width", CHANNELS)
 _ANY_CHANNELS = ("n", "height", "width", "channels")
@@ -127,7 +129,10 @@ def from_arrays(examples, batch_size, seed, crops=random_crops):
             indices = np.concatenate([known[number][first:last] for number, first, last in parts])
             for number in [number for number in known if number < parts[-1][0]]:
                 del known[number]
-            yield crops(examples.images, indices, random(seed, _CROP, step)), {name: classes[indices] for name, classes in labels.items()}
+            yield (
+                crops(examples.images, indices, random(seed, _CROP, step)),
+                {name: classes[indices] for name, classes in labels.items()},
+            )
             step += 1
 
     return source
@@ -150,7 +155,10 @@ def from_windows(windows, seed, crops=random_crops):
         try:
             for step, (images, numbers) in enumerate(stream, start=first_step):
                 check_images(images)
-                yield crops(images, np.arange(len(images)), random(seed, _CROP, step)), tasks.encode_all(numbers)
+                yield (
+                    crops(images, np.arange(len(images)), random(seed, _CROP, step)),
+                    tasks.encode_all(numbers),
+                )
         finally:
             stream.close()
 
@@ -205,10 +213,16 @@ def from_stream(blocks, pool, reuse, batch_size, seed, check=lambda: None):
                         oldest += 1
                         order = random(seed, _ORDER, oldest).permutation(pool)
                     chosen = order[first:last]
-                    pieces.append((random_crops(images, chosen, crop), {name: classes[chosen] for name, classes in labels.items()}))
-                yield np.concatenate([piece[0] for piece in pieces]), {
-                    name: np.concatenate([piece[1][name] for piece in pieces]) for name in labels
-                }
+                    pieces.append(
+                        (
+                            random_crops(images, chosen, crop),
+                            {name: classes[chosen] for name, classes in labels.items()},
+                        )
+                    )
+                yield (
+                    np.concatenate([piece[0] for piece in pieces]),
+                    {name: np.concatenate([piece[1][name] for piece in pieces]) for name in labels},
+                )
                 step += 1
         finally:
             stream.close()
@@ -283,15 +297,25 @@ def batches(config):
     if config.dataset == "synthetic":
         from mtl.data.drawn import synthetic
 
-        blocks = synthetic.Blocks(config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers)
-        return from_stream(blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check)
+        blocks = synthetic.Blocks(
+            config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers
+        )
+        return from_stream(
+            blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check
+        )
     from mtl.data import augment, registry
 
-    crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else random_crops
+    crops = (
+        functools.partial(augment.changed_crops, strength=config.augment)
+        if config.augment
+        else random_crops
+    )
     if config.dataset == "records":
         from mtl.data.records import reader as records_reader
 
-        windows = records_reader.windows(config.data_dir, "train", config.batch_size, config.seed, workers=config.workers)
+        windows = records_reader.windows(
+            config.data_dir, "train", config.batch_size, config.seed, workers=config.workers
+        )
         return from_windows(windows, config.seed, crops)
     examples = registry.load(config.dataset, config.data_dir, "train", workers=config.workers)
     return from_arrays(examples, config.batch_size, config.seed, crops)

@@ -44,15 +44,25 @@ def source(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callable[[
     try:
         listed = sorted(os.listdir(data_dir))
     except OSError as error:
-        raise DataError(f"{data_dir}: cannot be listed ({error.strerror}): give the data set's directory as --data_dir") from None
+        raise DataError(
+            f"{data_dir}: cannot be listed ({error.strerror}): give the data set's directory as --data_dir"
+        ) from None
     is_kind = os.path.isfile if suffix else os.path.isdir
-    found = [name[: len(name) - len(suffix)] for name in listed if name.endswith(suffix) and is_kind(os.path.join(data_dir, name))]
+    found = [
+        name[: len(name) - len(suffix)]
+        for name in listed
+        if name.endswith(suffix) and is_kind(os.path.join(data_dir, name))
+    ]
     if split in ("train", "validation") and "train" in found and "validation" not in found:
-        return os.path.join(data_dir, "train" + suffix), lambda name: held_out(name) == (split == "validation")
+        return os.path.join(
+            data_dir, "train" + suffix
+        ), lambda name: held_out(name) == (split == "validation")
     if split in found:
         return os.path.join(data_dir, split + suffix), lambda name: True
     shown = some(found)
-    raise DataError(f"{data_dir}: no split {split + suffix!r} there, found {shown}: --data_dir is the directory that holds the splits")
+    raise DataError(
+        f"{data_dir}: no split {split + suffix!r} there, found {shown}: --data_dir is the directory that holds the splits"
+    )
 
 
 def some(names: list[str]) -> str:
@@ -66,4 +76,6 @@ def room(count: int, path: str) -> np.ndarray:
         return np.empty((count, WINDOW, WINDOW, CHANNELS), np.uint8)
     except (MemoryError, ValueError):  # ValueError: more than can be counted
         size = f"{count} pictures of {WINDOW} x {WINDOW} pixels"
-        raise DataError(f"{path}: {size} are more than the memory holds: take fewer of them") from None
+        raise DataError(
+            f"{path}: {size} are more than the memory holds: take fewer of them"
+        ) from None

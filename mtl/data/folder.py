@@ -12,7 +12,9 @@ from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
 HEADER = ["file", "label"]
-MAX_BYTES = 16 << 20  # of labels.csv: 700,000 lines, whose windows would take 9 GB; the shortest lines take 60 times its size
+MAX_BYTES = (
+    16 << 20
+)  # of labels.csv: 700,000 lines, whose windows would take 9 GB; the shortest lines take 60 times its size
 
 
 class Row(NamedTuple):
@@ -71,14 +73,18 @@ def read_labels(path: str) -> list[Row]:
         reader = csv.reader(io.StringIO(files.read_text(path, MAX_BYTES), newline=""), strict=True)
         header = next(reader, [])
         if header != HEADER:
-            raise DataError(f"{path} line 1: the header is {','.join(header)[:80]!r}: write file,label")
+            raise DataError(
+                f"{path} line 1: the header is {','.join(header)[:80]!r}: write file,label"
+            )
         for fields in reader:
             if fields:
                 row = _row(path, reader.line_num, fields)
                 _check_label(path, row, first.setdefault(os.path.normpath(row.file), row))
                 rows.append(row)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): write it with the header file,label") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}): write it with the header file,label"
+        ) from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text in UTF-8: save it as CSV in UTF-8") from None
     except csv.Error as error:
@@ -98,12 +104,18 @@ def _row(path, line, fields):
         raise DataError(f"{path} line {line}: {str(error)[:200]}: write the label so") from None
     shown = repr(name[:200])
     if len(name.splitlines()) > 1:
-        raise DataError(f"{path} line {line}: the name {shown} has a line break in it: rename the picture")
+        raise DataError(
+            f"{path} line {line}: the name {shown} has a line break in it: rename the picture"
+        )
     # By the text alone: a link within the folder may well lead elsewhere, its owner put it there.
     if os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir:
-        raise DataError(f"{path} line {line}: {shown} lies outside the folder: name a file relative to labels.csv")
+        raise DataError(
+            f"{path} line {line}: {shown} lies outside the folder: name a file relative to labels.csv"
+        )
     if not os.path.isfile(os.path.join(os.path.dirname(path), name)):
-        raise DataError(f"{path} line {line}: no such file {shown}: add the picture or remove the line")
+        raise DataError(
+            f"{path} line {line}: no such file {shown}: add the picture or remove the line"
+        )
     return Row(line, name, label)
 
 

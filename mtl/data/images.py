@@ -14,7 +14,9 @@ from PIL import ExifTags, Image, ImageOps
 from mtl.config import WINDOW
 from mtl.errors import DataError
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left corner
+Box = tuple[
+    float, float, float, float
+]  # left, top, right, bottom in pixels from the upper left corner
 
 # Decoded, 64 megapixels take 256 MB (Pillow spends four bytes on each), and two to five times as much while they are turned into RGB: more
 # than any camera frame of a house needs, and a file of a few kilobytes may claim to hold more. The size stands in the header, so nothing is
@@ -68,17 +70,25 @@ def named(argument: str) -> list[str]:
         pattern, kind = glob.escape(folder) + rest, "pattern"
     else:
         return [argument]
-    paths = {path for path in glob.glob(pattern, recursive=True) if os.path.splitext(path)[1].lower() in _suffixes()}
+    paths = {
+        path
+        for path in glob.glob(pattern, recursive=True)
+        if os.path.splitext(path)[1].lower() in _suffixes()
+    }
     found = sorted(path for path in paths if os.path.isfile(path))
     if not found:
-        raise DataError(f"{argument}: the {kind} names no picture that could be read: give files, or a folder that holds .png or .jpg")
+        raise DataError(
+            f"{argument}: the {kind} names no picture that could be read: give files, or a folder that holds .png or .jpg"
+        )
     return found
 
 
 @functools.cache
 def _suffixes():
     """Return the endings of FORMATS in lower case, with the dot; Pillow has to import all its readers to know them."""
-    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
+    return frozenset(
+        suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS
+    )
 
 
 def read(path: str, file: BinaryIO | None = None) -> Image.Image:
@@ -95,9 +105,13 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
       DataError: the file is missing, not a picture, broken, or larger than MAX_PIXELS or MAX_BYTES.
     """
     if file is None and not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise DataError(f"{path}: {'not a file' if os.path.exists(path) else 'no such file'}: give the path of a PNG or JPEG picture")
+        raise DataError(
+            f"{path}: {'not a file' if os.path.exists(path) else 'no such file'}: give the path of a PNG or JPEG picture"
+        )
     if file is None and os.path.getsize(path) > MAX_BYTES:
-        raise DataError(f"{path}: more than {MAX_BYTES // 10**6} MB, the most that is read of a picture: scale it down")
+        raise DataError(
+            f"{path}: more than {MAX_BYTES // 10**6} MB, the most that is read of a picture: scale it down"
+        )
     with warnings.catch_warnings():
         # Pillow warns of large pictures, odd EXIF data and the like; what matters here is raised or mended.
         warnings.simplefilter("ignore")
@@ -106,7 +120,9 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
                 width, height = picture.size
                 if 0 < width * height <= MAX_PIXELS:
                     return _rgb(_upright(picture))
-        except Image.DecompressionBombError:  # Pillow has a limit of its own, about three times ours
+        except (
+            Image.DecompressionBombError
+        ):  # Pillow has a limit of its own, about three times ours
             width, height = 0, MAX_PIXELS
         except Image.UnidentifiedImageError:
             empty = file is None and os.path.getsize(path) == 0
@@ -117,9 +133,13 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
         except Exception as error:
             # A broken file makes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, ValueError, EOFError, ...
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{path}: the picture cannot be decoded ({reason}): save it anew as PNG or JPEG") from None
+            raise DataError(
+                f"{path}: the picture cannot be decoded ({reason}): save it anew as PNG or JPEG"
+            ) from None
     size = f"{width} x {height}" if width else "far too many"
-    raise DataError(f"{path}: {size} pixels, and pictures of 1 to {MAX_PIXELS // 10**6} million are read: scale it down")
+    raise DataError(
+        f"{path}: {size} pixels, and pictures of 1 to {MAX_PIXELS // 10**6} million are read: scale it down"
+    )
 
 
 def _upright(picture):

@@ -40,7 +40,9 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     kept = [i for i, name in enumerate(whole.names) if belongs(name)][:count]
     if not kept:
         raise NoExamplesError(f"{path}: no example of the split {split}: give it more examples")
-    return Examples(whole.images[kept], [whole.numbers[i] for i in kept], [whole.names[i] for i in kept])
+    return Examples(
+        whole.images[kept], [whole.numbers[i] for i in kept], [whole.names[i] for i in kept]
+    )
 
 
 def read(path: str) -> Examples:
@@ -56,7 +58,9 @@ def read(path: str) -> Examples:
       DataError: the file is missing, broken, or holds something else.
     """
     if os.path.isfile(path) and not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an .npz file, or cut short: write it anew with images and numbers, as mtl.data.npz.save does")
+        raise DataError(
+            f"{path}: not an .npz file, or cut short: write it anew with images and numbers, as mtl.data.npz.save does"
+        )
     try:
         # Objects would be unpickled, which runs whatever code the file holds.
         with np.load(path, allow_pickle=False) as archive:
@@ -64,17 +68,31 @@ def read(path: str) -> Examples:
                 raise ValueError("an array is there twice")
             # np.asarray: a member that does not begin as an array does comes as bytes.
             images, numbers = np.asarray(archive["images"]), np.asarray(archive["numbers"])
-            names = np.asarray(archive["names"]) if "names" in archive else np.arange(len(images)).astype(np.str_)
+            names = (
+                np.asarray(archive["names"])
+                if "names" in archive
+                else np.arange(len(images)).astype(np.str_)
+            )
     except _BROKEN as error:
         reason = " ".join(str(error.args[-1] if error.args else type(error).__name__).split())
-        raise DataError(f"{path}: cannot be read ({reason}): write it anew with images and numbers, as mtl.data.npz.save does") from None
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (WINDOW, WINDOW, CHANNELS):
+        raise DataError(
+            f"{path}: cannot be read ({reason}): write it anew with images and numbers, as mtl.data.npz.save does"
+        ) from None
+    if (
+        images.dtype != np.uint8
+        or images.ndim != 4
+        or images.shape[1:] != (WINDOW, WINDOW, CHANNELS)
+    ):
         wanted = f"uint8 [n, {WINDOW}, {WINDOW}, {CHANNELS}]"
-        raise DataError(f"{path}: images are {images.dtype} {list(images.shape)}, not {wanted}: write it anew as mtl.data.npz.save does")
+        raise DataError(
+            f"{path}: images are {images.dtype} {list(images.shape)}, not {wanted}: write it anew as mtl.data.npz.save does"
+        )
     for field, texts in (("numbers", numbers), ("names", names)):
         # As integers, numbers have lost their leading zeros.
         if texts.dtype.kind != "U" or texts.shape != (len(images),):
-            raise DataError(f"{path}: {field} are {texts.dtype} {list(texts.shape)}, not {len(images)} texts: write them as np.str_")
+            raise DataError(
+                f"{path}: {field} are {texts.dtype} {list(texts.shape)}, not {len(images)} texts: write them as np.str_"
+            )
     for i, number in enumerate(numbers):
         try:
             tasks.encode(str(number))
@@ -95,6 +113,9 @@ def save(path: str, examples: Examples) -> None:
       ValueError: the images are not what `read` accepts.
     """
     check_images(examples.images, ("n", WINDOW, WINDOW, CHANNELS))
-    texts = {"numbers": np.array(examples.numbers, np.str_), "names": np.array(examples.names, np.str_)}
+    texts = {
+        "numbers": np.array(examples.numbers, np.str_),
+        "names": np.array(examples.names, np.str_),
+    }
     with files.whole(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, images=examples.images, **texts)

@@ -39,9 +39,13 @@ def load(
         raise DataError(f"no data set {dataset!r}: choose one of {', '.join(DATASETS)}")
     if dataset == "synthetic":
         if split not in SPLITS:
-            raise DataError(f"the synthetic data set has no split {split!r}: choose one of {', '.join(SPLITS)}")
+            raise DataError(
+                f"the synthetic data set has no split {split!r}: choose one of {', '.join(SPLITS)}"
+            )
         if count is None:
-            raise ValueError("the synthetic data set has no end: say how many examples to draw (count)")
+            raise ValueError(
+                "the synthetic data set has no end: say how many examples to draw (count)"
+            )
         from mtl.data.drawn import synthetic
 
         return synthetic.examples(split, count, style=style, difficulty=difficulty, workers=workers)

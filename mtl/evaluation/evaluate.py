@@ -12,7 +12,9 @@ from mtl.evaluation import metrics
 from mtl.inference import decoding, reading
 
 
-def cross_entropies(log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarray], counted: dict[str, np.ndarray]) -> dict[str, float]:
+def cross_entropies(
+    log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarray], counted: dict[str, np.ndarray]
+) -> dict[str, float]:
     """Average each task's cross entropy against hard labels over the examples that count for it.
 
     Args:
@@ -32,7 +34,10 @@ def cross_entropies(log_probs: dict[str, np.ndarray], labels: dict[str, np.ndarr
 
 
 def measure(
-    log_probs: dict[str, np.ndarray], numbers: Sequence[str], cost_of_means: Callable[[dict[str, float]], float], absent: str = "x"
+    log_probs: dict[str, np.ndarray],
+    numbers: Sequence[str],
+    cost_of_means: Callable[[dict[str, float]], float],
+    absent: str = "x",
 ) -> dict[str, Any]:
     """Compute all metrics of outputs that `read` returned.
 
@@ -51,10 +56,15 @@ def measure(
     labels = tasks.encode_all(numbers)
     predicted, confidences = decoding.joint(log_probs)
     classes = decoding.arg_max(log_probs)
-    counted = {task.name: labels[task.name] < task.classes - tasks.masked(task, absent) for task in tasks.NUMBER_TASKS}
+    counted = {
+        task.name: labels[task.name] < task.classes - tasks.masked(task, absent)
+        for task in tasks.NUMBER_TASKS
+    }
     means = cross_entropies(log_probs, labels, counted)
     # The objective is not asked about NaN of a network: a clip may make its bound of it, and the cost would look like a number.
-    broken = not numbers or any(math.isnan(mean) and counted[name].any() for name, mean in means.items())
+    broken = not numbers or any(
+        math.isnan(mean) and counted[name].any() for name, mean in means.items()
+    )
     cost = None if broken else cost_of_means(means)
     right = {name: (classes[name] == labels[name])[counted[name]] for name in log_probs}
     return {
@@ -63,7 +73,9 @@ def measure(
         "character_accuracy": metrics.character_accuracy(predicted, numbers),
         "coverage_at_98": metrics.coverage_at(confidences, metrics.right(predicted, numbers)),
         "cost": metrics.finite(cost),
-        "task_accuracy": {name: float(np.mean(hits)) if len(hits) else None for name, hits in right.items()},
+        "task_accuracy": {
+            name: float(np.mean(hits)) if len(hits) else None for name, hits in right.items()
+        },
         "task_cross_entropy": {name: metrics.finite(mean) for name, mean in means.items()},
     }
 
@@ -88,7 +100,11 @@ def evaluate(
     Returns:
       dict, see `measure`.
     """
-    return measure(reading.read(predict, examples.images, batch=batch, progress=progress), examples.numbers, cost_of_means)
+    return measure(
+        reading.read(predict, examples.images, batch=batch, progress=progress),
+        examples.numbers,
+        cost_of_means,
+    )
 
 
 def text(result: dict[str, Any]) -> str:
@@ -109,7 +125,11 @@ def text(result: dict[str, Any]) -> str:
 
     sequence, n = result["sequence_accuracy"], result["examples"]
     bounds = None if sequence is None else metrics.interval(round(sequence * n), n)
-    shown = f"{share(sequence)}  (95% interval {share(bounds[0])} to {share(bounds[1])})" if bounds else share(sequence)
+    shown = (
+        f"{share(sequence)}  (95% interval {share(bounds[0])} to {share(bounds[1])})"
+        if bounds
+        else share(sequence)
+    )
     rows = [
         ("examples", str(n)),
         ("sequence accuracy", shown),
@@ -120,5 +140,7 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{name:<20}{value}" for name, value in rows]
     lines += ["", f"{'task':<20}{'accuracy':>10}{'cross entropy':>16}"]
     for name, accuracy in result["task_accuracy"].items():
-        lines.append(f"{name:<20}{share(accuracy):>10}{nats(result['task_cross_entropy'][name]):>16}")
+        lines.append(
+            f"{name:<20}{share(accuracy):>10}{nats(result['task_cross_entropy'][name]):>16}"
+        )
     return "\n".join(lines)

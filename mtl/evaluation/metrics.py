@@ -30,7 +30,13 @@ def right(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarray:
       ValueError: the two differ in length.
     """
     check_pairs(predicted, truths)
-    return np.array([number == (None if too_long(truth) else truth) for number, truth in zip(predicted, truths)], bool)
+    return np.array(
+        [
+            number == (None if too_long(truth) else truth)
+            for number, truth in zip(predicted, truths)
+        ],
+        bool,
+    )
 
 
 def sequence_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
@@ -57,7 +63,9 @@ def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -
       ValueError: the two differ in length.
     """
     check_pairs(predicted, truths)
-    pairs = [(number or "", truth) for number, truth in zip(predicted, truths) if not too_long(truth)]
+    pairs = [
+        (number or "", truth) for number, truth in zip(predicted, truths) if not too_long(truth)
+    ]
     digits = sum(len(truth) for _, truth in pairs)
     hits = sum(read == true for number, truth in pairs for read, true in zip(number, truth))
     return hits / digits if digits else None
@@ -114,7 +122,11 @@ def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.
     """
     _, answered, hits = coverage_curve(confidences, right)
     # The quotient, not accuracy * answered: a correctly rounded 98 / 100 equals the literal 0.98, the product can miss by one bit.
-    return float(np.max(answered, where=hits / answered >= accuracy, initial=0) / answered[-1]) if len(answered) else None
+    return (
+        float(np.max(answered, where=hits / answered >= accuracy, initial=0) / answered[-1])
+        if len(answered)
+        else None
+    )
 
 
 def interval(successes: int, n: int) -> tuple[float, float] | None:

@@ -27,18 +27,31 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
       dict name of an operation -> name of a block, in the order of `explained.ops`.
     """
     ops = explained.ops
-    layers = [*(layer.scope for layer in diagram.shared), *(task.top.scope for task in diagram.tasks)]
+    layers = [
+        *(layer.scope for layer in diagram.shared),
+        *(task.top.scope for task in diagram.tasks),
+    ]
     known = dict.fromkeys(diagram.adds, COST)
     for task in diagram.tasks:  # a loss begins where the logits come in; the labels are its own
-        known |= dict.fromkeys(_behind(ops, [task.loss[-1]], {task.logits}) - {task.logits}, f"loss/{task.name}")
+        known |= dict.fromkeys(
+            _behind(ops, [task.loss[-1]], {task.logits}) - {task.logits}, f"loss/{task.name}"
+        )
     for name, op in ops.items():
         if name not in known and op.kind != GRADIENT:
-            scopes = [scope for scope in layers if name.startswith(f"{scope}/") or op.kind == UPDATE and f"update_{scope}/" in name]
+            scopes = [
+                scope
+                for scope in layers
+                if name.startswith(f"{scope}/") or op.kind == UPDATE and f"update_{scope}/" in name
+            ]
             if scopes:
                 known[name] = scopes[0]
             elif op.kind == UPDATE:
                 known[name] = diagram.optimizer
-    first = next(name for name in ops if known.get(name) == layers[0] and ops[name].type in ("Conv2D", "MatMul"))
+    first = next(
+        name
+        for name in ops
+        if known.get(name) == layers[0] and ops[name].type in ("Conv2D", "MatMul")
+    )
     own = {name for name in known if known[name] in layers}
     known = dict.fromkeys(_behind(ops, ops[first].inputs, own) - own, IMAGE) | known
     watched = _behind(ops, [explained.named.watched.op.name], set(known))
@@ -92,7 +105,9 @@ def scoped(explained: Explained, diagram: Diagram) -> Any:
     """
     where, new = assign(explained, diagram), {}
     watched = {name for name, block in where.items() if block == WATCHED}
-    if any(watched.intersection(op.inputs) for name, op in explained.ops.items() if name not in watched):
+    if any(
+        watched.intersection(op.inputs) for name, op in explained.ops.items() if name not in watched
+    ):
         watched = set()  # whether a step counts may hang on it
     for name, op in explained.ops.items():
         inner = name.removeprefix(GRADIENTS) if op.kind == GRADIENT else name
@@ -107,9 +122,14 @@ def scoped(explained: Explained, diagram: Diagram) -> Any:
     for node in graph.node:
         node.name = new[node.name]
         for place, source in enumerate(node.input):
-            before, after = ("^" if source.startswith("^") else ""), "".join(source.partition(":")[1:])
+            before, after = (
+                ("^" if source.startswith("^") else ""),
+                "".join(source.partition(":")[1:]),
+            )
             node.input[place] = before + new[source.removeprefix("^").partition(":")[0]] + after
-        beside = [name.decode() for name in node.attr["_class"].list.s] if "_class" in node.attr else []
+        beside = (
+            [name.decode() for name in node.attr["_class"].list.s] if "_class" in node.attr else []
+        )
         for place, name in enumerate(beside):
             node.attr["_class"].list.s[place] = f"loc:@{new[name.removeprefix('loc:@')]}".encode()
     return graph

@@ -12,13 +12,20 @@ from mtl.explain.lines import Explained
 
 _ADDS = ("Add", "AddV2")
 _CROSS_ENTROPY = "SoftmaxCrossEntropyWithLogits"
-_PRODUCTS = {"Conv2D": "convolution", "MatMul": "dense", "BatchMatMulV2": "locally connected"}  # what a layer is called after
+_PRODUCTS = {
+    "Conv2D": "convolution",
+    "MatMul": "dense",
+    "BatchMatMulV2": "locally connected",
+}  # what a layer is called after
 # What a picture or a loss goes through, in words, by the types of one or more operations; "" is not worth a word.
 _WORDS = {
     ("Mul", "Sum", "RealDiv", "Select"): "mean of the labelled",
     ("RealDiv", "Select"): "dropout",
     ("Minimum", "Maximum"): "clip",
-    **{(kind,): "" for kind in ("Cast", "Reshape", "Transpose", "BiasAdd", "Identity", "ExtractImagePatches")},
+    **{
+        (kind,): ""
+        for kind in ("Cast", "Reshape", "Transpose", "BiasAdd", "Identity", "ExtractImagePatches")
+    },
     **{("RealDiv",): "0 to 1", ("Sub",): "mean off", ("AddV2",): "+ its input"},
     **{("Relu",): "relu", ("MaxPool",): "max pooling", ("Max",): "maxout"},
     **{(_CROSS_ENTROPY,): "cross entropy", ("Mean",): "mean", ("Log",): "log"},
@@ -93,22 +100,37 @@ def find(graph_def: Any, cost: str) -> Diagram:
     shared = _layers(nodes, [name for name in behind[0] if used[name] > 1])
     tops = [_layers(nodes, [name for name in names if used[name] == 1]) for names in behind]
     if not shared or any(len(top) != 1 for top in tops):
-        raise LookupError(f"the cost {cost} is not that of tasks with a shared bottom and a top each")
+        raise LookupError(
+            f"the cost {cost} is not that of tasks with a shared bottom and a top each"
+        )
     products = [_product(nodes, scope) for scope in shared]
     features = _inputs(nodes[_product(nodes, *tops[0])])[0]
     ends = [*(_inputs(nodes[product])[0] for product in products[1:]), features]
     ways = [_path(nodes, end, {product}) for end, product in zip(ends, products)]
     image = _path(nodes, _inputs(nodes[products[0]])[0], of_type("Placeholder"))
     updates = [node for node in _with_functions(graph_def) if node.op.startswith("ResourceApply")]
-    sizes = {name: size for scope in (shared, *tops) for names in scope.values() for name, size in names.items()}
+    sizes = {
+        name: size
+        for scope in (shared, *tops)
+        for names in scope.values()
+        for name, size in names.items()
+    }
     return Diagram(
         images=image[0],
         image=_shape(nodes[image[0]]),
         before=_said(nodes, image[1:]),
-        shared=tuple(_layer(nodes, scope, path, shared[scope]) for scope, path in zip(shared, ways)),
+        shared=tuple(
+            _layer(nodes, scope, path, shared[scope]) for scope, path in zip(shared, ways)
+        ),
         features=features,
         tasks=tuple(
-            Task(*top, _layer(nodes, *top, [_product(nodes, *top)], *top.values()), each, tuple(path), _said(nodes, path))
+            Task(
+                *top,
+                _layer(nodes, *top, [_product(nodes, *top)], *top.values()),
+                each,
+                tuple(path),
+                _said(nodes, path),
+            )
             for top, each, path in zip(tops, logits, losses)
         ),
         adds=tuple(adds),
@@ -156,7 +178,11 @@ def _weights(nodes: Mapping[str, Any], start: str) -> list[str]:
         if name not in seen:
             seen.add(name)
             todo += _inputs(nodes[name])
-    return [name for name in nodes if name in seen and nodes[name].op == "VarHandleOp" and nodes[name].attr["dtype"].type == 1]
+    return [
+        name
+        for name in nodes
+        if name in seen and nodes[name].op == "VarHandleOp" and nodes[name].attr["dtype"].type == 1
+    ]
 
 
 def _layers(nodes: Mapping[str, Any], variables: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -208,7 +234,9 @@ def _said(nodes, names):
         known = [phrase for phrase in _WORDS if phrase == tuple(kinds[place : place + len(phrase)])]
         phrase = max(known, key=len, default=(kinds[place],))
         word = _WORDS.get(phrase, kinds[place])
-        bias = kinds[place] in _ADDS and any(_is_parameter(nodes, other) for other in _inputs(nodes[names[place]]))
+        bias = kinds[place] in _ADDS and any(
+            _is_parameter(nodes, other) for other in _inputs(nodes[names[place]])
+        )
         words += [word] * bool(word and not bias)
         place += len(phrase)
     return tuple(words)
@@ -221,4 +249,7 @@ def _is_parameter(nodes, name):
 
 def _with_functions(graph_def):
     """Return all nodes, those inside of functions too."""
-    return [*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)]
+    return [
+        *graph_def.node,
+        *(node for function in graph_def.library.function for node in function.node_def),
+    ]

@@ -18,7 +18,10 @@ import tensorflow.compat.v1 as tf
 from mtl import answer, bottoms, layers, losses, model, train
 from mtl.config import Config
 
-SOURCES = {os.path.basename(module.__file__): module.__file__ for module in (train, model, bottoms, layers, answer, losses)}
+SOURCES = {
+    os.path.basename(module.__file__): module.__file__
+    for module in (train, model, bottoms, layers, answer, losses)
+}
 FORWARD, GRADIENT, UPDATE = "forward", "gradient", "update"  # what an operation is for
 KINDS = (FORWARD, GRADIENT, UPDATE)
 GRADIENTS = "gradients/"  # the scope that tf.gradients opens; within it, one scope X_grad for each operation X
@@ -33,7 +36,9 @@ class Op(NamedTuple):
     type: str  # "Conv2D", ...
     outputs: tuple[str, ...]  # "float32 [?, 27, 27, 48]", one a tensor that comes out
     inputs: tuple[str, ...]  # names of the operations whose tensors go in
-    waits_for: tuple[str, ...]  # names of the operations that must be done before, without handing over a tensor
+    waits_for: tuple[
+        str, ...
+    ]  # names of the operations that must be done before, without handing over a tensor
     kind: str  # one of KINDS
     of: str  # GRADIENT: the name of the operation whose gradient it computes; else ""
     stack: tuple[Line, ...]  # the lines that called for it, outermost first; the last made it
@@ -53,7 +58,9 @@ class Explained(NamedTuple):
 
     def all_lines_of(self, op: Op) -> tuple[Line, ...]:
         """Return the lines of `stack_of` after those that a gradient was asked for by; the last is the one it is shown under."""
-        return tuple(dict.fromkeys(op.stack + self.stack_of(op))) if op.kind == GRADIENT else op.stack
+        return (
+            tuple(dict.fromkeys(op.stack + self.stack_of(op))) if op.kind == GRADIENT else op.stack
+        )
 
 
 def explain(config: Config) -> Explained:
@@ -70,7 +77,9 @@ def explain(config: Config) -> Explained:
     Raises:
       LookupError: an operation has no line, or a gradient no operation that it is of.
     """
-    config = dataclasses.replace(config, threads=1)  # one tower: the parts of a batch would show the same lines twice
+    config = dataclasses.replace(
+        config, threads=1
+    )  # one tower: the parts of a batch would show the same lines twice
     with tf.Graph().as_default() as graph:
         of_the_answer = config.objective == "log_sum" and config.absent == "x"
         named = train.build(config, objective=answer.cost if of_the_answer else None)
@@ -91,7 +100,9 @@ def assign(graph: Any, cost: Any, minimize: Any) -> dict[str, Op]:
     Raises:
       LookupError: as `explain`.
     """
-    functions = {function.signature.name: function for function in graph.as_graph_def().library.function}
+    functions = {
+        function.signature.name: function for function in graph.as_graph_def().library.function
+    }
     step = _stack(getattr(minimize, "op", minimize))[-1]
     ops = []
     for op in graph.get_operations():
@@ -105,11 +116,33 @@ def assign(graph: Any, cost: Any, minimize: Any) -> dict[str, Op]:
         of = forward_of(op, graph, cost.op).name if gradient else ""
         inputs = tuple(dict.fromkeys(tensor.op.name for tensor in op.inputs))
         waits_for = tuple(other.name for other in op.control_inputs)
-        ops.append(Op(op.name, op.type, tuple(map(_described, op.outputs)), inputs, waits_for, kind, of, stack))
+        ops.append(
+            Op(
+                op.name,
+                op.type,
+                tuple(map(_described, op.outputs)),
+                inputs,
+                waits_for,
+                kind,
+                of,
+                stack,
+            )
+        )
         for branch in ("then_branch", "else_branch"):
             if branch in op.node_def.attr:
                 for node in functions[op.node_def.attr[branch].func.name].node_def:
-                    ops.append(Op(f"{op.name}/{branch}:{node.name}", node.op, (), (op.name,), (), kind, of, stack))
+                    ops.append(
+                        Op(
+                            f"{op.name}/{branch}:{node.name}",
+                            node.op,
+                            (),
+                            (op.name,),
+                            (),
+                            kind,
+                            of,
+                            stack,
+                        )
+                    )
     return {op.name: op for op in ops}
 
 
@@ -127,8 +160,17 @@ def forward_of(op: Any, graph: Any, cost: Any) -> Any:
     if "_grad/" in scope:
         return graph.get_operation_by_name(scope[: scope.index("_grad/")])
     if op.type == "AddN":
-        shared = set.intersection(*({tensor.op for tensor in forward_of(part.op, graph, cost).inputs} for part in op.inputs))
-        like = [each for each in shared if any(out.shape.as_list() == op.outputs[0].shape.as_list() for out in each.outputs)]
+        shared = set.intersection(
+            *(
+                {tensor.op for tensor in forward_of(part.op, graph, cost).inputs}
+                for part in op.inputs
+            )
+        )
+        like = [
+            each
+            for each in shared
+            if any(out.shape.as_list() == op.outputs[0].shape.as_list() for out in each.outputs)
+        ]
         if len(like) == 1:
             return like[0]
     elif op.type == "ZerosLike":
@@ -143,7 +185,11 @@ def source_of(line: Line) -> str:
     text = read_source(line[0])[line[1] - 1].strip()
     if text.endswith("("):
         tree = ast.parse("\n".join(read_source(line[0])))
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.lineno == line[1] and node.args]
+        calls = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.lineno == line[1] and node.args
+        ]
         text += f"..., {ast.unparse(calls[0].args[-1])})" if calls else ""
     return text
 
@@ -158,8 +204,12 @@ def read_source(name: str) -> Sequence[str]:
 def _stack(op):
     """Return the lines of the core that an operation was made under, outermost first."""
     names = {path: name for name, path in SOURCES.items()}
-    lines = [(names[frame.filename], frame.lineno) for frame in op.traceback if frame.filename in names]
-    return tuple(line for line, _ in itertools.groupby(lines))  # a comprehension is a frame of its own in Python 3.11, and none in 3.12
+    lines = [
+        (names[frame.filename], frame.lineno) for frame in op.traceback if frame.filename in names
+    ]
+    return tuple(
+        line for line, _ in itertools.groupby(lines)
+    )  # a comprehension is a frame of its own in Python 3.11, and none in 3.12
 
 
 def _described(tensor):

@@ -13,7 +13,14 @@ from mtl.explain.steps import shortest
 from mtl.reports import page
 from mtl.reports.page import escape
 
-ORDER = ("answer.py", "train.py", "model.py", "bottoms.py", "layers.py", "losses.py")  # of the files on the page
+ORDER = (
+    "answer.py",
+    "train.py",
+    "model.py",
+    "bottoms.py",
+    "layers.py",
+    "losses.py",
+)  # of the files on the page
 _PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}
 _MEANING = {
     "forward": "made by the line itself",
@@ -22,7 +29,9 @@ _MEANING = {
 }
 
 
-def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any]] = (), command: str = "") -> str:
+def render(
+    explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any]] = (), command: str = ""
+) -> str:
     """Write the page of a graph.
 
     Args:
@@ -54,15 +63,27 @@ def render(explained: Explained, diagram: Diagram, steps: Sequence[dict[str, Any
         f'<div class="pane"><h3 id="map-head">Graph</h3>{_map(explained, diagram)}</div></div>',
         '<div id="chosen" class="card" role="status"><p class="quiet">Nothing is chosen.</p></div></section>',
         *([_own("steps.html") % {"picture": page.png(steps[0]["image"])}] if steps else []),
-        *([f'<section id="again"><h2>Made by</h2><pre>{escape(command)}</pre></section>'] if command else []),
+        *(
+            [f'<section id="again"><h2>Made by</h2><pre>{escape(command)}</pre></section>']
+            if command
+            else []
+        ),
         "</main>",
     ]
-    return page.document(title, "\n".join(body), style=_own("page.css"), script=_own("page.js"), data=_data(explained, diagram, steps))
+    return page.document(
+        title,
+        "\n".join(body),
+        style=_own("page.css"),
+        script=_own("page.js"),
+        data=_data(explained, diagram, steps),
+    )
 
 
 def _own(name):
     """Return the text of a file beside this one."""
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), encoding="utf-8") as file:
+    with open(
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), name), encoding="utf-8"
+    ) as file:
         return file.read()
 
 
@@ -77,7 +98,9 @@ def line_id(line: lines.Line) -> str:
 
 def _source(explained):
     """Write the source files; a line that put something into the graph is a button."""
-    made = collections.Counter(line for op in explained.ops.values() for line in explained.all_lines_of(op))
+    made = collections.Counter(
+        line for op in explained.ops.values() for line in explained.all_lines_of(op)
+    )
     files = []
     for name in ORDER:
         rows = []
@@ -92,13 +115,18 @@ def _source(explained):
                 f'<li><button type="button" class="line" id="{line_id((name, number))}" aria-pressed="false" tabindex="-1" '
                 f'aria-label="{escape(label)}">{code}<span class="count">{count}</span></button></li>'
             )
-        total = sum(any(line[0] == name for line in explained.all_lines_of(op)) for op in explained.ops.values())
+        total = sum(
+            any(line[0] == name for line in explained.all_lines_of(op))
+            for op in explained.ops.values()
+        )
         state = " open" if name == ORDER[0] and total or name == "train.py" else ""
         files.append(
             f'<details id="file-{name}"{state}><summary>{name} <span class="quiet">{total:,} operations</span></summary>'
             f'<ol class="code">{"".join(rows)}</ol></details>'
         )
-    return f'<div class="scroller" role="group" aria-labelledby="source-head">{"".join(files)}</div>'
+    return (
+        f'<div class="scroller" role="group" aria-labelledby="source-head">{"".join(files)}</div>'
+    )
 
 
 def _map(explained, diagram):
@@ -110,9 +138,13 @@ def _map(explained, diagram):
         state = 'aria-pressed="false" tabindex="-1"'
         cell = f'<button type="button" class="op {op.kind}" id="op-{index}" {state} aria-label="{label}"></button>'
         rows[where[op.name]][op.kind].append(cell)
-    head = "".join(f'<div class="head {kind}" title="{_MEANING[kind]}"><span class="key"></span>{kind}</div>' for kind in KINDS)
+    head = "".join(
+        f'<div class="head {kind}" title="{_MEANING[kind]}"><span class="key"></span>{kind}</div>'
+        for kind in KINDS
+    )
     body = "".join(
-        f'<div class="block">{escape(name)}</div>' + "".join(f'<div class="cells">{"".join(cells[kind])}</div>' for kind in KINDS)
+        f'<div class="block">{escape(name)}</div>'
+        + "".join(f'<div class="cells">{"".join(cells[kind])}</div>' for kind in KINDS)
         for name, cells in rows.items()
         if any(cells.values())
     )
@@ -137,7 +169,12 @@ def _data(explained, diagram, steps):
             for op in explained.ops.values()
         ],
         "tasks": [
-            {"name": task.name, "loss": [numbers[name] for name in task.loss], "words": list(task.words), "classes": task.top.shape[-1]}
+            {
+                "name": task.name,
+                "loss": [numbers[name] for name in task.loss],
+                "words": list(task.words),
+                "classes": task.top.shape[-1],
+            }
             for task in diagram.tasks
         ],
         "adds": [numbers[name] for name in diagram.adds],
@@ -159,7 +196,13 @@ def _step(step, numbers):
         for name, task in step["tasks"].items()
     }
     values = {str(numbers[name]): shortest(value) for name, value in step["values"].items()}
-    return {"image": page.png(step["image"]), "true": step["true"], "read": step["read"], "values": values, "tasks": tasks}
+    return {
+        "image": page.png(step["image"]),
+        "true": step["true"],
+        "read": step["read"],
+        "values": values,
+        "tasks": tasks,
+    }
 
 
 _KEYS = {
@@ -170,5 +213,7 @@ _KEYS = {
 _HELP = (
     "<p>Choose a line: what it made lights up, and the gradients of that. Choose an operation: its line, what goes in and what comes out. "
     "<kbd>Tab</kbd> enters the source or the graph, the arrow keys move in it, <kbd>Enter</kbd> chooses, <kbd>Esc</kbd> lets go.</p>"
-    '<ul class="legend">' + "".join(f'<li><span class="key {name}"></span>{text}</li>' for name, text in _KEYS.items()) + "</ul>"
+    '<ul class="legend">'
+    + "".join(f'<li><span class="key {name}"></span>{text}</li>' for name, text in _KEYS.items())
+    + "</ul>"
 )

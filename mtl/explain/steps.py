@@ -15,7 +15,13 @@ from mtl.inference import decoding
 _AFTER_MEAN = ("Minimum", "Maximum", "Log")  # what a loss does with the mean cross entropy
 
 
-def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterator], count: int, start: str | None = None) -> Iterator[dict]:
+def walk(
+    explained: Explained,
+    diagram: Diagram,
+    source: Callable[[int], Iterator],
+    count: int,
+    start: str | None = None,
+) -> Iterator[dict]:
     """Do training steps, and yield what is in the graph at each; the values of a step come from the run that changes the weights.
 
     Args:
@@ -33,13 +39,25 @@ def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterato
     """
     graph, named = explained.graph, explained.named
     tensor = lambda name: graph.get_operation_by_name(name).outputs[0]  # noqa: E731
-    means = {task.name: next(name for name in reversed(task.loss) if explained.ops[name].type not in _AFTER_MEAN) for task in diagram.tasks}
+    means = {
+        task.name: next(
+            name for name in reversed(task.loss) if explained.ops[name].type not in _AFTER_MEAN
+        )
+        for task in diagram.tasks
+    }
     with graph.as_default(), tf.Session(config=model.session_config(0, 1)) as session:
         cost, features = named.cost, tensor(diagram.features)
         weights = dict(zip(means, tf.gradients(cost, [tensor(name) for name in means.values()])))
-        pulls = {task.name: tf.norm(tf.cast(tf.gradients(tensor(task.loss[-1]), features)[0], tf.float32)) for task in diagram.tasks}
+        pulls = {
+            task.name: tf.norm(
+                tf.cast(tf.gradients(tensor(task.loss[-1]), features)[0], tf.float32)
+            )
+            for task in diagram.tasks
+        }
         logits = {task.name: tensor(task.logits)[0] for task in diagram.tasks}
-        scalars = [name for task in diagram.tasks for name in task.loss if tensor(name).shape.rank == 0] + list(diagram.adds)
+        scalars = [
+            name for task in diagram.tasks for name in task.loss if tensor(name).shape.rank == 0
+        ] + list(diagram.adds)
         fetched = {
             "values": {name: tensor(name) for name in scalars},
             "logits": logits,
@@ -51,10 +69,18 @@ def walk(explained: Explained, diagram: Diagram, source: Callable[[int], Iterato
         }
         session.run(tf.global_variables_initializer())
         if start:
-            checkpoint.restore(session, {each.op.name: each for each in tf.trainable_variables()}, start)
+            checkpoint.restore(
+                session, {each.op.name: each for each in tf.trainable_variables()}, start
+            )
         with contextlib.closing(source(0)) as batches:
             for _, (images, labels) in zip(range(count), batches):
-                got = session.run(fetched, {named.images: images, **{named.labels[name]: labels[name] for name in named.labels}})
+                got = session.run(
+                    fetched,
+                    {
+                        named.images: images,
+                        **{named.labels[name]: labels[name] for name in named.labels},
+                    },
+                )
                 yield {
                     "image": images[0],
                     "true": tasks.decode({name: int(rows[0]) for name, rows in labels.items()}),

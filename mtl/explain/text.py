@@ -38,14 +38,24 @@ def render(explained: Explained) -> str:
         f"{'forward':>8}{'gradient':>10}{'update':>8}",
     ]
     for depth, line, node in _walk(root):
-        forward, gradient, update = (f"{len(node.own[kind]) or '':>{width}}" for kind, width in zip(KINDS, (8, 10, 8)))
+        forward, gradient, update = (
+            f"{len(node.own[kind]) or '':>{width}}" for kind, width in zip(KINDS, (8, 10, 8))
+        )
         head.append(f"{forward}{gradient}{update}  {'  ' * depth}{_shown(line)}")
-    head += [f"{'':>26}  " + "-" * 40, f"{total[0]:>8}{total[1]:>10}{total[2]:>8}  = {sum(total)}, all there are", ""]
+    head += [
+        f"{'':>26}  " + "-" * 40,
+        f"{total[0]:>8}{total[1]:>10}{total[2]:>8}  = {sum(total)}, all there are",
+        "",
+    ]
     head += ["2. Operations: what for, type, name, what comes out of it.", ""]
     for depth, line, node in _walk(root):
         head.append("  " * depth + _shown(line))
         space = "  " * depth + "    "
-        head += [f"{space}{kind:<9}{op.type}  {op.name}  {', '.join(op.outputs)}".rstrip() for kind in KINDS for op in node.own[kind]]
+        head += [
+            f"{space}{kind:<9}{op.type}  {op.name}  {', '.join(op.outputs)}".rstrip()
+            for kind in KINDS
+            for op in node.own[kind]
+        ]
     return "\n".join(head)
 
 
@@ -75,4 +85,6 @@ def _count(ops):
 def _shown(line):
     """Return "answer.py:30  loss_length = ..." for a line, cut to a width."""
     source = lines.source_of(line)
-    return f"{line[0]}:{line[1]}  {source if len(source) <= _WIDTH else source[: _WIDTH - 3] + '...'}"
+    return (
+        f"{line[0]}:{line[1]}  {source if len(source) <= _WIDTH else source[: _WIDTH - 3] + '...'}"
+    )

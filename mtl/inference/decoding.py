@@ -1,6 +1,5 @@
 """From the outputs of the tasks to a number: the likeliest one of all, not the likeliest class of each task."""
 
-
 import numpy as np
 
 from mtl import tasks
@@ -28,15 +27,23 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
     """
     # Sums are in float64: six float32 terms would round different numbers into ties.
     length = np.asarray(log_probs["length"], np.float64)
-    digits = np.stack([log_probs[tasks.digit_name(i)][:, : tasks.DIGIT_X] for i in range(1, tasks.DIGITS + 1)], axis=1)  # [n, 5, 10]
+    digits = np.stack(
+        [log_probs[tasks.digit_name(i)][:, : tasks.DIGIT_X] for i in range(1, tasks.DIGITS + 1)],
+        axis=1,
+    )  # [n, 5, 10]
     best_digits = digits.argmax(axis=2)  # [n, 5]; argmax returns the first of equals
-    paid = np.cumsum(digits.max(axis=2), axis=1, dtype=np.float64)  # [n, 5]; column l - 1 is the sum over i <= l
+    paid = np.cumsum(
+        digits.max(axis=2), axis=1, dtype=np.float64
+    )  # [n, 5]; column l - 1 is the sum over i <= l
     scores = length.copy()  # [n, 7]
     scores[:, 1 : tasks.LENGTH_X] += paid
-    scores[:, tasks.LENGTH_X] += paid[:, -1]  # X has more digits than there are outputs: it pays for all five
+    scores[:, tasks.LENGTH_X] += paid[
+        :, -1
+    ]  # X has more digits than there are outputs: it pays for all five
     best = scores.argmax(axis=1)
     numbers = [
-        None if count == tasks.LENGTH_X else "".join(map(str, row[:count])) for count, row in zip(best.tolist(), best_digits.tolist())
+        None if count == tasks.LENGTH_X else "".join(map(str, row[:count]))
+        for count, row in zip(best.tolist(), best_digits.tolist())
     ]
     return numbers, np.exp(scores[np.arange(len(best)), best])
 

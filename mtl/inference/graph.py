@@ -17,8 +17,12 @@ from mtl.data import batches
 class Bound(NamedTuple):
     """A network as two plain functions of NumPy arrays, for code that knows no TensorFlow."""
 
-    log_probs: Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, crop, crop, channels] -> task name -> float32 [n, classes]
-    cost_of_means: Callable[[dict[str, float]], float]  # task name -> mean cross entropy -> the run's objective of them
+    log_probs: Callable[
+        [np.ndarray], dict[str, np.ndarray]
+    ]  # uint8 [n, crop, crop, channels] -> task name -> float32 [n, classes]
+    cost_of_means: Callable[
+        [dict[str, float]], float
+    ]  # task name -> mean cross entropy -> the run's objective of them
 
 
 class Inference(NamedTuple):
@@ -33,12 +37,16 @@ class Inference(NamedTuple):
     def bind(self, session) -> Bound:
         """Tie the graph to a session of it; adds no operation, so the graph may be finalized."""
         readers = [(self.images, self.log_probs), *self.others]
-        reads = [session.make_callable(log_probs, feed_list=[images]) for images, log_probs in readers]
+        reads = [
+            session.make_callable(log_probs, feed_list=[images]) for images, log_probs in readers
+        ]
         cost = session.make_callable(self.cost, feed_list=[self.means])
         shape = ("n", *self.images.shape.as_list()[1:])
         return Bound(
             functools.partial(_in_parts, reads, shape, threading.Lock()),
-            lambda means: float(cost(np.array([means[name] for name in self.log_probs], np.float32))),
+            lambda means: float(
+                cost(np.array([means[name] for name in self.log_probs], np.float32))
+            ),
         )
 
 
@@ -53,7 +61,9 @@ def _in_parts(reads, shape, lock, images):
         if parts < 2:
             return reads[0](images)
         with concurrent.futures.ThreadPoolExecutor(parts) as pool:
-            rows = list(pool.map(lambda read, part: read(part), reads, np.array_split(images, parts)))
+            rows = list(
+                pool.map(lambda read, part: read(part), reads, np.array_split(images, parts))
+            )
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -72,15 +82,28 @@ def build(*, tasks, bottom, objective, absent="x", parts=1, crop=CROP, channels=
       crop: int, height and width of the pictures in pixels.
       channels: int.
     """
-    with tf.name_scope("inference"):  # variables are named by variable scopes alone and do not take this on
+    with tf.name_scope(
+        "inference"
+    ):  # variables are named by variable scopes alone and do not take this on
         readers = []
         for part in range(parts):
-            with tf.variable_scope(tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if part else None):
+            with tf.variable_scope(
+                tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if part else None
+            ):
                 images = tf.placeholder(tf.uint8, [None, crop, crop, channels], name="images")
-                readers.append((images, model.build(model.to_float(images), tasks=tasks, bottom=bottom, absent=absent).log_probs))
+                readers.append(
+                    (
+                        images,
+                        model.build(
+                            model.to_float(images), tasks=tasks, bottom=bottom, absent=absent
+                        ).log_probs,
+                    )
+                )
         images, log_probs = readers[0]
         # Fed from outside, so that the cost is that of a data set, not the average over batches of a cost that is not linear.
         means = tf.placeholder(tf.float32, [len(log_probs)], name="means")
-        known = tf.where(tf.is_nan(means), tf.fill([len(log_probs)], losses.NEUTRAL[objective]), means)
+        known = tf.where(
+            tf.is_nan(means), tf.fill([len(log_probs)], losses.NEUTRAL[objective]), means
+        )
         cost = losses.OBJECTIVES_OF_MEANS[objective](tf.unstack(known))
     return Inference(images, log_probs, means, cost, tuple(readers[1:]))

@@ -30,17 +30,27 @@ class Network:
         """
         self.config = config
         self.step = checkpoint.step_of(checkpoint_path)
-        threads = os.cpu_count() or 1  # of this machine; the record has those that the run was trained with
+        threads = (
+            os.cpu_count() or 1
+        )  # of this machine; the record has those that the run was trained with
         parts = min(threads, MOST_PARTS)
         with tf.Graph().as_default() as graph:
             like = {"bottom": config.bottom, "objective": config.objective, "absent": config.absent}
-            with tf.variable_scope(tf.get_variable_scope(), custom_getter=_constants(checkpoint_path)):
+            with tf.variable_scope(
+                tf.get_variable_scope(), custom_getter=_constants(checkpoint_path)
+            ):
                 net = inference_graph.build(tasks=tasks.NUMBER_TASKS, parts=parts, **like)
             # In the caller's thread: handed to another, and shared out between cores, one picture takes up to twice as long.
-            session_config = tf.ConfigProto(intra_op_parallelism_threads=threads // parts, inter_op_parallelism_threads=-1)
+            session_config = tf.ConfigProto(
+                intra_op_parallelism_threads=threads // parts, inter_op_parallelism_threads=-1
+            )
             self._session = tf.Session(graph=graph, config=session_config)
             try:
-                checkpoint.restore(self._session, {variable.op.name: variable for variable in tf.global_variables()}, checkpoint_path)
+                checkpoint.restore(
+                    self._session,
+                    {variable.op.name: variable for variable in tf.global_variables()},
+                    checkpoint_path,
+                )
             except BaseException:
                 self._session.close()
                 raise
@@ -60,7 +70,10 @@ class Network:
         Raises:
           DataError: there is no such run or checkpoint, or it is broken.
         """
-        return cls(checkpoint.read_config(directories.directory(model_dir)), directories.find(model_dir, which))
+        return cls(
+            checkpoint.read_config(directories.directory(model_dir)),
+            directories.find(model_dir, which),
+        )
 
     def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Read pictures.
@@ -104,7 +117,9 @@ def _constants(path):
             return getter(name=name, shape=shape, dtype=dtype, **others)
         if name not in known:  # each part of a batch asks for it
             with tf.name_scope(None):
-                known[name] = tf.constant(checkpoint.read(path, {name: (list(shape), dtype)})[name], name=name)
+                known[name] = tf.constant(
+                    checkpoint.read(path, {name: (list(shape), dtype)})[name], name=name
+                )
         return known[name]
 
     return get

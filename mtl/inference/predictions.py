@@ -12,7 +12,9 @@ from mtl.evaluation import metrics
 from mtl.inference import decoding, reading
 
 
-def predictions(network: reading.Predict, files: Sequence[str], windows: Sequence[np.ndarray], views: int = 1) -> list[dict[str, Any]]:
+def predictions(
+    network: reading.Predict, files: Sequence[str], windows: Sequence[np.ndarray], views: int = 1
+) -> list[dict[str, Any]]:
     """Read the numbers in windows.
 
     Args:
@@ -37,11 +39,15 @@ def predictions(network: reading.Predict, files: Sequence[str], windows: Sequenc
     log_probs = reading.read(network, np.stack(windows), count=views)
     return [
         prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})
-        for i, (file, number, confidence) in enumerate(zip(files, *decoding.joint(log_probs), strict=True))
+        for i, (file, number, confidence) in enumerate(
+            zip(files, *decoding.joint(log_probs), strict=True)
+        )
     ]
 
 
-def prediction(file: str, number: str | None, confidence: float, log_probs_of_one: dict[str, np.ndarray]) -> dict[str, Any]:
+def prediction(
+    file: str, number: str | None, confidence: float, log_probs_of_one: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """Make the object that `mtl predict --json` prints for one picture.
 
     Args:
@@ -58,4 +64,10 @@ def prediction(file: str, number: str | None, confidence: float, log_probs_of_on
         return [metrics.finite(p) for p in np.exp(np.asarray(log_probs_of_one[name], np.float64))]
 
     digits = [probabilities(tasks.digit_name(i)) for i in range(1, tasks.DIGITS + 1)]
-    return {"file": file, "number": number, "confidence": metrics.finite(confidence), "length": probabilities("length"), "digits": digits}
+    return {
+        "file": file,
+        "number": number,
+        "confidence": metrics.finite(confidence),
+        "length": probabilities("length"),
+        "digits": digits,
+    }

@@ -9,12 +9,19 @@ from mtl import config, tasks
 from mtl.data import batches
 from mtl.inference.views import average, views
 
-Predict = Callable[[np.ndarray], dict[str, np.ndarray]]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
+Predict = Callable[
+    [np.ndarray], dict[str, np.ndarray]
+]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
 Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
 
 
 def read(
-    predict: Predict, images: np.ndarray, *, count: int = 1, batch: int = 256, progress: Progress | None = None
+    predict: Predict,
+    images: np.ndarray,
+    *,
+    count: int = 1,
+    batch: int = 256,
+    progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
     """Put pictures through a network, batch by batch.
 
@@ -30,12 +37,18 @@ def read(
     """
     batches.check_images(images)
     # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
-    log_probs = {task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS}
+    log_probs = {
+        task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS
+    }
     batch = max(1, batch // count)
     for start in range(0, len(images), batch):
         seen = views(images[start : start + batch], count, config.CROP)
-        together = {name: np.split(rows, len(seen)) for name, rows in predict(np.concatenate(seen)).items()}
-        rows = average([{name: parts[view] for name, parts in together.items()} for view in range(len(seen))])
+        together = {
+            name: np.split(rows, len(seen)) for name, rows in predict(np.concatenate(seen)).items()
+        }
+        rows = average(
+            [{name: parts[view] for name, parts in together.items()} for view in range(len(seen))]
+        )
         for name, out in log_probs.items():
             out[start : start + batch] = rows[name]
         if progress:

@@ -43,5 +43,10 @@ def average(readings: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     if len(readings) == 1:
         return readings[0]
     count = np.float32(np.log(len(readings)))
-    with np.errstate(invalid="ignore"):  # NaN of a broken network is passed on and reported by whoever measures
-        return {name: np.logaddexp.reduce([rows[name] for rows in readings]) - count for name in readings[0]}
+    with np.errstate(
+        invalid="ignore"
+    ):  # NaN of a broken network is passed on and reported by whoever measures
+        return {
+            name: np.logaddexp.reduce([rows[name] for rows in readings]) - count
+            for name in readings[0]
+        }

@@ -15,7 +15,10 @@ USAGE = "python -m mtl.lessons [NUMBER [--solution]]"
 
 def lessons():
     """Return the paths of the lessons by number, as they are written on a command line: {"1": .../lesson1_graph.py, ...}."""
-    return {path.name[len("lesson")]: path for path in sorted(pathlib.Path(__file__).parent.glob("lesson[0-9]_*.py"))}
+    return {
+        path.name[len("lesson")]: path
+        for path in sorted(pathlib.Path(__file__).parent.glob("lesson[0-9]_*.py"))
+    }
 
 
 def title(path):
@@ -34,11 +37,23 @@ def main(arguments):
     if not arguments or {"--help", "-h"}.intersection(arguments):
         foot = f"The files lie in {pathlib.Path(__file__).parent}. Read one, which says what it will print; run it by its number,\n"
         foot += "think about the question that it ends with, and run the solution by --solution."
-        print("\n".join([f"usage: {USAGE}", "", *(f"  {title(path)}  ({path.name})" for path in found.values()), "", foot]))
+        print(
+            "\n".join(
+                [
+                    f"usage: {USAGE}",
+                    "",
+                    *(f"  {title(path)}  ({path.name})" for path in found.values()),
+                    "",
+                    foot,
+                ]
+            )
+        )
         return
     if len(numbers) != 1 or numbers[0] not in found:
         what = f"unknown lesson {' '.join(numbers)!r}" if numbers else "no lesson was named"
-        raise UsageError(f"{what}; the lessons are 1 to {len(found)}, as in {USAGE.replace('[NUMBER [--solution]]', '3 --solution')}")
+        raise UsageError(
+            f"{what}; the lessons are 1 to {len(found)}, as in {USAGE.replace('[NUMBER [--solution]]', '3 --solution')}"
+        )
     common.start_tensorflow(verbosity=0)
     lesson = importlib.import_module(f"mtl.lessons.{found[numbers[0]].stem}")
     if "--solution" in arguments:

@@ -38,7 +38,9 @@ def main():
 
         draw = tf.random_uniform([])
         once, again = session.run([draw, draw])
-        print("one draw, fetched twice in one run:", "the same" if once == again else "not the same")
+        print(
+            "one draw, fetched twice in one run:", "the same" if once == again else "not the same"
+        )
         later = session.run(draw)
         print("fetched in two runs:", "the same" if once == later else "not the same")
 

@@ -41,7 +41,9 @@ def main():
         print("one row:", session.run(y, {x: [[1.0, 2.0]]}).tolist())
         print("three rows:", session.run(y, {x: np.arange(1.0, 7.0).reshape(3, 2)}).tolist())
 
-        session.run(b.assign_add([10.0]))  # a node as any other: run, it changes the value that the session keeps
+        session.run(
+            b.assign_add([10.0])
+        )  # a node as any other: run, it changes the value that the session keeps
         print("after the update:", session.run(y, {x: [[1.0, 2.0]]}).tolist())
         try:
             with tf.variable_scope("layer"):

@@ -47,7 +47,9 @@ def main():
         print(f"after 300 steps: w {session.run(w):.1f}")
 
 
-QUESTION = "The loss is multiplied by 1,000. How far does w go in Adam's first step: 100, 0.1 or 0.0001?"
+QUESTION = (
+    "The loss is multiplied by 1,000. How far does w go in Adam's first step: 100, 0.1 or 0.0001?"
+)
 
 
 def solution():

@@ -21,7 +21,9 @@ import tensorflow.compat.v1 as tf
 def times(x, scope, start):
     """Multiply by a variable: a layer of one weight, in a variable scope of its own."""
     with tf.variable_scope(scope):
-        return x * tf.get_variable("w", [], tf.float32, tf.constant_initializer(start), use_resource=True)
+        return x * tf.get_variable(
+            "w", [], tf.float32, tf.constant_initializer(start), use_resource=True
+        )
 
 
 def main():
@@ -42,7 +44,10 @@ def main():
             row = [None if each is None else session.run(each) for each in row]
             print("{:12}{!s:>8}{!s:>9}{!s:>11}".format(weight.op.name, *row))
         session.run(step)
-        print("one step of 0.1 down:", ", ".join(f"{weight.op.name} {session.run(weight):.1f}" for weight in weights))
+        print(
+            "one step of 0.1 down:",
+            ", ".join(f"{weight.op.name} {session.run(weight):.1f}" for weight in weights),
+        )
 
 
 QUESTION = "What if the bottom is built once more, for a second input: does it share the weight?"
@@ -69,7 +74,10 @@ def solution():
         with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
             second = times(tf.constant(10.0), "shared", 2.0)
         session.run(tf.global_variables_initializer())
-        print("again with AUTO_REUSE: {} and {}".format(*session.run([first, second])), f"by {len(tf.global_variables())} variable")
+        print(
+            "again with AUTO_REUSE: {} and {}".format(*session.run([first, second])),
+            f"by {len(tf.global_variables())} variable",
+        )
         times(tf.constant(10.0), "other", 2.0)
         print(f"in another scope: {len(tf.global_variables())} variables")
 

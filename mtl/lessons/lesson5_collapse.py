@@ -33,20 +33,31 @@ def main():
     with tf.Graph().as_default(), tf.Session() as session:
         logits = {task.name: tf.placeholder(tf.float32, [1, task.classes]) for task in NUMBER_TASKS}
         smoothing = tf.placeholder(tf.float32, [])
-        labels = {task.name: tf.one_hot([2], task.classes) * (1.0 - smoothing) + smoothing / task.classes for task in NUMBER_TASKS}
+        labels = {
+            task.name: tf.one_hot([2], task.classes) * (1.0 - smoothing) + smoothing / task.classes
+            for task in NUMBER_TASKS
+        }
         cost = answer.cost(logits, labels)
         loss = losses.mean_cross_entropy(logits["length"], labels["length"])
-        of_loss, of_cost = (tf.gradients(value, logits["length"])[0][0, 2] for value in (loss, cost))
+        of_loss, of_cost = (
+            tf.gradients(value, logits["length"])[0][0, 2] for value in (loss, cost)
+        )
 
         print("margin  label       loss   weight     pull     cost")
         for soft in (0.0, 0.1):
             for margin in (0, 4, 8, 40):
-                feed = {logits[task.name]: np.zeros([1, task.classes]) for task in NUMBER_TASKS} | {smoothing: soft}
+                feed = {logits[task.name]: np.zeros([1, task.classes]) for task in NUMBER_TASKS} | {
+                    smoothing: soft
+                }
                 feed[logits["length"]][0, 2] = margin
                 raw, slope, slope_of_cost, total = session.run([loss, of_loss, of_cost, cost], feed)
-                weight = slope_of_cost / slope if slope else 0.0  # how many times as hard as in a plain sum
+                weight = (
+                    slope_of_cost / slope if slope else 0.0
+                )  # how many times as hard as in a plain sum
                 label = "smoothed" if soft else "hard"
-                print(f"{margin:6}  {label:8}{raw:9.3f}{weight:9.1f}{0.0 - slope_of_cost:9.2f}{total:9.2f}")
+                print(
+                    f"{margin:6}  {label:8}{raw:9.3f}{weight:9.1f}{0.0 - slope_of_cost:9.2f}{total:9.2f}"
+                )
 
 
 QUESTION = "A broken image makes the cross entropy of one task infinite, the others are 1. What does the cost show, and who is told?"
@@ -64,7 +75,11 @@ def solution():
     with tf.Graph().as_default(), tf.Session() as session:
         means = [tf.constant(float("inf"))] + [tf.constant(1.0)] * 5
         cost = losses.sum_of_logs(means)
-        print("cost {:.1f}, gradient {:.1f}".format(*session.run([cost, tf.gradients(cost, means[0])[0]])))
+        print(
+            "cost {:.1f}, gradient {:.1f}".format(
+                *session.run([cost, tf.gradients(cost, means[0])[0]])
+            )
+        )
 
 
 if __name__ == "__main__":

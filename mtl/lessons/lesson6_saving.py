@@ -32,7 +32,9 @@ def train(steps, save_to=None, restore_from=None, weights_alone=False):
         if weights_alone or not restore_from:
             session.run(tf.global_variables_initializer())
         if restore_from:
-            tf.train.Saver([w] if weights_alone else None).restore(session, restore_from)  # it sets the values: no initializer
+            tf.train.Saver([w] if weights_alone else None).restore(
+                session, restore_from
+            )  # it sets the values: no initializer
         for _ in range(steps):
             session.run(step)
         if save_to:

@@ -38,7 +38,10 @@ class Progress:
             minutes, seconds = divmod(round((self._config.steps - step) / rate), 60)
             line += f"  {rate * self._config.batch_size:.0f} images/s  {minutes}:{seconds:02d} left"
         self._step, self._since = step, now
-        tasks = [f"{name} {value:.3f}" + " (AT FLOOR)" * bool(value <= CLIP_FLOOR) for name, value in cross_entropies.items()]
+        tasks = [
+            f"{name} {value:.3f}" + " (AT FLOOR)" * bool(value <= CLIP_FLOOR)
+            for name, value in cross_entropies.items()
+        ]
         self._write("  ".join([line, f"cost {cost:.3f}", *tasks]))
 
     @contextlib.contextmanager

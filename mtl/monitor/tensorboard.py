@@ -116,19 +116,37 @@ class Events:
 
     def watch(self, session: Any, graph: train.Graph) -> None:
         """Add to a training graph what is measured beside it: the gradient that each task sends into the features, the learning rate."""
-        config, self._session, self._inputs = self._config, session, [graph.images, *graph.labels.values()]
+        config, self._session, self._inputs = (
+            self._config,
+            session,
+            [graph.images, *graph.labels.values()],
+        )
         self._global_step = graph.step.value()
         with tf.name_scope("tensorboard"):
             means = graph.cross_entropies
-            weights = tf.gradients(losses.OBJECTIVES_OF_MEANS[config.objective](means.values()), list(means.values()))
+            weights = tf.gradients(
+                losses.OBJECTIVES_OF_MEANS[config.objective](means.values()), list(means.values())
+            )
             top = session.graph.get_operation_by_name(f"{next(iter(means))}/MatMul")
-            pulls = [weight * tf.gradients(mean, top.inputs[0])[0] for mean, weight in zip(means.values(), weights)]
-            rate = train.learning_rate(config.learning_rate, config.schedule, graph.step, config.steps)
-            self._fetched = {f"grad_norm/shared/{name}": tf.norm(pull) for name, pull in zip(means, pulls)}
+            pulls = [
+                weight * tf.gradients(mean, top.inputs[0])[0]
+                for mean, weight in zip(means.values(), weights)
+            ]
+            rate = train.learning_rate(
+                config.learning_rate, config.schedule, graph.step, config.steps
+            )
+            self._fetched = {
+                f"grad_norm/shared/{name}": tf.norm(pull) for name, pull in zip(means, pulls)
+            }
             self._fetched["lr"] = tf.convert_to_tensor(rate)
 
     def step(
-        self, step: int, cost: float, cross_entropies: Mapping[str, float], images: np.ndarray, labels: Mapping[str, np.ndarray]
+        self,
+        step: int,
+        cost: float,
+        cross_entropies: Mapping[str, float],
+        images: np.ndarray,
+        labels: Mapping[str, np.ndarray],
     ) -> None:
         """Write the scalars of a training step; the gradients are those of its batch after it.
 
@@ -140,16 +158,27 @@ class Events:
           labels: dict task name -> int32 [batch].
         """
         now = time.monotonic()
-        values = {"cost": cost, **self._session.run(self._fetched, dict(zip(self._inputs, [images, *labels.values()])))}
+        values = {
+            "cost": cost,
+            **self._session.run(self._fetched, dict(zip(self._inputs, [images, *labels.values()]))),
+        }
         for name, raw in cross_entropies.items():
             clipped = min(max(raw, losses.CLIP_FLOOR), losses.CLIP_CEILING)
-            values |= {f"loss/{name}/raw_ce": raw, f"loss/{name}/log": np.log(clipped), f"loss/{name}/at_floor": raw <= losses.CLIP_FLOOR}
+            values |= {
+                f"loss/{name}/raw_ce": raw,
+                f"loss/{name}/log": np.log(clipped),
+                f"loss/{name}/at_floor": raw <= losses.CLIP_FLOOR,
+            }
         if self._step is not None:
-            values["examples_per_sec"] = (step - self._step) * self._config.batch_size / (now - self._since)
+            values["examples_per_sec"] = (
+                (step - self._step) * self._config.batch_size / (now - self._since)
+            )
         self._step, self._since = step, time.monotonic()
         self._scalars(step, values)
 
-    def evaluated(self, row: Mapping[str, Any], examples: Examples, log_probs: Mapping[str, np.ndarray]) -> None:
+    def evaluated(
+        self, row: Mapping[str, Any], examples: Examples, log_probs: Mapping[str, np.ndarray]
+    ) -> None:
         """Write an evaluation on validation, at the step where the training is: its metrics, and the first pictures with what was read.
 
         Args:
@@ -159,14 +188,25 @@ class Events:
         """
         step = int(self._session.run(self._global_step))
         self._step = None  # the time of an evaluation is not the training's
-        values = {"accuracy/sequence": row["sequence_accuracy"], "accuracy/character": row["character_accuracy"]}
+        values = {
+            "accuracy/sequence": row["sequence_accuracy"],
+            "accuracy/character": row["character_accuracy"],
+        }
         values |= {"coverage_at_98": row["coverage_at_98"], "validation/cost": row["cost"]}
         for name in row["task_accuracy"]:
-            values |= {f"accuracy/{name}": row["task_accuracy"][name], f"validation/{name}/raw_ce": row["task_cross_entropy"][name]}
+            values |= {
+                f"accuracy/{name}": row["task_accuracy"][name],
+                f"validation/{name}/raw_ce": row["task_cross_entropy"][name],
+            }
         self._scalars(step, {name: value for name, value in values.items() if value is not None})
         seen = slice(0, PICTURES)
         numbers, _ = decoding.joint({name: rows[seen] for name, rows in log_probs.items()})
-        self._write(step, summary=tf.Summary(value=[_pictures(examples.images[seen], examples.numbers[seen], numbers)]))
+        self._write(
+            step,
+            summary=tf.Summary(
+                value=[_pictures(examples.images[seen], examples.numbers[seen], numbers)]
+            ),
+        )
 
     def close(self) -> None:
         """End the file."""
@@ -175,7 +215,15 @@ class Events:
 
     def _scalars(self, step, values):
         """Write scalars (dict tag -> value) of a step."""
-        self._write(step, summary=tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]))
+        self._write(
+            step,
+            summary=tf.Summary(
+                value=[
+                    tf.Summary.Value(tag=tag, simple_value=float(value))
+                    for tag, value in values.items()
+                ]
+            ),
+        )
 
     def _write(self, step, **what):
         """Write one event."""
@@ -183,7 +231,9 @@ class Events:
             self._begin()
         if self._writer:
             event = tf.Event(wall_time=time.time(), step=step, **what)
-            self._attempt(lambda: (self._writer.write(event.SerializeToString()), self._writer.flush()))
+            self._attempt(
+                lambda: (self._writer.write(event.SerializeToString()), self._writer.flush())
+            )
 
     def _attempt(self, act):
         try:
@@ -193,7 +243,9 @@ class Events:
 
     def _give_up(self, error):
         self._writer = None
-        self._say(f"warning: no more event files for TensorBoard ({checkpoint.first_line(error)}); the run goes on without")
+        self._say(
+            f"warning: no more event files for TensorBoard ({checkpoint.first_line(error)}); the run goes on without"
+        )
 
 
 def _graph(config):
@@ -209,9 +261,19 @@ def _graph(config):
 
 def _pictures(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | None]):
     """Draw pictures, each with what it shows and what was read, as the value of a summary."""
-    captions = [f"{truth or 'none'} > {decoding.written(number) or 'none'}" for truth, number in zip(truths, numbers)]
+    captions = [
+        f"{truth or 'none'} > {decoding.written(number) or 'none'}"
+        for truth, number in zip(truths, numbers)
+    ]
     drawn = sheet.draw(images, captions, columns=6, marks=metrics.right(numbers, truths).tolist())
     encoded = io.BytesIO()
-    drawn.save(encoded, format="JPEG", quality=90)  # a tenth of a PNG, and an evaluation writes one each
-    picture = tf.Summary.Image(height=drawn.height, width=drawn.width, colorspace=3, encoded_image_string=encoded.getvalue())
+    drawn.save(
+        encoded, format="JPEG", quality=90
+    )  # a tenth of a PNG, and an evaluation writes one each
+    picture = tf.Summary.Image(
+        height=drawn.height,
+        width=drawn.width,
+        colorspace=3,
+        encoded_image_string=encoded.getvalue(),
+    )
     return tf.Summary.Value(tag="validation/read", image=picture)

@@ -11,7 +11,11 @@ from mtl import checkpoint
 from mtl.errors import MtlError
 from mtl.runs import directories
 
-RECORDS = (checkpoint.CONFIG, "flags.flags", "versions.json")  # what the run was, beside the weights
+RECORDS = (
+    checkpoint.CONFIG,
+    "flags.flags",
+    "versions.json",
+)  # what the run was, beside the weights
 
 
 def pack(run, directory, which="best"):
@@ -30,20 +34,36 @@ def pack(run, directory, which="best"):
     """
     path = directories.find(run, which)
     reader = tf.train.load_checkpoint(path)
-    weights = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name.endswith(("/w", "/b"))}
+    weights = {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.endswith(("/w", "/b"))
+    }
     os.makedirs(directory, exist_ok=True)
     for name in os.listdir(directory):
         if name.startswith(checkpoint.PREFIX):
             os.remove(os.path.join(directory, name))
     with tf.Graph().as_default(), tf.Session() as session:
         variables = {
-            name: tf.get_variable(name, value.shape, tf.float16, initializer=tf.zeros_initializer(), use_resource=True)
+            name: tf.get_variable(
+                name, value.shape, tf.float16, initializer=tf.zeros_initializer(), use_resource=True
+            )
             for name, value in weights.items()
         }
         for name, variable in variables.items():
-            session.run(variable.initializer, {variable.initializer.inputs[1]: weights[name].astype(np.float16)})
-        checkpoint.save(tf.train.Saver(variables, save_relative_paths=True), session, directory, checkpoint.step_of(path))
-    os.remove(os.path.join(directory, "checkpoint"))  # nothing reads it, and it holds the time of day
+            session.run(
+                variable.initializer,
+                {variable.initializer.inputs[1]: weights[name].astype(np.float16)},
+            )
+        checkpoint.save(
+            tf.train.Saver(variables, save_relative_paths=True),
+            session,
+            directory,
+            checkpoint.step_of(path),
+        )
+    os.remove(
+        os.path.join(directory, "checkpoint")
+    )  # nothing reads it, and it holds the time of day
     for name in RECORDS:
         shutil.copyfile(os.path.join(run, name), os.path.join(directory, name))
     return checkpoint.newest(directory)

@@ -39,7 +39,11 @@ def escape(text: Any) -> Html:
     """
     if isinstance(text, Html):
         return text
-    shown = _UNSHOWN.sub(lambda match: ascii(match[0])[1:-1], str(text)).encode("utf-8", "backslashreplace").decode("utf-8")
+    shown = (
+        _UNSHOWN.sub(lambda match: ascii(match[0])[1:-1], str(text))
+        .encode("utf-8", "backslashreplace")
+        .decode("utf-8")
+    )
     return Html(html.escape(shown))
 
 
@@ -115,7 +119,11 @@ def _uri(content):
 
 
 def table(
-    columns: Mapping[str, str], rows: Iterable[Sequence[Any]], caption: str, *, mark: Callable[[int, int], str] | None = None
+    columns: Mapping[str, str],
+    rows: Iterable[Sequence[Any]],
+    caption: str,
+    *,
+    mark: Callable[[int, int], str] | None = None,
 ) -> Html:
     """Write a table that scrolls sideways within a region of its own, which the keyboard reaches.
 
@@ -138,11 +146,20 @@ def table(
         shown = NOTHING if value is None else escape(format(value, spec) if spec else value)
         return f"<{tag}{classes}{scope}>{shown}</{tag}>"
 
-    head = "".join(cell("th", name, "", "number" if spec else "", ' scope="col"') for name, spec in columns.items())
+    head = "".join(
+        cell("th", name, "", "number" if spec else "", ' scope="col"')
+        for name, spec in columns.items()
+    )
     lines = []
     for y, row in enumerate(rows):
         cells = [
-            cell("td" if x else "th", value, spec, mark(y, x) if mark else "", "" if x else ' scope="row"')
+            cell(
+                "td" if x else "th",
+                value,
+                spec,
+                mark(y, x) if mark else "",
+                "" if x else ' scope="row"',
+            )
             for x, (value, spec) in enumerate(zip(row, columns.values(), strict=True))
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")

@@ -26,10 +26,17 @@ Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 DECODED = "decoded_length"  # beside the tasks: the length of the decoded number, which the digits have a say in
 LENGTHS = [*map(str, range(tasks.LENGTH_X)), decoding.X]
 MISTAKES = 96  # the surest of them are drawn, all of them are listed
-PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # of mtl.reports.plot, and names of files
+PLOTS = (
+    "accuracy_by_length",
+    "coverage",
+    "confusion",
+    "curves",
+)  # of mtl.reports.plot, and names of files
 # Written only where there is something to draw and something to draw with: what an earlier report left would be taken for this one's.
 # The page goes first and comes last, so that none ever stands over files of another report.
-FIRST = "confusion_length.csv"  # is written first: a folder with the other names alone is not a report
+FIRST = (
+    "confusion_length.csv"  # is written first: a folder with the other names alone is not a report
+)
 NOT_ALWAYS = ("index.html", "mistakes.png", "curves.csv", *(f"{name}.png" for name in PLOTS))
 
 
@@ -37,7 +44,9 @@ class Report(NamedTuple):
     """All that is written, as plain rows; every row of a table has the same columns in the same order."""
 
     metrics: dict[str, Any]  # the object that `mtl evaluate --json` prints
-    confusion: dict[str, list[Row]]  # task name or DECODED -> one row a true class: its name as "true", then class read -> examples
+    confusion: dict[
+        str, list[Row]
+    ]  # task name or DECODED -> one row a true class: its name as "true", then class read -> examples
     lengths: list[Row]  # one a true length
     coverage: list[Row]  # one a threshold on the confidence, from the highest
     mistakes: list[Row]  # one a number read wrong, the surest first
@@ -46,7 +55,10 @@ class Report(NamedTuple):
 
 
 def make(
-    log_probs: Mapping[str, np.ndarray], examples: Examples, result: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]] = ()
+    log_probs: Mapping[str, np.ndarray],
+    examples: Examples,
+    result: Mapping[str, Any],
+    evaluations: Sequence[Mapping[str, Any]] = (),
 ) -> Report:
     """Make the rows of a report.
 
@@ -62,8 +74,13 @@ def make(
     numbers, confidences = decoding.joint(log_probs)
     right = metrics.right(numbers, examples.numbers)
     labels, classes = tasks.encode_all(examples.numbers), decoding.arg_max(log_probs)
-    read_lengths = np.array([tasks.LENGTH_X if number is None else len(number) for number in numbers], np.int64)
-    confusion = {task.name: _confusion(labels[task.name], classes[task.name], task.classes) for task in tasks.NUMBER_TASKS}
+    read_lengths = np.array(
+        [tasks.LENGTH_X if number is None else len(number) for number in numbers], np.int64
+    )
+    confusion = {
+        task.name: _confusion(labels[task.name], classes[task.name], task.classes)
+        for task in tasks.NUMBER_TASKS
+    }
     confusion[DECODED] = _confusion(labels["length"], read_lengths, tasks.LENGTH_X + 1)
     # NaN is the least sure, and the sort keeps the order of the data set where the confidence is equal.
     mistaken = np.argsort(np.where(np.isnan(confidences), np.inf, -confidences), kind="stable")
@@ -78,7 +95,15 @@ def make(
         for i in mistaken
     ]
     lengths = _lengths(labels["length"], read_lengths, right, confidences)
-    return Report(dict(result), confusion, lengths, _coverage(confidences, right), mistakes, mistaken, _curves(evaluations))
+    return Report(
+        dict(result),
+        confusion,
+        lengths,
+        _coverage(confidences, right),
+        mistakes,
+        mistaken,
+        _curves(evaluations),
+    )
 
 
 def _confusion(true, read, classes):
@@ -96,7 +121,9 @@ def _lengths(true, read, right, confidences):
         of_it = true == length
         n, hits = int(of_it.sum()), int(right[of_it].sum())
         low, high = metrics.interval(hits, n) or (None, None)
-        wrong = collections.Counter(sorted(read[of_it & (read != length)].tolist()))  # sorted: of equally frequent ones the shortest
+        wrong = collections.Counter(
+            sorted(read[of_it & (read != length)].tolist())
+        )  # sorted: of equally frequent ones the shortest
         ((most, times),) = wrong.most_common(1) or [(None, 0)]
         rows.append(
             {
@@ -117,10 +144,18 @@ def _lengths(true, read, right, confidences):
 def _coverage(confidences, right):
     """List the points of the coverage curve."""
     rows = []
-    for threshold, answered, hits in zip(*map(np.ndarray.tolist, metrics.coverage_curve(confidences, right))):
+    for threshold, answered, hits in zip(
+        *map(np.ndarray.tolist, metrics.coverage_curve(confidences, right))
+    ):
         share, accuracy = answered / len(right), hits / answered
         rows.append(
-            {"threshold": metrics.finite(threshold), "answered": answered, "right": hits, "coverage": share, "accuracy": accuracy}
+            {
+                "threshold": metrics.finite(threshold),
+                "answered": answered,
+                "right": hits,
+                "coverage": share,
+                "accuracy": accuracy,
+            }
         )
     return rows
 
@@ -129,11 +164,23 @@ def _curves(evaluations):
     """Flatten evaluations into a row each; what is no number is None: the file they come from may be damaged or from elsewhere."""
     rows = []
     for line in evaluations:
-        row = {name: _number(line.get(name)) for name in ("step", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost")}
+        row = {
+            name: _number(line.get(name))
+            for name in (
+                "step",
+                "sequence_accuracy",
+                "character_accuracy",
+                "coverage_at_98",
+                "cost",
+            )
+        }
         for kind in ("accuracy", "cross_entropy"):
             of_tasks = line.get(f"task_{kind}")
             of_tasks = of_tasks if isinstance(of_tasks, dict) else {}
-            row |= {f"{kind}_{task.name}": _number(of_tasks.get(task.name)) for task in tasks.NUMBER_TASKS}
+            row |= {
+                f"{kind}_{task.name}": _number(of_tasks.get(task.name))
+                for task in tasks.NUMBER_TASKS
+            }
         if isinstance(row["step"], int):
             rows.append(row)
     return rows
@@ -141,7 +188,9 @@ def _curves(evaluations):
 
 def _number(value):
     """Return an int or float that JSON held, None where it is another thing, not finite, or beyond what float64 counts by ones."""
-    return value if type(value) in (int, float) and abs(value) <= 1 << 53 else None  # NaN fails every comparison
+    return (
+        value if type(value) in (int, float) and abs(value) <= 1 << 53 else None
+    )  # NaN fails every comparison
 
 
 def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
@@ -173,7 +222,11 @@ def check_directory(directory: str) -> None:
 
 
 def write(
-    report: Report, images: np.ndarray, directory: str, say: Callable[[str], Any], run: report_page.Run = report_page.UNKNOWN
+    report: Report,
+    images: np.ndarray,
+    directory: str,
+    say: Callable[[str], Any],
+    run: report_page.Run = report_page.UNKNOWN,
 ) -> None:
     """Write the files of a report, each whole or not at all.
 
@@ -195,7 +248,9 @@ def write(
             os.remove(os.path.join(directory, name))
     texts = {f"confusion_{name}.csv": table(rows) for name, rows in report.confusion.items()}
     texts["accuracy_by_length.csv"] = table(report.lengths)
-    texts["coverage.csv"] = table(report.coverage, ["threshold", "answered", "right", "coverage", "accuracy"])
+    texts["coverage.csv"] = table(
+        report.coverage, ["threshold", "answered", "right", "coverage", "accuracy"]
+    )
     texts["mistakes.csv"] = table(report.mistakes, ["name", "true", "predicted", "confidence"])
     texts |= {"curves.csv": table(report.curves)} if report.curves else {}
     texts["metrics.json"] = json.dumps(report.metrics, allow_nan=False) + "\n"
@@ -213,14 +268,19 @@ def write(
                 getattr(plot, name)(report, path)
                 drawn[name] = page.png_file(path)
     except ImportError as error:
-        say(f"{directory}: the tables and the page are there, but not the plots ({error}): pip install 'mtl[plot]'")
+        say(
+            f"{directory}: the tables and the page are there, but not the plots ({error}): pip install 'mtl[plot]'"
+        )
     pictures = [page.png(images[i]) for i in report.mistaken[:MISTAKES]]
     _write(directory, "index.html", report_page.html(report, run, drawn, pictures, list(texts)))
 
 
 def _write(directory, name, text):
     # A file name that is not UTF-8 is shown, not died of, as on stdout.
-    with files.whole(os.path.join(directory, name)) as path, open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        files.whole(os.path.join(directory, name)) as path,
+        open(path, "w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         file.write(text)
 
 
@@ -230,5 +290,9 @@ def _sheet(report, images):
     captions = []
     for row in shown:
         true, read = (row[column] or "none" for column in ("true", "predicted"))
-        captions.append(f"{true} > {read}\n{'-' if row['confidence'] is None else format(row['confidence'], '.3f')}")
-    return sheet.draw(images[report.mistaken[:MISTAKES]], captions, columns=8, scale=2, marks=[False] * len(shown))
+        captions.append(
+            f"{true} > {read}\n{'-' if row['confidence'] is None else format(row['confidence'], '.3f')}"
+        )
+    return sheet.draw(
+        images[report.mistaken[:MISTAKES]], captions, columns=8, scale=2, marks=[False] * len(shown)
+    )

@@ -42,7 +42,13 @@ pre { word-break: break-all; }
   .confusion th, .confusion td { padding: .15rem .2rem; min-width: 1.55rem; font-size: .75rem; }
 }
 @media print { .plot img { min-width: 0; } details:not([open]) { display: none; } }
-""".replace("SHARES", "\n".join(f".s{i} {{ background: color-mix(in srgb, var(--accent) {5 * i}%, transparent); }}" for i in range(1, 11)))
+""".replace(
+    "SHARES",
+    "\n".join(
+        f".s{i} {{ background: color-mix(in srgb, var(--accent) {5 * i}%, transparent); }}"
+        for i in range(1, 11)
+    ),
+)
 
 
 class Run(NamedTuple):
@@ -60,7 +66,9 @@ class Run(NamedTuple):
 UNKNOWN = Run()
 
 
-def html(report, run: Run, plots: Mapping[str, str], pictures: Sequence[str], beside: Sequence[str]) -> str:
+def html(
+    report, run: Run, plots: Mapping[str, str], pictures: Sequence[str], beside: Sequence[str]
+) -> str:
     """Make the page.
 
     Args:
@@ -105,7 +113,9 @@ def _result(report):
     right = sum(row["right"] for row in report.lengths)
     bounds = metrics.interval(right, n)
     if bounds:
-        text = f"sequence accuracy: {right:,} of {n:,} numbers read right, the length and every digit"
+        text = (
+            f"sequence accuracy: {right:,} of {n:,} numbers read right, the length and every digit"
+        )
         interval = f"95% interval {bounds[0]:.2%} to {bounds[1]:.2%} (Wilson)"
         lead = f"<strong>{right / n:.2%}</strong> <span>{text}<br><b>{interval}</b></span>"
     else:
@@ -125,14 +135,24 @@ def _result(report):
 
 
 def _tasks(head):
-    rows = [(name, head["task_accuracy"][name], head["task_cross_entropy"][name]) for name in head["task_accuracy"]]
+    rows = [
+        (name, head["task_accuracy"][name], head["task_cross_entropy"][name])
+        for name in head["task_accuracy"]
+    ]
     text = "The likeliest class of each task alone. The number that is read may differ from those: it is the likeliest of all six together."
     columns = {"task": "", "accuracy": ".2%", "cross entropy, nats": ".4f"}
     return f"<p>{text}</p>\n" + table(columns, rows, "Accuracy and cross entropy of each task")
 
 
 def _lengths(report, plots):
-    columns = {"true length": "", "examples": ",d", "right": ",d", "accuracy": ".2%", "from": ".2%", "to": ".2%"}
+    columns = {
+        "true length": "",
+        "examples": ",d",
+        "right": ",d",
+        "accuracy": ".2%",
+        "from": ".2%",
+        "to": ".2%",
+    }
     columns |= {"mean confidence": ".3f", "most frequent wrong length": "", "times": ",d"}
     caption = "Numbers read right, by true length, with the 95% interval from and to"
     shown = table(columns, [list(row.values()) for row in report.lengths], caption)
@@ -144,11 +164,29 @@ def _confidence(report, plots):
     at_98 = report.metrics["coverage_at_98"]
     rows = []
     for row in report.coverage:  # the first to reach each tenth, and where 98% is reached last
-        if int(10 * row["coverage"] + 1e-9) > int(10 * (rows[-1]["coverage"] if rows else 0.0) + 1e-9) or row["coverage"] == at_98:
+        if (
+            int(10 * row["coverage"] + 1e-9)
+            > int(10 * (rows[-1]["coverage"] if rows else 0.0) + 1e-9)
+            or row["coverage"] == at_98
+        ):
             rows.append(row)
-    columns = {"confidence at least": ".4f", "answered": ",d", "right": ",d", "coverage": ".2%", "accuracy": ".2%"}
-    shown = table(columns, [list(row.values()) for row in rows], "Accuracy of the numbers answered, at about each tenth of coverage")
-    reached = f"98% of the answers are right where {_share(at_98)} are answered" if at_98 else "98% right is reached at no coverage"
+    columns = {
+        "confidence at least": ".4f",
+        "answered": ",d",
+        "right": ",d",
+        "coverage": ".2%",
+        "accuracy": ".2%",
+    }
+    shown = table(
+        columns,
+        [list(row.values()) for row in rows],
+        "Accuracy of the numbers answered, at about each tenth of coverage",
+    )
+    reached = (
+        f"98% of the answers are right where {_share(at_98)} are answered"
+        if at_98
+        else "98% right is reached at no coverage"
+    )
     text = f"If only the most confident numbers are answered, more of the answers are right: {reached}."
     return f"<p>{text}</p>\n{_plot(plots, 'coverage', f'Accuracy against coverage: {reached}')}\n{shown}"
 
@@ -164,7 +202,9 @@ def _confusion(report, plots):
             if not x:
                 return ""
             share = counts[y][x - 1] / max(sum(counts[y]), 1)
-            return " ".join(["hit"] * (x - 1 == y) + [f"s{-int(-10 * share // 1)}" if share else "none"])
+            return " ".join(
+                ["hit"] * (x - 1 == y) + [f"s{-int(-10 * share // 1)}" if share else "none"]
+            )
 
         columns = {"true": "", **{column: ",d" for column in rows[0] if column != "true"}}
         caption = f"{name.replace('_', ' ')}: {right:,} of {total:,} right"
@@ -178,15 +218,27 @@ def _confusion(report, plots):
 
 def _mistakes(report, pictures):
     if not report.mistakes:
-        return "<p>There are no mistakes.</p>" if report.metrics["examples"] else "<p>There are no examples.</p>"
+        return (
+            "<p>There are no mistakes.</p>"
+            if report.metrics["examples"]
+            else "<p>There are no examples.</p>"
+        )
     items = []
     for row, picture in zip(report.mistakes, pictures):
-        name, true, read = (escape(_cut(row[column])) or Html("none") for column in ("name", "true", "predicted"))
+        name, true, read = (
+            escape(_cut(row[column])) or Html("none") for column in ("name", "true", "predicted")
+        )
         confidence = "unknown" if row["confidence"] is None else f"{row['confidence']:.3f}"
         alt = f"Picture {name}: true {true}, read {read}, confidence {confidence}"
         text = f"true <b>{true}</b><br>read <b>{read}</b><br>confidence {confidence}"
-        items.append(f'<li><img width="64" height="64" alt="{alt}" src="{picture}">{text}<div class="quiet">{name}</div></li>')
-    shown = f"The {len(items)} surest of {len(report.mistakes):,}" if len(items) < len(report.mistakes) else f"All {len(items):,}"
+        items.append(
+            f'<li><img width="64" height="64" alt="{alt}" src="{picture}">{text}<div class="quiet">{name}</div></li>'
+        )
+    shown = (
+        f"The {len(items)} surest of {len(report.mistakes):,}"
+        if len(items) < len(report.mistakes)
+        else f"All {len(items):,}"
+    )
     text = f"{shown} numbers read wrong, the surest first. \u201cnone\u201d is no digits, X more than {tasks.DIGITS}. "
     text += 'All stand in <a href="mistakes.csv">mistakes.csv</a>.'
     listed = "\n".join(items)
@@ -199,27 +251,54 @@ def _training(report, plots):
     every = -(-len(report.curves) // ROWS)
     rows = [row for i, row in enumerate(report.curves) if (len(report.curves) - 1 - i) % every == 0]
     text = "Measured on the validation examples while the network was trained."
-    text += f" The tables show one of {every} evaluations; all stand in curves.csv." if every > 1 else ""
+    text += (
+        f" The tables show one of {every} evaluations; all stand in curves.csv."
+        if every > 1
+        else ""
+    )
     alt = "Validation over the training steps: sequence accuracy, then accuracy and cross entropy of each task"
     parts = [f"<p>{text}</p>", _plot(plots, "curves", alt)]
     names = [task.name for task in tasks.NUMBER_TASKS]
     columns = {"step": ",d", "sequence": ".2%", **dict.fromkeys(names, ".2%")}
-    values = [[row["step"], row["sequence_accuracy"], *(row[f"accuracy_{name}"] for name in names)] for row in rows]
-    parts.append(table(columns, values, "Validation accuracy at each step, of the sequence and of each task"))
+    values = [
+        [row["step"], row["sequence_accuracy"], *(row[f"accuracy_{name}"] for name in names)]
+        for row in rows
+    ]
+    parts.append(
+        table(columns, values, "Validation accuracy at each step, of the sequence and of each task")
+    )
     columns = {"step": ",d", "cost": ".4f", **dict.fromkeys(names, ".4f")}
-    values = [[row["step"], row["cost"], *(row[f"cross_entropy_{name}"] for name in names)] for row in rows]
-    parts.append(table(columns, values, "Validation cost, and cross entropy of each task in nats, at each step"))
+    values = [
+        [row["step"], row["cost"], *(row[f"cross_entropy_{name}"] for name in names)]
+        for row in rows
+    ]
+    parts.append(
+        table(
+            columns, values, "Validation cost, and cross entropy of each task in nats, at each step"
+        )
+    )
     return "\n".join(parts)
 
 
 def _run(run):
     parts = [f"<p>{escape(trouble)}</p>" for trouble in run.troubles]
-    flags = f'<pre class="flags">{escape(run.flags.strip())}</pre>' if run.flags else "<p>Unknown.</p>"
+    flags = (
+        f'<pre class="flags">{escape(run.flags.strip())}</pre>' if run.flags else "<p>Unknown.</p>"
+    )
     parts += ["<h3>Flags of the run</h3>", flags, "<h3>Environment</h3>"]
     rows = []
     for name in dict.fromkeys([*run.here, *run.trained]):
-        trained, here = (_cut(each[name]) if name in each else None for each in (run.trained, run.here))
-        rows.append((_cut(name), trained, here, None if None in (trained, here) else "yes" if trained == here else "no"))
+        trained, here = (
+            _cut(each[name]) if name in each else None for each in (run.trained, run.here)
+        )
+        rows.append(
+            (
+                _cut(name),
+                trained,
+                here,
+                None if None in (trained, here) else "yes" if trained == here else "no",
+            )
+        )
     columns = {"name": "", "as trained": "", "this evaluation": "", "same": ""}
     caption = "Versions and machine, as the network was trained and of this evaluation"
     parts.append(table(columns, rows, caption) if rows else "<p>Unknown.</p>")

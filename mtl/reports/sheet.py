@@ -8,7 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mtl.runs import files
 
-RIGHT, WRONG = (26, 127, 55), (207, 34, 46)  # green and red, both dark enough to be read as text on the paper
+RIGHT, WRONG = (
+    (26, 127, 55),
+    (207, 34, 46),
+)  # green and red, both dark enough to be read as text on the paper
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 _FRAME = 3  # pixels around each picture, painted where it is marked
 _GAP = 9  # pixels between cells
@@ -39,7 +42,9 @@ def draw(
       ValueError: images, captions and marks differ in number, or images are of another shape or type.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise ValueError(f"images must be uint8 [n, height, width, 3], got {images.dtype} {list(images.shape)}")
+        raise ValueError(
+            f"images must be uint8 [n, height, width, 3], got {images.dtype} {list(images.shape)}"
+        )
     marks = [None] * len(images) if marks is None else marks
     if not len(images) == len(captions) == len(marks):
         raise ValueError(f"{len(images)} images, {len(captions)} captions and {len(marks)} marks")
@@ -57,12 +62,20 @@ def draw(
         x, y = _GAP + i % columns * step_x, _GAP + i // columns * step_y
         colour = _INK if mark is None else RIGHT if mark else WRONG
         if mark is not None:
-            pen.rectangle((x, y, x + width + 2 * _FRAME - 1, y + height + 2 * _FRAME - 1), fill=colour)
+            pen.rectangle(
+                (x, y, x + width + 2 * _FRAME - 1, y + height + 2 * _FRAME - 1), fill=colour
+            )
         picture = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
         sheet.paste(picture, (x + _FRAME, y + _FRAME))
         for k, line in enumerate(caption.split("\n")):
             top = y + height + 2 * _FRAME + k * line_height
-            pen.text((x + _FRAME + width // 2, top), _cut(line, font, step_x - 4), fill=colour, font=font, anchor="ma")
+            pen.text(
+                (x + _FRAME + width // 2, top),
+                _cut(line, font, step_x - 4),
+                fill=colour,
+                font=font,
+                anchor="ma",
+            )
     return sheet
 
 
@@ -77,7 +90,9 @@ def save(picture: Image.Image, path: str) -> None:
       OSError: the file cannot be written.
     """
     with files.whole(path) as unfinished:
-        picture.save(unfinished, format=Image.registered_extensions()[os.path.splitext(path)[1].lower()])
+        picture.save(
+            unfinished, format=Image.registered_extensions()[os.path.splitext(path)[1].lower()]
+        )
 
 
 def _cut(line, font, width):

@@ -11,9 +11,21 @@ import struct
 
 import tensorflow.compat.v1 as tf
 
-MOST_INDEX, MOST_NAME, MOST_VARIABLES, MOST_AXES = 1 << 22, 1 << 11, 1 << 15, 8  # bytes, bytes, number, number: far from what a run has
-FOOTER, MAGIC, TRAILER = 48, bytes.fromhex("57fb808b247547db"), 5  # bytes at the end of a table, its last ones, bytes after a block
-TYPES = {each.as_datatype_enum: each for each in (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64)}
+MOST_INDEX, MOST_NAME, MOST_VARIABLES, MOST_AXES = (
+    1 << 22,
+    1 << 11,
+    1 << 15,
+    8,
+)  # bytes, bytes, number, number: far from what a run has
+FOOTER, MAGIC, TRAILER = (
+    48,
+    bytes.fromhex("57fb808b247547db"),
+    5,
+)  # bytes at the end of a table, its last ones, bytes after a block
+TYPES = {
+    each.as_datatype_enum: each
+    for each in (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64)
+}
 _VARINT, _BYTES, _FIXED32 = 0, 2, 5  # how a field of a message is written
 
 
@@ -31,9 +43,13 @@ def check(path):
       OSError: a file cannot be read.
     """
     index, data = path + ".index", data_file(path)
-    _need(not os.path.isdir(path), "a folder has its name")  # TensorFlow would look for a checkpoint in there
+    _need(
+        not os.path.isdir(path), "a folder has its name"
+    )  # TensorFlow would look for a checkpoint in there
     for file in (index, data):
-        _need(os.path.isfile(file), f"no file {os.path.basename(file)}")  # a pipe would be waited for
+        _need(
+            os.path.isfile(file), f"no file {os.path.basename(file)}"
+        )  # a pipe would be waited for
     with open(index, "rb") as file:
         table = file.read(MOST_INDEX + 1)
     try:
@@ -48,7 +64,10 @@ def data_file(path):
 
 
 def _variables(table, data_size):
-    _need(FOOTER <= len(table) <= MOST_INDEX and table.endswith(MAGIC), "not the index of a checkpoint, or too long a one")
+    _need(
+        FOOTER <= len(table) <= MOST_INDEX and table.endswith(MAGIC),
+        "not the index of a checkpoint, or too long a one",
+    )
     at = len(table) - FOOTER
     for _ in range(3):  # offset and size of a block that is not used, offset of the block of blocks
         offset, at = _number(table, at)
@@ -61,9 +80,15 @@ def _variables(table, data_size):
         for key, value in _pairs(table, offset, size):
             if last is None:
                 header = _fields(value)
-                _need(key == b"" and header.get(1) == 1 and set(header) <= {1, 3}, "it is not in one file of little-endian numbers")
+                _need(
+                    key == b"" and header.get(1) == 1 and set(header) <= {1, 3},
+                    "it is not in one file of little-endian numbers",
+                )
             else:
-                _need(key > last and len(found) < MOST_VARIABLES, "a name comes twice or out of order, or there are too many")
+                _need(
+                    key > last and len(found) < MOST_VARIABLES,
+                    "a name comes twice or out of order, or there are too many",
+                )
                 shape, dtype = found[key.decode("utf-8")] = _entry(value, data_size)
                 used += math.prod(shape) * dtype.size
                 _need(used <= data_size, "tensors that share their bytes")
@@ -74,26 +99,40 @@ def _variables(table, data_size):
 def _entry(value, data_size):
     """Return (shape, dtype) of a BundleEntryProto: 1 dtype, 2 shape, 4 offset, 5 size, 6 checksum; 3 and 7 are shards and slices."""
     entry = _fields(value)
-    _need(set(entry) <= {1, 2, 4, 5, 6} and isinstance(entry.get(2), bytes), "a tensor in parts, or without a shape")
+    _need(
+        set(entry) <= {1, 2, 4, 5, 6} and isinstance(entry.get(2), bytes),
+        "a tensor in parts, or without a shape",
+    )
     shape, at = [], 0
-    while at < len(entry[2]):  # a TensorShapeProto: messages of the number 2, each with the size as its number 1
+    while at < len(
+        entry[2]
+    ):  # a TensorShapeProto: messages of the number 2, each with the size as its number 1
         _need(entry[2][at] == 2 << 3 | _BYTES, "a shape that is not known")
         length, at = _number(entry[2], at + 1)
         size = _fields(entry[2][at : at + length])
-        _need(at + length <= len(entry[2]) and set(size) <= {1} and len(shape) < MOST_AXES, "a shape that is not known")
+        _need(
+            at + length <= len(entry[2]) and set(size) <= {1} and len(shape) < MOST_AXES,
+            "a shape that is not known",
+        )
         shape, at = [*shape, size.get(1, 0)], at + length
     dtype = TYPES.get(entry.get(1))
     _need(dtype is not None, "a tensor of another type than weights have")
     # A negative size is a huge one here. Zeros must not hide one: TensorFlow multiplies the others.
     fits, bytes_of_it = math.prod(max(size, 1) for size in shape) < 1 << 48, entry.get(5, 0)
-    _need(fits and math.prod(shape) * dtype.size == bytes_of_it, "a shape that does not go with its bytes")
+    _need(
+        fits and math.prod(shape) * dtype.size == bytes_of_it,
+        "a shape that does not go with its bytes",
+    )
     _need(entry.get(4, 0) + bytes_of_it <= data_size, "the file of data is cut short")
     return shape, dtype
 
 
 def _pairs(table, at, size):
     """Yield the (key, value) of a block, and check that where a reader may enter it (its restarts) a pair begins with a whole key."""
-    _need(8 <= size < len(table) - at and table[at + size] == 0, "a block is of a wrong size, or compressed")
+    _need(
+        8 <= size < len(table) - at and table[at + size] == 0,
+        "a block is of a wrong size, or compressed",
+    )
     block = table[at : at + size]
     end = size - 4 - 4 * struct.unpack("<I", block[-4:])[0]
     _need(0 < end < size - 4, "a block is empty")
@@ -103,7 +142,10 @@ def _pairs(table, at, size):
         shared, at = _number(block, at)  # bytes of the key before that this one begins with
         added, at = _number(block, at)
         length, at = _number(block, at)
-        _need(shared <= len(key) and shared + added <= MOST_NAME and at + added + length <= end, "a name or an entry is too long")
+        _need(
+            shared <= len(key) and shared + added <= MOST_NAME and at + added + length <= end,
+            "a name or an entry is too long",
+        )
         if not shared:
             whole.add(start)
         key = key[:shared] + block[at : at + added]
@@ -119,7 +161,10 @@ def _fields(message):
     while at < len(message):
         tag, at = _number(message, at)
         number, kind = tag >> 3, tag & 7
-        _need(number > last and kind in (_VARINT, _BYTES, _FIXED32), "a message has fields that Saver does not write")
+        _need(
+            number > last and kind in (_VARINT, _BYTES, _FIXED32),
+            "a message has fields that Saver does not write",
+        )
         if kind == _VARINT:
             fields[number], at = _number(message, at)
         else:

@@ -9,7 +9,11 @@ from mtl import checkpoint, train
 from mtl.errors import DataError
 from mtl.runs import bundle, files
 
-PACKAGED = {"pretrained": os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pretrained")}  # runs that come with the package
+PACKAGED = {
+    "pretrained": os.path.join(
+        os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pretrained"
+    )
+}  # runs that come with the package
 ASIDE = "damaged-"  # begins the names of the files of a checkpoint that cannot be read
 
 # What a killed save leaves: TensorFlow's unfinished files (`.tempstate1234`, `checkpoint.tmp1234`) and ours. A finished .data file without
@@ -45,14 +49,20 @@ def find(model_dir, which="best"):
     """
     model_dir = directory(model_dir)
     if which in ("best", "last"):
-        path = (checkpoint.newest(os.path.join(model_dir, checkpoint.BEST)) if which == "best" else None) or checkpoint.newest(model_dir)
+        path = (
+            checkpoint.newest(os.path.join(model_dir, checkpoint.BEST)) if which == "best" else None
+        ) or checkpoint.newest(model_dir)
         if path is None:
-            raise DataError(f"{model_dir}: no checkpoint in this folder; train one with: mtl train --model_dir={model_dir}")
+            raise DataError(
+                f"{model_dir}: no checkpoint in this folder; train one with: mtl train --model_dir={model_dir}"
+            )
     else:
         path = which.removesuffix(".index")
         if not os.path.isfile(path + ".index"):
             example = os.path.join(model_dir, f"{checkpoint.PREFIX}-1000")
-            raise DataError(f"{path}: no such checkpoint; --checkpoint takes best, last or a path like {example}")
+            raise DataError(
+                f"{path}: no such checkpoint; --checkpoint takes best, last or a path like {example}"
+            )
     try:
         bundle.check(path)
     except (OSError, ValueError) as error:
@@ -131,7 +141,9 @@ def mend(model_dir, say):
     if newest and not fallen and [os.path.basename(newest)] != _named(model_dir)[:1]:
         state = os.path.join(model_dir, checkpoint.STATE)
         name = os.path.basename(newest)
-        say(f"warning: {state} does not name {name}, the newest checkpoint; continuing from that one")
+        say(
+            f"warning: {state} does not name {name}, the newest checkpoint; continuing from that one"
+        )
     _check_best(best_dir, newest, {row["step"] for row in rows}, say)
 
 

@@ -109,4 +109,6 @@ def _try(directory, flag):
     try:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
-        raise DataError(f"{directory}: cannot be written ({error.strerror}); choose another folder for {flag}") from None
+        raise DataError(
+            f"{directory}: cannot be written ({error.strerror}); choose another folder for {flag}"
+        ) from None

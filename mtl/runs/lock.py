@@ -45,7 +45,9 @@ def held(directory):
             except BlockingIOError:
                 file.seek(0)
                 owner = file.read(20).strip() or "another"
-                raise UsageError(f"{directory}: process {owner} trains here; wait for it, end it, or choose another --model_dir") from None
+                raise UsageError(
+                    f"{directory}: process {owner} trains here; wait for it, end it, or choose another --model_dir"
+                ) from None
             except OSError:
                 pass  # some network file systems have no locks: better without one than not at all
         file.seek(0)
@@ -63,7 +65,9 @@ def held(directory):
             except OSError:
                 same = False
             if not same:
-                raise DataError(f"{directory}: was removed or replaced while this run trained in it; nothing more is written there")
+                raise DataError(
+                    f"{directory}: was removed or replaced while this run trained in it; nothing more is written there"
+                )
 
         try:
             yield check

@@ -1,8 +1,8 @@
 """Run the benchmarks, print Markdown and write every value as CSV.
 
-    python -m tests.benchmarks [--csv=FILE]
-    python -m tests.benchmarks --only=step --bottom=small --precision=bf16
-    python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base --precision=bf16 --batch_size=64 --augment=0.5]
+python -m tests.benchmarks [--csv=FILE]
+python -m tests.benchmarks --only=step --bottom=small --precision=bf16
+python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base --precision=bf16 --batch_size=64 --augment=0.5]
 """
 
 import argparse
@@ -20,10 +20,22 @@ FIELDS = ("batch_size", "augment", "workers")
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Print ratios of speeds, each measured in one run.")
-    parts = {"step": _step, "reading": _reading, "ceiling": _plain, "cold": _plain, "scaling": _plain, "input": _input}
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Print ratios of speeds, each measured in one run.",
+    )
+    parts = {
+        "step": _step,
+        "reading": _reading,
+        "ceiling": _plain,
+        "cold": _plain,
+        "scaling": _plain,
+        "input": _input,
+    }
     alone = {"quality": _plain, "records": _records}  # they take long, or need data
-    parser.add_argument("--only", choices=[*parts, *alone], help="one of them; the first six are run without it")
+    parser.add_argument(
+        "--only", choices=[*parts, *alone], help="one of them; the first six are run without it"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
     parser.add_argument("--csv", help="the file to write every value to")
     parser.add_argument("--data_dir", help="of the records")
@@ -32,7 +44,9 @@ def main():
     parser.add_argument("--quick", action="store_true", help="without the peers that compile")
     for name in FIELDS:
         default = getattr(config.Config, name)
-        parser.add_argument(f"--{name}", type=type(default), default=default, help="of the run, with --only=records")
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, help="of the run, with --only=records"
+        )
     arguments = parser.parse_args()
     if arguments.only == "records" and not arguments.data_dir:
         parser.error("--only=records needs --data_dir, what mtl convert wrote")
@@ -87,8 +101,13 @@ def _records(name, arguments):
     except MtlError as error:
         raise SystemExit(f"benchmarks: {error}") from None
     fields = {name: getattr(arguments, name) for name in FIELDS}
-    fields |= {name: value for name in ("bottom", "precision") if (value := getattr(arguments, name))}
-    input_rate.run(arguments.rounds, config=config.Config(dataset="records", data_dir=arguments.data_dir, **fields))
+    fields |= {
+        name: value for name in ("bottom", "precision") if (value := getattr(arguments, name))
+    }
+    input_rate.run(
+        arguments.rounds,
+        config=config.Config(dataset="records", data_dir=arguments.data_dir, **fields),
+    )
 
 
 if __name__ == "__main__":

@@ -23,12 +23,19 @@ def arithmetic(bottom, batch_size):
     inputs are pixels, which get no gradient.
     """
     with tf.Graph().as_default() as graph:
-        model.build(tf.placeholder(tf.float32, [batch_size, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS]), bottom=bottom)
+        model.build(
+            tf.placeholder(
+                tf.float32, [batch_size, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS]
+            ),
+            bottom=bottom,
+        )
         products = []
         for op in graph.get_operations():
             if op.type in ("Conv2D", "MatMul", "BatchMatMulV2"):
                 summed = op.inputs[1].shape[:3] if op.type == "Conv2D" else op.inputs[0].shape[-1:]
-                products.append(2 * op.outputs[0].shape.num_elements() * math.prod(summed.as_list()))
+                products.append(
+                    2 * op.outputs[0].shape.num_elements() * math.prod(summed.as_list())
+                )
     return 3 * sum(products) - products[0]
 
 
@@ -40,10 +47,15 @@ class Processor:
         for name, dtype in TYPES.items():
             matrix = tf.Variable(tf.cast(tf.random.stateless_normal([SIZE, SIZE], [1, 2]), dtype))
             pictures = tf.Variable(tf.cast(tf.random.stateless_normal(PICTURES, [1, 2]), dtype))
-            kernel = tf.Variable(tf.cast(tf.random.stateless_normal([3, 3, PICTURES[3], PICTURES[3]], [1, 2]), dtype))
+            kernel = tf.Variable(
+                tf.cast(tf.random.stateless_normal([3, 3, PICTURES[3], PICTURES[3]], [1, 2]), dtype)
+            )
             convolved = tf.nn.conv2d(pictures, kernel, 1, "SAME")
             self.runs[f"matrix product, {name}"] = tf.matmul(matrix, matrix).op, 2 * SIZE**3
-            self.runs[f"convolution, {name}"] = convolved.op, 2 * math.prod(PICTURES) * 9 * PICTURES[3]
+            self.runs[f"convolution, {name}"] = (
+                convolved.op,
+                2 * math.prod(PICTURES) * 9 * PICTURES[3],
+            )
         session.run(tf.global_variables_initializer())
 
     def rates(self, times=15):
@@ -62,7 +74,10 @@ class Processor:
 @contextlib.contextmanager
 def processor(threads):
     """Open a Processor."""
-    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads)) as session:
+    with (
+        tf.Graph().as_default(),
+        tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads)) as session,
+    ):
         yield Processor(session)
 
 
@@ -73,15 +88,21 @@ def run(rounds=7):
       rounds: int.
     """
     print("### The processor's ceiling, and each step's share of it\n")
-    print(f"Products of {SIZE} x {SIZE} matrices, and a 3x3 convolution of {PICTURES} by as many filters, in TensorFlow's oneDNN")
-    print(f"on 2 threads; medians of {rounds} rounds, in turns with the steps, which are of 32 images.\n")
+    print(
+        f"Products of {SIZE} x {SIZE} matrices, and a 3x3 convolution of {PICTURES} by as many filters, in TensorFlow's oneDNN"
+    )
+    print(
+        f"on 2 threads; medians of {rounds} rounds, in turns with the steps, which are of 32 images.\n"
+    )
     cases = [(bottom, precision) for precision in TYPES for bottom in STEPS]
     with contextlib.ExitStack() as stack:
         best = stack.enter_context(turns.Player("processor", processor, 2))
         players = {}
         for bottom, precision in cases:
             config = sides.default(bottom, precision)
-            player = stack.enter_context(turns.Player(f"{bottom} {precision}", mtl_trainer.opened, config))
+            player = stack.enter_context(
+                turns.Player(f"{bottom} {precision}", mtl_trainer.opened, config)
+            )
             players[bottom, precision] = player, sides.images_of(STEPS[bottom] * config.batch_size)
             player.ask("epoch", players[bottom, precision][1])  # warm
         best.ask("rates")
@@ -98,7 +119,26 @@ def run(rounds=7):
     for (bottom, precision), values in seconds.items():
         operations = arithmetic(bottom, 32)
         rate = operations / np.median(values) / 1e9
-        tables.record("share", f"{bottom} {precision}", "mtl", [operations / value / 1e9 for value in values], "GFLOP/s")
-        shares = [f"{rate / ceilings[f'{kind}, {precision}']:.0%}" for kind in ("matrix product", "convolution")]
-        rows.append([f"`{bottom}`, {precision}", f"{operations / 1e9:.1f}", f"{1e3 * np.median(values):.1f}", f"{rate:.0f}", *shares])
-    tables.table(["step of", "GFLOP", "ms", "GFLOP/s", "of the matrix product", "of the convolution"], rows)
+        tables.record(
+            "share",
+            f"{bottom} {precision}",
+            "mtl",
+            [operations / value / 1e9 for value in values],
+            "GFLOP/s",
+        )
+        shares = [
+            f"{rate / ceilings[f'{kind}, {precision}']:.0%}"
+            for kind in ("matrix product", "convolution")
+        ]
+        rows.append(
+            [
+                f"`{bottom}`, {precision}",
+                f"{operations / 1e9:.1f}",
+                f"{1e3 * np.median(values):.1f}",
+                f"{rate:.0f}",
+                *shares,
+            ]
+        )
+    tables.table(
+        ["step of", "GFLOP", "ms", "GFLOP/s", "of the matrix product", "of the convolution"], rows
+    )

@@ -43,7 +43,9 @@ def run(rounds=7):
     Args:
       rounds: int.
     """
-    print(f"### Cold start of `mtl predict`, one picture, the packaged network; {rounds} rounds in turns\n")
+    print(
+        f"### Cold start of `mtl predict`, one picture, the packaged network; {rounds} rounds in turns\n"
+    )
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         Image.fromarray(synthetic.examples("test", 1).images[0]).save(file.name)
         commands = {
@@ -56,12 +58,23 @@ def run(rounds=7):
                 since = time.perf_counter()
                 subprocess.run(command, check=True, capture_output=True)
                 seconds[name].append(time.perf_counter() - since)
-            done = subprocess.run([sys.executable, "-c", PARTS, file.name], check=True, capture_output=True)
+            done = subprocess.run(
+                [sys.executable, "-c", PARTS, file.name], check=True, capture_output=True
+            )
             parts.append(json.loads(done.stdout))
-    seconds, parts = {name: values[1:] for name, values in seconds.items()}, parts[1:]  # the first finds nothing in the disk's cache
+    seconds, parts = (
+        {name: values[1:] for name, values in seconds.items()},
+        parts[1:],
+    )  # the first finds nothing in the disk's cache
     for name, values in seconds.items():
         tables.record("cold", "", name, values, "s")
     ratio = np.median(np.divide(*seconds.values()))
-    tables.table(["", "seconds, median"], [[name, f"{np.median(values):.2f}"] for name, values in seconds.items()])
+    tables.table(
+        ["", "seconds, median"],
+        [[name, f"{np.median(values):.2f}"] for name, values in seconds.items()],
+    )
     print(f"`mtl predict` takes {ratio:.2f} times as long (median of rounds). It goes to:\n")
-    tables.table(["", "seconds, median"], [[name, f"{np.median([part[name] for part in parts]):.2f}"] for name in parts[0]])
+    tables.table(
+        ["", "seconds, median"],
+        [[name, f"{np.median([part[name] for part in parts]):.2f}"] for name in parts[0]],
+    )

@@ -26,11 +26,23 @@ def streamed(config, steps):
 def in_memory(config):
     """Open the side that trains on as many images as the stream holds at a time, or the records hold, made before the clock starts."""
     if config.dataset == "synthetic":
-        examples = synthetic.examples("train", config.pool, difficulty=config.difficulty, seed=config.seed, workers=config.workers)
+        examples = synthetic.examples(
+            "train",
+            config.pool,
+            difficulty=config.difficulty,
+            seed=config.seed,
+            workers=config.workers,
+        )
     else:
         examples = registry.load(config.dataset, config.data_dir, "train")
-    crops = functools.partial(augment.changed_crops, strength=config.augment) if config.augment else batches.random_crops
-    return mtl_trainer.fed(config, batches.from_arrays(examples, config.batch_size, config.seed, crops))
+    crops = (
+        functools.partial(augment.changed_crops, strength=config.augment)
+        if config.augment
+        else batches.random_crops
+    )
+    return mtl_trainer.fed(
+        config, batches.from_arrays(examples, config.batch_size, config.seed, crops)
+    )
 
 
 class Loop:
@@ -80,22 +92,42 @@ def run(rounds=7, steps=None, config=None):
     config = config or config_lib.Config()
     steps = steps or 2 * config.pool // config.batch_size
     name = "stream" if config.dataset == "synthetic" else config.dataset
-    print(f"### Input: {'the synthetic stream' if name == 'stream' else name} against arrays in memory\n")
-    print(f"`{config.bottom}` in {config.precision}, {steps} steps of {config.batch_size} images a round, {rounds} rounds,")
+    print(
+        f"### Input: {'the synthetic stream' if name == 'stream' else name} against arrays in memory\n"
+    )
+    print(
+        f"`{config.bottom}` in {config.precision}, {steps} steps of {config.batch_size} images a round, {rounds} rounds,"
+    )
     cores = config.workers or os.cpu_count()
     made = f"pool {config.pool}, each image used {config.reuse} times, drawn by {cores} processes"
     read = f"--augment={config.augment}, decoded by {cores} threads"
     print(f"in turns after one round of warm-up; {made if name == 'stream' else read}.\n")
-    with turns.Player(name, streamed, config, steps) as stream, turns.Player("arrays", in_memory, config) as arrays:
+    with (
+        turns.Player(name, streamed, config, steps) as stream,
+        turns.Player("arrays", in_memory, config) as arrays,
+    ):
         seconds = turns.alternate([stream, arrays], rounds, "turn", steps)
         peaks = {}
         for player in (stream, arrays):
             own, others = player.peak_memory()
             peaks[player.name] = " + ".join(f"{peak:.0f}" for peak in [own, *others])
-    tables.rates("input", f"{name} {config.bottom} {config.precision}", seconds, steps * config.batch_size, ("peak memory, MB", peaks))
+    tables.rates(
+        "input",
+        f"{name} {config.bottom} {config.precision}",
+        seconds,
+        steps * config.batch_size,
+        ("peak memory, MB", peaks),
+    )
     kept = np.median(np.array(seconds["arrays"]) / np.array(seconds[name]))
     with turns.Player("loop", loop) as player:
         outside = player.ask("outside", config)
-    tables.record("outside", f"{name} {config.bottom} {config.precision}", "mtl", [100 * outside], "%")
-    print(f"Of the time of the loop of `mtl train`, {outside:.2%} is spent outside of the session, the wait for the next batch included.")
-    print(f"Fed by {name}, training keeps {kept:.1%} of the rate of arrays (median of rounds).\n", flush=True)
+    tables.record(
+        "outside", f"{name} {config.bottom} {config.precision}", "mtl", [100 * outside], "%"
+    )
+    print(
+        f"Of the time of the loop of `mtl train`, {outside:.2%} is spent outside of the session, the wait for the next batch included."
+    )
+    print(
+        f"Fed by {name}, training keeps {kept:.1%} of the rate of arrays (median of rounds).\n",
+        flush=True,
+    )

@@ -12,7 +12,10 @@ from mtl.losses import CLIP_CEILING, CLIP_FLOOR
 from mtl.tasks import NUMBER_TASKS, encode_all
 
 # Of a bottom of mtl.bottoms: filters of the first layer, its stride, the stages, units.
-CONVOLUTIONAL = {"small": (48, 2, [[64], [128], [192]], 512), "base": (32, (2, 1), [[64], [96, 96], [192, 192]], 320)}
+CONVOLUTIONAL = {
+    "small": (48, 2, [[64], [128], [192]], 512),
+    "base": (32, (2, 1), [[64], [96, 96], [192, 192]], 320),
+}
 
 
 class Local(layers.Layer):
@@ -30,7 +33,9 @@ class Local(layers.Layer):
     def call(self, x):
         _, height, width, _ = x.shape
         patches = ops.image.extract_patches(x, (5, 5), strides=1, padding="same")
-        patches = ops.transpose(ops.reshape(patches, [-1, height * width, patches.shape[3]]), [1, 0, 2])
+        patches = ops.transpose(
+            ops.reshape(patches, [-1, height * width, patches.shape[3]]), [1, 0, 2]
+        )
         y = ops.matmul(patches, ops.cast(self.w, x.dtype)) + ops.cast(self.b, x.dtype)
         return ops.reshape(ops.transpose(y, [1, 0, 2]), [-1, height, width, self.filters])
 
@@ -42,7 +47,13 @@ def network(bottom):
     x = pixels - ops.mean(pixels, axis=[1, 2, 3], keepdims=True)
     x = ops.cast(x, keras.config.dtype_policy().compute_dtype)
     x = _paper(x) if bottom == "paper" else _convolutional(x, *CONVOLUTIONAL[bottom])
-    return keras.Model(images, {task.name: layers.Dense(task.classes, name=task.name, dtype="float32")(x) for task in NUMBER_TASKS})
+    return keras.Model(
+        images,
+        {
+            task.name: layers.Dense(task.classes, name=task.name, dtype="float32")(x)
+            for task in NUMBER_TASKS
+        },
+    )
 
 
 def _convolutional(x, first, stride, stages, units):
@@ -54,7 +65,9 @@ def _convolutional(x, first, stride, stages, units):
             if place:
                 x = ops.relu(layers.Conv2D(filters, 3, padding="same", name=f"conv{number}")(x) + x)
             else:
-                x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+                x = layers.Conv2D(
+                    filters, 3, padding="same", activation="relu", name=f"conv{number}"
+                )(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
     return layers.Dense(units, activation="relu", name="dense1")(layers.Flatten()(x))
 
@@ -65,9 +78,13 @@ def _paper(x):
             x = layers.Conv2D(3 * filters, 5, padding="same", name="conv1")(x)
             x = ops.max(ops.reshape(x, [-1, *x.shape[1:3], filters, 3]), axis=4)
         else:
-            x = layers.Conv2D(filters, 5, padding="same", activation="relu", name=f"conv{number}")(x)
+            x = layers.Conv2D(filters, 5, padding="same", activation="relu", name=f"conv{number}")(
+                x
+            )
         x = layers.MaxPooling2D(2, strides=2 if number % 2 else 1, padding="same")(x)
-        x = x - layers.AveragePooling2D(3, strides=1, padding="same")(ops.mean(x, axis=3, keepdims=True))
+        x = x - layers.AveragePooling2D(3, strides=1, padding="same")(
+            ops.mean(x, axis=3, keepdims=True)
+        )
     x = ops.relu(Local(192, name="local1")(x))
     x = layers.Dense(3072, activation="relu", name="dense1")(layers.Flatten()(x))
     return layers.Dense(3072, activation="relu", name="dense2")(x)
@@ -78,7 +95,9 @@ def term(classes, smoothing):
 
     def log_of_mean(y_true, y_pred):
         rows = ops.one_hot(ops.cast(ops.reshape(y_true, [-1]), "int32"), classes)
-        each = keras.losses.categorical_crossentropy(rows, y_pred, from_logits=True, label_smoothing=smoothing)
+        each = keras.losses.categorical_crossentropy(
+            rows, y_pred, from_logits=True, label_smoothing=smoothing
+        )
         return ops.log(ops.clip(ops.mean(each), CLIP_FLOOR, CLIP_CEILING))
 
     return log_of_mean
@@ -90,7 +109,9 @@ class Epoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._since = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):  # after the epoch's metrics were read, so nothing is still under way
+    def on_epoch_end(
+        self, epoch, logs=None
+    ):  # after the epoch's metrics were read, so nothing is still under way
         self.seconds = time.perf_counter() - self._since
 
 
@@ -106,13 +127,17 @@ class Side:
         decay = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.steps)
         rate = decay if config.schedule == "cosine" else config.learning_rate
         self.model.compile(
-            optimizer=keras.optimizers.Adam(rate, epsilon=1e-8),  # that of tf.train.AdamOptimizer; Keras has 1e-7
+            optimizer=keras.optimizers.Adam(
+                rate, epsilon=1e-8
+            ),  # that of tf.train.AdamOptimizer; Keras has 1e-7
             loss={task.name: term(task.classes, config.label_smoothing) for task in NUMBER_TASKS},
             jit_compile=jit_compile,
         )
 
     def logits(self, images):
-        return {name: np.asarray(rows) for name, rows in self.model.predict_on_batch(images).items()}
+        return {
+            name: np.asarray(rows) for name, rows in self.model.predict_on_batch(images).items()
+        }
 
     def step(self, images, labels):
         self.model.reset_metrics()  # else the loss returned is the mean of all batches so far
@@ -120,13 +145,29 @@ class Side:
 
     def epoch(self, examples):
         labels = encode_all(examples.numbers)
-        self.model.fit(examples.images, labels, batch_size=self.config.batch_size, epochs=1, verbose=0, callbacks=[self._epoch])
+        self.model.fit(
+            examples.images,
+            labels,
+            batch_size=self.config.batch_size,
+            epochs=1,
+            verbose=0,
+            callbacks=[self._epoch],
+        )
         return self._epoch.seconds
 
     def chunk(self, batches):
         images = np.concatenate([images for images, _ in batches])
-        labels = {name: np.concatenate([labels[name] for _, labels in batches]) for name in batches[0][1]}
-        self.model.fit(images, labels, batch_size=len(batches[0][0]), shuffle=False, verbose=0, callbacks=[self._epoch])
+        labels = {
+            name: np.concatenate([labels[name] for _, labels in batches]) for name in batches[0][1]
+        }
+        self.model.fit(
+            images,
+            labels,
+            batch_size=len(batches[0][0]),
+            shuffle=False,
+            verbose=0,
+            callbacks=[self._epoch],
+        )
         return self._epoch.seconds
 
     def read(self, images):

@@ -24,10 +24,15 @@ def training(config):
       tf.Session, inference_graph.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
       for infinite cross entropies and gradients included.
     """
-    with tf.Graph().as_default(), tf.Session(config=model.session_config(config.threads, config.batch_size)) as session:
+    with (
+        tf.Graph().as_default(),
+        tf.Session(config=model.session_config(config.threads, config.batch_size)) as session,
+    ):
         graph = train.build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            reading = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective)
+            reading = inference_graph.build(
+                tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective
+            )
         session.run(tf.global_variables_initializer())
         tf.get_default_graph().finalize()
         names = list(graph.labels)
@@ -50,7 +55,10 @@ class Side:
 
     def __init__(self, config, session, reading, step):
         self.config, self.session, self.reading, self._step = config, session, reading, step
-        self.variables = {variable.op.name: variable for variable in session.graph.get_collection("trainable_variables")}
+        self.variables = {
+            variable.op.name: variable
+            for variable in session.graph.get_collection("trainable_variables")
+        }
         self._batches = self._network = None
 
     def weights(self):
@@ -70,7 +78,9 @@ class Side:
     def epoch(self, examples):
         """Train once on all of Examples, a whole number of batches, as the side's users would; returns the seconds."""
         if self._batches is None:
-            self._batches = batches.prefetch(batches.from_arrays(examples, self.config.batch_size, self.config.seed)(0))
+            self._batches = batches.prefetch(
+                batches.from_arrays(examples, self.config.batch_size, self.config.seed)(0)
+            )
         return self._timed(len(examples.numbers) // self.config.batch_size)
 
     def chunk(self, batches):
@@ -106,10 +116,17 @@ class Side:
         if self._network is None:
             values = self.weights()
             with tempfile.TemporaryDirectory() as folder:
-                with tf.Graph().as_default(), tf.Session() as session:  # the graph that trains is finalized and takes no saver
-                    saver = tf.train.Saver({name: tf.Variable(value) for name, value in values.items()})
+                with (
+                    tf.Graph().as_default(),
+                    tf.Session() as session,
+                ):  # the graph that trains is finalized and takes no saver
+                    saver = tf.train.Saver(
+                        {name: tf.Variable(value) for name, value in values.items()}
+                    )
                     session.run(tf.global_variables_initializer())
-                    self._network = Network(self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0))
+                    self._network = Network(
+                        self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0)
+                    )
         return self._network
 
 

@@ -33,19 +33,44 @@ def grow(path, folder, times):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model_dir", required=True)
-    parser.add_argument("--data_dir", required=True, help="the folder that holds SPLIT/digitStruct.mat")
+    parser.add_argument(
+        "--data_dir", required=True, help="the folder that holds SPLIT/digitStruct.mat"
+    )
     parser.add_argument("--split", default="test")
-    parser.add_argument("--grown", type=float, default=1.0, help="make each picture so many times as wide and high first, from 1 on")
+    parser.add_argument(
+        "--grown",
+        type=float,
+        default=1.0,
+        help="make each picture so many times as wide and high first, from 1 on",
+    )
     flags = parser.parse_args()
     directory = os.path.join(flags.data_dir, flags.split)
-    numbers = {os.path.join(directory, entry.name): entry.number for entry in reader.entries(os.path.join(directory, "digitStruct.mat"))}
+    numbers = {
+        os.path.join(directory, entry.name): entry.number
+        for entry in reader.entries(os.path.join(directory, "digitStruct.mat"))
+    }
     numbers = {path: number for path, number in numbers.items() if os.path.exists(path)}
     with tempfile.TemporaryDirectory() as folder:
         if flags.grown > 1.0:
             numbers = {grow(path, folder, flags.grown): number for path, number in numbers.items()}
-        command = [sys.executable, "-m", "mtl", "predict", f"--model_dir={flags.model_dir}", "--json", *numbers]
-        answers = [json.loads(line) for line in subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()]
-    right = metrics.right([answer["number"] for answer in answers], [numbers[answer["file"]] for answer in answers])
+        command = [
+            sys.executable,
+            "-m",
+            "mtl",
+            "predict",
+            f"--model_dir={flags.model_dir}",
+            "--json",
+            *numbers,
+        ]
+        answers = [
+            json.loads(line)
+            for line in subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, text=True
+            ).stdout.splitlines()
+        ]
+    right = metrics.right(
+        [answer["number"] for answer in answers], [numbers[answer["file"]] for answer in answers]
+    )
     low, high = metrics.interval(int(right.sum()), len(right))
     share = f"{right.mean():.1%} (95% interval {low:.1%} to {high:.1%})"
     print(f"{flags.model_dir}: {right.sum()} of {len(right)} whole pictures right: {share}")

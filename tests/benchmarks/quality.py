@@ -16,9 +16,15 @@ SIDES = ("Keras, TensorFlow", "PyTorch, channels_last, fused Adam")  # the faste
 
 def accuracy(player, examples):
     """Return the sequence accuracy of what a side says of Examples."""
-    parts = [player.ask("logits", examples.images[first : first + 250]) for first in range(0, len(examples.numbers), 250)]
+    parts = [
+        player.ask("logits", examples.images[first : first + 250])
+        for first in range(0, len(examples.numbers), 250)
+    ]
     logits = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    log_probs = {name: rows - np.logaddexp.reduce(rows, axis=1, keepdims=True) for name, rows in logits.items()}
+    log_probs = {
+        name: rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+        for name, rows in logits.items()
+    }
     return metrics.sequence_accuracy(decoding.joint(log_probs)[0], examples.numbers)
 
 
@@ -30,9 +36,14 @@ def run(seeds=3, steps=config_lib.Config.steps):
       steps: int, of a run.
     """
     print(f"### Time to accuracy: quickstart, {steps} steps, {seeds} seeds\n")
-    print("The clock runs while a side trains. Drawing, cropping and a look at 1,000 validation images every")
+    print(
+        "The clock runs while a side trains. Drawing, cropping and a look at 1,000 validation images every"
+    )
     print(f"{CHUNK} steps are outside of it.\n")
-    tables.table(["", "seconds in all", *[f"to {aim:.0%}" for aim in AIMS], "at the end"], _rows(seeds, steps))
+    tables.table(
+        ["", "seconds in all", *[f"to {aim:.0%}" for aim in AIMS], "at the end"],
+        _rows(seeds, steps),
+    )
 
 
 def _rows(seeds, steps):
@@ -42,12 +53,19 @@ def _rows(seeds, steps):
         config = config_lib.Config(seed=seed, steps=steps, threads=2)
         drawn = synthetic.examples("train", steps * config.batch_size // config.reuse, seed=seed)
         weights = None
-        for name, module, argument, environment in [("mtl", None, None, {})] + [side for side in sides.peers() if side[0] in SIDES]:
+        for name, module, argument, environment in [("mtl", None, None, {})] + [
+            side for side in sides.peers() if side[0] in SIDES
+        ]:
             work = mtl_trainer.opened if name == "mtl" else sides.Opener(module)
             given = (config,) if name == "mtl" else (config, weights, argument)
             with turns.Player(name, work, *given, environment=environment) as player:
                 weights = player.ask("weights") if name == "mtl" else weights
-                source, seconds, reached, last = batches.from_arrays(drawn, config.batch_size, seed)(0), 0.0, {}, 0.0
+                source, seconds, reached, last = (
+                    batches.from_arrays(drawn, config.batch_size, seed)(0),
+                    0.0,
+                    {},
+                    0.0,
+                )
                 for step in range(CHUNK, steps + 1, CHUNK):
                     seconds += player.ask("chunk", [next(source) for _ in range(CHUNK)])
                     last = accuracy(player, held)

@@ -34,14 +34,23 @@ def peers(quick=False):
     ]
     missing = {name for name in ("keras", "jax", "torch") if importlib.util.find_spec(name) is None}
     if missing:
-        raise SystemExit(f"benchmarks: {', '.join(sorted(missing))} not installed; pip install '.[bench]'")
-    return [side for side in found if not quick or (side[2] in (False, "eager", "channels_last") and "JAX" not in side[0])]
+        raise SystemExit(
+            f"benchmarks: {', '.join(sorted(missing))} not installed; pip install '.[bench]'"
+        )
+    return [
+        side
+        for side in found
+        if not quick or (side[2] in (False, "eager", "channels_last") and "JAX" not in side[0])
+    ]
 
 
 def versions():
     """Write down what is compared; SystemExit where something is not installed."""
     peers()
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "jax", "torch", "numpy"))
+    return ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("tensorflow", "keras", "jax", "torch", "numpy")
+    )
 
 
 def images_of(count):
@@ -66,11 +75,19 @@ def started(config, examples, listed):
       SystemExit: one does not compute what mtl computes, so that its speed says nothing.
     """
     labels, size = tasks.encode_all(examples.numbers), config.batch_size
-    batches = [np.arange(first, first + size) % len(examples.numbers) for first in range(0, CHECKED * size, size)]
+    batches = [
+        np.arange(first, first + size) % len(examples.numbers)
+        for first in range(0, CHECKED * size, size)
+    ]
 
     def checked(player):
         logits = player.ask("logits", examples.images[batches[0]])
-        costs = [player.ask("step", examples.images[i], {name: classes[i] for name, classes in labels.items()}) for i in batches]
+        costs = [
+            player.ask(
+                "step", examples.images[i], {name: classes[i] for name, classes in labels.items()}
+            )
+            for i in batches
+        ]
         return logits, costs
 
     with contextlib.ExitStack() as stack:
@@ -79,16 +96,29 @@ def started(config, examples, listed):
         logits, costs = checked(players[0])
         far, early, late = LIMITS[config.precision]
         print("Same weights, same batches; largest difference from mtl:\n")
-        print(f"| | logits | costs of {EARLY} steps | of {CHECKED} steps | cost of step {CHECKED} |\n|---|---:|---:|---:|---:|")
+        print(
+            f"| | logits | costs of {EARLY} steps | of {CHECKED} steps | cost of step {CHECKED} |\n|---|---:|---:|---:|---:|"
+        )
         print(f"| mtl | | | | {costs[-1]:.4f} |")
         for name, module, argument, environment in listed:
-            players.append(stack.enter_context(turns.Player(name, Opener(module), config, weights, argument, environment=environment)))
+            players.append(
+                stack.enter_context(
+                    turns.Player(
+                        name, Opener(module), config, weights, argument, environment=environment
+                    )
+                )
+            )
             others, theirs = checked(players[-1])
             apart = max(np.abs(logits[task] - others[task]).max() for task in logits)
             off = np.abs(np.subtract(costs, theirs)) / np.maximum(1.0, np.abs(costs))
-            print(f"| {name} | {apart:.1e} | {off[:EARLY].max():.1e} | {off.max():.1e} | {theirs[-1]:.4f} |", flush=True)
+            print(
+                f"| {name} | {apart:.1e} | {off[:EARLY].max():.1e} | {off.max():.1e} | {theirs[-1]:.4f} |",
+                flush=True,
+            )
             if apart > far or off[:EARLY].max() > early or off.max() > late:
-                raise SystemExit(f"benchmarks: {name} differs by more than {far}, {early}, {late}: it does not compute what mtl computes")
+                raise SystemExit(
+                    f"benchmarks: {name} differs by more than {far}, {early}, {late}: it does not compute what mtl computes"
+                )
         print()
         yield players
 
@@ -106,4 +136,11 @@ class Opener:
 def default(bottom, precision, **fields):
     """Make the config.Config that sides are compared by: gentle, because last-bit differences grow with the rate, and with the depth."""
     rate = 1e-4 if bottom == "paper" else 1e-3
-    return config_lib.Config(bottom=bottom, precision=precision, schedule="constant", learning_rate=rate, threads=2, **fields)
+    return config_lib.Config(
+        bottom=bottom,
+        precision=precision,
+        schedule="constant",
+        learning_rate=rate,
+        threads=2,
+        **fields,
+    )

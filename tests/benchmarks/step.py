@@ -15,8 +15,12 @@ def run(rounds=7, bottoms=("small", "base", "paper"), precisions=("fp32", "bf16"
       quick: bool, whether to leave out the peers that compile.
     """
     print("### Training step: mtl against its peers\n")
-    print(f"Batches of 32, Adam, the answer's loss on soft labels, images in memory; {rounds} rounds in turns after one of warm-up.")
-    print("Every side gets 2 threads within an operation. PyTorch indexes its batches out of an array: no DataLoader slows it.\n")
+    print(
+        f"Batches of 32, Adam, the answer's loss on soft labels, images in memory; {rounds} rounds in turns after one of warm-up."
+    )
+    print(
+        "Every side gets 2 threads within an operation. PyTorch indexes its batches out of an array: no DataLoader slows it.\n"
+    )
     print(f"{sides.versions()}.\n")
     for bottom in bottoms:
         for precision in precisions:
@@ -27,5 +31,7 @@ def run(rounds=7, bottoms=("small", "base", "paper"), precisions=("fp32", "bf16"
                 seconds = turns.alternate(players, rounds, "epoch", examples)
                 peaks = {player.name: f"{player.peak_memory()[0]:.0f}" for player in players}
             count = len(examples.numbers)
-            fastest, ratio = tables.rates("step", f"{bottom} {precision}", seconds, count, ("peak memory, MB", peaks))
+            fastest, ratio = tables.rates(
+                "step", f"{bottom} {precision}", seconds, count, ("peak memory, MB", peaks)
+            )
             print(f"The fastest peer is {fastest}: mtl is {ratio:.2f} times as fast.\n", flush=True)

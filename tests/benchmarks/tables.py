@@ -50,10 +50,21 @@ def rates(benchmark, case, seconds, images, extra=None):
         record(benchmark, case, side, values, "images/s")
         low, median, high = np.percentile(values, [25, 50, 75])
         ratios = rate[first] / values  # round by round: what slowed the machine slowed both
-        ratio = ["-", "-"] if side == first else [f"{np.median(ratios):.2f}", f"{np.median(rate[first]) / median:.2f}"]
+        ratio = (
+            ["-", "-"]
+            if side == first
+            else [f"{np.median(ratios):.2f}", f"{np.median(rate[first]) / median:.2f}"]
+        )
         more = [extra[1][side]] if extra else []
         rows.append([side, f"{median:.0f}", f"{low:.0f} .. {high:.0f}", *ratio, *more])
-    head = ["", "images/s, median", "quartiles", f"{first} is faster by, median of rounds", "by medians", *([extra[0]] if extra else [])]
+    head = [
+        "",
+        "images/s, median",
+        "quartiles",
+        f"{first} is faster by, median of rounds",
+        "by medians",
+        *([extra[0]] if extra else []),
+    ]
     table(head, rows)
     fastest = max(others, key=lambda side: np.median(rate[side]))
     return fastest, float(np.median(rate[first] / rate[fastest]))

@@ -9,7 +9,9 @@ import os
 import pathlib
 import time
 
-TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100  # of the processor times in /proc, a second
+TICK = (
+    os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+)  # of the processor times in /proc, a second
 
 
 class Player:
@@ -51,7 +53,9 @@ class Player:
             self.connection.send((method, arguments))
             return self.connection.recv()
         except (EOFError, ConnectionError):
-            raise SystemExit(f"benchmarks: the process of {self.name} ended; its own message stands above") from None
+            raise SystemExit(
+                f"benchmarks: the process of {self.name} ended; its own message stands above"
+            ) from None
 
     def processor_seconds(self):
         """Return the processor time used so far by the process and its living descendants."""
@@ -82,7 +86,10 @@ def settle(players, patience=60.0):
         if used - before <= 0.02:
             return
     if players:
-        print(f"{', '.join(player.name for player in players)}: one still works after {patience:.0f} s and slows the next turn", flush=True)
+        print(
+            f"{', '.join(player.name for player in players)}: one still works after {patience:.0f} s and slows the next turn",
+            flush=True,
+        )
 
 
 def alternate(players, rounds, method, *arguments):
@@ -107,7 +114,10 @@ def alternate(players, rounds, method, *arguments):
             before = sum(other.processor_seconds() for other in others)
             seconds[player.name].append(player.ask(method, *arguments))
             resting += sum(other.processor_seconds() for other in others) - before
-    print(f"Whoever rested used {resting / sum(map(sum, seconds.values())):.1%} of one core meanwhile.\n", flush=True)
+    print(
+        f"Whoever rested used {resting / sum(map(sum, seconds.values())):.1%} of one core meanwhile.\n",
+        flush=True,
+    )
     return seconds
 
 
@@ -131,4 +141,7 @@ def _peak(pid):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
+    return next(
+        (int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")),
+        0.0,
+    )

@@ -17,12 +17,19 @@ from tests.browser import driver
 
 HERE = pathlib.Path(__file__).parent
 # A check is a module with check(browser, out), which raises AssertionError and writes screenshots into the folder `out`.
-CHECKS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("__init__", "__main__", "driver"))
+CHECKS = sorted(
+    path.stem for path in HERE.glob("*.py") if path.stem not in ("__init__", "__main__", "driver")
+)
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.browser", description="Check pages in Chromium; exit 1 where one fails.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(CHECKS)}; all without one")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.browser",
+        description="Check pages in Chromium; exit 1 where one fails.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"of {', '.join(CHECKS)}; all without one"
+    )
     parser.add_argument("--out", help="the folder for screenshots; a new one by default")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in CHECKS]
@@ -32,7 +39,9 @@ def main():
         out = arguments.out or tempfile.mkdtemp(prefix="screenshots")
         os.makedirs(out, exist_ok=True)
     except OSError as error:
-        return _fail(f"--out={arguments.out}: no folder can be made there ({error.strerror}); choose another")
+        return _fail(
+            f"--out={arguments.out}: no folder can be made there ({error.strerror}); choose another"
+        )
     failed = False
     try:
         with driver.browser() as browser:

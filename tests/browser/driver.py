@@ -25,7 +25,11 @@ def browser():
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise MissingError(f"Playwright is missing ({error}): pip install playwright") from None
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if not path:
         raise MissingError("Chromium is missing: apt-get install chromium")
     with sync_playwright() as playwright:
@@ -57,21 +61,45 @@ def page(browser, path, *, viewport=None, dark=False, allowed=LOCAL):
     troubles = []
     viewport = viewport or DESKTOP
     context = browser.new_context(
-        viewport=viewport, color_scheme="dark" if dark else "light", is_mobile=viewport is PHONE, has_touch=viewport is PHONE
+        viewport=viewport,
+        color_scheme="dark" if dark else "light",
+        is_mobile=viewport is PHONE,
+        has_touch=viewport is PHONE,
     )
     context.set_default_timeout(15_000)
     context.set_offline(allowed is LOCAL)
     try:
         opened = context.new_page()
-        opened.on("request", lambda request: None if request.url.startswith(allowed) else troubles.append(f"asked for {request.url[:200]}"))
-        opened.on("console", lambda message: troubles.append(f"console: {message.text[:300]}") if message.type == "error" else None)
+        opened.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(allowed)
+                else troubles.append(f"asked for {request.url[:200]}")
+            ),
+        )
+        opened.on(
+            "console",
+            lambda message: (
+                troubles.append(f"console: {message.text[:300]}")
+                if message.type == "error"
+                else None
+            ),
+        )
         opened.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        opened.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message[:200]}"), dialog.dismiss()))
-        opened.goto(path if "://" in str(path) else pathlib.Path(path).resolve().as_uri(), wait_until="load")
+        opened.on(
+            "dialog",
+            lambda dialog: (troubles.append(f"dialog: {dialog.message[:200]}"), dialog.dismiss()),
+        )
+        opened.goto(
+            path if "://" in str(path) else pathlib.Path(path).resolve().as_uri(), wait_until="load"
+        )
         try:
             yield opened
         except AssertionError as error:
-            raise AssertionError("; ".join([*troubles, str(error)])) from error  # what the browser said may be the cause
+            raise AssertionError(
+                "; ".join([*troubles, str(error)])
+            ) from error  # what the browser said may be the cause
         assert not troubles, "; ".join(troubles)
     finally:
         context.close()
@@ -93,7 +121,11 @@ def first_paint(page):
 
 def screenshots(browser, path, out, name):
     """Write NAME-light.png, NAME-dark.png and NAME-phone.png of a whole page into the folder `out`."""
-    for kind, options in {"light": {}, "dark": {"dark": True}, "phone": {"viewport": PHONE}}.items():
+    for kind, options in {
+        "light": {},
+        "dark": {"dark": True},
+        "phone": {"viewport": PHONE},
+    }.items():
         with page(browser, path, **options) as opened:
             opened.screenshot(path=os.path.join(out, f"{name}-{kind}.png"), full_page=True)
 
@@ -102,12 +134,20 @@ def check_layout(browser, path):
     """Hold what every page keeps: pictures loaded, no sideways scrolling of the whole on a phone, scroll regions reached by Tab."""
     for viewport in (DESKTOP, PHONE):
         with page(browser, path, viewport=viewport) as opened:
-            width, shown = opened.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-            assert width <= shown, f"{viewport['width']} pixels wide: the page scrolls sideways, it is {width} wide"
-            broken = opened.evaluate("[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)")
+            width, shown = opened.evaluate(
+                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+            )
+            assert width <= shown, (
+                f"{viewport['width']} pixels wide: the page scrolls sideways, it is {width} wide"
+            )
+            broken = opened.evaluate(
+                "[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)"
+            )
             assert not broken, f"pictures that do not load: {broken[:3]}"
     with page(browser, path) as opened:
-        assert opened.locator("h1").count() == 1 and opened.title(), "a page has one h1, and a title"
+        assert opened.locator("h1").count() == 1 and opened.title(), (
+            "a page has one h1, and a title"
+        )
         wanted = opened.locator("[tabindex='0']:visible").count()
         reached = set()
         for _ in range(500):
@@ -119,11 +159,19 @@ def check_layout(browser, path):
             if at is None:
                 break
             reached.add(at)
-        assert len(reached - {-1}) == wanted, f"Tab reaches {len(reached - {-1})} of {wanted} regions that scroll"
+        assert len(reached - {-1}) == wanted, (
+            f"Tab reaches {len(reached - {-1})} of {wanted} regions that scroll"
+        )
 
 
 def mtl(*arguments):
     """Run a command of mtl from the root of the repository; AssertionError where it fails. Returns what it prints."""
-    done = subprocess.run([sys.executable, "-m", "mtl", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-m", "mtl", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == 0, f"mtl {arguments[0]}: {done.stderr.strip()}"
     return done.stdout

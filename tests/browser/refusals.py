@@ -28,7 +28,10 @@ def check(browser, out):
     """Hold the driver against pages that are broken, and one that is not; no screenshots."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "page.html")
-        path.write_text(f"{WHOLE}<p tabindex=0>x</p><img alt=a src='{page.png(np.zeros((1, 1, 3), np.uint8))}'>", encoding="utf-8")
+        path.write_text(
+            f"{WHOLE}<p tabindex=0>x</p><img alt=a src='{page.png(np.zeros((1, 1, 3), np.uint8))}'>",
+            encoding="utf-8",
+        )
         driver.check_layout(browser, path)
         for body, reason in BROKEN.items():
             path.write_text(WHOLE + body, encoding="utf-8")

@@ -12,7 +12,14 @@ import urllib.request
 from tests.browser import driver
 
 TRAIN = ["--steps=60", "--save_every=20", "--log_every=4", "--pool=256", "--batch_size=16"]
-ONE = ["--steps=1", "--batch_size=2", "--pool=16", "--log_every=1", "--workers=1", "--on_nonfinite=skip"]
+ONE = [
+    "--steps=1",
+    "--batch_size=2",
+    "--pool=16",
+    "--log_every=1",
+    "--workers=1",
+    "--on_nonfinite=skip",
+]
 TASKS = ("length", "digit1", "digit2", "digit3", "digit4", "digit5")
 ROOTS = {"image", "shared", *TASKS, "loss", "cost", "gradients", "Adam"}
 
@@ -26,18 +33,36 @@ def check(browser, out):
         _loaded(run)
         with _served(folder) as url:
             allowed = (url, *driver.LOCAL)
-            with driver.page(browser, f"{url}/#timeseries", allowed=allowed, viewport={"width": 1400, "height": 1000}) as page:
+            with driver.page(
+                browser,
+                f"{url}/#timeseries",
+                allowed=allowed,
+                viewport={"width": 1400, "height": 1000},
+            ) as page:
                 page.locator("text=accuracy").first.wait_for()
                 page.wait_for_timeout(2000)
                 page.screenshot(path=os.path.join(out, "tensorboard-scalars.png"))
                 groups = page.locator(".group-title").all_inner_texts()
-                for group in ("accuracy", "cost", "coverage_at_98", "examples_per_sec", "grad_norm", "loss", "lr", "validation"):
+                for group in (
+                    "accuracy",
+                    "cost",
+                    "coverage_at_98",
+                    "examples_per_sec",
+                    "grad_norm",
+                    "loss",
+                    "lr",
+                    "validation",
+                ):
                     assert group in groups, f"no group {group}: {groups}"
-            with driver.page(browser, f"{url}/#images", allowed=allowed, viewport={"width": 1400, "height": 1000}) as page:
+            with driver.page(
+                browser, f"{url}/#images", allowed=allowed, viewport={"width": 1400, "height": 1000}
+            ) as page:
                 page.wait_for_timeout(3000)
                 page.screenshot(path=os.path.join(out, "tensorboard-images.png"))
                 shown = page.locator("img[src*=individualImage]")
-                assert shown.evaluate_all("all => all.some(each => each.naturalWidth > 400)"), "no picture is shown"
+                assert shown.evaluate_all("all => all.some(each => each.naturalWidth > 400)"), (
+                    "no picture is shown"
+                )
         _graphs(browser, out)
 
 
@@ -48,7 +73,9 @@ def _graphs(browser, out):
             driver.mtl("train", f"--model_dir={folder}/run", f"--bottom={bottom}", *ONE)
             with _served(folder) as url:
                 allowed, viewport = (url, *driver.LOCAL), {"width": 1400, "height": 1000}
-                with driver.page(browser, f"{url}/#graphs&run=run", allowed=allowed, viewport=viewport) as page:
+                with driver.page(
+                    browser, f"{url}/#graphs&run=run", allowed=allowed, viewport=viewport
+                ) as page:
                     page.locator("g.node").first.wait_for()
                     page.wait_for_timeout(2500)  # it is laid out, then moved into its place
                     page.locator("text=Fit to screen").click()
@@ -58,9 +85,19 @@ def _graphs(browser, out):
                         "all => all.map(each => [each.getAttribute('data-name'), each.getBoundingClientRect().y])"
                     )
                     drawn = dict(boxes)
-                    assert drawn.keys() >= ROOTS, f"{bottom}: not drawn: {sorted(ROOTS - drawn.keys())}; drawn: {sorted(drawn)[:40]}"
-                    way = [drawn["image"], drawn["shared"], max(drawn[name] for name in TASKS), drawn["loss"], drawn["cost"]]
-                    assert way == sorted(way, reverse=True), f"{bottom}: not one above the other: {way}"
+                    assert drawn.keys() >= ROOTS, (
+                        f"{bottom}: not drawn: {sorted(ROOTS - drawn.keys())}; drawn: {sorted(drawn)[:40]}"
+                    )
+                    way = [
+                        drawn["image"],
+                        drawn["shared"],
+                        max(drawn[name] for name in TASKS),
+                        drawn["loss"],
+                        drawn["cost"],
+                    ]
+                    assert way == sorted(way, reverse=True), (
+                        f"{bottom}: not one above the other: {way}"
+                    )
 
 
 def _loaded(run):
@@ -83,7 +120,15 @@ def _served(folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={folder}", "--host=127.0.0.1", f"--port={port}", "--load_fast=false"]
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        f"--logdir={folder}",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--load_fast=false",
+    ]
     with open(os.path.join(folder, "log"), "w+", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
@@ -93,7 +138,9 @@ def _served(folder):
                     if b"run" in urllib.request.urlopen(f"{url}/data/runs", timeout=5).read():
                         break
                 log.seek(0)
-                assert process.poll() is None and time.monotonic() < end, f"TensorBoard does not answer: {log.read()[-300:]}"
+                assert process.poll() is None and time.monotonic() < end, (
+                    f"TensorBoard does not answer: {log.read()[-300:]}"
+                )
                 time.sleep(0.3)
             yield url
         finally:

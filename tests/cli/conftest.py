@@ -18,7 +18,10 @@ class Fake:
     def log_probs(self, crops):
         assert crops.shape[1:] == (CROP, CROP, 3) and crops.dtype == np.uint8
         self.seen.append(crops)
-        out = {task.name: np.full((len(crops), task.classes), np.log(0.01), np.float32) for task in tasks.NUMBER_TASKS}
+        out = {
+            task.name: np.full((len(crops), task.classes), np.log(0.01), np.float32)
+            for task in tasks.NUMBER_TASKS
+        }
         for i, red in enumerate(crops[:, CROP // 2, CROP // 2, 0].tolist()):
             for name, label in tasks.encode({0: "", 255: "123456"}.get(red, str(red))).items():
                 out[name][i, label] = np.log(0.9)

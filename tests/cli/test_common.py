@@ -18,7 +18,11 @@ def test_fields_take_type_and_default_from_the_record():
     for name in ("steps", "learning_rate", "data_dir"):
         common.define_field(values, name, "help")
     common.parse(values, ["train", "--steps=7"])
-    assert (values.steps, values.learning_rate, values.data_dir) == (7, config.Config.learning_rate, "")
+    assert (values.steps, values.learning_rate, values.data_dir) == (
+        7,
+        config.Config.learning_rate,
+        "",
+    )
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1.1"])
@@ -40,7 +44,11 @@ def test_a_range_lets_its_ends_in(value):
 def test_flags_and_other_arguments_may_come_in_any_order():
     values = flags.FlagValues()
     flags.DEFINE_boolean("json", False, "help", flag_values=values)
-    assert common.parse(values, ["predict", "a.png", "--json", "b.png", "--", "--c.png"]) == ["a.png", "b.png", "--c.png"]
+    assert common.parse(values, ["predict", "a.png", "--json", "b.png", "--", "--c.png"]) == [
+        "a.png",
+        "b.png",
+        "--c.png",
+    ]
     assert values.json
 
 
@@ -83,7 +91,11 @@ def test_a_broken_pipe_ends_the_command(monkeypatch):
 def test_tensorflow_starts_quietly_unless_asked(verbosity, quiet):
     # With its own default level, TensorFlow writes to file descriptor 2 on import: the test sees nothing where that is not so.
     code = "import sys; from mtl.cli import common; common.start_tensorflow(int(sys.argv[1])); print('mine', file=sys.stderr)"
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    done = subprocess.run([sys.executable, "-c", code, verbosity], capture_output=True, text=True, env=environment)
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, verbosity], capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0
     assert (done.stderr == "mine\n") == quiet

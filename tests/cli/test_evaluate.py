@@ -36,12 +36,18 @@ def test_model_dir_is_required(refused):
 
 
 def test_synthetic_has_neither_a_folder_nor_a_third_part(refused):
-    assert "--data_dir=photos" in refused(1, "evaluate", "--model_dir=x", "--dataset=synthetic", "--data_dir=photos")
-    assert "--split=extra" in refused(1, "evaluate", "--model_dir=x", "--dataset=synthetic", "--split=extra")
+    assert "--data_dir=photos" in refused(
+        1, "evaluate", "--model_dir=x", "--dataset=synthetic", "--data_dir=photos"
+    )
+    assert "--split=extra" in refused(
+        1, "evaluate", "--model_dir=x", "--dataset=synthetic", "--split=extra"
+    )
 
 
 def test_a_missing_run_is_named(refused, tmp_path):
-    assert str(tmp_path / "nowhere") in refused(2, "evaluate", f"--model_dir={tmp_path / 'nowhere'}")
+    assert str(tmp_path / "nowhere") in refused(
+        2, "evaluate", f"--model_dir={tmp_path / 'nowhere'}"
+    )
 
 
 # -- the report -----------------------------------------------------------------------------------------------------------------------
@@ -56,8 +62,16 @@ def five(network, monkeypatch, tmp_path):
     images = np.zeros((5, config.WINDOW, config.WINDOW, 3), np.uint8)
     images[..., 0] = np.array([7, 12, 210, 99, 3])[:, None, None]
     (tmp_path / "data").mkdir()
-    npz.save(str(tmp_path / "data" / "validation.npz"), Examples(images, ["7", "17", "210", "9", "3"], list("abcde")))
-    return ["--model_dir=run", "--dataset=npz", f"--data_dir={tmp_path / 'data'}", "--split=validation"]
+    npz.save(
+        str(tmp_path / "data" / "validation.npz"),
+        Examples(images, ["7", "17", "210", "9", "3"], list("abcde")),
+    )
+    return [
+        "--model_dir=run",
+        "--dataset=npz",
+        f"--data_dir={tmp_path / 'data'}",
+        "--split=validation",
+    ]
 
 
 def test_a_report_holds_what_is_printed(five, command, tmp_path):
@@ -82,26 +96,52 @@ def test_the_page_tells_of_the_run_and_how_it_is_made_again(five, command, tmp_p
     (tmp_path / "run" / "flags.flags").write_text("--bottom=mlp\n")
     (tmp_path / "run" / "versions.json").write_text('{"numpy": "0.1"}')
     rows = [{"step": step, "sequence_accuracy": 0.25} for step in (10, 30)]
-    (tmp_path / "run" / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "[")
+    (tmp_path / "run" / "metrics.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows) + "["
+    )
     code, _, err = command("evaluate", *five, "--report=a b")
     assert (code, err) == (0, "")
     got = page_of(tmp_path / "a b")
-    assert got.one("h1").text == "run on npz, validation, step 30" and "60.00%" in got.one("header").text
+    assert (
+        got.one("h1").text == "run on npz, validation, step 30"
+        and "60.00%" in got.one("header").text
+    )
     part = got.one("section", id="run")
-    assert part.one("pre").text == "--bottom=mlp" and "metrics.jsonl, line 3, is damaged" in part.text and "0.1" in part.one("table").text
-    assert [row[:2] for row in got.one("section", id="training").all("table")[0].rows()[1:]] == [["10", "25.00%"], ["30", "25.00%"]]
+    assert (
+        part.one("pre").text == "--bottom=mlp"
+        and "metrics.jsonl, line 3, is damaged" in part.text
+        and "0.1" in part.one("table").text
+    )
+    assert [row[:2] for row in got.one("section", id="training").all("table")[0].rows()[1:]] == [
+        ["10", "25.00%"],
+        ["30", "25.00%"],
+    ]
     again, anew = (node.text for node in got.one("section", id="again").all("pre"))
     assert anew == "mtl train --flagfile=run/flags.flags --model_dir=runs/again"
     before = {path.name: path.read_bytes() for path in (tmp_path / "a b").iterdir()}
-    program, *arguments = shlex.split(again.replace("\\ ", ""))  # what a shell does about a backslash at the end of a line
+    program, *arguments = shlex.split(
+        again.replace("\\ ", "")
+    )  # what a shell does about a backslash at the end of a line
     assert program == "mtl" and command(*arguments)[0] == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "a b").iterdir()} == before
 
 
 def test_the_page_of_the_packaged_network_says_what_it_lacks(network, command, tmp_path):
-    assert command("evaluate", "--model_dir=pretrained", "--count=3", "--views=1", f"--report={tmp_path / 'report'}")[0] == 0
+    assert (
+        command(
+            "evaluate",
+            "--model_dir=pretrained",
+            "--count=3",
+            "--views=1",
+            f"--report={tmp_path / 'report'}",
+        )[0]
+        == 0
+    )
     got = page_of(tmp_path / "report")
-    assert "holds no metrics.jsonl" in got.text and "--steps=42000" in got.one("section", id="run").one("pre").text
+    assert (
+        "holds no metrics.jsonl" in got.text
+        and "--steps=42000" in got.one("section", id="run").one("pre").text
+    )
     assert not (tmp_path / "report" / "curves.csv").exists()
 
 
@@ -110,7 +150,13 @@ def test_a_hostile_file_name_is_text(network, command, tmp_path):
     (tmp_path / "test").mkdir()
     Image.new("RGB", (64, 64), (12, 0, 0)).save(tmp_path / "test" / name)
     (tmp_path / "test" / "labels.csv").write_text(f"file,label\n{name},7\n")
-    flags = ["--model_dir=pretrained", "--dataset=folder", f"--data_dir={tmp_path}", "--views=1", f"--report={tmp_path / 'report'}"]
+    flags = [
+        "--model_dir=pretrained",
+        "--dataset=folder",
+        f"--data_dir={tmp_path}",
+        "--views=1",
+        f"--report={tmp_path / 'report'}",
+    ]
     assert command("evaluate", *flags)[0] == 0
     (picture,) = page_of(tmp_path / "report").one("section", id="mistakes").all("img")
     assert picture.attributes["alt"].endswith(f"{name}: true 7, read 12, confidence 0.729")
@@ -123,29 +169,42 @@ def test_without_matplotlib_there_is_a_page(five, command, tmp_path, monkeypatch
     assert len(page_of(tmp_path / "report").all("img")) == 2
 
 
-@pytest.mark.parametrize("of_the_run, flags, expected", [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)])
-def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(five, network, command, monkeypatch, of_the_run, flags, expected):
+@pytest.mark.parametrize(
+    "of_the_run, flags, expected",
+    [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)],
+)
+def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(
+    five, network, command, monkeypatch, of_the_run, flags, expected
+):
     from mtl import checkpoint
 
-    monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(views=of_the_run))
+    monkeypatch.setattr(
+        checkpoint, "read_config", lambda model_dir: config.Config(views=of_the_run)
+    )
     code, out, _ = command("evaluate", *five, *flags, "--json")
     assert code == 0 and json.loads(out)["examples"] == 5
     assert [len(crops) for crops in network.seen] == [5 * expected]
 
 
 @pytest.mark.parametrize("flags, style", [([], "written"), (["--style=houses"], "houses")])
-def test_drawn_pictures_are_of_the_style_of_the_run_or_the_flag(network, command, monkeypatch, flags, style):
+def test_drawn_pictures_are_of_the_style_of_the_run_or_the_flag(
+    network, command, monkeypatch, flags, style
+):
     from mtl import checkpoint
     from mtl.data import batches
     from mtl.data.drawn import synthetic
 
     monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(style="written"))
     assert command("evaluate", "--model_dir=run", "--count=3", *flags)[0] == 0
-    np.testing.assert_array_equal(network.seen[0], batches.centre_crop(synthetic.examples("test", 3, style=style).images))
+    np.testing.assert_array_equal(
+        network.seen[0], batches.centre_crop(synthetic.examples("test", 3, style=style).images)
+    )
 
 
 @pytest.mark.parametrize("path", ["file", "file/below"])
-def test_a_report_that_cannot_be_written_is_found_before_the_work(five, network, refused, tmp_path, path):
+def test_a_report_that_cannot_be_written_is_found_before_the_work(
+    five, network, refused, tmp_path, path
+):
     (tmp_path / "file").write_text("")
     line = refused(2, "evaluate", *five, f"--report={tmp_path / path}")
     assert f"{tmp_path / 'file'}: is no folder" in line and "--report" in line
@@ -153,5 +212,7 @@ def test_a_report_that_cannot_be_written_is_found_before_the_work(five, network,
 
 
 def test_a_failed_evaluation_leaves_no_report(five, refused, tmp_path):
-    assert "npz" in refused(2, "evaluate", *five[:-1], "--split=test", f"--report={tmp_path / 'report'}")
+    assert "npz" in refused(
+        2, "evaluate", *five[:-1], "--split=test", f"--report={tmp_path / 'report'}"
+    )
     assert not (tmp_path / "report").exists()

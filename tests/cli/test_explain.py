@@ -11,7 +11,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def test_the_picture_in_the_readme_is_what_the_command_writes(command):
     code, out, err = command("explain", "--format=svg")
     assert (code, err) == (0, "")
-    assert out == (ROOT / ".readme" / "network.svg").read_text(encoding="utf-8"), "mtl explain --format=svg > .readme/network.svg"
+    assert out == (ROOT / ".readme" / "network.svg").read_text(encoding="utf-8"), (
+        "mtl explain --format=svg > .readme/network.svg"
+    )
     assert "](.readme/network.svg)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -22,7 +24,9 @@ def test_text_is_the_default_and_goes_to_stdout(command):
 
 def test_a_flagfile_of_a_run_says_what_the_graph_is(command):
     code, out, _ = command("explain", f"--flagfile={ROOT}/flags/cheques.flags", "--format=dot")
-    assert code == 0 and out.startswith("digraph mtl {") and '"shared/conv6"' in out  # and no data was asked for
+    assert (
+        code == 0 and out.startswith("digraph mtl {") and '"shared/conv6"' in out
+    )  # and no data was asked for
 
 
 def test_out_names_a_file(command, tmp_path):
@@ -39,7 +43,10 @@ def test_a_page_with_real_steps(command, tmp_path):
     assert (code, err) == (0, "")
     tree = html_check.tree(path.read_text(encoding="utf-8"))
     assert len(html_check.data(tree)["steps"]) == 2
-    assert tree.one("pre").text.split(" \\ ")[0] == "mtl explain" and "--step=2" in tree.one("pre").text
+    assert (
+        tree.one("pre").text.split(" \\ ")[0] == "mtl explain"
+        and "--step=2" in tree.one("pre").text
+    )
 
 
 def test_a_page_is_not_thrown_at_a_terminal(refused, monkeypatch):
@@ -55,7 +62,9 @@ def test_what_is_wrong_is_said_in_one_line(refused, tmp_path):
     assert "unexpected argument 'svg'" in refused(1, "explain", "svg")
     assert "no such folder for --out" in refused(2, "explain", f"--out={tmp_path}/none/graph.txt")
     assert "is a folder; --out" in refused(2, "explain", f"--out={tmp_path}")
-    assert "--data_dir is required" in refused(1, "explain", "--dataset=svhn", "--format=html", "--step=1")
+    assert "--data_dir is required" in refused(
+        1, "explain", "--dataset=svhn", "--format=html", "--step=1"
+    )
     assert "must be a multiple of" in refused(1, "explain", "--format=html", "--step=1", "--pool=9")
 
 

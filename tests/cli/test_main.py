@@ -28,7 +28,10 @@ def test_version(command):
     assert command("--version") == (0, f"mtl {mtl.__version__}\n", "")
 
 
-@pytest.mark.parametrize("typed, meant", [("trian", "train"), ("eval", "evaluate"), ("Predict", "predict"), ("prewiev", "preview")])
+@pytest.mark.parametrize(
+    "typed, meant",
+    [("trian", "train"), ("eval", "evaluate"), ("Predict", "predict"), ("prewiev", "preview")],
+)
 def test_an_unknown_command_suggests_the_nearest(refused, typed, meant):
     assert f"did you mean {meant}?" in refused(1, typed)
 
@@ -47,13 +50,17 @@ def test_help_lists_the_flags_and_nothing_fails(command, name):
     listed = re.findall(r"^  --(\w+)", out, re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert {"only_check_args", "flagfile", "verbosity", "help"} < set(listed)
-    assert re.findall(r"^      \S", out, re.MULTILINE) == ["      " + line[6] for line in out.splitlines() if line.startswith("      ")]
+    assert re.findall(r"^      \S", out, re.MULTILINE) == [
+        "      " + line[6] for line in out.splitlines() if line.startswith("      ")
+    ]
 
 
 def test_two_commands_in_one_process_share_flag_names(command):
     assert command("train", "--model_dir=x", "--dataset=synthetic", "--only_check_args")[0] == 0
     assert command("evaluate", "--model_dir=x", "--dataset=synthetic", "--only_check_args")[0] == 0
-    assert command("train", "--only_check_args")[0] == 1  # and the second parse of one command remembers nothing of the first
+    assert (
+        command("train", "--only_check_args")[0] == 1
+    )  # and the second parse of one command remembers nothing of the first
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,13 @@ def test_only_check_args_runs_nothing(command, monkeypatch):
 
 
 QUICK = [[], ["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
-CHECKED = [["trian"], ["train", "--stpes=3"], ["train"], ["evaluate", "--model_dir=x", "--split=tset"], ["predict", "--only_check_args"]]
+CHECKED = [
+    ["trian"],
+    ["train", "--stpes=3"],
+    ["train"],
+    ["evaluate", "--model_dir=x", "--split=tset"],
+    ["predict", "--only_check_args"],
+]
 
 
 @pytest.mark.parametrize("arguments", QUICK + CHECKED, ids=" ".join)
@@ -116,7 +129,12 @@ def test_nobody_reading_stdout_is_no_error_message():
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run([sys.executable, "-m", "mtl", "train", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "mtl", "train", "--help"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
@@ -124,7 +142,11 @@ def test_nobody_reading_stdout_is_no_error_message():
 
 def test_the_process_ends_with_the_code_of_its_command():
     done = subprocess.run([sys.executable, "-m", "mtl", "train"], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("mtl train: --model_dir is required")
+    assert (
+        done.returncode == 1
+        and done.stdout == ""
+        and done.stderr.startswith("mtl train: --model_dir is required")
+    )
 
 
 def test_run_leaves_the_signals_of_a_caller_alone(command):
@@ -137,9 +159,15 @@ def test_run_leaves_the_signals_of_a_caller_alone(command):
 @pytest.mark.parametrize(
     "error, told",
     [
-        (OSError(errno.EMFILE, "Too many open files"), "too many open files; raise the limit with ulimit -n"),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "too many open files; raise the limit with ulimit -n",
+        ),
         (OSError(errno.EMFILE, "Too many open files", "a.png"), "too many open files; raise"),
-        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), "no temporary folder can be used; make room"),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            "no temporary folder can be used; make room",
+        ),
         (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "a.png"), "a.png: Permission denied"),
         (OSError("strange"), "strange"),

@@ -20,11 +20,17 @@ from mtl.data.examples import Examples
 from tests.svhn_files import boxes, draw
 
 # TensorFlow as a user has it: what tests set to keep it quiet is taken away.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")}
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")
+}
 # A notebook and other projects set these, for packages that are not installed here.
 ENVIRONMENT |= {"MPLBACKEND": "module://no_such_backend.inline", "KERAS_BACKEND": "no_such_backend"}
 
-linux = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk that is always full")
+linux = pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="only Linux has a disk that is always full"
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,9 @@ def folder(tmp_path_factory):
     images = np.random.default_rng(2).integers(0, 256, (4, 64, 64, 3), np.uint8)
     (root / "npz").mkdir()
     for split in ("train", "validation", "test"):
-        npz.save(str(root / "npz" / f"{split}.npz"), Examples(images, ["1", "", "23", "9"], list("abcd")))
+        npz.save(
+            str(root / "npz" / f"{split}.npz"), Examples(images, ["1", "", "23", "9"], list("abcd"))
+        )
     draw(root / "svhn" / "test", [(f"{i}.png", boxes(str(7 * i))) for i in range(1, 6)])
     Image.fromarray(images[0]).save(root / "a.png")
     return root
@@ -44,11 +52,24 @@ def arguments(folder, out):
     """Return a good command line of each command, dict name -> list of str; what they write goes into the folder `out`."""
     data = ["--dataset=npz", f"--data_dir={folder / 'npz'}"]
     return {
-        "train": ["train", f"--model_dir={out / 'run'}", *data, "--bottom=mlp", "--batch_size=2", "--steps=3", "--save_every=1"],
+        "train": [
+            "train",
+            f"--model_dir={out / 'run'}",
+            *data,
+            "--bottom=mlp",
+            "--batch_size=2",
+            "--steps=3",
+            "--save_every=1",
+        ],
         "evaluate": ["evaluate", "--model_dir=pretrained", *data],
         "predict": ["predict", f"--sheet={out / 'read.png'}", str(folder / "a.png")],
         "preview": ["preview", *data, f"--out={out / 'sheet.png'}"],
-        "convert": ["convert", f"--archive_dir={folder / 'svhn'}", f"--out={out / 'records'}", "--splits=test"],
+        "convert": [
+            "convert",
+            f"--archive_dir={folder / 'svhn'}",
+            f"--out={out / 'records'}",
+            "--splits=test",
+        ],
     }
 
 
@@ -65,7 +86,9 @@ SAID = {
 def process(*command, **streams):
     """Run `mtl` as a user's shell does; stdout and stderr are caught where `streams` does not lead them elsewhere."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return subprocess.run([sys.executable, "-m", "mtl", *command], text=True, env=ENVIRONMENT, timeout=120, **streams)
+    return subprocess.run(
+        [sys.executable, "-m", "mtl", *command], text=True, env=ENVIRONMENT, timeout=120, **streams
+    )
 
 
 # -- noise ----------------------------------------------------------------------------------------------------------------------------
@@ -79,10 +102,14 @@ def test_stderr_holds_what_the_command_says_and_nothing_of_tensorflows(folder, t
 
 
 @pytest.mark.parametrize("verbosity", [0, 1])
-def test_what_tensorflow_says_stands_before_an_error_only_where_it_was_asked_for(tmp_path, verbosity):
+def test_what_tensorflow_says_stands_before_an_error_only_where_it_was_asked_for(
+    tmp_path, verbosity
+):
     done = process("evaluate", f"--model_dir={tmp_path}", f"--verbosity={verbosity}")
     *others, last = done.stderr.splitlines()
-    assert (done.returncode, done.stdout) == (2, "") and last.startswith(f"mtl evaluate: {tmp_path}/config.json: no such file")
+    assert (done.returncode, done.stdout) == (2, "") and last.startswith(
+        f"mtl evaluate: {tmp_path}/config.json: no such file"
+    )
     assert bool(others) == (verbosity == 1)
 
 
@@ -135,7 +162,9 @@ def test_a_terminal_shows_progress(folder, tmp_path):
     commands = arguments(folder, tmp_path)
     commands["train"] += ["--log_every=1"]
     terminal, stderr = pty.openpty()
-    fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))  # a new one has no columns, and no room for a bar
+    fcntl.ioctl(
+        stderr, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0)
+    )  # a new one has no columns, and no room for a bar
     command = [sys.executable, "-c", ALL, json.dumps(commands)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=ENVIRONMENT) as child:
         os.close(stderr)
@@ -150,7 +179,9 @@ def test_a_terminal_shows_progress(folder, tmp_path):
     said = parts(written.decode())
     assert child.returncode == 0, said
     assert "step 3/3  " in said["train"] and "reading npz, validation ..." in said["train"]
-    assert "reading npz, test ..." in said["evaluate"] and "reading npz, train ..." in said["preview"]
+    assert (
+        "reading npz, test ..." in said["evaluate"] and "reading npz, train ..." in said["preview"]
+    )
     for name in ("train", "evaluate", "predict", "convert"):
         assert re.search(r"\r *[^\r]*\d%\|.*image/s", said[name]), said[name]
         assert said[name].endswith(("\n", "\r")), "a bar is cleared away"
@@ -171,7 +202,9 @@ def test_nobody_reading_the_results_is_no_error_message(folder, tmp_path, name, 
 
 
 @linux
-@pytest.mark.parametrize("name, flags", [("train", ["--help"]), ("predict", ["--json"]), ("preview", [])])
+@pytest.mark.parametrize(
+    "name, flags", [("train", ["--help"]), ("predict", ["--json"]), ("preview", [])]
+)
 def test_results_that_cannot_be_written_are_one_line(folder, tmp_path, name, flags):
     with open("/dev/full", "w") as full:
         done = process(*arguments(folder, tmp_path)[name], *flags, stdout=full)
@@ -190,7 +223,13 @@ def test_a_stream_that_is_closed_is_as_one_that_leads_nowhere(folder, tmp_path, 
     # As the shell's `>&-`; the streams that are open are files, so that what goes astray is found in them.
     command = [sys.executable, "-m", "mtl", *arguments(folder, tmp_path)["predict"], "--json"]
     with open(tmp_path / "out", "w") as out, open(tmp_path / "err", "w") as err:
-        done = subprocess.run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", *command], stdout=out, stderr=err, env=ENVIRONMENT, timeout=120)
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *command],
+            stdout=out,
+            stderr=err,
+            env=ENVIRONMENT,
+            timeout=120,
+        )
     assert done.returncode == 0, (tmp_path / "err").read_text()
     assert (tmp_path / "err").read_text() == ""
     assert bool((tmp_path / "out").read_text()) == (closed != 1)
@@ -203,6 +242,9 @@ def test_an_error_that_cannot_be_shown_keeps_its_code_and_stays_out_of_the_resul
     for stderr in ("2>&-", "2>/dev/full"):
         for name, code in (("trian", 1), ("predict /nowhere.png", 2)):
             done = subprocess.run(
-                ["sh", "-c", f'"$0" -m mtl {name} {stderr}', sys.executable], capture_output=True, text=True, env=ENVIRONMENT
+                ["sh", "-c", f'"$0" -m mtl {name} {stderr}', sys.executable],
+                capture_output=True,
+                text=True,
+                env=ENVIRONMENT,
             )
             assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

@@ -42,12 +42,16 @@ def test_without_an_image_it_asks_for_one(refused):
 
 
 def test_a_missing_run_is_named(refused, tmp_path):
-    assert str(tmp_path / "nowhere") in refused(2, "predict", f"--model_dir={tmp_path / 'nowhere'}", "a.png")
+    assert str(tmp_path / "nowhere") in refused(
+        2, "predict", f"--model_dir={tmp_path / 'nowhere'}", "a.png"
+    )
 
 
 @pytest.mark.parametrize("box", ["", "1,2,3", "1,2,3,4,5", "a,2,3,4", "1 2 3 4", "1,2,,4"])
 def test_a_box_is_four_numbers(refused, box):
-    assert f"--box={box} must be four numbers" in refused(1, "predict", *READ, f"--box={box}", "a.png")
+    assert f"--box={box} must be four numbers" in refused(
+        1, "predict", *READ, f"--box={box}", "a.png"
+    )
 
 
 @pytest.mark.parametrize("box", ["1,2,0,4", "1,2,3,-4", "nan,2,3,4", "1,2,nan,4", "1,inf,3,4"])
@@ -68,12 +72,16 @@ def test_one_way_to_print_at_a_time(refused):
 
 @pytest.mark.parametrize("path", ["", "sheet", "sheet.pdf"])
 def test_a_sheet_is_png_or_jpeg(refused, path):
-    assert f"--sheet={path} must end in .png" in refused(1, "predict", *READ, f"--sheet={path}", "a.png")
+    assert f"--sheet={path} must end in .png" in refused(
+        1, "predict", *READ, f"--sheet={path}", "a.png"
+    )
 
 
 def test_a_sheet_that_cannot_be_written_is_found_before_the_work(fake, refused):
     flat("a.png", 7)
-    assert "nowhere: no such folder for --sheet" in refused(2, "predict", *READ, "--sheet=nowhere/s.png", "a.png")
+    assert "nowhere: no such folder for --sheet" in refused(
+        2, "predict", *READ, "--sheet=nowhere/s.png", "a.png"
+    )
     assert fake.seen == []
 
 
@@ -86,12 +94,24 @@ def files(out):
 
 def test_files_folders_and_patterns_in_the_order_given(fake, command, tmp_path):
     (tmp_path / "album" / "deep").mkdir(parents=True)
-    for i, path in enumerate(["z.png", "album/b.bmp", "album/a.gif", "album/deep/c.webp", "d1.png", "d0.png"]):
+    for i, path in enumerate(
+        ["z.png", "album/b.bmp", "album/a.gif", "album/deep/c.webp", "d1.png", "d0.png"]
+    ):
         flat(path, i + 1)
     (tmp_path / "album" / "labels.csv").write_text("file,label\n")
-    code, out, err = command("predict", *READ, "z.png", "album", "d?.png", "album/**/*.webp", "z.png")
+    code, out, err = command(
+        "predict", *READ, "z.png", "album", "d?.png", "album/**/*.webp", "z.png"
+    )
     assert (code, err) == (0, "")
-    assert files(out) == ["z.png", "album/a.gif", "album/b.bmp", "d0.png", "d1.png", "album/deep/c.webp", "z.png"]
+    assert files(out) == [
+        "z.png",
+        "album/a.gif",
+        "album/b.bmp",
+        "d0.png",
+        "d1.png",
+        "album/deep/c.webp",
+        "z.png",
+    ]
 
 
 def test_what_names_no_picture_costs_a_line_in_its_turn(fake, command, tmp_path):
@@ -99,8 +119,15 @@ def test_what_names_no_picture_costs_a_line_in_its_turn(fake, command, tmp_path)
     flat("a.png", 7)
     code, out, err = command("predict", *READ, "*.jpg", "missing.png", "a.png", "empty")
     assert code == 2 and out == "a.png  7  0.810\n"  # 0.9 for the length, 0.9 for the digit
-    starts = ["*.jpg: the pattern names no picture", "missing.png: no such file", "empty: the folder names no picture"]
-    assert [line.startswith(f"mtl predict: {start}") for line, start in zip(err.splitlines(), starts, strict=True)] == [True] * 3
+    starts = [
+        "*.jpg: the pattern names no picture",
+        "missing.png: no such file",
+        "empty: the folder names no picture",
+    ]
+    assert [
+        line.startswith(f"mtl predict: {start}")
+        for line, start in zip(err.splitlines(), starts, strict=True)
+    ] == [True] * 3
 
 
 def test_many_pictures_are_read_in_batches(fake, command, monkeypatch, tmp_path):
@@ -111,12 +138,28 @@ def test_many_pictures_are_read_in_batches(fake, command, monkeypatch, tmp_path)
     (tmp_path / "many" / "05.png").write_text("no picture")
     code, out, err = command("predict", *READ, "many")
     assert code == 2 and err.count("\n") == 1 and "many/05.png" in err
-    assert [line.split("  ")[1] for line in out.splitlines()] == ["1", "2", "3", "4", "5", "7", "8", "9", "10", "11"]
+    assert [line.split("  ")[1] for line in out.splitlines()] == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "7",
+        "8",
+        "9",
+        "10",
+        "11",
+    ]
     assert [len(crops) for crops in fake.seen] == [4, 3, 3]
 
 
-@pytest.mark.parametrize("of_the_run, flags, expected", [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)])
-def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(fake, command, of_the_run, flags, expected):
+@pytest.mark.parametrize(
+    "of_the_run, flags, expected",
+    [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)],
+)
+def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(
+    fake, command, of_the_run, flags, expected
+):
     fake.config = Config(views=of_the_run)
     flat("a.png", 7)
     code, out, _ = command("predict", *READ, *flags, "a.png")
@@ -141,11 +184,15 @@ def test_a_box_gives_what_the_data_set_gives(fake, command, tmp_path, box):
     Image.fromarray(pixels).save("test/1.png")
     with h5py.File("test/digitStruct.mat", "w") as file:
         file["digitStruct/name"] = np.array([[ord(letter)] for letter in "1.png"], np.uint16)
-        for field, value in zip(("label", "left", "top", "width", "height"), (4, *box), strict=True):
+        for field, value in zip(
+            ("label", "left", "top", "width", "height"), (4, *box), strict=True
+        ):
             file[f"digitStruct/bbox/{field}"] = np.array([[value]], np.float64)
     code, _, err = command("predict", *READ, f"--box={','.join(map(str, box))}", "test/1.png")
     assert (code, err) == (0, "")
-    np.testing.assert_array_equal(fake.seen[0], batches.centre_crop(reader.load(str(tmp_path), "test").images, CROP))
+    np.testing.assert_array_equal(
+        fake.seen[0], batches.centre_crop(reader.load(str(tmp_path), "test").images, CROP)
+    )
 
 
 def test_a_box_counts_from_the_corner_of_the_upright_picture(fake, command):
@@ -155,17 +202,24 @@ def test_a_box_counts_from_the_corner_of_the_upright_picture(fake, command):
     Image.fromarray(np.ascontiguousarray(np.rot90(pixels, 1))).save("turned.png", exif=exif)
     # 1.3 times 50 x 40 is 65 x 52, and so its corner 7.5 and 6 further out.
     assert command("predict", *READ, "--box=27.5,16,50,40", "turned.png")[0] == 0
-    cut = Image.fromarray(pixels).resize((WINDOW, WINDOW), Image.Resampling.BILINEAR, box=(20, 10, 85, 62))
+    cut = Image.fromarray(pixels).resize(
+        (WINDOW, WINDOW), Image.Resampling.BILINEAR, box=(20, 10, 85, 62)
+    )
     np.testing.assert_array_equal(fake.seen[0][0], np.asarray(cut)[5:59, 5:59])
 
 
-@pytest.mark.parametrize("box", ["23,2,9,9", "-9,2,9,9", "2,17,1,1", "1e3,0,1,1"])  # the first three end or begin at the edge
+@pytest.mark.parametrize(
+    "box", ["23,2,9,9", "-9,2,9,9", "2,17,1,1", "1e3,0,1,1"]
+)  # the first three end or begin at the edge
 def test_a_box_beside_a_picture_costs_a_line(fake, command, box):
     flat("small.png", 8)
     Image.new("RGB", (2000, 30), (9, 9, 9)).save("wide.png")
     code, out, err = command("predict", *READ, f"--box={box}", "small.png", "wide.png")
     assert code == 2
-    assert err.startswith("mtl predict: small.png: the box from ") and "outside the picture of 23 x 17" in err.splitlines()[0]
+    assert (
+        err.startswith("mtl predict: small.png: the box from ")
+        and "outside the picture of 23 x 17" in err.splitlines()[0]
+    )
     assert "--box" in err.splitlines()[0]
     if not box.startswith("-"):
         assert files(out) == ["wide.png"] and err.count("\n") == 1
@@ -175,9 +229,18 @@ def test_a_box_beside_a_picture_costs_a_line(fake, command, box):
 
 
 def test_a_line_names_what_is_no_number():
-    assert predict._line({"file": "a b.png", "number": "210", "confidence": 0.98765}) == "a b.png  210  0.988"
-    assert predict._line({"file": "a.png", "number": "", "confidence": 1.0}) == "a.png  no number  1.000"
-    assert predict._line({"file": "a.png", "number": None, "confidence": 0.0}) == "a.png  more than 5 digits  0.000"
+    assert (
+        predict._line({"file": "a b.png", "number": "210", "confidence": 0.98765})
+        == "a b.png  210  0.988"
+    )
+    assert (
+        predict._line({"file": "a.png", "number": "", "confidence": 1.0})
+        == "a.png  no number  1.000"
+    )
+    assert (
+        predict._line({"file": "a.png", "number": None, "confidence": 0.0})
+        == "a.png  more than 5 digits  0.000"
+    )
     assert predict._line({"file": "a.png", "number": "7", "confidence": None}) == "a.png  7  -"
 
 
@@ -189,8 +252,12 @@ def test_csv_and_json_say_the_same(fake, command):
     assert code == 2 and err.count("\n") == 1 and "\r" not in out
     rows = list(csv.DictReader(io.StringIO(out)))
     assert list(rows[0]) == ["file", "number", "confidence"]
-    assert [(row["file"], row["number"]) for row in rows] == list(zip(names, ["210", "37", "", "X"], strict=True))
-    objects = [json.loads(line) for line in command("predict", *READ, "--json", *names)[1].splitlines()]
+    assert [(row["file"], row["number"]) for row in rows] == list(
+        zip(names, ["210", "37", "", "X"], strict=True)
+    )
+    objects = [
+        json.loads(line) for line in command("predict", *READ, "--json", *names)[1].splitlines()
+    ]
     assert [float(row["confidence"]) for row in rows] == [one["confidence"] for one in objects]
     assert [one["number"] for one in objects] == ["210", "37", "", None]
 
@@ -204,10 +271,14 @@ def test_the_sheet_shows_each_window_with_its_number(fake, command):
     names = ["a.png", "b.png", "c.png"]
     for name, red in zip(names, (210, 0, 255), strict=True):
         flat(name, red)
-    code, out, err = command("predict", *READ, "--sheet=s.png", "a.png", "missing.png", "b.png", "c.png")
+    code, out, err = command(
+        "predict", *READ, "--sheet=s.png", "a.png", "missing.png", "b.png", "c.png"
+    )
     assert code == 2 and files(out) == names and err.count("\n") == 1
     windows = np.stack([images.window(images.read(name)) for name in names])
-    wanted = sheet.draw(windows, ["210\n0.656", "no number\n0.900", "> 5 digits\n0.531"])  # powers of 0.9: 4, 1, 6
+    wanted = sheet.draw(
+        windows, ["210\n0.656", "no number\n0.900", "> 5 digits\n0.531"]
+    )  # powers of 0.9: 4, 1, 6
     np.testing.assert_array_equal(np.asarray(Image.open("s.png")), np.asarray(wanted))
 
 

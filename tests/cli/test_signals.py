@@ -40,7 +40,12 @@ def started():
     processes = []
 
     def start(script):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         processes.append(process)
         assert process.stdout.readline() == "ready\n"
         return process
@@ -63,12 +68,18 @@ def test_the_first_signal_interrupts(started, number):
 def test_signals_ignored_at_the_start_stay_ignored(started, remembered):
     """As `nohup` does with SIGHUP, and a script with SIGINT of what it starts by `&`."""
     script = "import signal, time\nfor number in (signal.SIGINT, signal.SIGHUP):\n    signal.signal(number, signal.SIG_IGN)\n"
-    process = started(script + (SHORT.replace("print(", "time.sleep(0.3); print(", 1) if remembered else LISTENING))
+    process = started(
+        script
+        + (SHORT.replace("print(", "time.sleep(0.3); print(", 1) if remembered else LISTENING)
+    )
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         process.send_signal(number)
         time.sleep(0.02)
     out, err = process.communicate(timeout=10)
-    assert (out, err) == (f"{'received' if remembered else 'interrupted'} {int(signal.SIGTERM)}\n", "")
+    assert (out, err) == (
+        f"{'received' if remembered else 'interrupted'} {int(signal.SIGTERM)}\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize("number", signals.NUMBERS)
@@ -80,7 +91,9 @@ def test_the_second_signal_ends_what_hears_none(started, number):
     since = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert time.monotonic() - since < 5.0  # a loaded machine may be slow; without the watching thread it is a minute
+    assert (
+        time.monotonic() - since < 5.0
+    )  # a loaded machine may be slow; without the watching thread it is a minute
     assert process.returncode == 128 + number and out == ""
     assert err == "mtl train: ended at once by a second signal; the last checkpoint stands\n"
 

@@ -34,14 +34,18 @@ def test_every_flag_reaches_its_field():
         schedule="linear", steps=11, seed=13, init_from="c", on_nonfinite="skip", log_every=2, save_every=5,
             workers=1, views=4, threads=4,
     )  # fmt: skip
-    assert all(getattr(other, field.name) != field.default for field in dataclasses.fields(config.Config))
+    assert all(
+        getattr(other, field.name) != field.default for field in dataclasses.fields(config.Config)
+    )
     arguments = [f"--{name}={value}" for name, value in dataclasses.asdict(other).items()]
     assert common.to_config(parsed(*arguments)) == other
 
 
 def test_flags_text_makes_the_same_record_again(tmp_path):
     path = tmp_path / "flags.flags"
-    values = parsed("--model_dir=x", "--steps=3", "--data_dir=a b", "--dataset=npz", "--learning_rate=3e-5")
+    values = parsed(
+        "--model_dir=x", "--steps=3", "--data_dir=a b", "--dataset=npz", "--learning_rate=3e-5"
+    )
     path.write_text(common.flags_text(values))
     assert "model_dir" not in path.read_text()
     assert common.to_config(parsed(f"--flagfile={path}")) == common.to_config(values)
@@ -89,19 +93,31 @@ def read(name):
 
 
 def test_the_flagfiles_are_there():
-    assert {"answer.flags", "quickstart.flags", "linear.flags", "svhn.flags"} <= {os.path.basename(path) for path in FLAGFILES}
+    assert {"answer.flags", "quickstart.flags", "linear.flags", "svhn.flags"} <= {
+        os.path.basename(path) for path in FLAGFILES
+    }
 
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=os.path.basename)
 def test_a_flagfile_passes_and_a_misspelt_flag_in_it_fails(command, refused, tmp_path, path):
-    assert command("train", f"--flagfile={path}", "--model_dir=x", "--only_check_args") == (0, "", "")
+    assert command("train", f"--flagfile={path}", "--model_dir=x", "--only_check_args") == (
+        0,
+        "",
+        "",
+    )
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     for number in [i for i, line in enumerate(lines) if line.startswith("--")]:
         misspelt = tmp_path / f"{number}.flags"
-        misspelt.write_text("\n".join([*lines[:number], lines[number].replace("--", "--x", 1), *lines[number + 1 :]]))
+        misspelt.write_text(
+            "\n".join(
+                [*lines[:number], lines[number].replace("--", "--x", 1), *lines[number + 1 :]]
+            )
+        )
         name = lines[number][2:].split("=")[0]
-        assert f"x{name}" in refused(1, "train", f"--flagfile={misspelt}", "--model_dir=x", "--only_check_args")
+        assert f"x{name}" in refused(
+            1, "train", f"--flagfile={misspelt}", "--model_dir=x", "--only_check_args"
+        )
 
 
 def test_the_defaults_are_the_quickstart():
@@ -114,4 +130,9 @@ def test_linear_differs_from_the_quickstart_in_its_objective_alone():
 
 def test_answer_is_the_answer_to_the_letter():
     answer = read("answer.flags")
-    assert (answer.objective, answer.label_smoothing, answer.schedule, answer.dropout) == ("log_sum", 0.0, "constant", 0.0)
+    assert (answer.objective, answer.label_smoothing, answer.schedule, answer.dropout) == (
+        "log_sum",
+        0.0,
+        "constant",
+        0.0,
+    )

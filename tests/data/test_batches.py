@@ -59,7 +59,9 @@ def assert_same(batches, others):
 
 
 def different(batches, others):
-    return any((crops != other_crops).any() for (crops, _), (other_crops, _) in zip(batches, others))
+    return any(
+        (crops != other_crops).any() for (crops, _), (other_crops, _) in zip(batches, others)
+    )
 
 
 # -- what is refused -----------------------------------------------------------------------------
@@ -146,12 +148,16 @@ def test_images_smaller_than_the_crop_are_refused(height, width):
 # -- rounds ------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count, batch_size", list(itertools.product([1, 2, 5, 7, 12], [1, 3, 4, 7, 13])))
+@pytest.mark.parametrize(
+    "count, batch_size", list(itertools.product([1, 2, 5, 7, 12], [1, 3, 4, 7, 13]))
+)
 def test_rounds_walk_through_every_place_in_order(count, batch_size):
     for step in range(2 * count + 3):
         parts = batches.rounds(count, batch_size, step)
         walked = [(number, place) for number, first, last in parts for place in range(first, last)]
-        assert walked == [divmod(at, count) for at in range(step * batch_size, (step + 1) * batch_size)]
+        assert walked == [
+            divmod(at, count) for at in range(step * batch_size, (step + 1) * batch_size)
+        ]
         assert len({number for number, _, _ in parts}) == len(parts), "a round is one part"
 
 
@@ -166,7 +172,9 @@ def test_random_crops_reach_every_offset_and_no_other():
     steps = np.arange(config.CROP)
     np.testing.assert_array_equal(crops[:, :, 0, 0], places[:, :1] + steps)
     np.testing.assert_array_equal(crops[:, 0, :, 1], places[:, 1:] + steps)
-    assert (crops[:, :, :, 0] == crops[:, :, :1, 0]).all() and (crops[:, :, :, 1] == crops[:, :1, :, 1]).all()
+    assert (crops[:, :, :, 0] == crops[:, :, :1, 0]).all() and (
+        crops[:, :, :, 1] == crops[:, :1, :, 1]
+    ).all()
     counts = np.zeros((OFFSETS, OFFSETS), int)
     np.add.at(counts, (places[:, 0], places[:, 1]), 1)
     for axis in (0, 1):  # 132 expected, standard deviation 11
@@ -186,10 +194,14 @@ def test_random_crops_take_the_chosen_pictures_and_write_to_none():
 
 def test_a_crop_of_the_whole_picture():
     images = np.random.default_rng(1).integers(0, 256, (2, 9, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(batches.random_crops(images, [1, 0], np.random.default_rng(0), size=9), images[::-1])
+    np.testing.assert_array_equal(
+        batches.random_crops(images, [1, 0], np.random.default_rng(0), size=9), images[::-1]
+    )
 
 
-@pytest.mark.parametrize("height, width, size, top, left", [(9, 11, 5, 2, 3), (8, 6, 3, 2, 1), (5, 5, 5, 0, 0)])
+@pytest.mark.parametrize(
+    "height, width, size, top, left", [(9, 11, 5, 2, 3), (8, 6, 3, 2, 1), (5, 5, 5, 0, 0)]
+)
 def test_centre_crop(height, width, size, top, left):
     images = np.random.default_rng(2).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
     crops = batches.centre_crop(images, size)
@@ -198,7 +210,10 @@ def test_centre_crop(height, width, size, top, left):
 
 
 def test_random_streams_differ_in_every_part_of_their_key():
-    draws = {key: batches.random(*key).integers(2**60) for key in itertools.product([0, 1, 2], [1, 2], [0, 1, 2])}
+    draws = {
+        key: batches.random(*key).integers(2**60)
+        for key in itertools.product([0, 1, 2], [1, 2], [0, 1, 2])
+    }
     assert len(set(draws.values())) == len(draws)
     assert draws[2, 1, 0] == batches.random(2, 1, 0).integers(2**60)
 
@@ -214,7 +229,9 @@ def in_memory(count, batch_size, seed=0):
 @pytest.mark.parametrize("count, batch_size", [(12, 4), (7, 3), (5, 13), (1, 2), (6, 6)])
 def test_each_round_visits_every_picture_once(count, batch_size):
     steps = -(-4 * count // batch_size)
-    found = np.concatenate([check_batch(batch, batch_size) for batch in take(in_memory(count, batch_size), 0, steps)])
+    found = np.concatenate(
+        [check_batch(batch, batch_size) for batch in take(in_memory(count, batch_size), 0, steps)]
+    )
     orders = [found[first : first + count].tolist() for first in range(0, 4 * count, count)]
     for order in orders:
         assert sorted(order) == list(range(count))
@@ -272,10 +289,15 @@ def test_each_drawn_image_is_used_reuse_times(pool, reuse, batch_size):
     found = np.concatenate([check_batch(batch, batch_size) for batch in take(source, 0, steps)])
     for number in range(rounds):
         # Round r holds blocks r .. r + reuse - 1, each image once.
-        assert sorted(found[number * pool : (number + 1) * pool]) == list(range(number * size, number * size + pool))
+        assert sorted(found[number * pool : (number + 1) * pool]) == list(
+            range(number * size, number * size + pool)
+        )
     uses = np.bincount(found[: rounds * pool], minlength=(rounds + reuse) * size).reshape(-1, size)
     for block in range(rounds + reuse - 1):
-        first_round, last_round = max(0, block - reuse + 1), min(block, rounds - 1)  # the first pool goes before its time, block by block
+        first_round, last_round = (
+            max(0, block - reuse + 1),
+            min(block, rounds - 1),
+        )  # the first pool goes before its time, block by block
         assert (uses[block] == last_round - first_round + 1).all()
     assert (uses[reuse - 1 : rounds] == reuse).all()
 
@@ -286,7 +308,9 @@ def test_a_stream_from_step_k_continues_the_stream_from_0(pool, reuse, batch_siz
     whole = take(source, 0, 11)
     for first in range(11):
         assert_same(take(source, first, 11 - first), whole[first:])
-    assert different(take(batches.from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole)
+    assert different(
+        take(batches.from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole
+    )
 
 
 def test_a_stream_far_along_draws_what_it_holds_and_no_more():
@@ -300,7 +324,9 @@ def test_a_stream_far_along_draws_what_it_holds_and_no_more():
     for step in range(first + 1, first + 40):
         next(iterator)
         newest_round = ((step + 1) * batch_size - 1) // pool
-        assert blocks.drawn == newest_round - oldest + reuse, "an image is drawn when its round comes, not before"
+        assert blocks.drawn == newest_round - oldest + reuse, (
+            "an image is drawn when its round comes, not before"
+        )
     assert not blocks.closed
     iterator.close()
     assert blocks.closed == 1
@@ -380,7 +406,9 @@ def test_batches_of_windows_keep_their_order_and_are_cut_by_step():
     for step, batch in enumerate(whole):
         assert check_batch(batch, 3).tolist() == [3 * step, 3 * step + 1, 3 * step + 2]
         images, _ = numbered(3 * step, 3)
-        np.testing.assert_array_equal(batch[0], batches.random_crops(images, range(3), batches.random(5, batches._CROP, step)))
+        np.testing.assert_array_equal(
+            batch[0], batches.random_crops(images, range(3), batches.random(5, batches._CROP, step))
+        )
     assert_same(take(source, 4, 2), whole[4:])
     assert (windows.started, windows.closed) == ([0, 4], 2)
     assert different(take(batches.from_windows(Windows(), 6), 0, 6), whole)
@@ -516,7 +544,9 @@ def test_prefetch_of_an_iterator_with_an_end_ends():
         got.extend(batches.prefetch(item for item in range(3)))
         got.append("end")
 
-    consumer = threading.Thread(target=consume, daemon=True)  # so that waiting for ever fails this test and not the session
+    consumer = threading.Thread(
+        target=consume, daemon=True
+    )  # so that waiting for ever fails this test and not the session
     consumer.start()
     consumer.join(1.0)
     assert got == [0, 1, 2, "end"]
@@ -545,15 +575,21 @@ def test_augment_changes_the_crops_of_the_set_on_disk_and_not_their_order(monkey
     from mtl.data import augment, registry
 
     images, numbers = numbered(0, 7)
-    monkeypatch.setattr(registry, "load", lambda *args, **kwargs: Examples(images, numbers, numbers))
+    monkeypatch.setattr(
+        registry, "load", lambda *args, **kwargs: Examples(images, numbers, numbers)
+    )
     record = config.Config(dataset="folder", data_dir="x", batch_size=3, seed=5, augment=0.75)
     plain = take(in_memory(7, 3, seed=5), 1, 4)
-    for step, ((pictures, labels), (plain_pictures, plain_labels)) in enumerate(zip(take(batches.batches(record), 1, 4), plain), start=1):
+    for step, ((pictures, labels), (plain_pictures, plain_labels)) in enumerate(
+        zip(take(batches.batches(record), 1, 4), plain), start=1
+    ):
         assert (pictures != plain_pictures).any()
         for name, classes in labels.items():
             np.testing.assert_array_equal(classes, plain_labels[name])
         stream = batches.random(5, batches._CROP, step)
-        np.testing.assert_array_equal(pictures, augment.changed_crops(images, labels["digit1"], stream, 0.75))
+        np.testing.assert_array_equal(
+            pictures, augment.changed_crops(images, labels["digit1"], stream, 0.75)
+        )
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.75])
@@ -568,13 +604,19 @@ def test_batches_of_records_are_cut_and_changed_as_those_of_other_sets(monkeypat
         return Windows()
 
     monkeypatch.setattr(records_reader, "windows", fake)
-    record = config.Config(dataset="records", data_dir="x", batch_size=3, seed=5, workers=2, augment=strength)
+    record = config.Config(
+        dataset="records", data_dir="x", batch_size=3, seed=5, workers=2, augment=strength
+    )
     got = take(batches.batches(record), 1, 3)
     assert asked == [(("x", "train", 3, 5), {"workers": 2})]
     for step, (pictures, labels) in enumerate(got, start=1):
         images, numbers = numbered(3 * step, 3)
         stream = batches.random(5, batches._CROP, step)
-        wanted = augment.changed_crops(images, range(3), stream, strength) if strength else batches.random_crops(images, range(3), stream)
+        wanted = (
+            augment.changed_crops(images, range(3), stream, strength)
+            if strength
+            else batches.random_crops(images, range(3), stream)
+        )
         np.testing.assert_array_equal(pictures, wanted)
         for name, classes in tasks.encode_all(numbers).items():
             np.testing.assert_array_equal(labels[name], classes)
@@ -590,6 +632,10 @@ def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
         return blocks
 
     monkeypatch.setattr(synthetic, "Blocks", fake)
-    record = config.Config(pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2)
-    assert_same(take(batches.batches(record), 2, 5), take(batches.from_stream(Blocks(), 12, 3, 5, 6), 2, 5))
+    record = config.Config(
+        pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2
+    )
+    assert_same(
+        take(batches.batches(record), 2, 5), take(batches.from_stream(Blocks(), 12, 3, 5, 6), 2, 5)
+    )
     assert asked == [((6,), {"style": "written", "difficulty": 0.75, "workers": 2})]

@@ -19,7 +19,9 @@ def test_another_seed_holds_out_others():
     first, second = ({name for name in names if examples.held_out(name, seed)} for seed in (0, 7))
     assert second == {name for name in names if zlib.crc32(name.encode(), 7) % 10 == 0}
     assert first == {name for name in names if examples.held_out(name)}
-    assert 240 < len(second) < 360 and len(first & second) < 60  # 30 expected of two independent choices
+    assert (
+        240 < len(second) < 360 and len(first & second) < 60
+    )  # 30 expected of two independent choices
 
 
 def test_without_a_validation_split_train_is_parted_in_two(tmp_path):
@@ -67,7 +69,10 @@ def test_of_many_names_a_few_are_shown():
 def test_room_for_more_than_there_is_names_what_asks_for_it():
     assert examples.room(3, "train").shape == (3, 64, 64, 3)
     for count in (2**40, 2**60):
-        with pytest.raises(DataError, match=f"^train: {count} pictures of 64 x 64 pixels are more than the memory holds"):
+        with pytest.raises(
+            DataError,
+            match=f"^train: {count} pictures of 64 x 64 pixels are more than the memory holds",
+        ):
             examples.room(count, "train")
 
 

@@ -37,12 +37,16 @@ def test_labels_keep_zeros_and_the_whole_picture_is_the_window(tmp_path):
     assert got.numbers == ["007", "", "1234567"]
     assert got.names == ["a.png", "sub/b.jpg", "c d.png"]
     for i, name in enumerate(got.names):
-        np.testing.assert_array_equal(got.images[i], images.window(images.read(str(tmp_path / "test" / name))))
+        np.testing.assert_array_equal(
+            got.images[i], images.window(images.read(str(tmp_path / "test" / name)))
+        )
 
 
 def test_spreadsheets_marks_line_ends_quotes_and_empty_lines(tmp_path):
     make(tmp_path / "test", LINES)
-    (tmp_path / "test" / "labels.csv").write_bytes(b'\xef\xbb\xbffile,label\r\n"a.png","42"\r\n\r\nc d.png,\r\n')
+    (tmp_path / "test" / "labels.csv").write_bytes(
+        b'\xef\xbb\xbffile,label\r\n"a.png","42"\r\n\r\nc d.png,\r\n'
+    )
     got = folder.load(str(tmp_path), "test")
     assert (got.names, got.numbers) == (["a.png", "c d.png"], ["42", ""])
 

@@ -36,22 +36,35 @@ def png(width, height, bits, colour, rows):
     """Return a PNG file written by the letter of its specification; rows: bytes with a filter byte before each line."""
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def tiff(pixels):
     """Return a big-endian TIFF file of uint16 [height, width, 1 or 3], written by the letter of its specification (TIFF 6.0)."""
     height, width, samples = pixels.shape
     data = pixels.astype(">u2").tobytes()
-    end = 8 + 2 + 8 * 12 + 4  # of the header, the count, eight tags and the link to the next directory; the bits of each sample follow
+    end = (
+        8 + 2 + 8 * 12 + 4
+    )  # of the header, the count, eight tags and the link to the next directory; the bits of each sample follow
     tags = [
         (256, 4, 1, width), (257, 4, 1, height), (258, 3, samples, end if samples > 2 else 16 << 16), (259, 3, 1, 1 << 16),
         (262, 3, 1, (2 if samples > 1 else 1) << 16), (273, 4, 1, end + 6), (277, 3, 1, samples << 16), (279, 4, 1, len(data)),
     ]  # fmt: skip
-    directory = struct.pack(">H", len(tags)) + b"".join(struct.pack(">HHII", *tag) for tag in tags) + struct.pack(">I", 0)
+    directory = (
+        struct.pack(">H", len(tags))
+        + b"".join(struct.pack(">HHII", *tag) for tag in tags)
+        + struct.pack(">I", 0)
+    )
     return struct.pack(">2sHI", b"MM", 42, 8) + directory + struct.pack(">HHH", 16, 16, 16) + data
 
 
@@ -86,7 +99,9 @@ GREY_16 = np.array([[0, 257, 32896, 65535], [65535, 128, 129, 514]], np.uint16)
 GREY_8 = np.array([[0, 1, 128, 255], [255, 0, 1, 2]], np.uint8)  # GREY_16 / 257, rounded
 
 
-@pytest.mark.parametrize("dtype, name", [("u2", "g.png"), ("u2", "g.tif"), ("i4", "g.tif"), ("u2", "g.pgm")])
+@pytest.mark.parametrize(
+    "dtype, name", [("u2", "g.png"), ("u2", "g.tif"), ("i4", "g.tif"), ("u2", "g.pgm")]
+)
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path, dtype, name):
     picture = images.read(saved(tmp_path, Image.fromarray(GREY_16.astype(dtype)), name))
     np.testing.assert_array_equal(np.asarray(picture), GREY_8[..., None].repeat(3, 2))
@@ -103,12 +118,16 @@ def test_sixteen_bits_a_colour(tmp_path, kind):
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     (tmp_path / f"c.{kind}").write_bytes(png(4, 2, 16, 2, rows) if kind == "png" else tiff(pixels))
     got = np.asarray(images.read(str(tmp_path / f"c.{kind}")), int)
-    assert got.shape == (2, 4, 3) and np.abs(got - pixels / 257).max() < 1  # Pillow takes the upper byte
+    assert (
+        got.shape == (2, 4, 3) and np.abs(got - pixels / 257).max() < 1
+    )  # Pillow takes the upper byte
 
 
 def test_sixteen_bits_with_alpha(tmp_path):
     alpha = np.array([[65535, 0, 65535, 0], [65535] * 4], np.uint16)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.stack([GREY_16, alpha], axis=2))
+    rows = b"".join(
+        b"\0" + row.astype(">u2").tobytes() for row in np.stack([GREY_16, alpha], axis=2)
+    )
     (tmp_path / "la.png").write_bytes(png(4, 2, 16, 4, rows))
     got = np.asarray(images.read(str(tmp_path / "la.png")), int)
     assert np.abs(got - np.where(alpha > 0, GREY_16 / 257, 128)[..., None]).max() < 1
@@ -150,8 +169,12 @@ def test_inverted_inks_of_a_jpeg(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif", "a.jpg"])
 def test_of_several_pictures_the_first_is_taken(tmp_path, name):
-    first, second = (Image.new("RGB", (18, 11), colour) for colour in ((200, 30, 40), (20, 30, 240)))
-    kind = {"format": "MPO"} if name == "a.jpg" else {}  # two pictures in a JPEG file: what many a telephone writes
+    first, second = (
+        Image.new("RGB", (18, 11), colour) for colour in ((200, 30, 40), (20, 30, 240))
+    )
+    kind = (
+        {"format": "MPO"} if name == "a.jpg" else {}
+    )  # two pictures in a JPEG file: what many a telephone writes
     path = saved(tmp_path, first, name, save_all=True, append_images=[second], **kind)
     with Image.open(path) as opened:
         assert opened.n_frames == 2
@@ -174,7 +197,10 @@ def test_transparent_palette_colour_is_grey(tmp_path):
     assert read[0].tolist() == [[10, 20, 30], [128, 128, 128]]
 
 
-@pytest.mark.parametrize("mode, pixel, key, other", [("L", 7, 7, 90), ("RGB", (1, 2, 3), (1, 2, 3), (4, 5, 6)), ("1", 0, 0, 1)])
+@pytest.mark.parametrize(
+    "mode, pixel, key, other",
+    [("L", 7, 7, 90), ("RGB", (1, 2, 3), (1, 2, 3), (4, 5, 6)), ("1", 0, 0, 1)],
+)
 def test_a_colour_declared_transparent_is_grey(tmp_path, mode, pixel, key, other):
     picture = Image.new(mode, (2, 1), other)
     picture.putpixel((0, 0), pixel)
@@ -220,7 +246,9 @@ def test_exif_orientation_is_heeded_in_other_formats(tmp_path, name):
 
 
 def test_broken_exif_leaves_the_picture_as_it_is(tmp_path):
-    path = saved(tmp_path, Image.fromarray(noise(8, 9)), "p.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    path = saved(
+        tmp_path, Image.fromarray(noise(8, 9)), "p.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"
+    )
     assert images.read(path).size == (9, 8)
 
 
@@ -283,7 +311,9 @@ def test_window_of_the_whole_picture_against_pillow():
     picture = Image.fromarray(noise(90, 50))
     got = images.window(picture)
     assert got.shape == (WINDOW, WINDOW, 3) and got.dtype == np.uint8 and got.flags.writeable
-    np.testing.assert_array_equal(got, np.asarray(picture.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR)))
+    np.testing.assert_array_equal(
+        got, np.asarray(picture.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR))
+    )
 
 
 def test_window_of_the_windows_size_is_the_pixels_themselves():
@@ -294,7 +324,9 @@ def test_window_of_the_windows_size_is_the_pixels_themselves():
 
 def test_window_is_clipped_to_the_picture():
     picture = Image.fromarray(noise(30, 40))
-    np.testing.assert_array_equal(images.window(picture, (-5.5, 10, 22, 99)), images.window(picture, (0, 10, 22, 30)))
+    np.testing.assert_array_equal(
+        images.window(picture, (-5.5, 10, 22, 99)), images.window(picture, (0, 10, 22, 30))
+    )
 
 
 def test_shrinking_averages():
@@ -437,7 +469,12 @@ def test_leading_tilde_is_the_home_folder_unless_a_file_has_that_name(tmp_path, 
     assert images.named("~/*") == ["~/d.png"]
 
 
-@pytest.mark.parametrize("argument, kind", [("none", "folder"), ("folder.png", "folder"), ("z*.png", "pattern"), ("*.csv", "pattern")])
+@pytest.mark.parametrize(
+    "argument, kind",
+    [("none", "folder"), ("folder.png", "folder"), ("z*.png", "pattern"), ("*.csv", "pattern")],
+)
 def test_an_argument_that_names_no_picture(album, argument, kind):
-    with pytest.raises(DataError, match=rf"^{argument.replace('*', '[*]')}: the {kind} names no picture"):
+    with pytest.raises(
+        DataError, match=rf"^{argument.replace('*', '[*]')}: the {kind} names no picture"
+    ):
         images.named(argument)

@@ -13,7 +13,11 @@ from mtl.errors import DataError
 
 def some(n, seed=0):
     images = np.random.default_rng(seed).integers(0, 256, (n, 64, 64, 3), np.uint8)
-    return Examples(images, ["", "007", "1234567", "5"][:n] + [str(i) for i in range(4, n)], [f"é{i}.png" for i in range(n)])
+    return Examples(
+        images,
+        ["", "007", "1234567", "5"][:n] + [str(i) for i in range(4, n)],
+        [f"é{i}.png" for i in range(n)],
+    )
 
 
 def error_of(tmp_path, split="test"):
@@ -46,7 +50,9 @@ def test_validation_is_every_tenth_of_train_by_name(tmp_path):
     held_out = [name for name in some(40).names if zlib.crc32(name.encode()) % 10 == 0]
     assert held_out and validation.names == held_out
     assert sorted(train.names + validation.names) == sorted(some(40).names)
-    np.testing.assert_array_equal(validation.images, some(40).images[[some(40).names.index(name) for name in held_out]])
+    np.testing.assert_array_equal(
+        validation.images, some(40).images[[some(40).names.index(name) for name in held_out]]
+    )
     npz.save(str(tmp_path / "validation.npz"), some(2))
     assert len(npz.load(str(tmp_path), "train").names) == 40
     assert len(npz.load(str(tmp_path), "validation").names) == 2
@@ -64,7 +70,10 @@ def test_validation_is_every_tenth_of_train_by_name(tmp_path):
     ({"names": np.array([b"1", b"2", b"3"])}, "names are |S1"),
 ])  # fmt: skip
 def test_other_contents(tmp_path, changes, reason):
-    np.savez(tmp_path / "test.npz", **{"images": some(3).images, "numbers": np.array(["1", "2", "3"]), **changes})
+    np.savez(
+        tmp_path / "test.npz",
+        **{"images": some(3).images, "numbers": np.array(["1", "2", "3"]), **changes},
+    )
     message = error_of(tmp_path)
     assert "test.npz" in message and reason in message
 

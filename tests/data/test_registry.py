@@ -46,4 +46,9 @@ def test_synthetic_needs_a_count():
 
 def test_importing_the_list_imports_no_reader():
     code = "import sys, mtl.data.registry; print([m for m in ('h5py', 'PIL', 'tensorflow') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout
+        == "[]\n"
+    )

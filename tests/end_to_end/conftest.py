@@ -38,7 +38,10 @@ def examples():
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, examples):
     """Return a finished run on those pictures, which are train, validation and test at once."""
-    data_dir, model_dir = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("runs") / "patches"
+    data_dir, model_dir = (
+        tmp_path_factory.mktemp("data"),
+        tmp_path_factory.mktemp("runs") / "patches",
+    )
     for split in ("train", "validation", "test"):
         npz.save(str(data_dir / f"{split}.npz"), examples)
     assert run(["train", f"--model_dir={model_dir}", f"--data_dir={data_dir}", *FLAGS]) == 0
@@ -52,5 +55,3 @@ def pictures(tmp_path_factory, examples):
     for image, name in zip(examples.images, examples.names):
         Image.fromarray(image).save(directory / name)
     return [str(directory / name) for name in examples.names]
-
-

@@ -44,12 +44,19 @@ def refuses_to_train(refused, tmp_path):
 
 @pytest.mark.parametrize("dataset", ["svhn", "folder", "npz", "records"])
 def test_a_missing_folder(refuses_to_train, tmp_path, dataset):
-    assert str(tmp_path / "nowhere") in refuses_to_train(f"--dataset={dataset}", f"--data_dir={tmp_path / 'nowhere'}")
+    assert str(tmp_path / "nowhere") in refuses_to_train(
+        f"--dataset={dataset}", f"--data_dir={tmp_path / 'nowhere'}"
+    )
 
 
 @pytest.mark.parametrize(
     "lines, named",
-    [(["a.png,12", "b.png,3x"], "'3x'"), (["a.png,12", "c.png,3"], "c.png"), (["a.png"], "labels.csv"), ([], "labels.csv")],
+    [
+        (["a.png,12", "b.png,3x"], "'3x'"),
+        (["a.png,12", "c.png,3"], "c.png"),
+        (["a.png"], "labels.csv"),
+        ([], "labels.csv"),
+    ],
     ids=["letter", "missing file", "one field", "empty"],
 )
 def test_a_bad_labels_csv(refuses_to_train, folder, lines, named):
@@ -68,8 +75,12 @@ def test_a_truncated_picture_in_a_data_set(refuses_to_train, folder):
 
 def test_a_digit_struct_that_is_no_hdf5(refuses_to_train, tmp_path):
     (tmp_path / "data" / "train").mkdir(parents=True)
-    (tmp_path / "data" / "train" / "digitStruct.mat").write_bytes(b"MATLAB 5.0 MAT-file, of the older kind")
-    assert str(tmp_path / "data" / "train" / "digitStruct.mat") in refuses_to_train("--dataset=svhn", f"--data_dir={tmp_path / 'data'}")
+    (tmp_path / "data" / "train" / "digitStruct.mat").write_bytes(
+        b"MATLAB 5.0 MAT-file, of the older kind"
+    )
+    assert str(tmp_path / "data" / "train" / "digitStruct.mat") in refuses_to_train(
+        "--dataset=svhn", f"--data_dir={tmp_path / 'data'}"
+    )
 
 
 def test_a_digit_struct_that_lacks_a_field(refuses_to_train, tmp_path):
@@ -93,7 +104,10 @@ def bad_pictures(tmp_path, pictures):
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "directory.png").mkdir()
     (tmp_path / "text.png").write_text("no picture")
-    return [str(tmp_path / f"{name}.png") for name in ("truncated", "empty", "directory", "text", "missing")]
+    return [
+        str(tmp_path / f"{name}.png")
+        for name in ("truncated", "empty", "directory", "text", "missing")
+    ]
 
 
 def test_a_bad_picture_costs_one_line_each(refused, trained, bad_pictures):
@@ -123,7 +137,12 @@ def test_a_run_of_another_architecture_is_not_overwritten(refused, trained):
 
 
 def test_weights_of_another_architecture_are_not_started_from(refuses_to_train, trained):
-    flags = ["--bottom=small", f"--init_from={trained.model_dir}", "--dataset=npz", f"--data_dir={trained.data_dir}"]
+    flags = [
+        "--bottom=small",
+        f"--init_from={trained.model_dir}",
+        "--dataset=npz",
+        f"--data_dir={trained.data_dir}",
+    ]
     line = refuses_to_train(*flags)
     assert trained.model_dir in line and "--bottom" in line
 
@@ -134,21 +153,32 @@ def test_a_checkpoint_that_does_not_fit_the_record(refused, trained, tmp_path):
     record = (run / "config.json").read_text()
     (run / "config.json").write_text(record.replace('"bottom": "mlp"', '"bottom": "small"'))
     for command in ("evaluate", "predict"):
-        assert str(run) in refused(2, command, f"--model_dir={run}", *(["a.png"] if command == "predict" else []))
+        assert str(run) in refused(
+            2, command, f"--model_dir={run}", *(["a.png"] if command == "predict" else [])
+        )
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"config": {"bottom": 3}}', '{"config": {"colour": "red"}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"config": {"bottom": 3}}', '{"config": {"colour": "red"}}']
+)
 def test_a_broken_record(refused, trained, tmp_path, content):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text(content)
-    assert str(tmp_path / "run" / "config.json") in refused(2, "evaluate", f"--model_dir={tmp_path / 'run'}")
+    assert str(tmp_path / "run" / "config.json") in refused(
+        2, "evaluate", f"--model_dir={tmp_path / 'run'}"
+    )
 
 
 def test_a_run_without_checkpoint(refused, trained, tmp_path):
     (tmp_path / "run").mkdir()
     shutil.copy(os.path.join(trained.model_dir, "config.json"), tmp_path / "run")
     for command in ("evaluate", "predict"):
-        assert str(tmp_path / "run") in refused(2, command, f"--model_dir={tmp_path / 'run'}", *(["a.png"] if command == "predict" else []))
+        assert str(tmp_path / "run") in refused(
+            2,
+            command,
+            f"--model_dir={tmp_path / 'run'}",
+            *(["a.png"] if command == "predict" else []),
+        )
 
 
 def test_a_folder_without_checkpoint_to_start_from(refuses_to_train, tmp_path):
@@ -161,10 +191,17 @@ def test_a_truncated_checkpoint(refused, trained, tmp_path, ending):
     run = tmp_path / "run"
     shutil.copytree(trained.model_dir, run)
     path = run / f"model.ckpt-60{ending}"
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 5])  # so little that weights are gone, not Adam's slots alone
+    path.write_bytes(
+        path.read_bytes()[: path.stat().st_size // 5]
+    )  # so little that weights are gone, not Adam's slots alone
     line = refused(2, "evaluate", f"--model_dir={run}", "--checkpoint=last")
     assert str(run / "model.ckpt-60") in line
 
 
 def test_a_path_that_is_no_checkpoint(refused, trained):
-    assert "model.ckpt-31" in refused(2, "evaluate", f"--model_dir={trained.model_dir}", f"--checkpoint={trained.model_dir}/model.ckpt-31")
+    assert "model.ckpt-31" in refused(
+        2,
+        "evaluate",
+        f"--model_dir={trained.model_dir}",
+        f"--checkpoint={trained.model_dir}/model.ckpt-31",
+    )

@@ -8,7 +8,15 @@ from mtl import checkpoint
 from mtl.data import batches
 from tests import lives, record_sets
 
-COMMON = ["train", "--bottom=small", "--dropout=0.4", "--batch_size=16", "--threads=2", "--seed=3", "--steps=3"]
+COMMON = [
+    "train",
+    "--bottom=small",
+    "--dropout=0.4",
+    "--batch_size=16",
+    "--threads=2",
+    "--seed=3",
+    "--steps=3",
+]
 NUMBERS = ["7", "210", "48", "1234567", "90210", "3", "10"]
 
 
@@ -39,14 +47,22 @@ def test_how_it_is_watched_fed_and_saved_changes_no_bit(tmp_path, data, dataset)
     }
     weights, rows = {}, {}
     for name, (flags, prepare) in ways.items():
-        life = lives.live(tmp_path / "log", [*COMMON, *data[dataset], *flags, f"--model_dir={tmp_path / name}"], prepare)
+        life = lives.live(
+            tmp_path / "log",
+            [*COMMON, *data[dataset], *flags, f"--model_dir={tmp_path / name}"],
+            prepare,
+        )
         assert life.code == 0, life.text
         reader = tf.train.load_checkpoint(checkpoint.newest(str(tmp_path / name)))
-        weights[name] = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+        weights[name] = {
+            name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+        }
         rows[name] = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
     assert len(weights["once"]) > 40 and weights["once"]["global_step"] == 3
     for name in ("again", "other"):
         assert sorted(weights[name]) == sorted(weights["once"])
         for variable, value in weights["once"].items():
-            np.testing.assert_array_equal(weights[name][variable], value, err_msg=f"{name} {variable}")
+            np.testing.assert_array_equal(
+                weights[name][variable], value, err_msg=f"{name} {variable}"
+            )
     assert rows["once"] == rows["again"] == rows["other"][-1:] and len(rows["other"]) == 3

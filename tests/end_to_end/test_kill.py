@@ -18,7 +18,14 @@ from tests import event_files, lives, record_sets, svhn_files
 
 STEPS = 5
 NUMBERS = ["7", "210", "48", "1234567", "90210", "3", "10", "555"]
-COMMON = ["train", "--bottom=mlp", "--dropout=0.4", "--batch_size=5", "--learning_rate=0.01", "--seed=3"]
+COMMON = [
+    "train",
+    "--bottom=mlp",
+    "--dropout=0.4",
+    "--batch_size=5",
+    "--learning_rate=0.01",
+    "--seed=3",
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +34,10 @@ def data(tmp_path_factory, examples):
     synthetic = ["--dataset=synthetic", "--pool=8", "--reuse=2", "--workers=1"]
     where = tmp_path_factory.mktemp("data")
     for split in ("train", "validation"):
-        svhn_files.draw(where / "svhn" / split, [(f"{i}.png", svhn_files.boxes(number[:5])) for i, number in enumerate(NUMBERS, 1)])
+        svhn_files.draw(
+            where / "svhn" / split,
+            [(f"{i}.png", svhn_files.boxes(number[:5])) for i, number in enumerate(NUMBERS, 1)],
+        )
     (where / "records").mkdir()
     some = record_sets.some(NUMBERS)
     record_sets.write(where / "records", train=[some[:3], some[3:]], validation=[some[:4]])
@@ -36,7 +46,10 @@ def data(tmp_path_factory, examples):
         npz.save(str(where / "npz" / f"{split}.npz"), examples)
     return {
         "synthetic": synthetic,
-        **{name: [f"--dataset={name}", f"--data_dir={where / name}", "--augment=0.5"] for name in ("svhn", "records", "npz")},
+        **{
+            name: [f"--dataset={name}", f"--data_dir={where / name}", "--augment=0.5"]
+            for name in ("svhn", "records", "npz")
+        },
     }
 
 
@@ -56,7 +69,10 @@ def assert_same_run(directory, reference):
         for name in one:
             np.testing.assert_array_equal(one[name], two[name], err_msg=f"{part} {name}")
     assert (directory / "metrics.jsonl").read_text() == (reference / "metrics.jsonl").read_text()
-    names = [sorted(path.relative_to(where).as_posix() for path in where.rglob("*")) for where in (directory, reference)]
+    names = [
+        sorted(path.relative_to(where).as_posix() for path in where.rglob("*"))
+        for where in (directory, reference)
+    ]
     assert names[0] == names[1]
 
 
@@ -72,11 +88,18 @@ def test_killed_after_every_step_it_ends_as_if_nothing_had_been(tmp_path, data, 
     whole = lives.live(tmp_path / "whole.log", [*flags, f"--model_dir={tmp_path / 'whole'}"])
     assert whole.code == 0 and continued_from(whole.text) is None, whole.text
     for done in range(STEPS):
-        life = lives.live(tmp_path / "log", [*flags, f"--model_dir={tmp_path / 'run'}"], lives.die_after_steps, 1)
+        life = lives.live(
+            tmp_path / "log", [*flags, f"--model_dir={tmp_path / 'run'}"], lives.die_after_steps, 1
+        )
         if done < STEPS - 1:
             assert life.code == -9, life.text
-        assert continued_from(life.text) == (done or None), "it did resume, where the one before was killed"
-    assert life.code == 0 and len(json.loads((tmp_path / "run" / "config.json").read_text())["tasks"]) == 6
+        assert continued_from(life.text) == (done or None), (
+            "it did resume, where the one before was killed"
+        )
+    assert (
+        life.code == 0
+        and len(json.loads((tmp_path / "run" / "config.json").read_text())["tasks"]) == 6
+    )
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
@@ -88,7 +111,11 @@ def test_killed_it_leaves_the_event_files_of_a_run_that_was_not(tmp_path, data):
     assert (6, "cost") in event_files.scalars(tmp_path / "run")  # beyond the checkpoint of step 4
     assert lives.live(tmp_path / "log", command).code == 0
     kept, whole = (
-        {key: value for key, value in event_files.scalars(tmp_path / name).items() if key[1] != "examples_per_sec"}
+        {
+            key: value
+            for key, value in event_files.scalars(tmp_path / name).items()
+            if key[1] != "examples_per_sec"
+        }
         for name in ("run", "whole")
     )
     assert kept == whole and {step for step, _ in whole} == {2, 4, 6, 8}
@@ -113,9 +140,17 @@ def longer(tmp_path_factory, data):
         (("os", "replace", 5), None),
         (("mtl.evaluation.evaluate", "measure", 4), 12),
     ],
-    ids=["in an evaluation", "after one", "before its metrics", "within a rename", "in the last evaluation"],
+    ids=[
+        "in an evaluation",
+        "after one",
+        "before its metrics",
+        "within a rename",
+        "in the last evaluation",
+    ],
 )
-def test_killed_in_the_middle_of_something_it_goes_on_from_the_step_that_was_saved_before(tmp_path, longer, moment, at):
+def test_killed_in_the_middle_of_something_it_goes_on_from_the_step_that_was_saved_before(
+    tmp_path, longer, moment, at
+):
     flags, reference = longer
     command = [*flags, f"--model_dir={tmp_path / 'run'}"]
     assert lives.live(tmp_path / "log", command, lives.die_in, *moment).code == -9
@@ -126,7 +161,11 @@ def test_killed_in_the_middle_of_something_it_goes_on_from_the_step_that_was_sav
 
 def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(tmp_path, longer):
     """A run that saves and evaluates at every step and is killed eight times: whatever it was at, nothing of it shows at the end."""
-    flags = [*(flag for flag in longer[0] if not flag.startswith(("--steps", "--save_every"))), "--steps=150", "--save_every=1"]
+    flags = [
+        *(flag for flag in longer[0] if not flag.startswith(("--steps", "--save_every"))),
+        "--steps=150",
+        "--save_every=1",
+    ]
     whole = lives.live(tmp_path / "whole.log", [*flags, f"--model_dir={tmp_path / 'whole'}"])
     assert whole.code == 0, whole.text
     moments, resumed, before = np.random.default_rng(17), [], 0
@@ -153,7 +192,19 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(tmp_path, longe
 def test_a_finished_run_is_left_as_it_is(tmp_path, longer):
     flags, reference = longer
     shutil.copytree(reference, tmp_path / "run")
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    before = {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in (tmp_path / "run").rglob("*")
+        if path.is_file()
+    }
     life = lives.live(tmp_path / "log", [*flags, f"--model_dir={tmp_path / 'run'}"])
-    assert life.code == 0 and "finished at step 12; nothing to do" in life.text and continued_from(life.text) is None
-    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert (
+        life.code == 0
+        and "finished at step 12; nothing to do" in life.text
+        and continued_from(life.text) is None
+    )
+    assert before == {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in (tmp_path / "run").rglob("*")
+        if path.is_file()
+    }

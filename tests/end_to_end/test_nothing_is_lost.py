@@ -66,9 +66,7 @@ def test_the_packaged_run_is_refused_by_its_path_too(refused, flags, tmp_path):
     (tmp_path / "link").symlink_to(packaged)
     names = sorted(os.listdir(packaged))
     for path in (packaged, tmp_path / "link"):
-        assert "names the packaged weights" in refused(
-            1, "train", f"--model_dir={path}", *flags
-        )
+        assert "names the packaged weights" in refused(1, "train", f"--model_dir={path}", *flags)
     assert sorted(os.listdir(packaged)) == names
 
 
@@ -143,7 +141,9 @@ def test_a_run_with_a_bracket_in_its_path_goes_on_and_its_neighbour_stays(
 def test_an_installation_below_a_folder_with_a_bracket_reads(
     command, pictures, tmp_path, monkeypatch
 ):
-    packaged = shutil.copytree(directories.PACKAGED["pretrained"], tmp_path / "site[1]" / "pretrained")
+    packaged = shutil.copytree(
+        directories.PACKAGED["pretrained"], tmp_path / "site[1]" / "pretrained"
+    )
     monkeypatch.setitem(directories.PACKAGED, "pretrained", str(packaged))
     code, out, err = command("predict", *pictures[:2])
     assert (code, out.count("\n"), err) == (0, 2, "")
@@ -218,9 +218,7 @@ def test_a_config_that_cannot_be_read_is_not_called_damaged(refused, run):
     os.mkfifo(run / "config.json")  # it would be waited for
     for arguments in (["evaluate"], ["train", "--dataset=npz", "--data_dir=x"]):
         line = refused(2, *arguments, f"--model_dir={run}")
-        assert (
-            f"{run}/config.json: cannot be read (not a file); make it a readable file" in line
-        )
+        assert f"{run}/config.json: cannot be read (not a file); make it a readable file" in line
 
 
 def test_a_byte_order_mark_in_config_json_is_skipped(command, trained, run):

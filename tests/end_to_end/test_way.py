@@ -46,12 +46,19 @@ def contents(directory):
 
 
 def test_a_masked_run_never_says_x(command, trained, pictures, tmp_path):
-    flags = [f"--data_dir={trained.data_dir}", *trained.flags, "--absent=mask", "--objective=log_sum"]
+    flags = [
+        f"--data_dir={trained.data_dir}",
+        *trained.flags,
+        "--absent=mask",
+        "--objective=log_sum",
+    ]
     assert command("train", f"--model_dir={tmp_path / 'run'}", *flags)[0] == 0
     code, out, _ = command("evaluate", f"--model_dir={tmp_path / 'run'}", "--json")
     result = strict(out)
     assert code == 0 and result["sequence_accuracy"] == 1.0 and result["cost"] is not None
-    assert result["task_accuracy"] == dict.fromkeys(TASKS, 1.0) and all(value < 0.5 for value in result["task_cross_entropy"].values())
+    assert result["task_accuracy"] == dict.fromkeys(TASKS, 1.0) and all(
+        value < 0.5 for value in result["task_cross_entropy"].values()
+    )
     code, out, _ = command("predict", f"--model_dir={tmp_path / 'run'}", "--json", *pictures)
     for line in out.splitlines():
         digits = strict(line)["digits"]
@@ -66,18 +73,31 @@ def test_a_masked_run_never_says_x(command, trained, pictures, tmp_path):
 
 def test_the_run_directory_holds_what_it_promises(trained):
     names = set(os.listdir(trained.model_dir))
-    assert {"config.json", "flags.flags", "versions.json", "metrics.jsonl", "checkpoint", "best", "model.ckpt-60.index"} <= names
+    assert {
+        "config.json",
+        "flags.flags",
+        "versions.json",
+        "metrics.jsonl",
+        "checkpoint",
+        "best",
+        "model.ckpt-60.index",
+    } <= names
     assert not [name for name in names if name.endswith(".tmp")]
     with open(os.path.join(trained.model_dir, "metrics.jsonl"), encoding="utf-8") as file:
         assert [strict(line)["step"] for line in file] == [30, 60]
     with open(os.path.join(trained.model_dir, "checkpoint"), encoding="utf-8") as file:
         assert os.sep not in file.read()  # relative paths: the run may be moved
-    assert any(re.fullmatch(r"model\.ckpt-\d+\.index", name) for name in os.listdir(os.path.join(trained.model_dir, "best")))
+    assert any(
+        re.fullmatch(r"model\.ckpt-\d+\.index", name)
+        for name in os.listdir(os.path.join(trained.model_dir, "best"))
+    )
 
 
 def test_a_finished_run_does_nothing(command, trained):
     before = contents(trained.model_dir)
-    code, out, err = command("train", f"--model_dir={trained.model_dir}", f"--flagfile={trained.model_dir}/flags.flags")
+    code, out, err = command(
+        "train", f"--model_dir={trained.model_dir}", f"--flagfile={trained.model_dir}/flags.flags"
+    )
     assert code == 0 and "step 60" in out and "nothing to do" in err
     assert contents(trained.model_dir) == before
 
@@ -85,7 +105,9 @@ def test_a_finished_run_does_nothing(command, trained):
 def test_a_data_set_too_small_to_validate_on_trains_all_the_same(command, trained, tmp_path):
     # Every tenth name is held out, and a few names may all stay in train: those that do are kept here.
     keep = [i for i, name in enumerate(trained.examples.names) if not held_out(name)]
-    few = Examples(trained.examples.images[keep], *[[texts[i] for i in keep] for texts in trained.examples[1:]])
+    few = Examples(
+        trained.examples.images[keep], *[[texts[i] for i in keep] for texts in trained.examples[1:]]
+    )
     npz.save(str(tmp_path / "train.npz"), few)
     flags = [f"--flagfile={trained.model_dir}/flags.flags", f"--data_dir={tmp_path}", "--steps=3"]
     code, out, err = command("train", f"--model_dir={tmp_path / 'run'}", *flags)
@@ -97,7 +119,13 @@ def test_a_data_set_too_small_to_validate_on_trains_all_the_same(command, traine
 def test_more_steps_continue_a_run_that_was_moved(command, trained, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.copytree(trained.model_dir, moved)
-    code, out, err = command("train", f"--model_dir={moved}", f"--flagfile={moved}/flags.flags", "--steps=61", "--save_every=1")
+    code, out, err = command(
+        "train",
+        f"--model_dir={moved}",
+        f"--flagfile={moved}/flags.flags",
+        "--steps=61",
+        "--save_every=1",
+    )
     assert code == 0 and "step 61" in out and "step 60" in err
     with open(moved / "metrics.jsonl", encoding="utf-8") as file:
         assert [strict(line)["step"] for line in file] == [30, 60, 61]
@@ -113,27 +141,46 @@ def test_evaluate_prints_one_strict_object(command, trained):
     assert list(result) == KEYS
     assert list(result["task_accuracy"]) == list(result["task_cross_entropy"]) == TASKS
     assert (result["dataset"], result["split"], result["examples"]) == ("npz", "test", 7)
-    assert result["sequence_accuracy"] == result["character_accuracy"] == result["coverage_at_98"] == 1.0  # it has learnt them
+    assert (
+        result["sequence_accuracy"]
+        == result["character_accuracy"]
+        == result["coverage_at_98"]
+        == 1.0
+    )  # it has learnt them
     # The objective of the run is the plain sum.
-    np.testing.assert_allclose(result["cost"], sum(result["task_cross_entropy"].values()), rtol=1e-6)
+    np.testing.assert_allclose(
+        result["cost"], sum(result["task_cross_entropy"].values()), rtol=1e-6
+    )
 
 
 def test_evaluate_for_a_person(command, trained):
-    code, out, _ = command("evaluate", f"--model_dir={trained.model_dir}", "--split=train", "--checkpoint=last", "--count=3")
+    code, out, _ = command(
+        "evaluate",
+        f"--model_dir={trained.model_dir}",
+        "--split=train",
+        "--checkpoint=last",
+        "--count=3",
+    )
     assert code == 0
     assert out.startswith("npz, train, step 60\n")
-    assert re.search(r"^examples +3$", out, re.MULTILINE) and re.search(r"^sequence accuracy +100.00%", out, re.MULTILINE)
+    assert re.search(r"^examples +3$", out, re.MULTILINE) and re.search(
+        r"^sequence accuracy +100.00%", out, re.MULTILINE
+    )
 
 
 def test_evaluate_on_another_data_set(command, trained):
-    code, out, _ = command("evaluate", f"--model_dir={trained.model_dir}", "--dataset=synthetic", "--count=9", "--json")
+    code, out, _ = command(
+        "evaluate", f"--model_dir={trained.model_dir}", "--dataset=synthetic", "--count=9", "--json"
+    )
     result = strict(out)
     assert code == 0 and (result["dataset"], result["examples"]) == ("synthetic", 9)
 
 
 def test_evaluate_takes_the_path_of_a_checkpoint(command, trained):
     path = os.path.join(trained.model_dir, "model.ckpt-30")
-    code, out, _ = command("evaluate", f"--model_dir={trained.model_dir}", f"--checkpoint={path}", "--json")
+    code, out, _ = command(
+        "evaluate", f"--model_dir={trained.model_dir}", f"--checkpoint={path}", "--json"
+    )
     assert code == 0 and strict(out)["step"] == 30
 
 
@@ -142,12 +189,16 @@ def test_evaluate_takes_the_path_of_a_checkpoint(command, trained):
 
 def test_predict_reads_pictures_in_the_order_given(command, trained, pictures):
     order = [3, 0, 4, 2, 0, 5, 6, 1]
-    code, out, err = command("predict", f"--model_dir={trained.model_dir}", "--json", *[pictures[i] for i in order])
+    code, out, err = command(
+        "predict", f"--model_dir={trained.model_dir}", "--json", *[pictures[i] for i in order]
+    )
     assert (code, err) == (0, "")
     results = [strict(line) for line in out.splitlines()]
     assert [result["file"] for result in results] == [pictures[i] for i in order]
     wanted = [trained.examples.numbers[i] for i in order]
-    assert [result["number"] for result in results] == [None if len(number) > 5 else number for number in wanted]
+    assert [result["number"] for result in results] == [
+        None if len(number) > 5 else number for number in wanted
+    ]
     for result in results:
         assert list(result) == ["file", "number", "confidence", "length", "digits"]
         rows = [result["length"], *result["digits"]]
@@ -156,14 +207,25 @@ def test_predict_reads_pictures_in_the_order_given(command, trained, pictures):
         # The confidence is that of the number: its length and its digits, nothing of the positions beyond.
         count = tasks.LENGTH_X if result["number"] is None else len(result["number"])
         best = [max(row[:10]) for row in result["digits"][: min(count, 5)]]
-        np.testing.assert_allclose(result["confidence"], result["length"][count] * np.prod(best), rtol=1e-5)
+        np.testing.assert_allclose(
+            result["confidence"], result["length"][count] * np.prod(best), rtol=1e-5
+        )
 
 
 def test_predict_for_a_person(command, trained, pictures):
-    code, out, _ = command("predict", pictures[1], f"--model_dir={trained.model_dir}", pictures[2], pictures[4])
+    code, out, _ = command(
+        "predict", pictures[1], f"--model_dir={trained.model_dir}", pictures[2], pictures[4]
+    )
     assert code == 0
-    shown = [re.fullmatch(r"(.+\.png)  (.+)  (0\.\d{3}|1\.000)", line).groups()[:2] for line in out.splitlines()]
-    assert shown == [(pictures[1], "210"), (pictures[2], "no number"), (pictures[4], "more than 5 digits")]
+    shown = [
+        re.fullmatch(r"(.+\.png)  (.+)  (0\.\d{3}|1\.000)", line).groups()[:2]
+        for line in out.splitlines()
+    ]
+    assert shown == [
+        (pictures[1], "210"),
+        (pictures[2], "no number"),
+        (pictures[4], "more than 5 digits"),
+    ]
 
 
 def test_predict_reads_as_evaluate_does(command, trained, pictures):
@@ -175,7 +237,13 @@ def test_predict_reads_as_evaluate_does(command, trained, pictures):
         for i, (path, number) in enumerate(zip(pictures, trained.examples.numbers)):
             shutil.copy(path, os.path.join(folder, "test", f"{i}.png"))
             file.write(f"{i}.png,{number}\n")
-    code, out, _ = command("evaluate", f"--model_dir={trained.model_dir}", "--dataset=folder", f"--data_dir={folder}", "--json")
+    code, out, _ = command(
+        "evaluate",
+        f"--model_dir={trained.model_dir}",
+        "--dataset=folder",
+        f"--data_dir={folder}",
+        "--json",
+    )
     assert code == 0 and strict(out)["sequence_accuracy"] == 1.0
 
 
@@ -183,16 +251,33 @@ def test_predict_reads_as_evaluate_does(command, trained, pictures):
 
 
 def test_a_process_writes_its_result_to_stdout_and_nothing_else(trained, pictures):
-    arguments = [sys.executable, "-m", "mtl", "predict", f"--model_dir={trained.model_dir}", "--json", pictures[0]]
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    arguments = [
+        sys.executable,
+        "-m",
+        "mtl",
+        "predict",
+        f"--model_dir={trained.model_dir}",
+        "--json",
+        pictures[0],
+    ]
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
     done = subprocess.run(arguments, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert strict(done.stdout)["number"] == "7"
 
 
 def test_a_signal_saves_and_the_same_command_continues(trained, tmp_path):
-    flags = [f"--model_dir={tmp_path / 'run'}", f"--flagfile={trained.model_dir}/flags.flags", "--log_every=1"]
-    flags += ["--verbosity=1", "--steps=3000"]  # progress lines in a pipe, and an end should the signal be lost
+    flags = [
+        f"--model_dir={tmp_path / 'run'}",
+        f"--flagfile={trained.model_dir}/flags.flags",
+        "--log_every=1",
+    ]
+    flags += [
+        "--verbosity=1",
+        "--steps=3000",
+    ]  # progress lines in a pipe, and an end should the signal be lost
     arguments, pipe = [sys.executable, "-m", "mtl", "train", *flags], subprocess.PIPE
     with subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True) as process:
         for line in process.stderr:

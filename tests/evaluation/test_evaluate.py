@@ -11,16 +11,28 @@ from mtl.data.examples import Examples
 from mtl.evaluation import evaluate
 from mtl.inference import reading
 
-KEYS = ["examples", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost", "task_accuracy", "task_cross_entropy"]
+KEYS = [
+    "examples",
+    "sequence_accuracy",
+    "character_accuracy",
+    "coverage_at_98",
+    "cost",
+    "task_accuracy",
+    "task_cross_entropy",
+]
 NUMBERS = ["210", "", "7", "54321", "1234567", "80", "99", "4040", "1", "31415", "6"]
 
 
 def pictures(n, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (n, config.WINDOW, config.WINDOW, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(
+        0, 256, (n, config.WINDOW, config.WINDOW, 3), dtype=np.uint8
+    )
 
 
 def examples_of(numbers, seed=0):
-    return Examples(pictures(len(numbers), seed), list(numbers), [f"{i}.png" for i in range(len(numbers))])
+    return Examples(
+        pictures(len(numbers), seed), list(numbers), [f"{i}.png" for i in range(len(numbers))]
+    )
 
 
 def linear_network(images):
@@ -28,8 +40,12 @@ def linear_network(images):
     pixels = images[:, ::9, ::9, 1].reshape(len(images), -1) / 255.0
     out = {}
     for task in tasks.NUMBER_TASKS:
-        logits = pixels @ np.random.default_rng(task.name.encode()[-1]).normal(size=(pixels.shape[1], task.classes))
-        out[task.name] = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+        logits = pixels @ np.random.default_rng(task.name.encode()[-1]).normal(
+            size=(pixels.shape[1], task.classes)
+        )
+        out[task.name] = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(
+            np.float32
+        )
     return out
 
 
@@ -66,9 +82,16 @@ def test_a_network_that_knows_everything():
     result = evaluate.evaluate(predict, examples_of(NUMBERS), plain_sum, batch=4)
     assert list(result) == KEYS
     assert result["examples"] == 11
-    assert result["sequence_accuracy"] == result["character_accuracy"] == result["coverage_at_98"] == 1.0
+    assert (
+        result["sequence_accuracy"]
+        == result["character_accuracy"]
+        == result["coverage_at_98"]
+        == 1.0
+    )
     assert result["task_accuracy"] == {task.name: 1.0 for task in tasks.NUMBER_TASKS}
-    assert result["task_cross_entropy"] == pytest.approx({task.name: -math.log(0.9) for task in tasks.NUMBER_TASKS}, rel=1e-6)
+    assert result["task_cross_entropy"] == pytest.approx(
+        {task.name: -math.log(0.9) for task in tasks.NUMBER_TASKS}, rel=1e-6
+    )
     assert result["cost"] == pytest.approx(-6 * math.log(0.9), rel=1e-6)
     assert calls["shapes"] == [(4, 54, 54, 3), (4, 54, 54, 3), (3, 54, 54, 3)]
 
@@ -77,25 +100,41 @@ def test_two_mistakes():
     result = evaluate.evaluate(oracle(NUMBERS, wrong={0, 4})[0], examples_of(NUMBERS), log_sum)
     assert result["sequence_accuracy"] == pytest.approx(9 / 11)
     digits = sum(len(number) for number in NUMBERS if len(number) <= 5)
-    assert result["character_accuracy"] == pytest.approx((digits - 3) / digits)  # "3" has no digit of "210"; "1234567" is left out
+    assert result["character_accuracy"] == pytest.approx(
+        (digits - 3) / digits
+    )  # "3" has no digit of "210"; "1234567" is left out
     assert result["task_accuracy"]["length"] == pytest.approx(9 / 11)
     assert result["task_accuracy"]["digit2"] == pytest.approx(9 / 11)
-    assert result["task_accuracy"]["digit4"] == pytest.approx(10 / 11)  # "3" and "210" both have no fourth digit
+    assert result["task_accuracy"]["digit4"] == pytest.approx(
+        10 / 11
+    )  # "3" and "210" both have no fourth digit
     # "" is the surest, at 0.9, and so on by length; the wrong "3"s tie with the right numbers of one digit.
     assert result["coverage_at_98"] == pytest.approx(1 / 11)
     wrong, sure = math.log(0.1 / 6), math.log(0.9)
-    assert result["task_cross_entropy"]["length"] == pytest.approx(-(2 * wrong + 9 * sure) / 11, rel=1e-6)
+    assert result["task_cross_entropy"]["length"] == pytest.approx(
+        -(2 * wrong + 9 * sure) / 11, rel=1e-6
+    )
     assert result["cost"] == pytest.approx(log_sum(result["task_cross_entropy"]), rel=1e-9)
 
 
 def test_cross_entropies_against_a_loop_and_whatever_the_batch():
     examples = examples_of(NUMBERS, seed=3)
-    results = [evaluate.evaluate(linear_network, examples, log_sum, batch=batch) for batch in (1, 3, 11, 256)]
-    log_probs = linear_network(examples.images[:, 5:59, 5:59])  # the centre of 64 pixels: 5 before, 54, 5 after
+    results = [
+        evaluate.evaluate(linear_network, examples, log_sum, batch=batch)
+        for batch in (1, 3, 11, 256)
+    ]
+    log_probs = linear_network(
+        examples.images[:, 5:59, 5:59]
+    )  # the centre of 64 pixels: 5 before, 54, 5 after
     for result in results:
         for task in tasks.NUMBER_TASKS:
-            loop = [-float(log_probs[task.name][row, tasks.encode(number)[task.name]]) for row, number in enumerate(NUMBERS)]
-            assert result["task_cross_entropy"][task.name] == pytest.approx(math.fsum(loop) / 11, rel=1e-6)
+            loop = [
+                -float(log_probs[task.name][row, tasks.encode(number)[task.name]])
+                for row, number in enumerate(NUMBERS)
+            ]
+            assert result["task_cross_entropy"][task.name] == pytest.approx(
+                math.fsum(loop) / 11, rel=1e-6
+            )
         assert result["cost"] == pytest.approx(results[0]["cost"], rel=1e-6)
         assert result["sequence_accuracy"] == results[0]["sequence_accuracy"]
         assert result["task_accuracy"] == results[0]["task_accuracy"]
@@ -103,7 +142,9 @@ def test_cross_entropies_against_a_loop_and_whatever_the_batch():
 
 def test_read_keeps_the_order_and_tells_its_progress():
     images, seen = pictures(7), []
-    log_probs = reading.read(linear_network, images, batch=3, progress=lambda done, n: seen.append((done, n)))
+    log_probs = reading.read(
+        linear_network, images, batch=3, progress=lambda done, n: seen.append((done, n))
+    )
     assert seen == [(3, 7), (6, 7), (7, 7)]
     assert list(log_probs) == [task.name for task in tasks.NUMBER_TASKS]
     whole = linear_network(images[:, 5:59, 5:59])
@@ -146,12 +187,23 @@ def test_with_a_mask_each_digit_is_measured_where_it_is_there():
     for task in tasks.DIGIT_TASKS:
         log_probs[task.name][:, tasks.DIGIT_X] = -1e9  # what a masked network says of X
     asked = []
-    result = evaluate.measure(log_probs, numbers, lambda means: asked.append(means) or 5.0, absent="mask")
+    result = evaluate.measure(
+        log_probs, numbers, lambda means: asked.append(means) or 5.0, absent="mask"
+    )
     known, missed = -math.log(np.float32(0.9)), -math.log(np.float32(0.1) / 10)
-    assert result["task_cross_entropy"]["digit1"] == pytest.approx((3 * known + missed) / 4, rel=1e-5)
+    assert result["task_cross_entropy"]["digit1"] == pytest.approx(
+        (3 * known + missed) / 4, rel=1e-5
+    )
     assert result["task_cross_entropy"]["digit3"] == pytest.approx(known, rel=1e-5)
     # Where "3" was read of "85", the masked network knows no X: the second digit is one of the nine others.
-    assert result["task_accuracy"] == {"length": 0.75, "digit1": 0.75, "digit2": 2 / 3, "digit3": 1.0, "digit4": None, "digit5": None}
+    assert result["task_accuracy"] == {
+        "length": 0.75,
+        "digit1": 0.75,
+        "digit2": 2 / 3,
+        "digit3": 1.0,
+        "digit4": None,
+        "digit5": None,
+    }
     assert result["task_cross_entropy"]["digit4"] is None and result["cost"] == 5.0
     assert math.isnan(asked[0]["digit5"]) and not math.isnan(asked[0]["digit3"])
     json.dumps(result, allow_nan=False)
@@ -171,7 +223,9 @@ def test_infinite_and_nan_outputs_give_null_in_strict_json():
     infinite = evaluate.evaluate(broken(-np.inf, "digit4"), examples, plain_sum)
     assert infinite["task_cross_entropy"]["digit4"] is None and infinite["cost"] is None
     assert infinite["task_cross_entropy"]["digit1"] > 0 and infinite["sequence_accuracy"] == 1.0
-    nan = evaluate.evaluate(broken(np.nan, "digit1"), examples, lambda means: -1.0)  # an objective that swallows NaN is not believed
+    nan = evaluate.evaluate(
+        broken(np.nan, "digit1"), examples, lambda means: -1.0
+    )  # an objective that swallows NaN is not believed
     assert nan["task_cross_entropy"]["digit1"] is None and nan["cost"] is None
     for result in (infinite, nan):
         assert json.loads(json.dumps(result, allow_nan=False)) == result

@@ -12,7 +12,17 @@ from mtl.evaluation import metrics
 def test_right_is_the_whole_number_and_none_for_more_than_five_digits():
     predicted = ["12", "12", "012", "", None, "12345", None, None, ""]
     truths = ["12", "123", "12", "", "", "123456", "123456", "9999999", "1"]
-    assert metrics.right(predicted, truths).tolist() == [True, False, False, True, False, False, True, True, False]
+    assert metrics.right(predicted, truths).tolist() == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
     assert metrics.sequence_accuracy(predicted, truths) == pytest.approx(4 / 9)
 
 
@@ -54,8 +64,12 @@ def test_coverage_is_that_of_the_best_threshold(seed):
     n = int(rng.integers(1, 130))
     confidences = rng.integers(0, rng.choice([3, 20, 10**6]), n) / 7.0  # few values: many ties
     right = rng.random(n) < rng.choice([0.5, 0.95, 0.985, 1.0])
-    assert metrics.coverage_at(confidences, right) == thresholds(confidences.tolist(), right.tolist(), Fraction(98, 100))
-    assert metrics.coverage_at(confidences, right, 0.5) == thresholds(confidences.tolist(), right.tolist(), Fraction(1, 2))
+    assert metrics.coverage_at(confidences, right) == thresholds(
+        confidences.tolist(), right.tolist(), Fraction(98, 100)
+    )
+    assert metrics.coverage_at(confidences, right, 0.5) == thresholds(
+        confidences.tolist(), right.tolist(), Fraction(1, 2)
+    )
 
 
 @pytest.mark.parametrize("n", [50, 100, 150, 1000, 5000])
@@ -68,13 +82,19 @@ def test_exactly_98_percent_is_enough(n):
 
 
 def test_coverage_after_a_dip_counts_and_ties_stay_together():
-    assert metrics.coverage_at(np.linspace(1, 0, 100), np.arange(100) != 0) == 1.0  # the surest is wrong, all together are 99%
+    assert (
+        metrics.coverage_at(np.linspace(1, 0, 100), np.arange(100) != 0) == 1.0
+    )  # the surest is wrong, all together are 99%
     assert metrics.coverage_at(np.array([0.9, 0.9, 0.5]), np.array([True, False, True])) == 0.0
-    assert metrics.coverage_at(np.array([0.9, 0.8, 0.8]), np.array([True, True, False])) == pytest.approx(1 / 3)
+    assert metrics.coverage_at(
+        np.array([0.9, 0.8, 0.8]), np.array([True, True, False])
+    ) == pytest.approx(1 / 3)
 
 
 def test_coverage_with_nan_is_least_confident():
-    assert metrics.coverage_at(np.array([np.nan, 0.2, np.nan]), np.array([True, True, False])) == pytest.approx(1 / 3)
+    assert metrics.coverage_at(
+        np.array([np.nan, 0.2, np.nan]), np.array([True, True, False])
+    ) == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -94,14 +114,19 @@ def test_the_curve_has_a_point_for_every_threshold(seed):
 
 
 def test_the_curve_of_nothing_is_empty():
-    assert [values.tolist() for values in metrics.coverage_curve(np.zeros(0), np.zeros(0, bool))] == [[], [], []]
+    assert [
+        values.tolist() for values in metrics.coverage_curve(np.zeros(0), np.zeros(0, bool))
+    ] == [[], [], []]
 
 
 def test_coverage_of_all_wrong_is_0():
     assert metrics.coverage_at(np.array([0.3, 0.7]), np.array([False, False])) == 0.0
 
 
-@pytest.mark.parametrize("successes, n", [(0, 1), (1, 1), (0, 17), (17, 17), (3, 17), (812, 1000), (4999, 5000), (1, 13068)])
+@pytest.mark.parametrize(
+    "successes, n",
+    [(0, 1), (1, 1), (0, 17), (17, 17), (3, 17), (812, 1000), (4999, 5000), (1, 13068)],
+)
 def test_interval_inverts_the_score_test(successes, n):
     def rejected(p):  # |share - p| > z sd(p)
         return (successes / n - p) ** 2 > 1.959963984540054**2 * p * (1 - p) / n
@@ -113,7 +138,9 @@ def test_interval_inverts_the_score_test(successes, n):
         return inside
 
     low, high = metrics.interval(successes, n)
-    assert low == pytest.approx(edge(0.0, successes / n), abs=1e-9) and high == pytest.approx(edge(1.0, successes / n), abs=1e-9)
+    assert low == pytest.approx(edge(0.0, successes / n), abs=1e-9) and high == pytest.approx(
+        edge(1.0, successes / n), abs=1e-9
+    )
     assert 0.0 <= low <= successes / n <= high <= 1.0 and low < high
 
 
@@ -140,6 +167,8 @@ def test_lists_that_do_not_belong_together_are_refused():
 
 
 def test_finite():
-    assert [metrics.finite(value) for value in (None, float("nan"), float("inf"), -float("inf"))] == [None] * 4
+    assert [
+        metrics.finite(value) for value in (None, float("nan"), float("inf"), -float("inf"))
+    ] == [None] * 4
     value = metrics.finite(np.float32(0.5))
     assert value == 0.5 and type(value) is float

@@ -8,8 +8,17 @@ from mtl.config import Config
 CONFIGS = {
     "answer": Config(bottom="mlp", label_smoothing=0.0, schedule="constant"),
     "quickstart": Config(),
-    "masked": Config(bottom="base", absent="mask", precision="bf16", schedule="constant", dropout=0.1),
-    "linear": Config(bottom="mlp", objective="linear", absent="mask", on_nonfinite="skip", schedule="linear", dropout=0.2),
+    "masked": Config(
+        bottom="base", absent="mask", precision="bf16", schedule="constant", dropout=0.1
+    ),
+    "linear": Config(
+        bottom="mlp",
+        objective="linear",
+        absent="mask",
+        on_nonfinite="skip",
+        schedule="linear",
+        dropout=0.2,
+    ),
     "paper": Config(bottom="paper", objective="linear", on_nonfinite="skip", dropout=0.3),
 }
 _EXPLAINED = {}

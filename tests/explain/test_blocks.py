@@ -25,14 +25,19 @@ def test_blocks_hold_what_their_names_say(any_graph):
             types[where[op.name]].add(op.type)
     assert where["images"] == "image" and {"Placeholder", "RealDiv", "Sub"} <= types["image"]
     for task in found.tasks:
-        assert {"Placeholder", "GatherV2", "SoftmaxCrossEntropyWithLogits"} <= types[f"loss/{task.name}"]
+        assert {"Placeholder", "GatherV2", "SoftmaxCrossEntropyWithLogits"} <= types[
+            f"loss/{task.name}"
+        ]
         assert "VarHandleOp" not in types[f"loss/{task.name}"]
         assert {"MatMul", "LogSoftmax", "VarHandleOp"} <= types[task.name]
         assert {where[name] for name in task.loss} == {f"loss/{task.name}"}
     assert {where[name] for name in found.adds} == {"cost"} and len(types["cost"]) == 1
     for layer in found.shared:
         assert "VarHandleOp" in types[layer.scope]
-    assert where[any_graph.named.watched.op.name] == blocks.WATCHED and "Cos" not in types[blocks.WATCHED]
+    assert (
+        where[any_graph.named.watched.op.name] == blocks.WATCHED
+        and "Cos" not in types[blocks.WATCHED]
+    )
     if any_graph.config.schedule == "cosine":
         assert "Cos" in types[blocks.RATE]
 
@@ -53,7 +58,11 @@ def test_updates_stand_with_their_variable_and_gradients_with_their_operation(an
 def kept(graph):
     """Return the nodes of an explained graph that are looked at: all, but what is only watched."""
     where, skips = blocks.assign(graph, diagram.of(graph)), graph.config.on_nonfinite == "skip"
-    return [node for node in graph.graph.as_graph_def(add_shapes=True).node if where[node.name] != blocks.WATCHED or skips]
+    return [
+        node
+        for node in graph.graph.as_graph_def(add_shapes=True).node
+        if where[node.name] != blocks.WATCHED or skips
+    ]
 
 
 def test_it_is_the_same_graph_under_other_names(any_graph):
@@ -79,7 +88,20 @@ def test_what_is_seen_first_is_the_diagram(any_graph):
     found = diagram.of(any_graph)
     roots = {node.name.split("/")[0] for node in blocks.scoped(any_graph, found).node}
     watched = {blocks.WATCHED} if any_graph.config.on_nonfinite == "skip" else set()
-    assert roots == {"image", "shared", *(task.name for task in found.tasks), "loss", "cost", "gradients", "Adam", blocks.STEP} | watched
+    assert (
+        roots
+        == {
+            "image",
+            "shared",
+            *(task.name for task in found.tasks),
+            "loss",
+            "cost",
+            "gradients",
+            "Adam",
+            blocks.STEP,
+        }
+        | watched
+    )
     assert len(roots) < 15  # see blocks.scoped
 
 

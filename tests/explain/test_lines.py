@@ -21,8 +21,12 @@ def line_with(file, text):
 
 def test_all_operations_are_there_in_order_and_all_have_a_line(any_graph):
     in_functions = [name for name in any_graph.ops if "_branch:" in name]
-    assert [name for name in any_graph.ops if "_branch:" not in name] == [op.name for op in any_graph.graph.get_operations()]
-    assert len(in_functions) == sum(len(function.node_def) for function in any_graph.graph.as_graph_def().library.function)
+    assert [name for name in any_graph.ops if "_branch:" not in name] == [
+        op.name for op in any_graph.graph.get_operations()
+    ]
+    assert len(in_functions) == sum(
+        len(function.node_def) for function in any_graph.graph.as_graph_def().library.function
+    )
     assert bool(in_functions) == (any_graph.config.on_nonfinite == "skip")
     for op in any_graph.ops.values():
         assert op.stack and op.stack[0][0] == "train.py" and op.kind in lines.KINDS
@@ -51,19 +55,34 @@ def test_a_gradient_belongs_to_the_operation_that_tensorflow_says(any_graph):
 
 def test_gradients_that_are_added_up_belong_to_what_is_shared(small):
     sums = [op for op in small.ops.values() if op.type == "AddN"]
-    assert [small.ops[op.of].stack[-1] for op in sums] == [line_with("bottoms.py", '"dense1", units')]  # the features, which six tops take
+    assert [small.ops[op.of].stack[-1] for op in sums] == [
+        line_with("bottoms.py", '"dense1", units')
+    ]  # the features, which six tops take
 
 
 def test_each_line_of_the_answer_made_its_loss_and_each_add_its_sum(small):
     for task in ("length", "digit1", "digit2", "digit3", "digit4", "digit5"):
         line = line_with("answer.py", f"loss_{task} = ")
         made = collections.Counter(op.type for op in small.ops.values() if op.stack[-1] == line)
-        assert {kind: made[kind] for kind in ("SoftmaxCrossEntropyWithLogits", "Mean", "Minimum", "Maximum", "Log")} == dict.fromkeys(
+        assert {
+            kind: made[kind]
+            for kind in ("SoftmaxCrossEntropyWithLogits", "Mean", "Minimum", "Maximum", "Log")
+        } == dict.fromkeys(
             ("SoftmaxCrossEntropyWithLogits", "Mean", "Minimum", "Maximum", "Log"), 1
         )
-        brought = collections.Counter(op.type for op in small.ops.values() if op.kind == "gradient" and small.stack_of(op)[-1] == line)
-        assert brought["Reciprocal"] == 1 and brought["SelectV2"] == 4  # of the log, and twice two of the clip
-    adds = [op for op in small.ops.values() if op.stack[-1][0] == "answer.py" and op.type in ("Add", "AddV2")]
+        brought = collections.Counter(
+            op.type
+            for op in small.ops.values()
+            if op.kind == "gradient" and small.stack_of(op)[-1] == line
+        )
+        assert (
+            brought["Reciprocal"] == 1 and brought["SelectV2"] == 4
+        )  # of the log, and twice two of the clip
+    adds = [
+        op
+        for op in small.ops.values()
+        if op.stack[-1][0] == "answer.py" and op.type in ("Add", "AddV2")
+    ]
     assert [lines.source_of(op.stack[-1]) for op in adds] == [
         "tf.add(loss_length, loss_digit1),",
         *(f"tf.add(..., loss_digit{k})" for k in (2, 3, 4)),
@@ -82,9 +101,13 @@ def test_what_adam_makes_is_an_update_and_nothing_else_is(any_graph):
     updates = [op for op in any_graph.ops.values() if op.kind == lines.UPDATE]
     variables = len(any_graph.named.gradients)
     assert sum(op.type == "ResourceApplyAdam" for op in updates) == variables
-    slots = [op.name for op in updates if op.type == "VarHandleOp" and re.search(r"/Adam(_1)?$", op.name)]
+    slots = [
+        op.name for op in updates if op.type == "VarHandleOp" and re.search(r"/Adam(_1)?$", op.name)
+    ]
     assert len(slots) == 2 * variables
-    assert not [op.name for op in any_graph.ops.values() if op.kind != lines.UPDATE and "Adam" in op.type]
+    assert not [
+        op.name for op in any_graph.ops.values() if op.kind != lines.UPDATE and "Adam" in op.type
+    ]
 
 
 def test_shapes_are_written_with_a_question_mark_for_the_batch(small):

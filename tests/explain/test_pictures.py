@@ -32,7 +32,9 @@ def test_nothing_leaves_the_svg_and_it_is_light_and_dark(any_graph):
         assert 0 <= x and 0 <= y and x + w <= width and y + h <= height
     for each in picture.iter(f"{SVG}text"):
         assert 0 < float(each.get("x")) < width and 0 < float(each.get("y")) < height
-    assert "prefers-color-scheme:dark" in text and not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert "prefers-color-scheme:dark" in text and not re.search(
+        r"https?://(?!www\.w3\.org/2000/svg)", text
+    )
 
 
 def test_the_svg_is_described_for_who_cannot_see_it(small):
@@ -40,14 +42,25 @@ def test_the_svg_is_described_for_who_cannot_see_it(small):
     assert picture.get("role") == "img" and picture.get("aria-labelledby") == "t d"
     said = picture.find(f"{SVG}desc").text
     layer = "conv1 (5x5 convolution, out 27 x 27 x 48)"
-    for part in ("54 x 54 x 3", layer, "512 features", "chain of 5 adds", "Adam", "22 variables, 1,931,774"):
+    for part in (
+        "54 x 54 x 3",
+        layer,
+        "512 features",
+        "chain of 5 adds",
+        "Adam",
+        "22 variables, 1,931,774",
+    ):
         assert part in said, part
 
 
 def test_the_dot_has_an_edge_for_each_step_of_the_way(any_graph):
     found = diagram.of(any_graph)
     text = pictures.dot(found)
-    assert text.startswith("digraph mtl {\n") and text.endswith("\n}") and text.count("{") == text.count("}")
+    assert (
+        text.startswith("digraph mtl {\n")
+        and text.endswith("\n}")
+        and text.count("{") == text.count("}")
+    )
     nodes = set(re.findall(r'(?m)^ +"?([^"\n]+?)"? \[label=', text))
     edges = re.findall(r'(?m)^  "([^"]+)" -> "?([^";]+)"?;$', text)
     assert {name for edge in edges for name in edge} == nodes

@@ -20,14 +20,24 @@ def source(first_step):
     step = first_step
     while True:
         rng = np.random.default_rng(step)
-        numbers = ["".join(map(str, rng.integers(10, size=length))) for length in rng.integers(0, 7, size=BATCH)]
-        yield rng.integers(0, 256, (BATCH, CROP, CROP, 3)).astype(np.uint8), tasks.encode_all(numbers)
+        numbers = [
+            "".join(map(str, rng.integers(10, size=length)))
+            for length in rng.integers(0, 7, size=BATCH)
+        ]
+        yield (
+            rng.integers(0, 256, (BATCH, CROP, CROP, 3)).astype(np.uint8),
+            tasks.encode_all(numbers),
+        )
         step += 1
 
 
 def walked(config, count, start=None):
     explained = lines.explain(config)
-    return explained, diagram.of(explained), list(steps.walk(explained, diagram.of(explained), source, count, start))
+    return (
+        explained,
+        diagram.of(explained),
+        list(steps.walk(explained, diagram.of(explained), source, count, start)),
+    )
 
 
 def test_values_equal_those_of_a_session_that_trains_without_being_watched():
@@ -38,14 +48,24 @@ def test_values_equal_those_of_a_session_that_trains_without_being_watched():
         plain = train.build(Config(bottom="mlp", label_smoothing=0.0, threads=1))
         session.run(tf.global_variables_initializer())
         for step, (images, labels) in zip(walk, source(0)):
-            feed = {plain.images: images, **{plain.labels[name]: labels[name] for name in plain.labels}}
-            logits = {task.name: graph.get_operation_by_name(task.logits).outputs[0] for task in found.tasks}
-            values, rows, _ = session.run([[f"{name}:0" for name in names], logits, plain.minimize], feed)
+            feed = {
+                plain.images: images,
+                **{plain.labels[name]: labels[name] for name in plain.labels},
+            }
+            logits = {
+                task.name: graph.get_operation_by_name(task.logits).outputs[0]
+                for task in found.tasks
+            }
+            values, rows, _ = session.run(
+                [[f"{name}:0" for name in names], logits, plain.minimize], feed
+            )
             assert step["values"] == dict(zip(names, map(float, values)))
             assert (step["image"] == images[0]).all()
             for name, own in step["tasks"].items():
                 assert own["logits"] == rows[name][0].tolist() and own["label"] == labels[name][0]
-                assert own["softmax"] == pytest.approx(helpers.softmax(rows[name][0]).tolist(), abs=1e-6)
+                assert own["softmax"] == pytest.approx(
+                    helpers.softmax(rows[name][0]).tolist(), abs=1e-6
+                )
 
 
 def test_the_chain_adds_up_the_logs_of_the_clipped_means():
@@ -60,7 +80,9 @@ def test_the_chain_adds_up_the_logs_of_the_clipped_means():
                 assert values[found.adds[place - 1]] == total
 
 
-@pytest.mark.parametrize("objective, absent", [("log_sum", "x"), ("linear", "x"), ("log_sum", "mask")])
+@pytest.mark.parametrize(
+    "objective, absent", [("log_sum", "x"), ("linear", "x"), ("log_sum", "mask")]
+)
 def test_weights_are_one_by_the_loss_and_pulls_the_norm_of_each_tasks_gradient(objective, absent):
     config = Config(bottom="mlp", objective=objective, absent=absent)
     _, found, (step,) = walked(config, 1)
@@ -71,12 +93,16 @@ def test_weights_are_one_by_the_loss_and_pulls_the_norm_of_each_tasks_gradient(o
         feed = {plain.images: images, **{plain.labels[name]: labels[name] for name in plain.labels}}
         for task, depth in zip(found.tasks, (7, 11, 11, 11, 11, 11)):
             own, mean = step["tasks"][task.name], step["values"][step["tasks"][task.name]["mean"]]
-            assert own["weight"] == pytest.approx(1 / mean if objective == "log_sum" else 1.0, rel=1e-5)
+            assert own["weight"] == pytest.approx(
+                1 / mean if objective == "log_sum" else 1.0, rel=1e-5
+            )
             w = next(each for each in tf.trainable_variables() if each.op.name == f"{task.name}/w")
             logits, w = session.run([graph.get_operation_by_name(task.logits).outputs[0], w], feed)
             masked = absent == "mask" and task.name != "length"
             known = depth - masked
-            rows = np.pad(np.eye(known) * 0.9 + 0.1 / known, [(0, int(masked))] * 2)[labels[task.name]]
+            rows = np.pad(np.eye(known) * 0.9 + 0.1 / known, [(0, int(masked))] * 2)[
+                labels[task.name]
+            ]
             there = rows.sum(axis=1, keepdims=True) > 0
             by_logits = (helpers.softmax(logits) - rows) * there / there.sum() * own["weight"]
             assert own["pull"] == pytest.approx(np.linalg.norm(by_logits @ w.T), rel=1e-4)
@@ -105,4 +131,8 @@ def test_the_shortest_number_says_the_same_float32(value):
 
 
 def test_what_is_not_finite_becomes_a_text():
-    assert [steps.shortest(value) for value in (math.inf, -math.inf, math.nan)] == ["inf", "-inf", "nan"]
+    assert [steps.shortest(value) for value in (math.inf, -math.inf, math.nan)] == [
+        "inf",
+        "-inf",
+        "nan",
+    ]

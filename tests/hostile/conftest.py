@@ -31,7 +31,11 @@ class Reader:
             environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
             command = [sys.executable, str(pathlib.Path(__file__).with_name("reader.py"))]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
             )
         self._process.stdin.write(json.dumps([kind, str(path), measured]).encode() + b"\n")
         self._process.stdin.flush()

@@ -31,7 +31,9 @@ def picture(path):
 
 
 def examples(found):
-    assert found.images.shape == (len(found.numbers), 64, 64, 3) and len(found.names) == len(found.numbers)
+    assert found.images.shape == (len(found.numbers), 64, 64, 3) and len(found.names) == len(
+        found.numbers
+    )
     assert all(set(number) <= set("0123456789") for number in found.numbers)
     return len(found.numbers)
 
@@ -127,7 +129,12 @@ def called(function, path):
         outcome, told = "refused", str(error)
     except BaseException as error:
         outcome, told = "raised", f"{type(error).__name__}: {error}"[:500]
-    return {"outcome": outcome, "told": told, "mb": status("VmHWM") - before, "seconds": time.monotonic() - begun}
+    return {
+        "outcome": outcome,
+        "told": told,
+        "mb": status("VmHWM") - before,
+        "seconds": time.monotonic() - begun,
+    }
 
 
 if __name__ == "__main__":

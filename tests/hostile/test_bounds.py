@@ -22,14 +22,18 @@ ENTRIES = [("1.png", [(5, 6, 2, 20, 11)]), ("2.png", [(2, 3, 4, 9, 12), (10, 12,
 def refused(taken, kind, path, most, *said):
     """Read a file that must be refused within `most` MB, by a line that says all of `said`."""
     answer = taken(kind, path, measured=True)
-    assert answer["outcome"] == "refused" and answer["mb"] < most and answer["seconds"] < SECONDS, answer
+    assert answer["outcome"] == "refused" and answer["mb"] < most and answer["seconds"] < SECONDS, (
+        answer
+    )
     assert all(part in answer["told"] for part in said), answer
 
 
 def test_the_reader_does_measure(reader, tmp_path):
     Image.new("RGB", (5000, 4000)).save(tmp_path / "large.png")
     answer = reader("picture", tmp_path / "large.png", True)
-    assert answer["outcome"] == "read" and 80 < answer["mb"] < 400  # 20 million pixels of 4 bytes, and a copy
+    assert (
+        answer["outcome"] == "read" and 80 < answer["mb"] < 400
+    )  # 20 million pixels of 4 bytes, and a copy
 
 
 # -- pictures: refused by the header -----------------------------------------------------------------------------------------------
@@ -38,27 +42,51 @@ def test_the_reader_does_measure(reader, tmp_path):
 @pytest.mark.parametrize("side", [8001, 20_000])
 def test_a_bomb_is_a_small_png(taken, tmp_path, side):
     path, packer = tmp_path / "bomb.png", zlib.compressobj(9)
-    body = b"".join(packer.compress(bytes(1 + (side + 7) // 8)) for _ in range(side)) + packer.flush()
+    body = (
+        b"".join(packer.compress(bytes(1 + (side + 7) // 8)) for _ in range(side)) + packer.flush()
+    )
     header = struct.pack(">2I5B", side, side, 1, 0, 0, 0, 0)
-    chunks = [test_images.chunk(*parts) for parts in ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))]
+    chunks = [
+        test_images.chunk(*parts) for parts in ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
+    ]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     assert path.stat().st_size < 400_000
     refused(taken, "picture", path, 20, "pixels", "scale it down")
 
 
-@pytest.mark.parametrize("make", [test_images.gif, test_images.tiff, test_images.bmp, test_images.png, test_images.webp, test_images.ppm])
+@pytest.mark.parametrize(
+    "make",
+    [
+        test_images.gif,
+        test_images.tiff,
+        test_images.bmp,
+        test_images.png,
+        test_images.webp,
+        test_images.ppm,
+    ],
+)
 @pytest.mark.parametrize("side", [8001, 16_000, 65_535])
 def test_a_header_that_claims_gigabytes(taken, tmp_path, make, side):
     (tmp_path / "huge").write_bytes(make(side, side, 8, 0, 0))
     refused(taken, "picture", tmp_path / "huge", 20)
 
 
-HEAD = b"\x89PNG\r\n\x1a\n" + test_images.chunk(b"IHDR", struct.pack(">2I5B", 5, 5, 8, 2, 0, 0, 0)) + b"\x7f\xff\xff\xff"
+HEAD = (
+    b"\x89PNG\r\n\x1a\n"
+    + test_images.chunk(b"IHDR", struct.pack(">2I5B", 5, 5, 8, 2, 0, 0, 0))
+    + b"\x7f\xff\xff\xff"
+)
 
 
 @pytest.mark.parametrize(
     "head",
-    [HEAD + b"iTXt", HEAD + b"abCd", b"RIFF\xff\xff\xff\x7fWEBPVP8L", test_images.tiff(5, 5, 8, 1, 2**19 - 1), b"GIF89a" + bytes(7)],
+    [
+        HEAD + b"iTXt",
+        HEAD + b"abCd",
+        b"RIFF\xff\xff\xff\x7fWEBPVP8L",
+        test_images.tiff(5, 5, 8, 1, 2**19 - 1),
+        b"GIF89a" + bytes(7),
+    ],
     ids=["PNG text", "PNG chunk", "WEBP", "TIFF tag", "GIF"],
 )
 def test_a_file_with_a_hole_of_gigabytes(taken, tmp_path, head):
@@ -101,12 +129,16 @@ def never_written(size):
 
 def packed(file, name):
     """One value in a chunk of half a gigabyte, which is half a megabyte when it is packed."""
-    file.create_dataset(name, (1,), np.uint16, maxshape=(None,), chunks=(2**28,), compression="gzip")[0] = 65
+    file.create_dataset(
+        name, (1,), np.uint16, maxshape=(None,), chunks=(2**28,), compression="gzip"
+    )[0] = 65
 
 
 def packed_beyond_what_it_says(file, name):
     """A chunk of 2000 bytes, by its shape, that unpacks to 60 MB."""
-    odd = file.create_dataset(name, (5,), np.uint16, maxshape=(None,), chunks=(1000,), compression="gzip")
+    odd = file.create_dataset(
+        name, (5,), np.uint16, maxshape=(None,), chunks=(1000,), compression="gzip"
+    )
     odd.id.write_direct_chunk((0,), zlib.compress(bytes(60 << 20), 9))
 
 
@@ -129,12 +161,19 @@ def text_of_any_length(file, name):
 
 
 def external_array(file, name):
-    file.create_dataset(name, (8,), np.uint16, external=[(os.path.join(os.path.dirname(file.filename), "pipe"), 0, 16)])
+    file.create_dataset(
+        name,
+        (8,),
+        np.uint16,
+        external=[(os.path.join(os.path.dirname(file.filename), "pipe"), 0, 16)],
+    )
 
 
 def virtual_array(file, name):
     layout = h5py.VirtualLayout((5,), np.uint16)
-    layout[:] = h5py.VirtualSource(os.path.join(os.path.dirname(file.filename), "pipe"), "odd", (5,))
+    layout[:] = h5py.VirtualSource(
+        os.path.join(os.path.dirname(file.filename), "pipe"), "odd", (5,)
+    )
     file.create_virtual_dataset(name, layout)
 
 
@@ -151,12 +190,24 @@ def huge_attribute(file):
 
 STRUCTS = {
     "a trillion names": (replaced("digitStruct/name", never_written(2**40)), "values, and at most"),
-    "a hundred million names": (replaced("digitStruct/name", never_written(2**27)), "values, and at most"),
-    "a hundred million boxes": (replaced("digitStruct/bbox", never_written(2**27)), "values, and at most"),
+    "a hundred million names": (
+        replaced("digitStruct/name", never_written(2**27)),
+        "values, and at most",
+    ),
+    "a hundred million boxes": (
+        replaced("digitStruct/bbox", never_written(2**27)),
+        "values, and at most",
+    ),
     "a name in a huge chunk": (referred(packed), "an array in pieces of"),
     "a label in a huge chunk": (referred(packed, "#refs#/b1/label"), "an array in pieces of"),
-    "a chunk that says less than it is": (referred(packed_beyond_what_it_says), "larger than it says"),
-    "a label of such a chunk": (referred(packed_beyond_what_it_says, "#refs#/b1/label"), "larger than it says"),
+    "a chunk that says less than it is": (
+        referred(packed_beyond_what_it_says),
+        "larger than it says",
+    ),
+    "a label of such a chunk": (
+        referred(packed_beyond_what_it_says, "#refs#/b1/label"),
+        "larger than it says",
+    ),
     "a chunk packed twice": (referred(packed_twice), "packed in another way"),
     "a name of a gigabyte": (referred(long_text), "values of the type"),
     "a name of any length": (referred(text_of_any_length), "values of the type"),
@@ -184,8 +235,12 @@ def test_arrays_that_are_packed_as_matlab_does_are_read(taken, tmp_path):
         for name in ("digitStruct/name", "digitStruct/bbox"):
             values = file[name][()]
             del file[name]
-            file.create_dataset(name, data=values, chunks=(1, 1), compression="gzip", shuffle=name.endswith("bbox"))
-        file.create_dataset("packed", data=np.array([[ord(c)] for c in "7.png"], np.uint16), compression="gzip")
+            file.create_dataset(
+                name, data=values, chunks=(1, 1), compression="gzip", shuffle=name.endswith("bbox")
+            )
+        file.create_dataset(
+            "packed", data=np.array([[ord(c)] for c in "7.png"], np.uint16), compression="gzip"
+        )
         file["digitStruct/name"][0, 0] = file["packed"].ref
 
     write_struct(tmp_path / "digitStruct.mat", ENTRIES, damage)
@@ -241,24 +296,41 @@ TEXTS = {"labels.csv": ("labels", 1.2 * folder.MAX_BYTES), "manifest.json": ("ma
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize(
-    "make, said", [(long_line, "larger than"), (zeros, "not a file"), (os.mkfifo, "not a file"), (os.mkdir, "not a file")]
+    "make, said",
+    [
+        (long_line, "larger than"),
+        (zeros, "not a file"),
+        (os.mkfifo, "not a file"),
+        (os.mkdir, "not a file"),
+    ],
 )
 def test_a_text_without_end_or_without_beginning(taken, tmp_path, name, make, said):
     kind, most = TEXTS[name]
     make(tmp_path / name)
-    answer = taken(kind, tmp_path if kind == "manifest" else tmp_path / name, tmp_path / name, measured=True)
-    assert answer["outcome"] == "refused" and answer["mb"] < 5 + most / 2**20 and answer["seconds"] < 5 and said in answer["told"]
+    answer = taken(
+        kind, tmp_path if kind == "manifest" else tmp_path / name, tmp_path / name, measured=True
+    )
+    assert (
+        answer["outcome"] == "refused"
+        and answer["mb"] < 5 + most / 2**20
+        and answer["seconds"] < 5
+        and said in answer["told"]
+    )
 
 
 def test_lines_of_labels_take_little_more_than_they_are(taken, tmp_path):
     (tmp_path / "a").write_bytes(b"")
     size = folder.MAX_BYTES // 16  # for looking whether each file is there takes its time
-    (tmp_path / "labels.csv").write_bytes(b"file,label\n" + b"a,\n" * (size // 3))  # the shortest lines there are
+    (tmp_path / "labels.csv").write_bytes(
+        b"file,label\n" + b"a,\n" * (size // 3)
+    )  # the shortest lines there are
     answer = taken("labels", tmp_path / "labels.csv", measured=True)
     assert answer["outcome"] == "read" and answer["mb"] < 70 * size / 2**20, answer
 
 
-@pytest.mark.parametrize("part", [b"[],", b"{},", b"[" * 9, b'{"":' * 9, b'"\xc3\xbc",', b"9,", b'{"%d":1},'])
+@pytest.mark.parametrize(
+    "part", [b"[],", b"{},", b"[" * 9, b'{"":' * 9, b'"\xc3\xbc",', b"9,", b'{"%d":1},']
+)
 def test_the_largest_manifest_that_is_read(taken, tmp_path, part):
     content = b"[" + part * ((manifest.MAX_BYTES - 9) // len(part)) + b"1]"
     (tmp_path / "manifest.json").write_bytes(content)

@@ -21,11 +21,27 @@ def folder(tmp_path):
     return tmp_path
 
 
-GOOD = ["--steps=3", "--bottom=mlp", "--learning_rate=0.5", "# --steps=x", "// a comment", "", "  --seed=7  ", "--noaugment"]
+GOOD = [
+    "--steps=3",
+    "--bottom=mlp",
+    "--learning_rate=0.5",
+    "# --steps=x",
+    "// a comment",
+    "",
+    "  --seed=7  ",
+    "--noaugment",
+]
 ODD = ["--stesp=3", "--steps", "--steps=x", "--nosteps", "-", "--", "---", "=", "--=", "--flagfile", "--flagfile=", "--flagfile a.flags",
        "--steps=" + "9" * 5000, "--bottom=" + "x" * 3000, "a.png", "--undefok=x", "--data_dir=\0", "--help",
        "--seed=1e9", "--seed=-1"]  # fmt: skip
-PLACES = [*NAMES, *(f"{name}.flags" for name in ("pipe", "zero", "folder", "empty", "none")), "./a.flags", "\0", "~nobody/a", "x" * 999]
+PLACES = [
+    *NAMES,
+    *(f"{name}.flags" for name in ("pipe", "zero", "folder", "empty", "none")),
+    "./a.flags",
+    "\0",
+    "~nobody/a",
+    "x" * 999,
+]
 LINES = st.one_of(
     st.sampled_from(GOOD), st.sampled_from(GOOD), st.sampled_from(GOOD), st.sampled_from(ODD), st.text(max_size=12),
     st.sampled_from(PLACES).map("--flagfile={}".format), st.sampled_from(PLACES).map("-flagfile={}".format),
@@ -64,7 +80,12 @@ def test_no_damage_makes_it_crash(folder, taken):
 
 @pytest.mark.parametrize(
     "lines",
-    [["--flagfile=a.flags"], ["--flagfile=./a.flags", "--flagfile=a.flags"], ["--flagfile=../{0}/a.flags"], ["--flagfile=b.flags"] * 9],
+    [
+        ["--flagfile=a.flags"],
+        ["--flagfile=./a.flags", "--flagfile=a.flags"],
+        ["--flagfile=../{0}/a.flags"],
+        ["--flagfile=b.flags"] * 9,
+    ],
     ids=["itself", "itself twice", "itself under ever longer names", "two that name each other"],
 )
 def test_flagfiles_that_include_themselves_are_named(folder, taken, lines):
@@ -82,7 +103,15 @@ def test_flagfiles_that_double_at_each_step_end_soon(folder, taken):
     assert answer["outcome"] == "refused" and answer["seconds"] < 5
 
 
-@pytest.mark.parametrize("name, why", [("pipe", "not a file"), ("zero", "not a file"), ("folder", "not a file"), ("none", "No such file")])
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("pipe", "not a file"),
+        ("zero", "not a file"),
+        ("folder", "not a file"),
+        ("none", "No such file"),
+    ],
+)
 def test_what_is_no_file_is_not_read(folder, taken, name, why):
     answer = taken("flagfile", folder / f"{name}.flags")
     assert answer["outcome"] == "refused" and why in answer["told"]

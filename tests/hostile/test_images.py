@@ -49,7 +49,9 @@ def chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-SIDES = st.integers(0, 2**32 - 1) | st.integers(0, 40) | st.sampled_from([8000, 8001, 20_000, 65_535])
+SIDES = (
+    st.integers(0, 2**32 - 1) | st.integers(0, 40) | st.sampled_from([8000, 8001, 20_000, 65_535])
+)
 
 
 def png(width, height, depth, colour, tail):
@@ -87,11 +89,22 @@ def bmp(width, height, depth, colour, tail):
 def tiff(width, height, depth, colour, tail):
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, depth), (259, 3, 1, 1 + tail % 9), (262, 3, 1, colour), (273, 4, 1, 8),
             (277, 3, 1, 1 + tail % 5), (278, 4, 1, height), (279, 4, 1, width), (700, 1, min(tail << 12, 2**32 - 1), 8)]  # fmt: skip
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(struct.pack("<2H2I", *tag) for tag in tags) + bytes(4 + tail % 999)
+    return (
+        b"II*\0"
+        + struct.pack("<IH", 8, len(tags))
+        + b"".join(struct.pack("<2H2I", *tag) for tag in tags)
+        + bytes(4 + tail % 999)
+    )
 
 
 def webp(width, height, depth, colour, tail):
-    body = b"VP8X" + struct.pack("<I", 10) + bytes([depth, 0, 0, 0]) + struct.pack("<I", width)[:3] + struct.pack("<I", height)[:3]
+    body = (
+        b"VP8X"
+        + struct.pack("<I", 10)
+        + bytes([depth, 0, 0, 0])
+        + struct.pack("<I", width)[:3]
+        + struct.pack("<I", height)[:3]
+    )
     body += WHOLE["WEBP"][12 : 12 + tail]
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 

@@ -38,7 +38,21 @@ def test_no_damage_makes_it_crash(table, taken):
 FIELDS = st.one_of(
     st.text(max_size=12),
     st.text('",\r\n\0 .0123456789/\\~a\u2028\x0b\x85', max_size=8),
-    st.sampled_from(["a.png", "sub/../a.png", "../train/a.png", "/dev/zero", "sub", "bad.png", "a.png/", "210", "", "x" * 5000, "９"]),
+    st.sampled_from(
+        [
+            "a.png",
+            "sub/../a.png",
+            "../train/a.png",
+            "/dev/zero",
+            "sub",
+            "bad.png",
+            "a.png/",
+            "210",
+            "",
+            "x" * 5000,
+            "９",
+        ]
+    ),
 )
 
 
@@ -47,7 +61,9 @@ def test_no_text_makes_it_crash(table, taken):
 
     @quick(250)
     @given(
-        st.lists(st.tuples(st.just("a.png") | FIELDS, st.just("21") | FIELDS), min_size=1, max_size=4),
+        st.lists(
+            st.tuples(st.just("a.png") | FIELDS, st.just("21") | FIELDS), min_size=1, max_size=4
+        ),
         st.sampled_from(["\n", "\r\n", "\r"]),
     )
     def property(rows, end):

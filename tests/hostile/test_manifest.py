@@ -20,7 +20,9 @@ def found(directory, split="train"):
         assert all(shard.records >= 0 and shard.path.startswith(str(directory)) for shard in shards)
         return "found"
     except DataError as error:
-        assert str(directory) in str(error) and "\n" not in str(error) and "\r" not in str(error), str(error)
+        assert str(directory) in str(error) and "\n" not in str(error) and "\r" not in str(error), (
+            str(error)
+        )
         assert len(str(error)) < 1000 + len(str(directory)), str(error)
         return "refused"
 
@@ -47,7 +49,13 @@ def test_no_damage_makes_it_crash(tmp_path, manifest):
 
 def places(value, at=()):
     """List the ways to all values within a value."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     return [at, *(place for key, one in inner for place in places(one, (*at, key)))]
 
 
@@ -63,7 +71,11 @@ def test_no_value_in_any_place_makes_it_crash(tmp_path, manifest):
 
     @quick(400)
     @given(
-        st.lists(st.tuples(st.sampled_from(places(manifest)[1:]), ODD, st.booleans()), min_size=1, max_size=2),
+        st.lists(
+            st.tuples(st.sampled_from(places(manifest)[1:]), ODD, st.booleans()),
+            min_size=1,
+            max_size=2,
+        ),
         st.sampled_from(["train", "no"]),
     )
     def property(changes, split):

@@ -19,7 +19,9 @@ def test_no_damage_makes_it_crash(tmp_path, taken):
     npz.save(str(path), Examples(np.zeros((1, 64, 64, 3), np.uint8), ["210"], ["1.png"]))
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # so that its headers are a large part of it
+    with zipfile.ZipFile(
+        path, "w", zipfile.ZIP_DEFLATED
+    ) as archive:  # so that its headers are a large part of it
         for name, content in members.items():
             archive.writestr(name, content)
     whole = path.read_bytes()

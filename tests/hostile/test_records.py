@@ -55,7 +55,11 @@ def test_each_length_that_is_left_is_refused(tmp_path, taken):
     for size in range(2 * FRAME, len(content), 3):
         path = write(tmp_path, content[:size])
         # Of a length that is cut itself TensorFlow takes no notice.
-        said = f"{path}: 1 records, and 2 by" if first <= size < first + 12 else f"{path}: record {int(size > first)}: "
+        said = (
+            f"{path}: 1 records, and 2 by"
+            if first <= size < first + 12
+            else f"{path}: record {int(size > first)}: "
+        )
         assert taken("records", tmp_path, said)["outcome"] == "refused"
     write(tmp_path, b"")
     assert taken("records", tmp_path, tmp_path / "manifest.json")["outcome"] == "refused"
@@ -76,24 +80,36 @@ def test_no_damage_makes_it_crash(tmp_path, taken):
 
 @quick(150)
 @given(data=st.data())
-def test_a_length_whose_checksum_holds_is_bounded_before_memory_is_asked_for(tmp_path_factory, taken, data):
+def test_a_length_whose_checksum_holds_is_bounded_before_memory_is_asked_for(
+    tmp_path_factory, taken, data
+):
     directory = tmp_path_factory.mktemp("length")
-    length = data.draw(st.integers(0, 2**64 - 1) | st.integers(0, 64).map(lambda power: 2**power - 1) | st.integers(0, 2**36))
+    length = data.draw(
+        st.integers(0, 2**64 - 1)
+        | st.integers(0, 64).map(lambda power: 2**power - 1)
+        | st.integers(0, 2**36)
+    )
     claim = length.to_bytes(8, "little")
     # The checksum of these eight bytes, as TensorFlow makes it: what stands behind a record of them.
     claim += framed(directory, claim)[-4:]
     content = whole(directory)
     first = FRAME + len(records.serialize(GOOD[0]))
     path = write(directory, content[:first] + claim + content[first + 12 :])
-    answer = taken("records", directory, f"{path}: record 1: ") if length != len(content) - first - FRAME else None
+    answer = (
+        taken("records", directory, f"{path}: record 1: ")
+        if length != len(content) - first - FRAME
+        else None
+    )
     assert not answer or answer["outcome"] == "refused"
 
 
 FEATURES = [*records._KINDS, "image/names", ""]
 VALUES = st.one_of(
-    st.lists(st.binary(max_size=9) | st.sampled_from([GOOD[0].encoded, GOOD[1].encoded, b"1.png", b"a\nb"]), max_size=3).map(
-        lambda values: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    ),
+    st.lists(
+        st.binary(max_size=9)
+        | st.sampled_from([GOOD[0].encoded, GOOD[1].encoded, b"1.png", b"a\nb"]),
+        max_size=3,
+    ).map(lambda values: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))),
     st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 20), max_size=5).map(
         lambda values: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
     ),
@@ -114,7 +130,9 @@ def examples(draw):
     if kind == "bytes":
         return draw(damaged(records.serialize(good)))
     made = tf.train.Example.FromString(records.serialize(good))
-    for name, feature in draw(st.dictionaries(st.sampled_from(FEATURES), VALUES, min_size=1, max_size=3)).items():
+    for name, feature in draw(
+        st.dictionaries(st.sampled_from(FEATURES), VALUES, min_size=1, max_size=3)
+    ).items():
         made.features.feature[name].CopyFrom(feature)
     return made.SerializeToString()
 
@@ -158,6 +176,13 @@ def test_a_manifest_that_claims_more_than_any_memory_holds_is_refused(tmp_path, 
     split["records"] = size // FRAME
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     answer = taken("records", tmp_path, tmp_path / "manifest.json", measured=True)
-    assert re.search(r"2\d{11} pictures of 64 x 64 pixels are more than the memory holds", answer["told"]) and answer["mb"] < 100
-    answer = taken("training", tmp_path, f"{path}: record 0: ", measured=True)  # which takes no room beforehand
+    assert (
+        re.search(
+            r"2\d{11} pictures of 64 x 64 pixels are more than the memory holds", answer["told"]
+        )
+        and answer["mb"] < 100
+    )
+    answer = taken(
+        "training", tmp_path, f"{path}: record 0: ", measured=True
+    )  # which takes no room beforehand
     assert answer["outcome"] == "refused" and answer["mb"] < 500

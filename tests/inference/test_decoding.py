@@ -44,7 +44,9 @@ def test_joint_finds_the_best_of_all_sequences(sharpness, dtype):
     n = 31
     log_probs = random_log_probs(n, seed=int(10 * sharpness), sharpness=sharpness, dtype=dtype)
     # What a digit costs on average is given back to the lengths, or the short ones would always win.
-    best_digits = [log_probs[f"digit{position}"][:, :10].max(axis=1).mean() for position in range(1, 6)]
+    best_digits = [
+        log_probs[f"digit{position}"][:, :10].max(axis=1).mean() for position in range(1, 6)
+    ]
     log_probs["length"] -= np.cumsum([0.0, *best_digits, 0.0]).astype(dtype)
     numbers, confidences = decoding.joint(log_probs)
     assert len(numbers) == n and confidences.shape == (n,) and confidences.dtype == np.float64
@@ -68,12 +70,16 @@ def test_a_certain_long_number_is_none():
 
 def test_x_never_counts_within_the_length():
     log_probs = certain("21")
-    log_probs["length"][0, 2:5] = np.log([0.3, 0.6, 0.1])  # the length alone says 3, the digits say that there is no third
+    log_probs["length"][0, 2:5] = np.log(
+        [0.3, 0.6, 0.1]
+    )  # the length alone says 3, the digits say that there is no third
     log_probs["digit3"][0, 4] = np.log(0.25)
     log_probs["digit3"][0, 10] = np.log(0.75)
     numbers, confidences = decoding.joint(log_probs)
     assert numbers == ["21"] and confidences[0] == pytest.approx(0.3)  # 0.3 against 0.6 * 0.25
-    assert {name: int(rows[0]) for name, rows in decoding.arg_max(log_probs).items()} == tasks.encode("21") | {"length": 3}
+    assert {
+        name: int(rows[0]) for name, rows in decoding.arg_max(log_probs).items()
+    } == tasks.encode("21") | {"length": 3}
 
 
 def test_digits_past_the_length_do_not_count():
@@ -111,7 +117,9 @@ def test_ties_go_to_the_shorter_length_and_the_smaller_digit():
 
 
 def test_all_minus_infinity_is_the_empty_number_without_confidence_or_warning():
-    log_probs = {task.name: np.full((2, task.classes), -np.inf, np.float32) for task in tasks.NUMBER_TASKS}
+    log_probs = {
+        task.name: np.full((2, task.classes), -np.inf, np.float32) for task in tasks.NUMBER_TASKS
+    }
     with np.errstate(all="raise"):
         numbers, confidences = decoding.joint(log_probs)
     assert numbers == ["", ""] and confidences.tolist() == [0.0, 0.0]
@@ -119,7 +127,9 @@ def test_all_minus_infinity_is_the_empty_number_without_confidence_or_warning():
 
 def test_sums_are_float64():
     # In float32, -20 - 1e-7 is -20: the two lengths would tie, and 1 would win over 2.
-    log_probs = {task.name: np.full((1, task.classes), -np.inf, np.float32) for task in tasks.NUMBER_TASKS}
+    log_probs = {
+        task.name: np.full((1, task.classes), -np.inf, np.float32) for task in tasks.NUMBER_TASKS
+    }
     log_probs["length"][0, 1], log_probs["length"][0, 2] = -1e-7, 0.0
     log_probs["digit1"][0, 7], log_probs["digit2"][0, 4] = -20.0, 0.0
     assert decoding.joint(log_probs)[0] == ["74"]
@@ -145,7 +155,9 @@ def test_arg_max_is_each_task_alone():
     classes = decoding.arg_max(log_probs)
     assert list(classes) == [task.name for task in tasks.NUMBER_TASKS]
     for name, rows in log_probs.items():
-        assert classes[name].tolist() == [max(range(len(row)), key=row.tolist().__getitem__) for row in rows]
+        assert classes[name].tolist() == [
+            max(range(len(row)), key=row.tolist().__getitem__) for row in rows
+        ]
 
 
 def test_a_number_in_a_table():

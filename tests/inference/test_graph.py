@@ -24,19 +24,32 @@ def by_numpy(images, weights, names):
     x = (pixels - pixels.mean(axis=(1, 2, 3), keepdims=True)).reshape(len(images), -1)
     x = np.maximum(x @ np.float64(weights["shared/dense1/w"]) + weights["shared/dense1/b"], 0.0)
     logits = {name: x @ np.float64(weights[f"{name}/w"]) + weights[f"{name}/b"] for name in names}
-    return {name: rows - np.log(np.exp(rows).sum(axis=1, keepdims=True)) for name, rows in logits.items()}
+    return {
+        name: rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        for name, rows in logits.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def training():
     """A training graph with much dropout after one step: its session, Graph, trained weights, and the Inference that shares them."""
     with tf.Graph().as_default(), tf.Session() as session:
-        graph = train.build(config.Config(bottom="mlp", dropout=0.9, learning_rate=0.01, batch_size=5))
+        graph = train.build(
+            config.Config(bottom="mlp", dropout=0.9, learning_rate=0.01, batch_size=5)
+        )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            reading = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum")
+            reading = inference_graph.build(
+                tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="log_sum"
+            )
         session.run(tf.global_variables_initializer())
         labels = {task.name: np.arange(5) % task.classes for task in tasks.NUMBER_TASKS}
-        session.run(graph.minimize, {graph.images: pictures(5), **{graph.labels[name]: rows for name, rows in labels.items()}})
+        session.run(
+            graph.minimize,
+            {
+                graph.images: pictures(5),
+                **{graph.labels[name]: rows for name, rows in labels.items()},
+            },
+        )
         weights = {variable.op.name: variable for variable in tf.trainable_variables()}
         tf.get_default_graph().finalize()
         yield session, graph, weights, reading
@@ -45,7 +58,11 @@ def training():
 def test_it_reads_with_the_variables_of_the_training_network(training):
     session, graph, weights, reading = training
     assert len(weights) == 2 + 2 * 6
-    made = {operation.name for operation in session.graph.get_operations() if operation.type == "VarHandleOp"}
+    made = {
+        operation.name
+        for operation in session.graph.get_operations()
+        if operation.type == "VarHandleOp"
+    }
     assert {name for name in made if "inference" in name} == set()
     images = pictures(4)
     found = session.run(reading.log_probs, {reading.images: images})
@@ -53,7 +70,9 @@ def test_it_reads_with_the_variables_of_the_training_network(training):
     assert list(found) == [task.name for task in tasks.NUMBER_TASKS]
     for task in tasks.NUMBER_TASKS:
         assert found[task.name].shape == (4, task.classes)
-        np.testing.assert_allclose(found[task.name], expected[task.name], rtol=1e-4, atol=1e-5, err_msg=task.name)
+        np.testing.assert_allclose(
+            found[task.name], expected[task.name], rtol=1e-4, atol=1e-5, err_msg=task.name
+        )
 
 
 def test_bound_to_a_finalized_graph_it_is_two_functions_of_numpy(training):
@@ -67,7 +86,9 @@ def test_bound_to_a_finalized_graph_it_is_two_functions_of_numpy(training):
             np.testing.assert_allclose(np.exp(np.float64(rows)).sum(axis=1), 1.0, rtol=1e-5)
     again = bound.log_probs(pictures(6))
     for name in again:
-        np.testing.assert_array_equal(again[name], log_probs[name], err_msg="no dropout: the same each time")
+        np.testing.assert_array_equal(
+            again[name], log_probs[name], err_msg="no dropout: the same each time"
+        )
 
 
 def test_reading_changes_no_variable(training):
@@ -89,13 +110,20 @@ COSTS = {
 
 
 def test_there_is_a_formula_for_every_objective():
-    assert set(COSTS) == set(losses.OBJECTIVES_OF_MEANS) == set(losses.OBJECTIVES) == set(config.OBJECTIVES)
+    assert (
+        set(COSTS)
+        == set(losses.OBJECTIVES_OF_MEANS)
+        == set(losses.OBJECTIVES)
+        == set(config.OBJECTIVES)
+    )
 
 
 @pytest.mark.parametrize("objective", COSTS)
 def test_the_cost_of_means_is_the_objectives_formula(objective):
     with tf.Graph().as_default(), tf.Session() as session:
-        built = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5)
+        built = inference_graph.build(
+            tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5
+        )
         cost = built.bind(session).cost_of_means  # no variable was initialised: it depends on none
         found = cost(MEANS)
         assert type(found) is float
@@ -108,14 +136,27 @@ def test_the_cost_of_means_is_the_objectives_formula(objective):
 @pytest.mark.parametrize("objective", COSTS)
 def test_a_task_of_no_example_adds_nothing_to_the_cost(objective):
     with tf.Graph().as_default(), tf.Session() as session:
-        cost = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5).bind(session).cost_of_means
+        cost = (
+            inference_graph.build(
+                tasks=tasks.NUMBER_TASKS, bottom="mlp", objective=objective, crop=5
+            )
+            .bind(session)
+            .cost_of_means
+        )
         found = cost({**MEANS, "digit4": math.nan, "digit1": math.nan})
-    assert found == pytest.approx(COSTS[objective](MEANS[name] for name in MEANS if name not in ("digit4", "digit1")), rel=1e-6)
+    assert found == pytest.approx(
+        COSTS[objective](MEANS[name] for name in MEANS if name not in ("digit4", "digit1")),
+        rel=1e-6,
+    )
 
 
 def test_each_mean_counts_once():
     with tf.Graph().as_default(), tf.Session() as session:
-        cost = inference_graph.build(tasks=TASKS, bottom="mlp", objective="linear", crop=5).bind(session).cost_of_means
+        cost = (
+            inference_graph.build(tasks=TASKS, bottom="mlp", objective="linear", crop=5)
+            .bind(session)
+            .cost_of_means
+        )
         assert cost({"two": 100.0, "one": 1.0}) == 101.0
         with pytest.raises(KeyError):
             cost({"one": 1.0})
@@ -126,7 +167,9 @@ def test_alone_it_makes_the_variables_a_checkpoint_of_training_holds(training):
     with tf.Graph().as_default(), tf.Session() as session:
         built = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp", objective="linear")
         variables = tf.global_variables()
-        assert {v.op.name: v.shape.as_list() for v in variables} == {name: v.shape.as_list() for name, v in weights.items()}
+        assert {v.op.name: v.shape.as_list() for v in variables} == {
+            name: v.shape.as_list() for name, v in weights.items()
+        }
         session.run(tf.global_variables_initializer())
         images = pictures(2)
         found = built.bind(session).log_probs(images)
@@ -135,10 +178,17 @@ def test_alone_it_makes_the_variables_a_checkpoint_of_training_holds(training):
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bottom", ["mlp", "base"])  # base adds what a layer was given to what it makes: see inference_graph.build
+@pytest.mark.parametrize(
+    "bottom", ["mlp", "base"]
+)  # base adds what a layer was given to what it makes: see inference_graph.build
 def test_parts_read_at_the_same_time_read_what_one_reads(bottom):
-    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session:
-        built = inference_graph.build(tasks=TASKS, bottom=bottom, objective="log_sum", crop=13, parts=3)
+    with (
+        tf.Graph().as_default(),
+        tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session,
+    ):
+        built = inference_graph.build(
+            tasks=TASKS, bottom=bottom, objective="log_sum", crop=13, parts=3
+        )
         names = [variable.op.name for variable in tf.global_variables()]
         session.run(tf.global_variables_initializer())
         bound = built.bind(session)
@@ -149,12 +199,21 @@ def test_parts_read_at_the_same_time_read_what_one_reads(bottom):
             assert list(found) == list(expected) == ["one", "two"]
             for name in found:
                 assert found[name].shape == expected[name].shape
-                np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=f"{n} pictures, {name}")
+                np.testing.assert_allclose(
+                    found[name],
+                    expected[name],
+                    rtol=1e-4,
+                    atol=1e-5,
+                    err_msg=f"{n} pictures, {name}",
+                )
     assert len(names) == len(set(names)) and not any("_1" in name for name in names)
 
 
 def test_several_threads_may_read_at_once():
-    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session:
+    with (
+        tf.Graph().as_default(),
+        tf.Session(config=tf.ConfigProto(inter_op_parallelism_threads=-1)) as session,
+    ):
         built = inference_graph.build(tasks=TASKS, bottom="base", objective="log_sum", parts=2)
         session.run(tf.global_variables_initializer())
         read = built.bind(session).log_probs
@@ -168,7 +227,9 @@ def test_several_threads_may_read_at_once():
 
 def test_other_sizes_and_tasks():
     with tf.Graph().as_default(), tf.Session() as session:
-        built = inference_graph.build(tasks=TASKS, bottom="mlp", objective="log_sum", crop=9, channels=2)
+        built = inference_graph.build(
+            tasks=TASKS, bottom="mlp", objective="log_sum", crop=9, channels=2
+        )
         session.run(tf.global_variables_initializer())
         found = built.bind(session).log_probs(pictures(3, 9, 2))
         assert {name: rows.shape for name, rows in found.items()} == {"one": (3, 3), "two": (3, 5)}
@@ -202,5 +263,8 @@ def test_images_of_another_type_or_shape_are_refused(images, got, parts):
 @pytest.mark.parametrize("wrong", [{"objective": "product"}, {"bottom": "huge"}])
 def test_unknown_names_are_refused_by_name(wrong):
     arguments = {"tasks": TASKS, "bottom": "mlp", "objective": "linear", "crop": 5, **wrong}
-    with tf.Graph().as_default(), pytest.raises((KeyError, ValueError), match=next(iter(wrong.values()))):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises((KeyError, ValueError), match=next(iter(wrong.values()))),
+    ):
         inference_graph.build(**arguments)

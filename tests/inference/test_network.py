@@ -24,7 +24,12 @@ def save_run(directory, step, seed, config, into=""):
         model.build(tf.zeros([1, CROP, CROP, CHANNELS]), bottom=config.bottom, seed=seed)
         session.run(tf.global_variables_initializer())
         saver = tf.train.Saver(save_relative_paths=True)
-        saver.save(session, os.path.join(directory, into, checkpoint.PREFIX), global_step=step, write_meta_graph=False)
+        saver.save(
+            session,
+            os.path.join(directory, into, checkpoint.PREFIX),
+            global_step=step,
+            write_meta_graph=False,
+        )
         return session.run({variable.op.name: variable for variable in tf.global_variables()})
 
 
@@ -59,7 +64,10 @@ def test_log_probs_are_those_of_a_network_built_by_hand(run):
         np.testing.assert_allclose(got[task.name], oracle, atol=1e-4)
 
 
-@pytest.mark.parametrize("most, variables", [(10, ["shared/dense1/w", "length/w"]), (10**6, ["shared/dense1/w"]), (10**9, [])])
+@pytest.mark.parametrize(
+    "most, variables",
+    [(10, ["shared/dense1/w", "length/w"]), (10**6, ["shared/dense1/w"]), (10**9, [])],
+)
 def test_large_weights_stay_variables_and_are_read_all_the_same(run, monkeypatch, most, variables):
     directory, weights = run
     images = pictures(3)
@@ -76,7 +84,9 @@ def test_large_weights_stay_variables_and_are_read_all_the_same(run, monkeypatch
     with Network.open(directory) as network:
         got = network.log_probs(images)
     kept = [variable.op.name for variable in graphs[0].get_collection("variables")]
-    assert kept == [name for name in weights if weights[name].size > most] and set(variables) <= set(kept)
+    assert kept == [name for name in weights if weights[name].size > most] and set(
+        variables
+    ) <= set(kept)
     for name in wanted:
         np.testing.assert_allclose(got[name], wanted[name], atol=1e-5)
 
@@ -89,14 +99,20 @@ def test_rows_do_not_depend_on_the_batch(run):
         np.testing.assert_allclose(one[name][0], whole[name][4], atol=1e-5)
 
 
-@pytest.mark.parametrize("objective, formula", [("log_sum", lambda means: np.log(means).sum()), ("linear", np.sum)])
+@pytest.mark.parametrize(
+    "objective, formula", [("log_sum", lambda means: np.log(means).sum()), ("linear", np.sum)]
+)
 def test_cost_of_means_is_the_runs_objective(tmp_path, objective, formula):
     directory = str(tmp_path / "run")
     save_run(directory, 1, seed=0, config=Config(bottom="mlp", objective=objective))
-    means = dict(zip([task.name for task in tasks.NUMBER_TASKS], [0.5, 2.25, 1.0, 0.125, 3.0, 0.01]))
+    means = dict(
+        zip([task.name for task in tasks.NUMBER_TASKS], [0.5, 2.25, 1.0, 0.125, 3.0, 0.01])
+    )
     with Network.open(directory) as network:
         cost = network.cost_of_means(dict(reversed(means.items())))  # by name, not by order
-        assert type(cost) is float and cost == pytest.approx(float(formula(np.array(list(means.values())))), rel=1e-6)
+        assert type(cost) is float and cost == pytest.approx(
+            float(formula(np.array(list(means.values())))), rel=1e-6
+        )
         if objective == "log_sum":
             assert network.cost_of_means(means | {"digit5": 0.0}) == pytest.approx(
                 np.log([0.5, 2.25, 1.0, 0.125, 3.0, 1e-37]).sum(), rel=1e-6
@@ -110,9 +126,15 @@ def test_which_checkpoint(tmp_path):
     best = save_run(directory, 10, seed=2, config=config, into="best")
     images = pictures(2)
     path = os.path.join(directory, "best", "model.ckpt-10")
-    with Network.open(directory) as a, Network.open(directory, "last") as b, Network.open(directory, path) as c:
+    with (
+        Network.open(directory) as a,
+        Network.open(directory, "last") as b,
+        Network.open(directory, path) as c,
+    ):
         assert (a.step, b.step, c.step) == (10, 20, 10)
-        outputs = [network.log_probs(images)["digit2"] for network in (a, b, c)]  # three graphs side by side
+        outputs = [
+            network.log_probs(images)["digit2"] for network in (a, b, c)
+        ]  # three graphs side by side
     np.testing.assert_array_equal(outputs[0], outputs[2])
     assert np.abs(outputs[0] - outputs[1]).max() > 1e-3
     assert not np.array_equal(last["digit2/w"], best["digit2/w"])
@@ -144,7 +166,13 @@ def test_no_default_graph_is_touched(run):
 
 
 def test_inference_shares_the_variables_of_a_training_network():
-    plain = {"tasks": tasks.NUMBER_TASKS, "bottom": "mlp", "objective": "linear", "crop": 11, "channels": 2}
+    plain = {
+        "tasks": tasks.NUMBER_TASKS,
+        "bottom": "mlp",
+        "objective": "linear",
+        "crop": 11,
+        "channels": 2,
+    }
     with tf.Graph().as_default() as graph, tf.Session() as session:
         images = np.random.default_rng(4).integers(0, 256, (3, 11, 11, 2), dtype=np.uint8)
         trained = model.build(model.to_float(tf.constant(images)), bottom="mlp", seed=5)
@@ -168,7 +196,11 @@ def test_prediction_is_the_contract(run):
     one = {name: rows[1] for name, rows in log_probs.items()}
     answer = predictions.prediction("a b.png", numbers[1], confidences[1], one)
     assert list(answer) == ["file", "number", "confidence", "length", "digits"]
-    assert answer["file"] == "a b.png" and answer["number"] == numbers[1] and answer["confidence"] == confidences[1]
+    assert (
+        answer["file"] == "a b.png"
+        and answer["number"] == numbers[1]
+        and answer["confidence"] == confidences[1]
+    )
     assert np.shape(answer["length"]) == (7,) and np.shape(answer["digits"]) == (5, 11)
     assert sum(answer["length"]) == pytest.approx(1, abs=1e-5)
     for i, row in enumerate(answer["digits"], start=1):
@@ -177,14 +209,18 @@ def test_prediction_is_the_contract(run):
 
 
 def test_predictions_of_windows_are_those_of_their_centres(run):
-    windows = list(np.random.default_rng(8).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8))
+    windows = list(
+        np.random.default_rng(8).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8)
+    )
     with Network.open(run[0]) as network:
         got = predictions.predictions(network.log_probs, ["a", "b", "c"], windows)
         assert predictions.predictions(network.log_probs, [], []) == []
         log_probs = network.log_probs(np.stack(windows)[:, 5:59, 5:59])
     numbers, confidences = decoding.joint(log_probs)
     rows = [{name: rows[i] for name, rows in log_probs.items()} for i in range(3)]
-    assert got == [predictions.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)]
+    assert got == [
+        predictions.prediction(*one) for one in zip("abc", numbers, confidences, rows, strict=True)
+    ]
 
 
 def test_floats_are_refused_by_the_network_and_by_predictions(run):
@@ -212,7 +248,9 @@ def test_predictions_want_a_window_a_file(run):
 
 
 def test_predictions_of_views_are_those_of_their_mean_probabilities(run):
-    windows = np.random.default_rng(9).integers(0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8)
+    windows = np.random.default_rng(9).integers(
+        0, 256, (3, WINDOW, WINDOW, CHANNELS), dtype=np.uint8
+    )
     with Network.open(run[0]) as network:
         got = predictions.predictions(network.log_probs, ["a", "b", "c"], list(windows), views=2)
         crops = windows[:, 5:59, 5:59]
@@ -224,9 +262,17 @@ def test_predictions_of_views_are_those_of_their_mean_probabilities(run):
 
 
 def test_prediction_of_a_long_number_and_of_a_broken_network_is_strict_json():
-    log_probs = {task.name: np.full(task.classes, -np.inf, np.float32) for task in tasks.NUMBER_TASKS}
+    log_probs = {
+        task.name: np.full(task.classes, -np.inf, np.float32) for task in tasks.NUMBER_TASKS
+    }
     answer = predictions.prediction("x.png", None, 0.0, log_probs)
-    assert answer == {"file": "x.png", "number": None, "confidence": 0.0, "length": [0.0] * 7, "digits": [[0.0] * 11] * 5}
+    assert answer == {
+        "file": "x.png",
+        "number": None,
+        "confidence": 0.0,
+        "length": [0.0] * 7,
+        "digits": [[0.0] * 11] * 5,
+    }
     log_probs["length"][2] = np.nan
     answer = predictions.prediction("x.png", "", float("nan"), log_probs)
     assert answer["confidence"] is None and answer["length"] == [0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0]

@@ -20,7 +20,9 @@ def test_there_are_as_many_as_asked_for(count):
 
 def test_the_first_is_the_centre_crop_whatever_the_count():
     for count in (1, 2, 4):
-        np.testing.assert_array_equal(views.views(pictures(), count, 54)[0], pictures()[:, 5:59, 5:59])
+        np.testing.assert_array_equal(
+            views.views(pictures(), count, 54)[0], pictures()[:, 5:59, 5:59]
+        )
 
 
 def test_two_are_a_crop_and_its_negative():
@@ -30,7 +32,10 @@ def test_two_are_a_crop_and_its_negative():
 
 def test_four_show_the_whole_window_too():
     crop, whole, negative, whole_negative = views.views(pictures(), 4, 54)
-    np.testing.assert_array_equal(whole[1], np.asarray(Image.fromarray(pictures()[1]).resize((54, 54), Image.Resampling.BILINEAR)))
+    np.testing.assert_array_equal(
+        whole[1],
+        np.asarray(Image.fromarray(pictures()[1]).resize((54, 54), Image.Resampling.BILINEAR)),
+    )
     np.testing.assert_array_equal(crop.astype(int) + negative, 255)
     np.testing.assert_array_equal(whole.astype(int) + whole_negative, 255)
     # What stands at the rim is cut off by the crop, not by the whole.
@@ -52,14 +57,20 @@ def test_no_pictures_have_no_views():
 
 
 def test_the_average_is_that_of_the_probabilities():
-    rows = np.random.default_rng(6).dirichlet(np.ones(7), (4, 5))  # four views of five pictures, seven classes
-    averaged = views.average([{"length": np.log(view).astype(np.float32)} for view in rows])["length"]
+    rows = np.random.default_rng(6).dirichlet(
+        np.ones(7), (4, 5)
+    )  # four views of five pictures, seven classes
+    averaged = views.average([{"length": np.log(view).astype(np.float32)} for view in rows])[
+        "length"
+    ]
     assert averaged.dtype == np.float32
     np.testing.assert_allclose(np.exp(averaged), rows.mean(axis=0), rtol=1e-5)
 
 
 def test_one_reading_is_its_own_average_bit_for_bit():
-    reading = {"digit1": np.log(np.random.default_rng(7).dirichlet(np.ones(11), 3)).astype(np.float32)}
+    reading = {
+        "digit1": np.log(np.random.default_rng(7).dirichlet(np.ones(11), 3)).astype(np.float32)
+    }
     assert views.average([reading]) is reading
 
 

@@ -31,20 +31,28 @@ def predicted(documented):
     """Return what the docstring of a lesson or solution says it prints: an indented block, or a word at the end of a line."""
     text = inspect.getdoc(documented)
     block = re.search(r"It prints\b[^\n]*:\n\n((?: {4}.*(?:\n|$))+)", text)
-    return textwrap.dedent(block[1]).splitlines() if block else [re.search(r"It prints: (\S+)\.$", text)[1]]
+    return (
+        textwrap.dedent(block[1]).splitlines()
+        if block
+        else [re.search(r"It prints: (\S+)\.$", text)[1]]
+    )
 
 
 def assert_as_predicted(documented, output):
     """Hold lines against the docstring of `documented`, where .. stands for a number that differs from machine to machine."""
     lines = output.splitlines()
     for line, expected in zip(lines, predicted(documented)):
-        assert re.fullmatch(re.escape(expected).replace(r"\.\.", r"\d+(\.\d+)?"), line), f"{line!r}, predicted {expected!r}"
+        assert re.fullmatch(re.escape(expected).replace(r"\.\.", r"\d+(\.\d+)?"), line), (
+            f"{line!r}, predicted {expected!r}"
+        )
     assert len(lines) == len(predicted(documented)), output
 
 
 def user(*arguments):
     """Run Python as a user types it, from the root of the repository."""
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
 
 
 # -- their form ------------------------------------------------------------------------------------------------------------------------
@@ -60,17 +68,35 @@ def test_a_lesson_is_short_and_has_its_parts_in_order(number):
     tree = ast.parse(text)
     assert len(text.splitlines()) <= LINES
     assert ast.get_docstring(tree).startswith(f"Lesson {number}: ")
-    names = [node.targets[0].id if isinstance(node, ast.Assign) else getattr(node, "name", "") for node in tree.body]
-    assert names[-4:] == ["main", "QUESTION", "solution", ""] and ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    main()"
+    names = [
+        node.targets[0].id if isinstance(node, ast.Assign) else getattr(node, "name", "")
+        for node in tree.body
+    ]
+    assert (
+        names[-4:] == ["main", "QUESTION", "solution", ""]
+        and ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    main()"
+    )
     assert load(number).QUESTION.endswith("?")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
 def test_the_first_six_need_tensorflow_and_numpy_alone(number):
     tree = ast.parse(PATHS[number].read_text(encoding="utf-8"))
-    imports = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))}
-    own = {"from mtl import answer, losses", "from mtl.tasks import NUMBER_TASKS"}  # of the core, which needs no more
-    assert imports - own <= {"import os", "import tempfile", "import numpy as np", "import tensorflow.compat.v1 as tf"}
+    imports = {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    own = {
+        "from mtl import answer, losses",
+        "from mtl.tasks import NUMBER_TASKS",
+    }  # of the core, which needs no more
+    assert imports - own <= {
+        "import os",
+        "import tempfile",
+        "import numpy as np",
+        "import tensorflow.compat.v1 as tf",
+    }
 
 
 # -- what they print -------------------------------------------------------------------------------------------------------------------
@@ -92,7 +118,9 @@ def test_a_solution_prints_what_it_says(number, capsys):
 
 def test_lesson_7_reads_numbers_that_it_was_not_trained_on(monkeypatch, capsys):
     lesson, drawn, draw = load(7), {}, load(7).draw
-    monkeypatch.setattr(lesson, "draw", lambda split, count: drawn.setdefault(split, draw(split, count)))
+    monkeypatch.setattr(
+        lesson, "draw", lambda split, count: drawn.setdefault(split, draw(split, count))
+    )
     lesson.main()
     captured = capsys.readouterr()
     assert_as_predicted(lesson, captured.out)
@@ -115,8 +143,15 @@ def test_the_cost_of_lesson_7_is_the_answers():
     kinds = []
     for build in (answer.cost, lambda z, y: load(7).cost(list(y.values()), list(z.values()))):
         with tf.Graph().as_default() as graph, tf.Session() as session:
-            cost = build(*[{name: tf.constant(rows) for name, rows in each.items()} for each in (logits, labels)])
-            kinds.append([operation.type for operation in graph.get_operations()] + [session.run(cost)])
+            cost = build(
+                *[
+                    {name: tf.constant(rows) for name, rows in each.items()}
+                    for each in (logits, labels)
+                ]
+            )
+            kinds.append(
+                [operation.type for operation in graph.get_operations()] + [session.run(cost)]
+            )
     assert kinds[0] == kinds[1]
 
 
@@ -125,7 +160,11 @@ def test_another_output_than_predicted_is_noticed(change):
     lesson = load(7)
     said = [line.replace("..", "12") for line in predicted(lesson)]
     assert_as_predicted(lesson, "\n".join(said))
-    changed = {"extra line": [*said, ""], "another number": [said[0].replace("5.04", "5.05"), *said[1:]], "a line too few": said[:-1]}
+    changed = {
+        "extra line": [*said, ""],
+        "another number": [said[0].replace("5.04", "5.05"), *said[1:]],
+        "a line too few": said[:-1],
+    }
     with pytest.raises(AssertionError):
         assert_as_predicted(lesson, "\n".join(changed[change] + ["x"] * (change == "extra line")))
 
@@ -137,7 +176,11 @@ def test_another_output_than_predicted_is_noticed(change):
 def test_it_lists_the_lessons(arguments, capsys):
     command.main(arguments)
     lines = capsys.readouterr().out.splitlines()
-    assert [int(number) for line in lines for number in re.findall(r"^  Lesson (\d): .*\(lesson\1_\w+\.py\)$", line)] == list(PATHS)
+    assert [
+        int(number)
+        for line in lines
+        for number in re.findall(r"^  Lesson (\d): .*\(lesson\1_\w+\.py\)$", line)
+    ] == list(PATHS)
 
 
 def test_the_list_imports_no_tensorflow():
@@ -159,7 +202,10 @@ def test_the_list_imports_no_tensorflow():
 def test_what_there_is_not_is_one_line_that_names_the_cure(arguments, words):
     done = user("-m", "mtl.lessons", *arguments)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"mtl.lessons: {words}; the lessons are 1 to 7, as in python -m mtl.lessons 3 --solution\n"
+    assert (
+        done.stderr
+        == f"mtl.lessons: {words}; the lessons are 1 to 7, as in python -m mtl.lessons 3 --solution\n"
+    )
 
 
 def test_a_lesson_runs_by_its_number_and_asks_its_question():

@@ -21,14 +21,19 @@ from mtl.monitor import tensorboard
 
 pytestmark = pytest.mark.usefixtures("coarse")
 CONFIG = Config(bottom="mlp", batch_size=5, steps=12, save_every=6, log_every=2)
-VALIDATION = Examples(np.zeros((7, 64, 64, 3), np.uint8), ["", "4", "31", "1234567", "90", "5", "77"], list("abcdefg"))
+VALIDATION = Examples(
+    np.zeros((7, 64, 64, 3), np.uint8), ["", "4", "31", "1234567", "90", "5", "77"], list("abcdefg")
+)
 
 
 def source(first_step):
     step = first_step
     while True:
         rng = np.random.default_rng(step)
-        numbers = ["".join(map(str, rng.integers(10, size=length))) for length in rng.integers(1, 5, size=5)]
+        numbers = [
+            "".join(map(str, rng.integers(10, size=length)))
+            for length in rng.integers(1, 5, size=5)
+        ]
         yield rng.integers(0, 256, (5, CROP, CROP, 3)).astype(np.uint8), tasks.encode_all(numbers)
         step += 1
 
@@ -36,7 +41,12 @@ def source(first_step):
 def row():
     """Return what evaluate.measure does, without an evaluation."""
     each = {task.name: 0.25 for task in tasks.NUMBER_TASKS}
-    metrics = {"sequence_accuracy": 0.5, "character_accuracy": 0.75, "coverage_at_98": 0.125, "cost": None}
+    metrics = {
+        "sequence_accuracy": 0.5,
+        "character_accuracy": 0.75,
+        "coverage_at_98": 0.125,
+        "cost": None,
+    }
     return {**metrics, "task_accuracy": each, "task_cross_entropy": each}
 
 
@@ -49,11 +59,22 @@ def run(directory, config=CONFIG, first=0, stop=lambda: 0, say=print):
         board.step(step, cost, raw, images, labels)
 
     def evaluator(session):
-        log_probs = {task.name: np.zeros((7, task.classes), np.float32) for task in tasks.NUMBER_TASKS}
+        log_probs = {
+            task.name: np.zeros((7, task.classes), np.float32) for task in tasks.NUMBER_TASKS
+        }
         return lambda: board.evaluated(row(), VALIDATION, log_probs) or row()
 
     try:
-        train.run(config, str(directory), source, evaluator, say=lambda line: None, progress=progress, watch=board.watch, stop=stop)
+        train.run(
+            config,
+            str(directory),
+            source,
+            evaluator,
+            say=lambda line: None,
+            progress=progress,
+            watch=board.watch,
+            stop=stop,
+        )
     finally:
         board.close()
     return told
@@ -68,10 +89,14 @@ def whole(tmp_path_factory, coarse):
 
 def test_scalars_are_grouped_by_their_tags(whole):
     names = [task.name for task in tasks.NUMBER_TASKS]
-    of_steps = {"cost", "lr"} | {f"loss/{name}/{what}" for name in names for what in ("raw_ce", "log", "at_floor")}
+    of_steps = {"cost", "lr"} | {
+        f"loss/{name}/{what}" for name in names for what in ("raw_ce", "log", "at_floor")
+    }
     of_steps |= {f"grad_norm/shared/{name}" for name in names}
     of_evaluations = {"accuracy/sequence", "accuracy/character", "coverage_at_98"}
-    of_evaluations |= {f"accuracy/{name}" for name in names} | {f"validation/{name}/raw_ce" for name in names}
+    of_evaluations |= {f"accuracy/{name}" for name in names} | {
+        f"validation/{name}/raw_ce" for name in names
+    }
     found = scalars(whole[0])
     at = {step: {tag for each, tag in found if each == step} for step in range(13)}
     assert at[2] == of_steps and at[4] == of_steps | {"examples_per_sec"}
@@ -89,11 +114,17 @@ def test_values_are_those_of_the_run(whole):
             assert found[step, f"loss/{name}/raw_ce"] == np.float32(value)
             assert found[step, f"loss/{name}/log"] == pytest.approx(math.log(value), abs=1e-6)
             assert found[step, f"loss/{name}/at_floor"] == 0.0
-        assert found[step, "lr"] == pytest.approx(2e-3 * 0.5 * (1 + math.cos(math.pi * step / 12)), abs=1e-9)
-    assert found[6, "accuracy/sequence"] == 0.5 and (6, "validation/cost") not in found  # None has no point
+        assert found[step, "lr"] == pytest.approx(
+            2e-3 * 0.5 * (1 + math.cos(math.pi * step / 12)), abs=1e-9
+        )
+    assert (
+        found[6, "accuracy/sequence"] == 0.5 and (6, "validation/cost") not in found
+    )  # None has no point
 
 
-@pytest.mark.parametrize("objective, absent", [("log_sum", "x"), ("linear", "x"), ("log_sum", "mask")])
+@pytest.mark.parametrize(
+    "objective, absent", [("log_sum", "x"), ("linear", "x"), ("log_sum", "mask")]
+)
 def test_gradient_norms_are_those_of_each_tasks_term_by_the_features(objective, absent, tmp_path):
     config = dataclasses.replace(CONFIG, objective=objective, absent=absent, steps=2)
     board = tensorboard.Events(config, str(tmp_path), 0, print)
@@ -101,17 +132,27 @@ def test_gradient_norms_are_those_of_each_tasks_term_by_the_features(objective, 
         graph = train.build(config)
         board.watch(session, graph)
         features = session.graph.get_operation_by_name("length/MatMul").inputs[0]
-        terms = {name: tf.log(mean) if objective == "log_sum" else mean for name, mean in graph.cross_entropies.items()}
+        terms = {
+            name: tf.log(mean) if objective == "log_sum" else mean
+            for name, mean in graph.cross_entropies.items()
+        }
         gradients = {name: tf.gradients(term, features)[0] for name, term in terms.items()}
         session.run(tf.global_variables_initializer())
         images, labels = next(source(0))
-        norms = session.run(gradients, {graph.images: images, **{graph.labels[name]: labels[name] for name in labels}})
+        norms = session.run(
+            gradients,
+            {graph.images: images, **{graph.labels[name]: labels[name] for name in labels}},
+        )
         board.step(1, 0.0, dict.fromkeys(terms, 0.0), images, labels)
     board.close()
     found = scalars(tmp_path)
     for name, gradient in norms.items():
-        assert found[1, f"grad_norm/shared/{name}"] == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
-    assert found[1, "loss/digit2/at_floor"] == 1.0 and found[1, "loss/digit2/log"] == pytest.approx(-85.1956, abs=1e-4)
+        assert found[1, f"grad_norm/shared/{name}"] == pytest.approx(
+            np.linalg.norm(gradient), rel=1e-5
+        )
+    assert found[1, "loss/digit2/at_floor"] == 1.0 and found[1, "loss/digit2/log"] == pytest.approx(
+        -85.1956, abs=1e-4
+    )
 
 
 def test_a_run_that_was_stopped_and_continued_has_the_events_of_a_whole_one(whole, tmp_path):
@@ -123,8 +164,12 @@ def test_a_run_that_was_stopped_and_continued_has_the_events_of_a_whole_one(whol
     board._scalars(10, {"cost": -1.0})
     board.close()
     run(tmp_path, first=9)
-    expected = {key: value for key, value in scalars(whole[0]).items() if key[1] != "examples_per_sec"}
-    assert {key: value for key, value in scalars(tmp_path).items() if key[1] != "examples_per_sec"} == expected
+    expected = {
+        key: value for key, value in scalars(whole[0]).items() if key[1] != "examples_per_sec"
+    }
+    assert {
+        key: value for key, value in scalars(tmp_path).items() if key[1] != "examples_per_sec"
+    } == expected
     starts = [event.step for event in read(tmp_path) if event.HasField("session_log")]
     assert starts == [1, 10] and sum(event.HasField("graph_def") for event in read(tmp_path)) == 1
 
@@ -133,15 +178,32 @@ def test_the_graph_is_in_the_scopes_of_the_diagram(whole):
     (event,) = [event for event in read(whole[0]) if event.HasField("graph_def")]
     graph = tf.GraphDef.FromString(event.graph_def)
     names = {node.name for node in graph.node}
-    assert {"image/images", "shared/dense1/MatMul", "loss/digit4/Log_4", "cost/Add_4", "Adam/beta1_power"} <= names
+    assert {
+        "image/images",
+        "shared/dense1/MatMul",
+        "loss/digit4/Log_4",
+        "cost/Add_4",
+        "Adam/beta1_power",
+    } <= names
     assert {"loss", "cost", "length", "digit5"} <= {name.split("/")[0] for name in names}
 
 
 def test_pictures_carry_what_was_read_on_them(whole):
-    shown = [(event.step, value) for event in read(whole[0]) for value in event.summary.value if value.HasField("image")]
-    assert [(step, value.tag) for step, value in shown] == [(6, "validation/read"), (12, "validation/read")]
+    shown = [
+        (event.step, value)
+        for event in read(whole[0])
+        for value in event.summary.value
+        if value.HasField("image")
+    ]
+    assert [(step, value.tag) for step, value in shown] == [
+        (6, "validation/read"),
+        (12, "validation/read"),
+    ]
     picture = Image.open(io.BytesIO(shown[0][1].image.encoded_image_string))
-    assert picture.size == (shown[0][1].image.width, shown[0][1].image.height) and picture.width > 6 * 64
+    assert (
+        picture.size == (shown[0][1].image.width, shown[0][1].image.height)
+        and picture.width > 6 * 64
+    )
 
 
 # -- cut -------------------------------------------------------------------------------------------------------------------------------
@@ -159,7 +221,11 @@ def written(directory, *steps, name="0000000000"):
 
 
 def steps_of(path):
-    return [event.step for event in (tf.Event.FromString(record) for record in tf.io.tf_record_iterator(str(path))) if event.step]
+    return [
+        event.step
+        for event in (tf.Event.FromString(record) for record in tf.io.tf_record_iterator(str(path)))
+        if event.step
+    ]
 
 
 def cut(directory, step):
@@ -194,11 +260,16 @@ def test_a_torn_end_is_cut_off(tail, tmp_path):
 
 
 def test_event_files_of_other_programs_stay(tmp_path):
-    others = [written(tmp_path, 2, 99, name=name) for name in ("1700000000.host", "1700000000.host.123.0.v2", "strange", "12345678901")]
+    others = [
+        written(tmp_path, 2, 99, name=name)
+        for name in ("1700000000.host", "1700000000.host.123.0.v2", "strange", "12345678901")
+    ]
     (tmp_path / f"{tensorboard.PREFIX}empty").write_bytes(b"")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
     assert cut(tmp_path, 9) == []
-    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before and len(others) == 4
+    assert {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()
+    } == before and len(others) == 4
     cut(tmp_path / "none", 9)  # a run that has no directory yet
 
 
@@ -206,11 +277,19 @@ def test_a_file_of_our_name_that_is_no_event_file_stays(tmp_path):
     path = tmp_path / f"{tensorboard.PREFIX}0000000000"
     path.write_bytes(b"not events at all, but long enough to be read as a record")
     (told,) = cut(tmp_path, 9)
-    assert told.startswith(f"warning: {path}: cannot be read (") and told.endswith("); it is left as it is")
+    assert told.startswith(f"warning: {path}: cannot be read (") and told.endswith(
+        "); it is left as it is"
+    )
     assert path.read_bytes().startswith(b"not events")
 
 
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), tf.errors.UnavailableError(None, None, "Input/output error")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "Permission denied"),
+        tf.errors.UnavailableError(None, None, "Input/output error"),
+    ],
+)
 def test_a_file_that_cannot_be_read_now_stays(error, tmp_path, monkeypatch):
     path = written(tmp_path, 2, 4, 6)
     before, read_records = path.read_bytes(), tf.io.tf_record_iterator
@@ -232,7 +311,9 @@ def test_a_new_file_replaces_no_other(tmp_path):
         board = tensorboard.Events(CONFIG, str(tmp_path), 4, told.append)
         board._scalars(5, {"cost": 1.0})
         board.close()
-        assert steps_of(kept) == [4] and (tmp_path / f"{tensorboard.PREFIX}0000000004{again}").exists()
+        assert (
+            steps_of(kept) == [4] and (tmp_path / f"{tensorboard.PREFIX}0000000004{again}").exists()
+        )
         written(tmp_path, 4, name="0000000004-1")
     assert told == []
 
@@ -262,7 +343,10 @@ def test_where_nothing_can_be_written_that_is_said_once_and_the_run_goes_on(monk
     said = []
     told = run(tmp_path, say=said.append)
     assert len(told) == 6 and len(said) == 1
-    assert said[0].startswith("warning: no more event files for TensorBoard (No space left") and "goes on without" in said[0]
+    assert (
+        said[0].startswith("warning: no more event files for TensorBoard (No space left")
+        and "goes on without" in said[0]
+    )
 
 
 def test_nothing_is_written_before_there_are_values(tmp_path):

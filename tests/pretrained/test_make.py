@@ -59,7 +59,9 @@ def test_packing_again_replaces_and_writes_the_same_bytes(run, tmp_path):
     shutil.copytree(directory, tmp_path / "later", ignore=shutil.ignore_patterns("best"))
     make.pack(str(tmp_path / "later"), str(tmp_path / "packed"))
     make.pack(directory, str(tmp_path / "packed"))
-    assert checkpoint.all_of(str(tmp_path / "packed")) == [str(tmp_path / "packed" / "model.ckpt-5")]
+    assert checkpoint.all_of(str(tmp_path / "packed")) == [
+        str(tmp_path / "packed" / "model.ckpt-5")
+    ]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -31,7 +31,11 @@ def drawn():
 
 
 def test_it_is_small():
-    files = [os.path.join(PACKAGED, name) for name in os.listdir(PACKAGED) if os.path.isfile(os.path.join(PACKAGED, name))]
+    files = [
+        os.path.join(PACKAGED, name)
+        for name in os.listdir(PACKAGED)
+        if os.path.isfile(os.path.join(PACKAGED, name))
+    ]
     assert sum(map(os.path.getsize, files)) <= LARGEST
 
 
@@ -70,7 +74,14 @@ def test_predict_without_a_run_reads_with_it(drawn, tmp_path, capsys):
 
 def test_training_starts_from_it(drawn, tmp_path, capsys):
     record = checkpoint.read_config(PACKAGED)
-    flags = [f"--bottom={record.bottom}", "--init_from=pretrained", "--steps=1", "--batch_size=2", "--pool=8", "--learning_rate=1e-9"]
+    flags = [
+        f"--bottom={record.bottom}",
+        "--init_from=pretrained",
+        "--steps=1",
+        "--batch_size=2",
+        "--pool=8",
+        "--learning_rate=1e-9",
+    ]
     assert run(["train", f"--model_dir={tmp_path}", *flags, "--save_every=1", "--workers=1"]) == 0
     assert "starting from the weights of" in capsys.readouterr().err
     with Network.open("pretrained") as one, Network.open(str(tmp_path)) as other:

@@ -21,18 +21,25 @@ def test_a_page_is_whole():
     got = tree(page.document("a & <b>", BODY))
     assert got.one("title").text == "a & <b>" and got.one("h1").text == "head"
     assert got.all("script") == []
-    assert "script-src 'none'" in got.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
+    assert (
+        "script-src 'none'"
+        in got.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
+    )
 
 
 def test_style_script_and_data_stand_in_it_and_the_policy_names_what_they_hold():
     given = {"name": HOSTILE, "rows": [1, 0.1, None, "caf\udce9", "\u2028"]}
-    text = page.document("t", BODY, style="h1 { color: red }", script="let a = 1 < 2 && '\u00e9'", data=given)
+    text = page.document(
+        "t", BODY, style="h1 { color: red }", script="let a = 1 < 2 && '\u00e9'", data=given
+    )
     got = tree(text)
     assert data(got) == given
     *_, script = got.all("script")
     assert script.children == ["let a = 1 < 2 && '\u00e9'"]
     (style,) = got.one("style").children
-    assert style.endswith("h1 { color: red }") and style.startswith(pathlib.Path(page.STYLE).read_text(encoding="utf-8"))
+    assert style.endswith("h1 { color: red }") and style.startswith(
+        pathlib.Path(page.STYLE).read_text(encoding="utf-8")
+    )
     policy = got.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
     for name, held in (("style", style), ("script", script.children[0])):
         digest = base64.b64encode(hashlib.sha256(held.encode()).digest()).decode()
@@ -46,7 +53,14 @@ def test_data_that_is_empty_is_data(given):
 
 
 @pytest.mark.parametrize(
-    "given", [{"data": float("nan")}, {"script": "'</script>'"}, {"script": "'<!--'"}, {"style": "</STYLE>"}, {"style": "a\r"}]
+    "given",
+    [
+        {"data": float("nan")},
+        {"script": "'</script>'"},
+        {"script": "'<!--'"},
+        {"style": "</STYLE>"},
+        {"style": "a\r"},
+    ],
 )
 def test_what_would_break_the_page_is_refused(given):
     with pytest.raises(ValueError):
@@ -70,7 +84,9 @@ def test_escape(text, shown):
 
 
 def decoded(uri):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))))
+    return np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+    )
 
 
 def test_a_picture_is_the_same_to_the_bit(tmp_path):
@@ -81,7 +97,9 @@ def test_a_picture_is_the_same_to_the_bit(tmp_path):
     np.testing.assert_array_equal(decoded(page.png_file(str(tmp_path / "a.png"))), image)
 
 
-@pytest.mark.parametrize("image", [np.zeros((5, 7, 3)), np.zeros((5, 7), np.uint8), np.zeros((5, 7, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "image", [np.zeros((5, 7, 3)), np.zeros((5, 7), np.uint8), np.zeros((5, 7, 4), np.uint8)]
+)
 def test_another_shape_or_type_is_refused(image):
     with pytest.raises(ValueError, match=r"uint8 \[h, w, 3\]"):
         page.png(image)
@@ -93,13 +111,20 @@ def test_a_table():
     made = page.table(columns, rows, "a < b", mark=lambda y, x: "hit" if x == y else "")
     got = tree(page.document("t", f"<main><h1>h</h1>{made}</main>"))
     table = got.one("table")
-    assert table.rows() == [["task", "n", "share"], ["<i>", "1,234", "50.0%"], ["b", page.NOTHING, page.NOTHING]]
+    assert table.rows() == [
+        ["task", "n", "share"],
+        ["<i>", "1,234", "50.0%"],
+        ["b", page.NOTHING, page.NOTHING],
+    ]
     assert [cell.attributes.get("class", "") for cell in table.all("th") + table.all("td")] == [
         "", "number", "number", "hit", "", "number", "number", "number hit", "number",
     ]  # fmt: skip
     assert [cell.attributes["scope"] for cell in table.all("th")] == ["col"] * 3 + ["row"] * 2
     region = got.one(role="region")
-    assert region.attributes["aria-label"] == table.one("caption").text == "a < b" and region.attributes["tabindex"] == "0"
+    assert (
+        region.attributes["aria-label"] == table.one("caption").text == "a < b"
+        and region.attributes["tabindex"] == "0"
+    )
 
 
 def test_a_row_of_another_length_is_refused():
@@ -109,17 +134,26 @@ def test_a_row_of_another_length_is_refused():
 
 def luminance(colour):
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    return sum(w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts))
+    return sum(
+        w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+        for w, c in zip((0.2126, 0.7152, 0.0722), parts)
+    )
 
 
 def test_text_stands_out_from_its_ground_in_light_and_dark():
     css = pathlib.Path(page.STYLE).read_text(encoding="utf-8")
-    sets = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})\b", part)) for part in css.split("@media (prefers-color-scheme: dark)")]
+    sets = [
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6})\b", part))
+        for part in css.split("@media (prefers-color-scheme: dark)")
+    ]
     for colours in sets:
         for ground in ("paper", "card"):
             for text in ("ink", "quiet", "accent", "good", "bad"):
                 low, high = sorted(luminance(colours[name]) for name in (ground, text))
-                assert (high + 0.05) / (low + 0.05) >= 4.5, (ground, text)  # what WCAG 2 asks of small text
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (
+                    ground,
+                    text,
+                )  # what WCAG 2 asks of small text
 
 
 # -- the reader of pages finds what it looks for ----------------------------------------------------------------------------------------
@@ -157,4 +191,8 @@ def test_the_reader_refuses(body):
 
 
 def test_the_reader_takes_what_is_right():
-    assert tree(page.document("t", f'<main><h1 id="a">a</h1><a href="#a">b</a><a href="c.csv">d</a>{PIXEL}</main>')).one("img")
+    assert tree(
+        page.document(
+            "t", f'<main><h1 id="a">a</h1><a href="#a">b</a><a href="c.csv">d</a>{PIXEL}</main>'
+        )
+    ).one("img")

@@ -16,7 +16,11 @@ def places(drawn, image):
     """List the (y, x) at which an image stands in the sheet to the bit."""
     pixels, (height, width) = np.asarray(drawn), image.shape[:2]
     candidates = np.argwhere((pixels == image[0, 0]).all(-1))
-    return [(y, x) for y, x in candidates.tolist() if np.array_equal(pixels[y : y + height, x : x + width], image)]
+    return [
+        (y, x)
+        for y, x in candidates.tolist()
+        if np.array_equal(pixels[y : y + height, x : x + width], image)
+    ]
 
 
 def test_every_picture_stands_in_its_cell_once():
@@ -41,12 +45,17 @@ def colours(drawn):
 
 def test_marks_are_painted_where_they_are_set():
     images = pictures(3)
-    plain, right, wrong = (colours(sheet.draw(images, ["8"] * 3, marks=[None, mark, None])) for mark in (None, True, False))
+    plain, right, wrong = (
+        colours(sheet.draw(images, ["8"] * 3, marks=[None, mark, None]))
+        for mark in (None, True, False)
+    )
     assert sheet.RIGHT not in plain and sheet.WRONG not in plain
     assert sheet.RIGHT in right and sheet.WRONG not in right
     assert sheet.WRONG in wrong and sheet.RIGHT not in wrong
     drawn = sheet.draw(images, [""] * 3, marks=[True, False, None])
-    for image, colour, marked in zip(images, (sheet.RIGHT, sheet.WRONG, sheet.RIGHT), (True, True, False), strict=True):
+    for image, colour, marked in zip(
+        images, (sheet.RIGHT, sheet.WRONG, sheet.RIGHT), (True, True, False), strict=True
+    ):
         ((y, x),) = places(drawn, image)
         assert (drawn.getpixel((x - 1, y)) == colour) == marked
 
@@ -66,7 +75,10 @@ def test_captions_are_below_and_stay_within_their_cell():
     assert two.height > one.height and len(ink(two, image)) > len(ink(one, image))
     # A caption far too wide leaves the neighbour's caption as it is: the right half is the same whatever stands at the left.
     images = pictures(2)
-    wide, none = (np.asarray(sheet.draw(images, [text, "7"])) for text in ("a caption that is far too wide", ""))
+    wide, none = (
+        np.asarray(sheet.draw(images, [text, "7"]))
+        for text in ("a caption that is far too wide", "")
+    )
     half = wide.shape[1] // 2 + 1
     np.testing.assert_array_equal(wide[:, half:], none[:, half:])
     assert (wide != none).any()

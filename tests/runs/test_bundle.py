@@ -42,12 +42,24 @@ def field(number, value):
     """A field of a protocol buffer: an int as a varint, bytes with their length; None is left out."""
     if value is None:
         return b""
-    return varint(number << 3) + varint(value) if isinstance(value, int) else varint(number << 3 | 2) + varint(len(value)) + value
+    return (
+        varint(number << 3) + varint(value)
+        if isinstance(value, int)
+        else varint(number << 3 | 2) + varint(len(value)) + value
+    )
 
 
 def entry(shape, dtype=FLOAT, offset=0, size=0, more=b""):
     dims = b"".join(field(2, field(1, each)) for each in shape)
-    return field(1, dtype) + field(2, dims) + field(4, offset) + field(5, size) + varint(6 << 3 | 5) + bytes(4) + more
+    return (
+        field(1, dtype)
+        + field(2, dims)
+        + field(4, offset)
+        + field(5, size)
+        + varint(6 << 3 | 5)
+        + bytes(4)
+        + more
+    )
 
 
 HEADER = field(1, 1) + field(3, field(1, 1))
@@ -55,8 +67,13 @@ HEADER = field(1, 1) + field(3, field(1, 1))
 
 def block(pairs, restarts=(0,), kind=0):
     """A block of (shared bytes, rest of the key, value), with its checksum."""
-    body = b"".join(varint(shared) + varint(len(rest)) + varint(len(value)) + rest + value for shared, rest, value in pairs)
-    body += b"".join(struct.pack("<I", place) for place in restarts) + struct.pack("<I", len(restarts))
+    body = b"".join(
+        varint(shared) + varint(len(rest)) + varint(len(value)) + rest + value
+        for shared, rest, value in pairs
+    )
+    body += b"".join(struct.pack("<I", place) for place in restarts) + struct.pack(
+        "<I", len(restarts)
+    )
     return body, body + bytes([kind]) + struct.pack("<I", crc32c(body + bytes([kind])))
 
 
@@ -88,10 +105,21 @@ def told_by_tensorflow(path):
 
 def test_what_saver_writes_is_told_as_tensorflow_tells_it(tmp_path):
     # A block is 256 kB long: these names fill two.
-    values = {f"{'long/' * 50}{i:03d}{'/and/longer' * 100}": np.full((i % 3, 2), i, np.float32) for i in range(300)}
-    values |= {"step": np.int64(7), "half": np.ones(3, np.float16), "n": np.zeros([2, 1, 3], np.int32), "d": np.float64(1)}
+    values = {
+        f"{'long/' * 50}{i:03d}{'/and/longer' * 100}": np.full((i % 3, 2), i, np.float32)
+        for i in range(300)
+    }
+    values |= {
+        "step": np.int64(7),
+        "half": np.ones(3, np.float16),
+        "n": np.zeros([2, 1, 3], np.int32),
+        "d": np.float64(1),
+    }
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = {name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True) for name, value in values.items()}
+        variables = {
+            name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True)
+            for name, value in values.items()
+        }
         session.run(tf.global_variables_initializer())
         checkpoint.save(tf.train.Saver(variables), session, str(tmp_path), 7)
     path = str(tmp_path / "model.ckpt-7")
@@ -105,7 +133,11 @@ def test_the_packaged_one_passes():
 
 def test_what_is_forged_as_saver_would_passes_and_tensorflow_opens_it(forge):
     path = forge(table([(0, b"ab", entry([3, 4], size=48)), (1, b"c", entry([], INT64, 48, 8))]))
-    assert bundle.check(path) == told_by_tensorflow(path) == {"ab": ([3, 4], tf.float32), "ac": ([], tf.int64)}
+    assert (
+        bundle.check(path)
+        == told_by_tensorflow(path)
+        == {"ab": ([3, 4], tf.float32), "ac": ([], tf.int64)}
+    )
 
 
 HOSTILE = {
@@ -119,14 +151,20 @@ HOSTILE = {
     "no rank": [(0, b"w", field(1, FLOAT) + field(2, field(3, 1)) + field(5, 0))],
     "no shape": [(0, b"w", field(1, FLOAT) + field(5, 4))],
     "a shape that is a number": [(0, b"w", field(1, FLOAT) + field(2, 3) + field(5, 4))],
-    "a size that is a text": [(0, b"w", field(1, FLOAT) + field(2, field(2, field(1, b"3"))) + field(5, 12))],
-    "two shapes": [(0, b"w", field(1, FLOAT) + field(2, b"") + field(2, field(2, field(1, -1))) + field(5, 4))],
+    "a size that is a text": [
+        (0, b"w", field(1, FLOAT) + field(2, field(2, field(1, b"3"))) + field(5, 12))
+    ],
+    "two shapes": [
+        (0, b"w", field(1, FLOAT) + field(2, b"") + field(2, field(2, field(1, -1))) + field(5, 4))
+    ],
     "more than there is": [(0, b"w", entry([17], size=68))],
     "beyond the end": [(0, b"w", entry([3], offset=60, size=12))],
     "a size of another shape": [(0, b"w", entry([3], size=16))],
     "a negative size": [(0, b"w", entry([3], size=-12))],
     "slices": [(0, b"w", entry([4], size=16, more=field(7, field(1, field(1, 0)))))],
-    "in another file": [(0, b"w", field(1, FLOAT) + field(2, field(2, field(1, 3))) + field(3, 99) + field(5, 12))],
+    "in another file": [
+        (0, b"w", field(1, FLOAT) + field(2, field(2, field(1, 3))) + field(3, 99) + field(5, 12))
+    ],
     "text": [(0, b"w", entry([1], STRING, size=8))],
     "no type": [(0, b"w", entry([1], None, size=4))],
     "an unknown type": [(0, b"w", entry([1], 999, size=4))],
@@ -149,7 +187,16 @@ def test_what_tensorflow_may_die_of_is_refused_in_a_few_words(forge, pairs):
     assert 3 < len(str(error.value)) < 80 and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("options", [{"restarts": [0, 3]}, {"restarts": [7]}, {"restarts": [0, 2**31]}, {"kind": 1}, {"restarts": []}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"restarts": [0, 3]},
+        {"restarts": [7]},
+        {"restarts": [0, 2**31]},
+        {"kind": 1},
+        {"restarts": []},
+    ],
+)
 def test_a_block_that_is_no_block_is_refused(forge, options):
     with pytest.raises(ValueError):
         bundle.check(forge(table([(0, b"w", entry([1], size=4))], **options)))
@@ -157,9 +204,16 @@ def test_a_block_that_is_no_block_is_refused(forge, options):
 
 def test_big_endian_parts_and_no_header_are_refused(forge):
     whole = table([(0, b"w", entry([1], size=4))])
-    for header in (field(1, 2) + field(3, field(1, 1)), field(1, 1) + field(2, 1), b"", b"\xff" * 6):
+    for header in (
+        field(1, 2) + field(3, field(1, 1)),
+        field(1, 1) + field(2, 1),
+        b"",
+        b"\xff" * 6,
+    ):
         with pytest.raises(ValueError):
-            bundle.check(forge(whole.replace(HEADER, header.ljust(len(HEADER), b"\0")[: len(HEADER)])))
+            bundle.check(
+                forge(whole.replace(HEADER, header.ljust(len(HEADER), b"\0")[: len(HEADER)]))
+            )
 
 
 def test_any_damage_is_refused_in_a_few_words_or_changes_nothing_that_could_kill(forge):
@@ -177,13 +231,38 @@ def test_any_damage_is_refused_in_a_few_words_or_changes_nothing_that_could_kill
 
 
 NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 4, 8, 16, 64, 2**31, 2**32, 2**62, LARGEST, -LARGEST])
-MORE = st.sampled_from([b"", b"", b"", field(3, 0), field(3, 1), field(7, b""), field(7, field(1, field(1, 0))), field(4, 8), b"\x0b"])
+MORE = st.sampled_from(
+    [
+        b"",
+        b"",
+        b"",
+        field(3, 0),
+        field(3, 1),
+        field(7, b""),
+        field(7, field(1, field(1, 0))),
+        field(4, 8),
+        b"\x0b",
+    ]
+)
 ENTRIES = st.one_of(
-    st.builds(entry, st.lists(NUMBERS, max_size=4), st.sampled_from([0, 1, 1, 1, 3, 7, 9, 20, 21, 101, 999]), NUMBERS, NUMBERS, MORE),
+    st.builds(
+        entry,
+        st.lists(NUMBERS, max_size=4),
+        st.sampled_from([0, 1, 1, 1, 3, 7, 9, 20, 21, 101, 999]),
+        NUMBERS,
+        NUMBERS,
+        MORE,
+    ),
     st.binary(max_size=12),
 )
-GOOD = st.tuples(st.integers(0, 2), st.integers(0, 4)).map(lambda n: entry([n[1]] * n[0], size=4 * n[1] ** n[0]))
-PAIRS = st.tuples(st.sampled_from([0, 0, 0, 0, 1, 2]), st.sampled_from([b"a", b"b", b"c", b"aa", b"", b"\xff"]), ENTRIES | GOOD)
+GOOD = st.tuples(st.integers(0, 2), st.integers(0, 4)).map(
+    lambda n: entry([n[1]] * n[0], size=4 * n[1] ** n[0])
+)
+PAIRS = st.tuples(
+    st.sampled_from([0, 0, 0, 0, 1, 2]),
+    st.sampled_from([b"a", b"b", b"c", b"aa", b"", b"\xff"]),
+    ENTRIES | GOOD,
+)
 
 
 def test_what_is_forged_with_right_checksums_is_refused_or_told_as_tensorflow_tells_it(forge):
@@ -201,7 +280,9 @@ def test_what_is_forged_with_right_checksums_is_refused_or_told_as_tensorflow_te
             assert told == told_by_tensorflow(path)
             reader = tf.train.load_checkpoint(path)
             for name in told:
-                with contextlib.suppress(tf.errors.OpError, ValueError, IndexError):  # the checksums of the values are not forged
+                with contextlib.suppress(
+                    tf.errors.OpError, ValueError, IndexError
+                ):  # the checksums of the values are not forged
                     reader.get_tensor(name)
 
     property()
@@ -215,7 +296,9 @@ def told_or_refused(path):
     except ValueError as error:
         assert 3 < len(str(error)) < 80 and "\n" not in str(error)
         return None
-    assert all(len(shape) <= bundle.MOST_AXES and min(shape, default=0) >= 0 for shape, _ in told.values())
+    assert all(
+        len(shape) <= bundle.MOST_AXES and min(shape, default=0) >= 0 for shape, _ in told.values()
+    )
     assert sum(math.prod(shape) * dtype.size for shape, dtype in told.values()) <= 64
     return told
 
@@ -246,4 +329,8 @@ def test_a_command_that_is_given_one_ends_in_one_line(forge, tmp_path):
             ["train", f"--model_dir={tmp_path / 'new'}", f"--init_from={tmp_path}"],
         ):
             life = lives.live(tmp_path / "log", command)
-            assert life.code == 2 and life.text.startswith(f"mtl {command[0]}: {path}: cannot be read (") and life.text.count("\n") == 1
+            assert (
+                life.code == 2
+                and life.text.startswith(f"mtl {command[0]}: {path}: cannot be read (")
+                and life.text.count("\n") == 1
+            )

@@ -29,7 +29,9 @@ def written(tmp_path_factory):
         for step in (5, 9):
             checkpoint.save(saver, session, directory, step, keep=2)
         checkpoint.save(saver, session, os.path.join(directory, "best"), 3)
-    checkpoint.write_records(directory, {"config.json": "{}\n"}, [{"step": 3}, {"step": 5}, {"step": 9}])
+    checkpoint.write_records(
+        directory, {"config.json": "{}\n"}, [{"step": 3}, {"step": 5}, {"step": 9}]
+    )
     return directory
 
 
@@ -67,18 +69,28 @@ def test_find_where_there_is_none(directory, tmp_path):
     for path in (f"{directory}/model.ckpt-5", f"{directory}/model.ckpt-5.index"):
         with pytest.raises(DataError) as error:
             directories.find(path)
-        one_line(error, f"{path}: is a checkpoint, not a run directory; name its folder, {directory}")
+        one_line(
+            error, f"{path}: is a checkpoint, not a run directory; name its folder, {directory}"
+        )
 
 
 def test_one_that_is_not_to_be_opened_is_not_found(directory):
     (directory / "model.ckpt-9.data-00000-of-00001").unlink()
     with pytest.raises(DataError) as error:
         directories.find(str(directory), "last")
-    one_line(error, directory / "model.ckpt-9", "no file model.ckpt-9.data-00000-of-00001", "--checkpoint")
+    one_line(
+        error,
+        directory / "model.ckpt-9",
+        "no file model.ckpt-9.data-00000-of-00001",
+        "--checkpoint",
+    )
 
 
 def test_the_packaged_run_is_found_by_its_name():
-    assert directories.directory("pretrained") == directories.PACKAGED["pretrained"] and directories.directory("./pretrained") == "./pretrained"
+    assert (
+        directories.directory("pretrained") == directories.PACKAGED["pretrained"]
+        and directories.directory("./pretrained") == "./pretrained"
+    )
     assert os.path.dirname(directories.find("pretrained")) == directories.PACKAGED["pretrained"]
 
 
@@ -88,7 +100,10 @@ def test_the_packaged_run_is_found_by_its_name():
 def files(directory):
     """What is in a directory: dict path -> (bytes, time of change)."""
     found = [path for path in directory.rglob("*") if path.is_file()]
-    return {path.relative_to(directory).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+    return {
+        path.relative_to(directory).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in found
+    }
 
 
 def mend(directory):
@@ -111,10 +126,27 @@ def test_nothing_is_done_to_what_is_whole_or_not_there(directory, tmp_path):
 
 def test_what_killed_saves_leave_is_removed_and_nothing_else(directory):
     before = set(files(directory))
-    killed = ["model.ckpt-11.data-00000-of-00001", "model.ckpt-11.index.tempstate123", "model.ckpt-11.data-00000-of-00001.tempstate77"]
-    killed += ["checkpoint.tmp0a1b", "metrics.jsonl.tmp", "config.json.tmp", "flags.flags.tmp", "versions.json.tmp", "best/checkpoint.tmp9"]
+    killed = [
+        "model.ckpt-11.data-00000-of-00001",
+        "model.ckpt-11.index.tempstate123",
+        "model.ckpt-11.data-00000-of-00001.tempstate77",
+    ]
+    killed += [
+        "checkpoint.tmp0a1b",
+        "metrics.jsonl.tmp",
+        "config.json.tmp",
+        "flags.flags.tmp",
+        "versions.json.tmp",
+        "best/checkpoint.tmp9",
+    ]
     killed += ["best/model.ckpt-5.data-00000-of-00001"]
-    others = ["notes.tmp", "mine.tempstate12", "model.ckpt-x.index", "my-model.ckpt-11.data-00000-of-00001", "model.ckpt-11.meta"]
+    others = [
+        "notes.tmp",
+        "mine.tempstate12",
+        "model.ckpt-x.index",
+        "my-model.ckpt-11.data-00000-of-00001",
+        "model.ckpt-11.meta",
+    ]
     for name in killed + others:
         touch(str(directory / name))
     assert mend(directory) == []
@@ -125,13 +157,20 @@ def test_what_killed_saves_leave_is_removed_and_nothing_else(directory):
 def test_a_damaged_newest_one_is_set_aside_for_the_one_before(directory, suffix):
     damage(directory / f"model.ckpt-9.{suffix}")
     told = mend(directory)
-    assert len(told) == 1 and "\n" not in told[0] and f"continuing from {directory}/model.ckpt-5" in told[0]
+    assert (
+        len(told) == 1
+        and "\n" not in told[0]
+        and f"continuing from {directory}/model.ckpt-5" in told[0]
+    )
     assert told[0].startswith(f"warning: {directory}/model.ckpt-9: cannot be read (")
     assert checkpoint.newest(str(directory)) == str(directory / "model.ckpt-5")
     aside = {name for name in files(directory) if name.startswith("damaged-")}
     assert aside == {"damaged-model.ckpt-9.index", "damaged-model.ckpt-9.data-00000-of-00001"}
     after = files(directory)
-    assert mend(directory) == ["warning: " + TOLD.format(directory, "model.ckpt-5")] and files(directory) == after
+    assert (
+        mend(directory) == ["warning: " + TOLD.format(directory, "model.ckpt-5")]
+        and files(directory) == after
+    )
 
 
 TOLD = "{}/checkpoint does not name {}, the newest checkpoint; continuing from that one"
@@ -142,20 +181,30 @@ def test_two_damaged_ones_are_set_aside_for_a_third(directory):
         shutil.copy(directory / "best" / f"model.ckpt-3.{suffix}", directory)
     for step in (5, 9):
         (directory / f"model.ckpt-{step}.data-00000-of-00001").write_bytes(b"")
-    assert len(mend(directory)) == 2 and checkpoint.newest(str(directory)) == str(directory / "model.ckpt-3")
+    assert len(mend(directory)) == 2 and checkpoint.newest(str(directory)) == str(
+        directory / "model.ckpt-3"
+    )
 
 
 def test_of_several_the_newest_are_kept(directory):
     for folder, step in [(directory, 3), (directory, 4), (directory / "best", 1)]:
         for suffix in ("index", "data-00000-of-00001"):
-            shutil.copy(directory / "best" / f"model.ckpt-3.{suffix}", folder / f"model.ckpt-{step}.{suffix}")
+            shutil.copy(
+                directory / "best" / f"model.ckpt-3.{suffix}",
+                folder / f"model.ckpt-{step}.{suffix}",
+            )
     assert mend(directory) == []
-    kept = {folder: [checkpoint.step_of(path) for path in checkpoint.all_of(str(directory / folder))] for folder in ("", "best")}
+    kept = {
+        folder: [checkpoint.step_of(path) for path in checkpoint.all_of(str(directory / folder))]
+        for folder in ("", "best")
+    }
     assert kept == {"": [5, 9], "best": [3]}
 
 
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
-def test_a_checkpoint_called_whole_gives_back_what_was_saved_whichever_bit_is_flipped(directory, suffix):
+def test_a_checkpoint_called_whole_gives_back_what_was_saved_whichever_bit_is_flipped(
+    directory, suffix
+):
     path, file, found = str(directory / "model.ckpt-9"), directory / f"model.ckpt-9.{suffix}", 0
     whole = file.read_bytes()
     for bit in range(8 * len(whole)):
@@ -165,8 +214,12 @@ def test_a_checkpoint_called_whole_gives_back_what_was_saved_whichever_bit_is_fl
         if directories.damage(path):
             found += 1
         else:
-            np.testing.assert_array_equal(checkpoint.read(path, {"w": ([5], tf.float32)})["w"], np.arange(5, dtype=np.float32))
-    assert found >= (8 * 5 * 4 if suffix != "index" else 4 * len(whole)), "each bit of the values, most of those that say where they are"
+            np.testing.assert_array_equal(
+                checkpoint.read(path, {"w": ([5], tf.float32)})["w"], np.arange(5, dtype=np.float32)
+            )
+    assert found >= (8 * 5 * 4 if suffix != "index" else 4 * len(whole)), (
+        "each bit of the values, most of those that say where they are"
+    )
 
 
 def test_where_none_can_be_read_the_run_is_not_started_over(directory):
@@ -175,7 +228,12 @@ def test_where_none_can_be_read_the_run_is_not_started_over(directory):
     before = files(directory)
     with pytest.raises(DataError) as error:
         mend(directory)
-    one_line(error, f"{directory}: none of its checkpoints can be read (model.ckpt-9: ", "model.ckpt-5: ", "--model_dir")
+    one_line(
+        error,
+        f"{directory}: none of its checkpoints can be read (model.ckpt-9: ",
+        "model.ckpt-5: ",
+        "--model_dir",
+    )
     assert files(directory) == before
 
 
@@ -187,10 +245,16 @@ def test_a_checkpoint_that_lost_its_index_is_set_aside_and_not_removed(directory
     content = (directory / data).read_bytes()
     told = mend(directory)
     if step == 9:
-        assert len(told) == 1 and "model.ckpt-9: cannot be read (no file model.ckpt-9.index); set aside as damaged-" in told[0]
+        assert (
+            len(told) == 1
+            and "model.ckpt-9: cannot be read (no file model.ckpt-9.index); set aside as damaged-"
+            in told[0]
+        )
         assert (directory / f"damaged-{data}").read_bytes() == content
     else:
-        assert told == [] and (directory / data).read_bytes() == content, "an older one stays until the next save"
+        assert told == [] and (directory / data).read_bytes() == content, (
+            "an older one stays until the next save"
+        )
     assert [os.path.basename(path) for path in checkpoint.all_of(str(directory))] == others
 
 
@@ -200,7 +264,10 @@ def test_where_all_lost_their_index_the_run_is_not_started_over(directory):
     before = files(directory)
     with pytest.raises(DataError) as error:
         mend(directory)
-    one_line(error, "none of its checkpoints can be read (model.ckpt-9: no file model.ckpt-9.index; model.ckpt-5: no file")
+    one_line(
+        error,
+        "none of its checkpoints can be read (model.ckpt-9: no file model.ckpt-9.index; model.ckpt-5: no file",
+    )
     assert files(directory) == before
 
 
@@ -209,26 +276,41 @@ def test_best_weights_that_are_gone_are_told_and_what_is_left_stays(directory, l
     shutil.rmtree(directory / "best") if lost == "." else (directory / "best" / lost).unlink()
     before = files(directory)
     told = mend(directory)
-    expected = [] if lost.endswith("00001") else [f"warning: {directory}/best: the best weights are missing; the next better evaluation"]
+    expected = (
+        []
+        if lost.endswith("00001")
+        else [
+            f"warning: {directory}/best: the best weights are missing; the next better evaluation"
+        ]
+    )
     assert [line[: len(expected[0])] for line in told] == expected and files(directory) == before
 
 
 @pytest.mark.parametrize("lines", [None, "", '{"step": 5}\n{"step": 9}\n'])
 def test_best_weights_whose_evaluation_is_lost_are_set_aside(directory, lines):
     """Nothing tells how good they are, so that the next evaluation would replace them."""
-    (directory / "metrics.jsonl").unlink() if lines is None else (directory / "metrics.jsonl").write_text(lines)
+    (directory / "metrics.jsonl").unlink() if lines is None else (
+        directory / "metrics.jsonl"
+    ).write_text(lines)
     (directory / "damaged-best").mkdir()
     content = (directory / "best" / "model.ckpt-3.index").read_bytes()
     aside = directory / "damaged-best-1"
-    assert f"warning: {directory}/best: metrics.jsonl has no evaluation of its step 3; set aside as {aside}" in mend(directory)
-    assert not (directory / "best").exists() and (aside / "model.ckpt-3.index").read_bytes() == content
+    assert (
+        f"warning: {directory}/best: metrics.jsonl has no evaluation of its step 3; set aside as {aside}"
+        in mend(directory)
+    )
+    assert (
+        not (directory / "best").exists() and (aside / "model.ckpt-3.index").read_bytes() == content
+    )
 
 
 def test_best_weights_of_the_newest_step_await_their_evaluation(directory):
     """A kill after they were saved and before their metrics were leaves them so."""
     (directory / "metrics.jsonl").write_text('{"step": 5}\n')
     for suffix in ("index", "data-00000-of-00001"):
-        (directory / "best" / f"model.ckpt-3.{suffix}").rename(directory / "best" / f"model.ckpt-9.{suffix}")
+        (directory / "best" / f"model.ckpt-3.{suffix}").rename(
+            directory / "best" / f"model.ckpt-9.{suffix}"
+        )
     assert mend(directory) == [] and (directory / "best" / "model.ckpt-9.index").exists()
 
 
@@ -242,12 +324,20 @@ def test_a_checkpoint_that_cannot_be_read_now_is_not_damaged(directory, monkeypa
     monkeypatch.setattr(directories.bundle, "check", denied)
     with pytest.raises(DataError) as error:
         mend(directory)
-    one_line(error, f"{directory}/model.ckpt-9.index: cannot be read (Permission denied); make it readable")
+    one_line(
+        error,
+        f"{directory}/model.ckpt-9.index: cannot be read (Permission denied); make it readable",
+    )
     assert files(directory) == before
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\x00\xff garbage", b'model_checkpoint_path: "/elsewhere/model.ckpt-5"\n'])
-def test_a_file_checkpoint_that_does_not_name_the_newest_is_said_and_not_believed(directory, content):
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\x00\xff garbage", b'model_checkpoint_path: "/elsewhere/model.ckpt-5"\n'],
+)
+def test_a_file_checkpoint_that_does_not_name_the_newest_is_said_and_not_believed(
+    directory, content
+):
     (directory / "checkpoint").unlink()
     if content is not None:
         (directory / "checkpoint").write_bytes(content)
@@ -289,11 +379,15 @@ with tf.Graph().as_default(), tf.Session() as session:
 """
 
 
-def test_a_process_killed_while_it_saves_leaves_a_newest_checkpoint_that_is_whole_and_no_litter(tmp_path):
+def test_a_process_killed_while_it_saves_leaves_a_newest_checkpoint_that_is_whole_and_no_litter(
+    tmp_path,
+):
     """Forty moments of a process that does nothing but save; mended, the directory is always that of a clean end."""
     moments, directory, reached, litter = np.random.default_rng(11), tmp_path / "run", 0, 0
     for life in range(2):
-        process = subprocess.Popen([sys.executable, "-c", SAVING, str(directory)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVING, str(directory)], stdout=subprocess.PIPE, text=True
+        )
         try:
             for moment in range(20):
                 for _ in range(moments.integers(1, 4)):
@@ -308,8 +402,13 @@ def test_a_process_killed_while_it_saves_leaves_a_newest_checkpoint_that_is_whol
                 told = mend(here)
                 litter += len(before - set(files(here)))
                 newest = checkpoint.newest(str(here))
-                assert checkpoint.step_of(newest) >= reached and not [line for line in told if "cannot be read" in line]
-                assert (checkpoint.read(newest, {"w1": ([500_000], tf.float32)})["w1"] == checkpoint.step_of(newest)).all()
+                assert checkpoint.step_of(newest) >= reached and not [
+                    line for line in told if "cannot be read" in line
+                ]
+                assert (
+                    checkpoint.read(newest, {"w1": ([500_000], tf.float32)})["w1"]
+                    == checkpoint.step_of(newest)
+                ).all()
                 assert len(checkpoint.all_of(str(here))) <= 2
                 shutil.rmtree(here)
         finally:

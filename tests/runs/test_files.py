@@ -45,7 +45,9 @@ def test_where_a_file_can_go(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files.check_file("a.png", "--out")
     assert os.listdir(tmp_path) == []
-    assert f"{tmp_path / 'nowhere'}: no such folder" in refusal(files.check_file, tmp_path / "nowhere" / "a.png")
+    assert f"{tmp_path / 'nowhere'}: no such folder" in refusal(
+        files.check_file, tmp_path / "nowhere" / "a.png"
+    )
     assert f"{tmp_path}: is a folder" in refusal(files.check_file, tmp_path)
 
 
@@ -63,8 +65,13 @@ def test_a_folder_that_is_closed(tmp_path, monkeypatch):
     def closed(dir):
         raise PermissionError(13, "Permission denied", dir)
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", closed)  # root may write anywhere, so that permissions would test nothing
-    for check, path in ((files.check_file, tmp_path / "a.png"), (files.check_folder, tmp_path / "a")):
+    monkeypatch.setattr(
+        tempfile, "TemporaryFile", closed
+    )  # root may write anywhere, so that permissions would test nothing
+    for check, path in (
+        (files.check_file, tmp_path / "a.png"),
+        (files.check_folder, tmp_path / "a"),
+    ):
         assert f"{tmp_path}: cannot be written (Permission denied)" in refusal(check, path)
 
 

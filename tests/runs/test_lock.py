@@ -21,12 +21,16 @@ with lock.held(sys.argv[1]):
 
 def test_a_second_process_is_told_the_first_ones_pid_and_a_killed_one_lets_go(tmp_path):
     directory = str(tmp_path / "run")
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, directory], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, directory], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(UsageError) as error, lock.held(directory):
             pass
-        assert str(error.value).startswith(f"{directory}: process {process.pid} trains here; ") and "--model_dir" in str(error.value)
+        assert str(error.value).startswith(
+            f"{directory}: process {process.pid} trains here; "
+        ) and "--model_dir" in str(error.value)
     finally:
         process.kill()
         process.communicate()

@@ -33,11 +33,15 @@ def draw(text, stream, difficulty, glyphs):
     Returns:
       uint8 [WINDOW, WINDOW, 3].
     """
-    difficulty *= stream.uniform(0.3, 1.0)  # of this image: easy ones teach the digits, hard ones how they are spoilt
+    difficulty *= stream.uniform(
+        0.3, 1.0
+    )  # of this image: easy ones teach the digits, hard ones how they are spoilt
     field, box = lay_out(text, stream, difficulty, glyphs)
     corners, width, height = look(box, stream, difficulty)
     # The photograph's own resolution: from barely legible to sharper than the window.
-    tall = np.exp(stream.uniform(np.log(48 - 36 * difficulty), np.log(64 - 12 * difficulty))) * (1.0 if len(text) < 4 else 1.3)
+    tall = np.exp(stream.uniform(np.log(48 - 36 * difficulty), np.log(64 - 12 * difficulty))) * (
+        1.0 if len(text) < 4 else 1.3
+    )
     wide = tall * width / height
     size = (int(np.clip(wide, 8, 128)), int(np.clip(tall, 8, 96)))
     scale = size[1] / height  # pixels of the photograph for one of the text plane
@@ -64,11 +68,17 @@ def lay_out(text, stream, difficulty, glyphs):
     spacing = stream.choice([stream.uniform(-0.5, 3.0), stream.uniform(1.0, 9.0)], p=[0.8, 0.2])
     jumpy = stream.random() < 0.18 * difficulty
     # Upright digits on a slanting line.
-    stairs = stream.uniform(-9.0, 9.0) if stream.random() < 0.12 * difficulty and len(text) < 5 else 0.0
-    before, after = (str(stream.integers(10)) if stream.random() < 0.12 * difficulty else "" for _ in range(2))
+    stairs = (
+        stream.uniform(-9.0, 9.0) if stream.random() < 0.12 * difficulty and len(text) < 5 else 0.0
+    )
+    before, after = (
+        str(stream.integers(10)) if stream.random() < 0.12 * difficulty else "" for _ in range(2)
+    )
     street = likeness(difficulty)
     gap = stream.uniform(5.0, 12.0) * (1.0 + 0.6 * street)  # before a neighbour's digits
-    stacked = 2 <= len(text) <= 3 and street > 0.0 and stream.random() < 0.04 * difficulty  # one digit below the other
+    stacked = (
+        2 <= len(text) <= 3 and street > 0.0 and stream.random() < 0.04 * difficulty
+    )  # one digit below the other
     if stacked:
         before = after = ""
         drop = stream.uniform(22.0, 28.0)
@@ -83,7 +93,9 @@ def lay_out(text, stream, difficulty, glyphs):
             face = stream.integers(len(glyphs.names))
         lift = (stream.uniform(-2.5, 2.5) if jumpy else 0.0) + stairs * place
         if stacked:
-            pens.append((face, digit, pen + stream.uniform(-1.5, 1.5), (place - (len(text) - 1) / 2) * drop))
+            pens.append(
+                (face, digit, pen + stream.uniform(-1.5, 1.5), (place - (len(text) - 1) / 2) * drop)
+            )
             continue
         pens.append((face, digit, pen, lift))
         pen += glyphs.right[face, digit] - glyphs.left[face, digit] + spacing
@@ -93,9 +105,18 @@ def lay_out(text, stream, difficulty, glyphs):
         column, row = int(round(x - glyphs.left[face, digit])), int(round(PAD + lift))
         tile = plane[row : row + TILE, column : column + TILE]
         np.maximum(tile, glyphs.field[face, digit], out=tile)
-        boxes.append((column + glyphs.left[face, digit], row + glyphs.top[face, digit],
-                      column + glyphs.right[face, digit], row + glyphs.bottom[face, digit]))
-    own = np.array(boxes[len(before) : len(before) + len(text)] or [(PAD, PAD + 5, PAD + 14 * stream.uniform(1, 4), PAD + 27)])
+        boxes.append(
+            (
+                column + glyphs.left[face, digit],
+                row + glyphs.top[face, digit],
+                column + glyphs.right[face, digit],
+                row + glyphs.bottom[face, digit],
+            )
+        )
+    own = np.array(
+        boxes[len(before) : len(before) + len(text)]
+        or [(PAD, PAD + 5, PAD + 14 * stream.uniform(1, 4), PAD + 27)]
+    )
     return plane, (own[:, 0].min(), own[:, 1].min(), own[:, 2].max(), own[:, 3].max())
 
 
@@ -113,38 +134,69 @@ def look(box, stream, difficulty):
     slant = stream.normal(0.0, 0.14) * strength
     turned = turn_and_slant(turn, slant)
     # Photographed house numbers are narrower than type: seen from the side, and boxed closely.
-    stretch = np.exp(stream.normal(-0.05 - 0.28 * street, 0.18 + 0.02 * street)) * max(1.0, (right - left) / (bottom - top)) ** -0.5
+    stretch = (
+        np.exp(stream.normal(-0.05 - 0.28 * street, 0.18 + 0.02 * street))
+        * max(1.0, (right - left) / (bottom - top)) ** -0.5
+    )
     turned = np.diag([stretch, 1.0]) @ turned
 
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
-    line = (np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre) @ turned.T
-    (left, top), (right, bottom) = line.min(axis=0), line.max(axis=0)  # the upright box around it, as people draw boxes
-    if street:  # wider than the ink, by a share of the height: a 1 stands in a box half as wide as high
-        pads = street * (bottom - top) * np.clip(stream.normal(0.12, 0.08) + stream.normal(0.0, 0.03, 2), -0.03, 0.4)
+    line = (
+        np.array([[left, top], [left, bottom], [right, bottom], [right, top]]) - centre
+    ) @ turned.T
+    (left, top), (right, bottom) = (
+        line.min(axis=0),
+        line.max(axis=0),
+    )  # the upright box around it, as people draw boxes
+    if (
+        street
+    ):  # wider than the ink, by a share of the height: a 1 stands in a box half as wide as high
+        pads = (
+            street
+            * (bottom - top)
+            * np.clip(stream.normal(0.12, 0.08) + stream.normal(0.0, 0.03, 2), -0.03, 0.4)
+        )
         left, right = left - pads[0], right + pads[1]
     # Half of the windows are cut close above and below, the others with the margin that 1.3 times the box leaves, or more. Beside the
     # number there is more room: 1.3 times the box leaves an eighth of the window, a whole picture up to a quarter.
-    loose = stream.uniform(0.0, 0.15 + 0.05 * street) if stream.random() < 0.12 + 0.03 * street else 0.0
+    loose = (
+        stream.uniform(0.0, 0.15 + 0.05 * street) if stream.random() < 0.12 + 0.03 * street else 0.0
+    )
     close = stream.random() < 0.5 - 0.1 * street
-    least, most = (-0.03 + 0.01 * street, 0.06 + 0.02 * street) if close else (0.0, 0.15 + 0.04 * street)
+    least, most = (
+        (-0.03 + 0.01 * street, 0.06 + 0.02 * street) if close else (0.0, 0.15 + 0.04 * street)
+    )
     above, below = loose + stream.uniform(least, most, 2)
-    beside = loose + stream.choice([0.09 + 0.02 * street, stream.uniform(0.0, 0.21 + 0.03 * street)]) + stream.normal(0.0, 0.025, 2)
+    beside = (
+        loose
+        + stream.choice([0.09 + 0.02 * street, stream.uniform(0.0, 0.21 + 0.03 * street)])
+        + stream.normal(0.0, 0.025, 2)
+    )
     margins = np.clip([beside[0], above, beside[1], below], -0.03, 0.32 + 0.04 * street)
-    width, height = (right - left) / (1.0 - margins[0] - margins[2]), (bottom - top) / (1.0 - margins[1] - margins[3])
+    width, height = (
+        (right - left) / (1.0 - margins[0] - margins[2]),
+        (bottom - top) / (1.0 - margins[1] - margins[3]),
+    )
     left, top = left - margins[0] * width, top - margins[1] * height
-    corners = np.array([[left, top], [left, top + height], [left + width, top + height], [left + width, top]])
+    corners = np.array(
+        [[left, top], [left, top + height], [left + width, top + height], [left + width, top]]
+    )
     corners += stream.normal(0.0, 0.03 * strength, (4, 2)) * [width, height]  # perspective
     return corners @ np.linalg.inv(turned).T + centre, width, height
 
 
 def turn_and_slant(turn, slant):
     """Return float [2, 2]: a slant (x moves by `slant` times y), then a turn (radians)."""
-    return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array([[1.0, slant], [0.0, 1.0]])
+    return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array(
+        [[1.0, slant], [0.0, 1.0]]
+    )
 
 
 def sample(field, corners, size):
     """Sample a distance field through a window: float32 [height, width], in pixels of the text plane, positive inside a digit."""
-    flat = Image.fromarray(field).transform(size, Image.Transform.QUAD, corners.ravel().tolist(), Image.Resampling.BILINEAR)
+    flat = Image.fromarray(field).transform(
+        size, Image.Transform.QUAD, corners.ravel().tolist(), Image.Resampling.BILINEAR
+    )
     return (np.asarray(flat, np.float32) - 128.0) / 16.0
 
 
@@ -161,8 +213,14 @@ def smooth_noise(size, cells, stream):
 
 def colour(stream, value, street):
     """Return float32 [3]: a colour of a brightness, mostly grey, brownish or bluish, seldom vivid, on streets (0 to 1) even less often."""
-    saturation = stream.beta(1.0, 4.0) if stream.random() > 0.25 - 0.13 * street else stream.uniform(0.3, 1.0)
-    hue = stream.choice([stream.normal(0.08, 0.05), stream.normal(0.6, 0.06), stream.random()], p=[0.4, 0.3, 0.3])
+    saturation = (
+        stream.beta(1.0, 4.0)
+        if stream.random() > 0.25 - 0.13 * street
+        else stream.uniform(0.3, 1.0)
+    )
+    hue = stream.choice(
+        [stream.normal(0.08, 0.05), stream.normal(0.6, 0.06), stream.random()], p=[0.4, 0.3, 0.3]
+    )
     rgb = np.clip(np.abs((hue * 6.0 + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
     tinted = 1.0 - saturation * (1.0 - rgb)
     return (value * tinted / max(tinted @ [0.3, 0.6, 0.1], 0.35)).clip(0.0, 1.0).astype(np.float32)
@@ -172,12 +230,20 @@ def ground(size, stream, difficulty):
     """Paint what the number stands on: a colour, spots, a texture of lines, bars and plates; float32 [height, width, 3], 0..1."""
     width, height = size
     street = likeness(difficulty)
-    picture = np.broadcast_to(colour(stream, stream.uniform(0.04, 0.96), street), (height, width, 3)).copy()
-    picture += smooth_noise(size, stream.integers(2, 9, 2), stream) * stream.exponential(0.035) * difficulty
+    picture = np.broadcast_to(
+        colour(stream, stream.uniform(0.04, 0.96), street), (height, width, 3)
+    ).copy()
+    picture += (
+        smooth_noise(size, stream.integers(2, 9, 2), stream)
+        * stream.exponential(0.035)
+        * difficulty
+    )
     if stream.random() < 0.25 * difficulty:  # boards, bricks, blinds
         period = stream.uniform(4.0, 14.0)
         angle = stream.choice([0.0, np.pi / 2]) + stream.normal(0.0, 0.1)
-        along = np.arange(width)[None, :] * np.cos(angle) + np.arange(height)[:, None] * np.sin(angle)
+        along = np.arange(width)[None, :] * np.cos(angle) + np.arange(height)[:, None] * np.sin(
+            angle
+        )
         lines = np.abs((along / period + stream.random()) % 1.0 - 0.5) < stream.uniform(0.03, 0.3)
         picture += (lines * stream.normal(0.0, 0.12))[:, :, None]
     if stream.random() < 0.3 * difficulty:  # a plate: what lies beyond its rim has another colour
@@ -188,7 +254,9 @@ def ground(size, stream, difficulty):
         if stream.random() < 0.4:
             rim = inside - rectangle(size, stream.uniform(0.0, 0.16, 4) + 0.05, 8.0)
             picture = picture + np.clip(rim, 0.0, 1.0) * stream.normal(0.0, 0.3)
-    for _ in range(stream.poisson(0.5 * difficulty)):  # frames, edges of plates, cables: mostly near the rim
+    for _ in range(
+        stream.poisson(0.5 * difficulty)
+    ):  # frames, edges of plates, cables: mostly near the rim
         tone = colour(stream, stream.random(), street)
         at, thick = np.abs(stream.beta(0.5, 0.5)), stream.uniform(0.02, 0.16)
         if stream.random() < 0.6:
@@ -205,7 +273,9 @@ def rectangle(size, margins, sharpness):
     x, y = (np.arange(size[0]) + 0.5) / size[0], (np.arange(size[1]) + 0.5) / size[1]
     across = np.minimum(x - margins[0], 1.0 - margins[2] - x) * size[0]
     down = np.minimum(y - margins[1], 1.0 - margins[3] - y) * size[1]
-    return np.clip(np.minimum(across[None, :], down[:, None]) * sharpness / 4.0 + 0.5, 0.0, 1.0)[:, :, None].astype(np.float32)
+    return np.clip(np.minimum(across[None, :], down[:, None]) * sharpness / 4.0 + 0.5, 0.0, 1.0)[
+        :, :, None
+    ].astype(np.float32)
 
 
 def ellipse(size, radii):
@@ -218,11 +288,15 @@ def ellipse(size, radii):
 def ink(picture, distance, field, corners, scale, stream, difficulty):
     """Paint the digits over a ground, some with a shadow, an outline or a lit edge; float32 [height, width, 3], 0..1."""
     street = likeness(difficulty)
-    weight = stream.normal(0.0, 0.35 - 0.15 * street)  # thicker or thinner than the face, in pixels of the text plane
+    weight = stream.normal(
+        0.0, 0.35 - 0.15 * street
+    )  # thicker or thinner than the face, in pixels of the text plane
     if street:  # houses wear bold digits: thin faces grow and the boldest shrink, before their counters close
         half = (float(field.max()) - 128.0) / 16.0
         weight += street * np.clip(0.7 * (stream.normal(2.4, 0.4) - half), -0.6, 1.2)
-        uneven = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(3, 12, 2), stream)[:, :, 0]
+        uneven = smooth_noise(
+            (picture.shape[1], picture.shape[0]), stream.integers(3, 12, 2), stream
+        )[:, :, 0]
         weight = weight + stream.exponential(0.25) * difficulty * uneven
     distance = distance + weight
     behind = float(picture.mean())
@@ -236,8 +310,14 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
     if stream.random() < 0.25:  # shadow, or the thickness of a raised digit
         offset = stream.uniform(-3.0, 3.0, 2)
         strength = stream.uniform(0.2, 0.9)
-        cast = coverage(sample(field, corners + offset, (picture.shape[1], picture.shape[0])) + weight, scale * stream.uniform(0.3, 1.0))
-        picture = picture * (1.0 - cast * strength) + colour(stream, stream.choice([0.02, 0.95], p=[0.8, 0.2]), street) * cast * strength
+        cast = coverage(
+            sample(field, corners + offset, (picture.shape[1], picture.shape[0])) + weight,
+            scale * stream.uniform(0.3, 1.0),
+        )
+        picture = (
+            picture * (1.0 - cast * strength)
+            + colour(stream, stream.choice([0.02, 0.95], p=[0.8, 0.2]), street) * cast * strength
+        )
     if stream.random() < 0.15:  # outline
         rim = coverage(distance + stream.uniform(0.6, 2.5), scale)
         picture = picture * (1.0 - rim) + colour(stream, stream.random(), street) * rim
@@ -245,7 +325,9 @@ def ink(picture, distance, field, corners, scale, stream, difficulty):
     wear = smooth_noise((picture.shape[1], picture.shape[0]), stream.integers(2, 7, 2), stream)
     body = tone + wear * stream.exponential(0.04) * difficulty
     if stream.random() < 0.12:  # a lit edge: the digit is brighter or darker along its outline
-        body = body + coverage(stream.uniform(1.0, 2.5) - distance, scale) * stream.normal(0.0, 0.25)
+        body = body + coverage(stream.uniform(1.0, 2.5) - distance, scale) * stream.normal(
+            0.0, 0.25
+        )
     return picture * (1.0 - cover) + body * cover
 
 
@@ -254,14 +336,27 @@ def spoil(picture, stream, difficulty):
     height, width = picture.shape[:2]
     street = likeness(difficulty)
     slope = stream.normal(0.0, 0.25, 2) * difficulty
-    light = 1.0 + slope[0] * np.linspace(-0.5, 0.5, width)[None, :] + slope[1] * np.linspace(-0.5, 0.5, height)[:, None]
+    light = (
+        1.0
+        + slope[0] * np.linspace(-0.5, 0.5, width)[None, :]
+        + slope[1] * np.linspace(-0.5, 0.5, height)[:, None]
+    )
     if stream.random() < 0.12 * difficulty:  # the edge of a shadow falls across
         angle = stream.uniform(0, 2 * np.pi)
-        side = np.cos(angle) * np.linspace(-1, 1, width)[None, :] + np.sin(angle) * np.linspace(-1, 1, height)[:, None]
-        light = light * (1.0 - stream.uniform(0.2, 0.6) * np.clip((side - stream.uniform(-0.5, 0.5)) * 8.0, 0.0, 1.0))
+        side = (
+            np.cos(angle) * np.linspace(-1, 1, width)[None, :]
+            + np.sin(angle) * np.linspace(-1, 1, height)[:, None]
+        )
+        light = light * (
+            1.0
+            - stream.uniform(0.2, 0.6) * np.clip((side - stream.uniform(-0.5, 0.5)) * 8.0, 0.0, 1.0)
+        )
     picture = picture * light[:, :, None]
     # Haze and poor exposure take contrast away without moving anything.
-    picture = picture * (1.0 - stream.beta(1.0, 3.0) * 0.75 * difficulty) + stream.uniform(0.0, 0.3) * difficulty * stream.random()
+    picture = (
+        picture * (1.0 - stream.beta(1.0, 3.0) * 0.75 * difficulty)
+        + stream.uniform(0.0, 0.3) * difficulty * stream.random()
+    )
 
     flat = Image.fromarray((picture * 255.0).clip(0, 255).astype(np.uint8))
     blur = stream.exponential(0.45 + 0.15 * street) * difficulty * height / 32.0
@@ -270,17 +365,33 @@ def spoil(picture, stream, difficulty):
     if blur > 0.15:
         flat = flat.filter(ImageFilter.GaussianBlur(min(blur, height / 15.0)))
     if stream.random() < 0.25 * difficulty:  # cameras sharpen, which leaves halos
-        flat = flat.filter(ImageFilter.UnsharpMask(radius=stream.uniform(1.0, 2.5), percent=int(stream.uniform(50, 200)), threshold=0))
+        flat = flat.filter(
+            ImageFilter.UnsharpMask(
+                radius=stream.uniform(1.0, 2.5), percent=int(stream.uniform(50, 200)), threshold=0
+            )
+        )
     noise = stream.exponential(4.0) * difficulty
     if noise > 0.5:
         grain = stream.normal(0.0, noise, (height, width, 3 if stream.random() < 0.5 else 1))
         flat = Image.fromarray((np.asarray(flat, np.float32) + grain).clip(0, 255).astype(np.uint8))
-    if street and stream.random() < 0.3 * difficulty:  # a lens shifts the colours against each other
+    if (
+        street and stream.random() < 0.3 * difficulty
+    ):  # a lens shifts the colours against each other
         shift = stream.normal(0.0, 0.5, 2) * height / 32.0
         bands = [_moved(band, way * shift) for way, band in zip((-1, 0, 1), flat.split())]
-        flat = _continued(Image.merge("RGB", bands), np.full(4, min(int(np.ceil(np.abs(shift).max())), min(flat.size) // 4)))
-    if street and stream.random() < 0.3 * difficulty:  # pictures end close to the number, and what lies beyond is made up
-        flat = _continued(flat, np.maximum(stream.uniform(-0.08, 0.09, 4) * [width, height, width, height], 0).astype(int))
+        flat = _continued(
+            Image.merge("RGB", bands),
+            np.full(4, min(int(np.ceil(np.abs(shift).max())), min(flat.size) // 4)),
+        )
+    if (
+        street and stream.random() < 0.3 * difficulty
+    ):  # pictures end close to the number, and what lies beyond is made up
+        flat = _continued(
+            flat,
+            np.maximum(stream.uniform(-0.08, 0.09, 4) * [width, height, width, height], 0).astype(
+                int
+            ),
+        )
     if stream.random() < 0.6 * difficulty:
         buffer = io.BytesIO()
         flat.save(buffer, "JPEG", quality=int(stream.uniform(25, 92)))
@@ -290,7 +401,9 @@ def spoil(picture, stream, difficulty):
 
 def _moved(band, by):
     """Shift a picture of one channel by fractions of pixels (x, y)."""
-    return band.transform(band.size, Image.Transform.AFFINE, (1, 0, by[0], 0, 1, by[1]), Image.Resampling.BILINEAR)
+    return band.transform(
+        band.size, Image.Transform.AFFINE, (1, 0, by[0], 0, 1, by[1]), Image.Resampling.BILINEAR
+    )
 
 
 def _continued(flat, cut):

@@ -83,8 +83,25 @@ DIGITS = (
         "88 40 40 54 6 28 40 -2 84 16 80 60 48 102",
     ),
 )
-MARKS = {".": "40 96 44 100 40 101", ",": "46 92 48 100 36 116", "-": "0 52 50 50 100 50", "=": "0 42 100 40 / 0 62 100 60"}
-AFTER = ("", "", "", "", ".", ",", "-", "=", ".-", ".", "--")  # what closes an amount, so that no digit can be added
+MARKS = {
+    ".": "40 96 44 100 40 101",
+    ",": "46 92 48 100 36 116",
+    "-": "0 52 50 50 100 50",
+    "=": "0 42 100 40 / 0 62 100 60",
+}
+AFTER = (
+    "",
+    "",
+    "",
+    "",
+    ".",
+    ",",
+    "-",
+    "=",
+    ".-",
+    ".",
+    "--",
+)  # what closes an amount, so that no digit can be added
 LENGTHS = (0.02, 0.02, 0.05, 0.14, 0.31, 0.33, 0.09, 0.04)  # shares of amounts of 0, 1, .. 7 digits
 CURVE = np.linspace(0.0, 1.0, 7)[:, None]  # of each piece of a curve
 FINE = 3  # samples to a pixel, across and down, where the pen draws
@@ -114,10 +131,22 @@ def draw(text, stream, difficulty):
     """
     difficulty *= stream.uniform(0.3, 1.0)  # of this image, as houses have it
     strokes = write(text, stream, difficulty)
-    points = np.concatenate(strokes) if strokes else np.array([[0.0, 0.0], [stream.uniform(1.0, 4.0), 1.0]])
+    points = (
+        np.concatenate(strokes)
+        if strokes
+        else np.array([[0.0, 0.0], [stream.uniform(1.0, 4.0), 1.0]])
+    )
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-    beside, above = stream.uniform(0.02, 0.35, 2), stream.uniform(0.02, 0.45, 2)  # of a digit's height
-    left, right, top, bottom = left - beside[0], right + beside[1], top - above[0], bottom + above[1]
+    beside, above = (
+        stream.uniform(0.02, 0.35, 2),
+        stream.uniform(0.02, 0.45, 2),
+    )  # of a digit's height
+    left, right, top, bottom = (
+        left - beside[0],
+        right + beside[1],
+        top - above[0],
+        bottom + above[1],
+    )
     tall = stream.uniform(34, 72)
     size = (int(np.clip(tall * (right - left) / (bottom - top), 16, 260)), int(tall))
     scale = np.array(size) * FINE / [right - left, bottom - top]
@@ -129,13 +158,20 @@ def draw(text, stream, difficulty):
         pressed = ink * np.exp(np.cumsum(stream.normal(0.0, 0.05, len(at))))
         for (x, y), (next_x, next_y), width in zip(at[:-1], at[1:], pressed):
             pen.line((x, y, next_x, next_y), fill=255, width=max(1, round(width)))
-            pen.ellipse((next_x - width / 2, next_y - width / 2, next_x + width / 2, next_y + width / 2), fill=255)
+            pen.ellipse(
+                (next_x - width / 2, next_y - width / 2, next_x + width / 2, next_y + width / 2),
+                fill=255,
+            )
     cover = np.asarray(sheet.resize(size, Image.Resampling.BOX), np.float32)[:, :, None] / 255.0
 
     picture = paper(size, stream, difficulty)
     dark = picture.min() * stream.uniform(0.1, 0.75 if stream.random() < difficulty else 0.4)
-    tone = drawing.colour(stream, dark, 1.0) if stream.random() < 0.4 else np.full(3, dark, np.float32)
-    worn = cover * (1.0 - np.abs(drawing.smooth_noise(size, (9, 5), stream)) * stream.uniform(0.0, 0.25)).clip(0.0, 1.0)
+    tone = (
+        drawing.colour(stream, dark, 1.0) if stream.random() < 0.4 else np.full(3, dark, np.float32)
+    )
+    worn = cover * (
+        1.0 - np.abs(drawing.smooth_noise(size, (9, 5), stream)) * stream.uniform(0.0, 0.25)
+    ).clip(0.0, 1.0)
     return drawing.spoil(picture * (1.0 - worn) + tone * worn, stream, 0.4 * difficulty)
 
 
@@ -146,31 +182,49 @@ def write(text, stream, difficulty):
       list of float [points, 2], strokes: x to the right and y down, a digit about one high, the line of writing at y = 1.
     """
     slant, narrow = stream.normal(0.18, 0.22), np.exp(stream.normal(-0.42, 0.25))  # of this hand
-    unsteady, uneven = stream.uniform(0.012, 0.04 + 0.035 * difficulty), stream.uniform(0.02, 0.05 + 0.07 * difficulty)
+    unsteady, uneven = (
+        stream.uniform(0.012, 0.04 + 0.035 * difficulty),
+        stream.uniform(0.02, 0.05 + 0.07 * difficulty),
+    )
     gap, rise = stream.uniform(-0.04, 0.5), stream.normal(0.0, 0.04)
     variants = [stream.integers(len(of_digit)) for of_digit in DIGITS]
     mark = stream.choice(["", ".", ","], p=[0.4, 0.45, 0.15])
     nought = np.exp(stream.normal(-0.26, 0.24))  # many write the zeros of a round number small
-    line = [character + (mark if mark and place in (3, 6) else "") for place, character in enumerate(reversed(text))]
+    line = [
+        character + (mark if mark and place in (3, 6) else "")
+        for place, character in enumerate(reversed(text))
+    ]
     line = "".join(reversed(line)) + (AFTER[stream.integers(len(AFTER))] if text else "")
     strokes, x = [], 0.0
     for character in line:
         if character.isdigit():
             digit = int(character)
-            variant = variants[digit] if stream.random() < 0.85 else stream.integers(len(DIGITS[digit]))
+            variant = (
+                variants[digit] if stream.random() < 0.85 else stream.integers(len(DIGITS[digit]))
+            )
             chains = _parsed(DIGITS[digit][variant])
         else:
             chains = _parsed(MARKS[character])
         tall = np.exp(stream.normal(0.0, uneven)) * (nought if character == "0" else 1.0)
         wide = narrow * tall * np.exp(stream.normal(0.0, uneven))
-        turn = drawing.turn_and_slant(stream.normal(0.0, uneven), -slant + stream.normal(0.0, 0.5 * uneven))
+        turn = drawing.turn_and_slant(
+            stream.normal(0.0, uneven), -slant + stream.normal(0.0, 0.5 * uneven)
+        )
         drop = stream.normal(0.0, uneven) + rise * x
-        smooth = [np.concatenate([curve(piece) for piece in _moved(chain, stream, unsteady)]) for chain in chains]
+        smooth = [
+            np.concatenate([curve(piece) for piece in _moved(chain, stream, unsteady)])
+            for chain in chains
+        ]
         # Set by its ink, as a hand does it: a 1 takes no more room than it needs.
         left, right = min(at[:, 0].min() for at in smooth), max(at[:, 0].max() for at in smooth)
         middle = np.array([(left + right) / 2, 1.0])
-        strokes += [((at - middle) * [wide, tall]) @ turn.T + [x + wide * (right - left) / 2, 1.0 + drop] for at in smooth]
-        x += wide * (right - left) + gap * np.exp(stream.normal(0.0, 0.3)) * (0.5 if character in ".," else 1.0)
+        strokes += [
+            ((at - middle) * [wide, tall]) @ turn.T + [x + wide * (right - left) / 2, 1.0 + drop]
+            for at in smooth
+        ]
+        x += wide * (right - left) + gap * np.exp(stream.normal(0.0, 0.3)) * (
+            0.5 if character in ".," else 1.0
+        )
     return strokes
 
 
@@ -178,18 +232,30 @@ def paper(size, stream, difficulty):
     """Paint paper: a tone, lines to write on, the fine pattern of a cheque; float32 [height, width, 3], 0..1."""
     width, height = size
     tone = stream.uniform(0.4, 0.97)
-    tint = drawing.colour(stream, tone, 1.0) if stream.random() < 0.2 else np.full(3, tone, np.float32)
-    picture = np.broadcast_to(tint, (height, width, 3)) + drawing.smooth_noise(size, (5, 3), stream) * stream.uniform(0.0, 0.03)
+    tint = (
+        drawing.colour(stream, tone, 1.0) if stream.random() < 0.2 else np.full(3, tone, np.float32)
+    )
+    picture = np.broadcast_to(tint, (height, width, 3)) + drawing.smooth_noise(
+        size, (5, 3), stream
+    ) * stream.uniform(0.0, 0.03)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
-    for _ in range(stream.poisson(1.4 * difficulty)):  # families of fine lines, straight or in waves
+    for _ in range(
+        stream.poisson(1.4 * difficulty)
+    ):  # families of fine lines, straight or in waves
         angle, period = stream.uniform(-0.7, 0.7), stream.uniform(2.5, 9.0)
-        wave = stream.uniform(0.0, 3.0) * np.sin(x / stream.uniform(6.0, 40.0) + stream.uniform(0.0, 6.3))
+        wave = stream.uniform(0.0, 3.0) * np.sin(
+            x / stream.uniform(6.0, 40.0) + stream.uniform(0.0, 6.3)
+        )
         along = y * np.cos(angle) + x * np.sin(angle) + wave
-        lines = np.clip(1.0 - np.abs((along / period) % 1.0 - 0.5) * period / stream.uniform(0.8, 1.6), 0.0, 1.0)
+        lines = np.clip(
+            1.0 - np.abs((along / period) % 1.0 - 0.5) * period / stream.uniform(0.8, 1.6), 0.0, 1.0
+        )
         picture = picture - (lines * stream.uniform(0.03, 0.3) * tone)[:, :, None]
     for edge in (0.0, 1.0):  # the box to write in
         if stream.random() < 0.35:
-            at = abs(edge - stream.uniform(0.0, 0.14)) * height + (x - width / 2) * stream.normal(0.0, 0.01)
+            at = abs(edge - stream.uniform(0.0, 0.14)) * height + (x - width / 2) * stream.normal(
+                0.0, 0.01
+            )
             line = np.clip(stream.uniform(0.6, 2.0) - np.abs(y - at), 0.0, 1.0)
             picture = picture * (1.0 - line[:, :, None] * stream.uniform(0.3, 0.9))
     return picture.clip(0.03, 1.0).astype(np.float32)
@@ -198,13 +264,19 @@ def paper(size, stream, difficulty):
 @functools.cache
 def _parsed(chain):
     """Parse a digit or a mark: list of chains (pen lifted between), each a list of float [points, 2] (a sharp turn between)."""
-    return [[np.array(piece.split(), float).reshape(-1, 2) / 100.0 for piece in stroke.split("|")] for stroke in chain.split("/")]
+    return [
+        [np.array(piece.split(), float).reshape(-1, 2) / 100.0 for piece in stroke.split("|")]
+        for stroke in chain.split("/")
+    ]
 
 
 def _moved(chain, stream, unsteady):
     """Move the points of a chain as an unsteady hand does; each piece then begins where the one before it ended."""
     pieces = [piece + stream.normal(0.0, unsteady, piece.shape) for piece in chain]
-    return [piece if not i else np.concatenate([pieces[i - 1][-1:], piece]) for i, piece in enumerate(pieces)]
+    return [
+        piece if not i else np.concatenate([pieces[i - 1][-1:], piece])
+        for i, piece in enumerate(pieces)
+    ]
 
 
 def curve(points):

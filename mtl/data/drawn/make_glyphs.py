@@ -42,15 +42,30 @@ OPEN_FONT = """
 APACHE = "fonts-open-sans fonts-roboto-unhinted fonts-roboto-slab fonts-clear-sans".split()
 SPECK = 20  # samples, about a third of a tile pixel
 # Few slanted faces are wanted (the generator slants), hairlines are lost in a tile, symbol fonts' digits are dingbats.
-SKIPPED_FILES = re.compile(r"Keyboard|Initials|Colored|Symbols|BoldItalic|LightItalic|Thin|Hairline|ExtraLight|UltraLight")
+SKIPPED_FILES = re.compile(
+    r"Keyboard|Initials|Colored|Symbols|BoldItalic|LightItalic|Thin|Hairline|ExtraLight|UltraLight"
+)
 # The number of enclosed holes a well-formed digit may have: outline, dotted and sketched faces fall out here.
-HOLES = {"0": (1,), "1": (0,), "2": (0, 1), "3": (0,), "4": (0, 1), "5": (0,), "6": (0, 1), "7": (0,), "8": (1, 2), "9": (0, 1)}
+HOLES = {
+    "0": (1,),
+    "1": (0,),
+    "2": (0, 1),
+    "3": (0,),
+    "4": (0, 1),
+    "5": (0,),
+    "6": (0, 1),
+    "7": (0,),
+    "8": (1, 2),
+    "9": (0, 1),
+}
 
 
 def font_files(packages):
     """Yield (package, path) of the installed font files of Debian packages, in a fixed order."""
     for package in packages:
-        listed = subprocess.run(["dpkg-query", "-L", package], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["dpkg-query", "-L", package], capture_output=True, text=True, check=True
+        ).stdout
         for path in sorted(listed.splitlines()):
             if path.lower().endswith((".ttf", ".otf")) and os.path.isfile(path):
                 yield package, path
@@ -73,7 +88,13 @@ def lining(font):
                 for part in table.LookupList.Lookup[index].SubTable:
                     part = getattr(part, "ExtSubTable", part)
                     if part.LookupType == 1:
-                        found.update({c: part.mapping[cmap[ord(c)]] for c in DIGITS if cmap[ord(c)] in part.mapping})
+                        found.update(
+                            {
+                                c: part.mapping[cmap[ord(c)]]
+                                for c in DIGITS
+                                if cmap[ord(c)] in part.mapping
+                            }
+                        )
     return found or None
 
 
@@ -89,6 +110,7 @@ def remapped(font, mapping):
 
 def rasters(data):
     """Return ten boolean canvases [TILE * SCALE]^2 of a font's digits on a common baseline, or None if one is empty."""
+
     def ink(size):
         """Return the digits' pictures and their extents about the origin on the baseline."""
         face = ImageFont.truetype(io.BytesIO(data), size, layout_engine=ImageFont.Layout.BASIC)
@@ -100,7 +122,7 @@ def rasters(data):
             rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
             if not len(rows):
                 return None, None
-            pictures.append(picture[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1])
+            pictures.append(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
             left, top = columns[0] + offset[0], rows[0] + offset[1]
             boxes[int(digit)] = left, top, left + pictures[-1].shape[1], top + pictures[-1].shape[0]
         return pictures, boxes
@@ -119,7 +141,7 @@ def rasters(data):
     out = np.zeros((10, side, side), bool)
     for digit, (picture, box) in enumerate(zip(pictures, boxes)):
         top, left = round(box[1] + baseline), (side - picture.shape[1]) // 2
-        out[digit, top:top + picture.shape[0], left:left + picture.shape[1]] = picture
+        out[digit, top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return out
 
 
@@ -143,7 +165,9 @@ def distance(canvas):
     """Return the signed distance [TILE, TILE] in tile pixels (positive inside) at the centres of the tile's pixels."""
     signed = ndimage.distance_transform_edt(canvas) - ndimage.distance_transform_edt(~canvas)
     signed -= 0.5 * np.sign(signed)  # an edge lies half a sample away from the samples next to it
-    blocks = signed.reshape(TILE, SCALE, TILE, SCALE)[:, SCALE // 2 - 1:SCALE // 2 + 1, :, SCALE // 2 - 1:SCALE // 2 + 1]
+    blocks = signed.reshape(TILE, SCALE, TILE, SCALE)[
+        :, SCALE // 2 - 1 : SCALE // 2 + 1, :, SCALE // 2 - 1 : SCALE // 2 + 1
+    ]
     return blocks.mean(axis=(1, 3)) / SCALE
 
 
@@ -155,14 +179,21 @@ def measure(name, canvases):
         extents[digit] = np.array([columns[0], columns[-1] + 1, rows[0], rows[-1] + 1]) / SCALE
         share.append(canvas.sum() / (np.ptp(rows) + 1) / (np.ptp(columns) + 1))
     field = np.stack([distance(canvas) for canvas in canvases])
-    return {"name": name, "field": field, "extents": extents, "weight": np.mean(share),
-            "stroke": 2 * np.mean(field.max(axis=(1, 2)))}
+    return {
+        "name": name,
+        "field": field,
+        "extents": extents,
+        "weight": np.mean(share),
+        "stroke": 2 * np.mean(field.max(axis=(1, 2))),
+    }
 
 
 def torn(field):
     """Return whether a stroke is so thin that tiles [n, TILE, TILE] of connected digits show one in pieces."""
     for tile in field:
-        ink = ndimage.zoom(tile, 4, order=1) >= -0.2  # px; a blur or a slightly bolder drawing mends a smaller gap
+        ink = (
+            ndimage.zoom(tile, 4, order=1) >= -0.2
+        )  # px; a blur or a slightly bolder drawing mends a smaller gap
         pieces = np.bincount(ndimage.label(ink)[0].ravel())[1:]
         if (pieces >= 4).sum() != 1:
             return True
@@ -186,13 +217,20 @@ def faces(verbose):
             names = font["name"]
             family = names.getDebugName(16) or names.getDebugName(1)
             style = names.getDebugName(17) or names.getDebugName(2)
-            about = {"package": package, "family": family, "licence": licence,
-                     "copyright": names.getDebugName(0) or packaged_copyright(package)}
+            about = {
+                "package": package,
+                "family": family,
+                "licence": licence,
+                "copyright": names.getDebugName(0) or packaged_copyright(package),
+            }
             other = lining(font)
             with open(path, "rb") as stream:
                 variants = [(f"{family} {style}", stream.read())]
             if other:
-                variants = [(f"{family} {style}", remapped(font, other)), (f"{family} {style} old-style", variants[0][1])]
+                variants = [
+                    (f"{family} {style}", remapped(font, other)),
+                    (f"{family} {style} old-style", variants[0][1]),
+                ]
             for name, data in variants:
                 if name in seen:
                     continue
@@ -202,7 +240,7 @@ def faces(verbose):
                     entry = {**measure(name, canvases), **about, "struck": why == "zero"}
                     heights = entry["extents"][:, 2:]
                     entry["old"] = bool(np.ptp(heights[:, 0]) > 3 or np.ptp(heights[:, 1]) > 3)
-                    if torn(entry["field"][1 if entry["struck"] else 0:]):
+                    if torn(entry["field"][1 if entry["struck"] else 0 :]):
                         why = "torn"
                     elif not entry["old"] and (name != variants[0][0] or np.ptp(heights[0]) < 16):
                         why = "small, or its lining figures are taken"
@@ -220,8 +258,16 @@ LIMITS = {"struck": 14, "old": 24, "thin": 30, "slanted": 30}
 def kinds(entry):
     """Return the kinds of `LIMITS` that a face belongs to."""
     slanted = re.search(r"Italic|Oblique|Slant|Inclined", entry["name"])
-    return [kind for kind, belongs in (("struck", entry["struck"]), ("old", entry["old"]), ("thin", entry["stroke"] < 2.3),
-                                       ("slanted", slanted)) if belongs]
+    return [
+        kind
+        for kind, belongs in (
+            ("struck", entry["struck"]),
+            ("old", entry["old"]),
+            ("thin", entry["stroke"] < 2.3),
+            ("slanted", slanted),
+        )
+        if belongs
+    ]
 
 
 def choose(entries, count, least):
@@ -240,43 +286,78 @@ def choose(entries, count, least):
                 gaps[i] = 0
         index = int(gaps.argmax())
         if len(taken) == count or gaps[index] < least:
-            print(f"{len(taken)} of {len(entries)} faces, the next would be {gaps[index]:.3f} px from its neighbour")
+            print(
+                f"{len(taken)} of {len(entries)} faces, the next would be {gaps[index]:.3f} px from its neighbour"
+            )
             return sorted((entries[i] for i in taken), key=lambda e: e["name"])
 
 
 def write_licences(path, chosen, text):
     """Write the list of families with copyright and licence, and the text of the Open Font License."""
-    lines = ["glyphs.npz holds distance fields computed from the digits of the fonts listed here: it is a derived work of them.",
-             "The part that comes from a font is under that font's licence: the SIL Open Font License, Version 1.1 (OFL-1.1,",
-             "text at the end of this file) or the Apache License, Version 2.0 (Apache-2.0, text in the file LICENSE of this",
-             "project, and at http://www.apache.org/licenses/LICENSE-2.0). The atlas is named after none of the fonts; the",
-             "names below and in its array `names` only say where a shape comes from. `make_glyphs.py` made it.", ""]
+    lines = [
+        "glyphs.npz holds distance fields computed from the digits of the fonts listed here: it is a derived work of them.",
+        "The part that comes from a font is under that font's licence: the SIL Open Font License, Version 1.1 (OFL-1.1,",
+        "text at the end of this file) or the Apache License, Version 2.0 (Apache-2.0, text in the file LICENSE of this",
+        "project, and at http://www.apache.org/licenses/LICENSE-2.0). The atlas is named after none of the fonts; the",
+        "names below and in its array `names` only say where a shape comes from. `make_glyphs.py` made it.",
+        "",
+    ]
     families = {}
     for entry in chosen:
         families.setdefault((entry["family"], entry["package"]), entry)
     for (family, package), entry in sorted(families.items()):
-        lines += [f"{family}", f"    Licence: {entry['licence']}; Debian package: {package}",
-                  f"    {' '.join(entry['copyright'].split())}", ""]
+        lines += [
+            f"{family}",
+            f"    Licence: {entry['licence']}; Debian package: {package}",
+            f"    {' '.join(entry['copyright'].split())}",
+            "",
+        ]
     with open(path, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n" + "-" * 80 + "\n\n" + text)
 
 
 def main():
     """Run the tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--licence_text", required=True, help="a file with the text of the SIL Open Font License 1.1")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--licence_text",
+        required=True,
+        help="a file with the text of the SIL Open Font License 1.1",
+    )
     parser.add_argument("--faces", type=int, default=400, help="the most faces to take")
-    parser.add_argument("--least", type=float, default=0.02, help="the least mean distance of two faces, in tile pixels")
-    parser.add_argument("--verbose", action="store_true", help="say which faces are left out, and why")
+    parser.add_argument(
+        "--least",
+        type=float,
+        default=0.02,
+        help="the least mean distance of two faces, in tile pixels",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="say which faces are left out, and why"
+    )
     flags = parser.parse_args()
     chosen = choose(list(faces(flags.verbose)), flags.faces, flags.least)
-    field = np.clip(np.rint(128 + 16 * np.stack([e["field"] for e in chosen])), 0, 255).astype(np.uint8)
+    field = np.clip(np.rint(128 + 16 * np.stack([e["field"] for e in chosen])), 0, 255).astype(
+        np.uint8
+    )
     extents = np.stack([e["extents"] for e in chosen]).astype(np.float32)
-    glyphs.save(glyphs.PATH, glyphs.Glyphs(field, extents[..., 0], extents[..., 1], extents[..., 2], extents[..., 3],
-                                           np.array([e["name"] for e in chosen]),
-                                           np.array([e["weight"] for e in chosen], np.float32)))
+    glyphs.save(
+        glyphs.PATH,
+        glyphs.Glyphs(
+            field,
+            extents[..., 0],
+            extents[..., 1],
+            extents[..., 2],
+            extents[..., 3],
+            np.array([e["name"] for e in chosen]),
+            np.array([e["weight"] for e in chosen], np.float32),
+        ),
+    )
     with open(flags.licence_text, encoding="utf-8") as stream:
-        write_licences(os.path.join(os.path.dirname(glyphs.PATH), "GLYPHS_LICENSES.txt"), chosen, stream.read())
+        write_licences(
+            os.path.join(os.path.dirname(glyphs.PATH), "GLYPHS_LICENSES.txt"), chosen, stream.read()
+        )
     print(f"{os.path.getsize(glyphs.PATH)} bytes")
 
 

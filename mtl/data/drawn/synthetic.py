@@ -69,12 +69,16 @@ def example(seed, split, index, difficulty, style=Config.style):
 
 
 def _chunk(seed, split, first, count, difficulty, style):
-    drawn = [example(seed, split, index, difficulty, style) for index in range(first, first + count)]
+    drawn = [
+        example(seed, split, index, difficulty, style) for index in range(first, first + count)
+    ]
     return np.stack([image for image, _ in drawn]), [text for _, text in drawn]
 
 
 def _joined(parts):
-    return np.concatenate([images for images, _ in parts]), [text for _, texts in parts for text in texts]
+    return np.concatenate([images for images, _ in parts]), [
+        text for _, texts in parts for text in texts
+    ]
 
 
 def examples(split, count, *, style=Config.style, difficulty=Config.difficulty, seed=0, workers=0):
@@ -91,7 +95,10 @@ def examples(split, count, *, style=Config.style, difficulty=Config.difficulty, 
     Returns:
       Examples.
     """
-    tasks = [(seed, split, first, min(CHUNK, count - first), difficulty, style) for first in range(0, count, CHUNK)]
+    tasks = [
+        (seed, split, first, min(CHUNK, count - first), difficulty, style)
+        for first in range(0, count, CHUNK)
+    ]
     if len(tasks) <= 4:  # a few images are drawn sooner than a worker starts
         parts = [_chunk(*task) for task in tasks]
     else:

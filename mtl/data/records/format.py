@@ -88,10 +88,19 @@ def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
                 for record in records:
                     writer.write(serialize(record))
                     count += 1
-        except tf.errors.OpError as error:  # TensorFlow's own file system raises these where Python raises OSError
-            raise DataError(f"{path}: cannot be written ({reason(error)}): make room, or choose another directory") from None
+        except (
+            tf.errors.OpError
+        ) as error:  # TensorFlow's own file system raises these where Python raises OSError
+            raise DataError(
+                f"{path}: cannot be written ({reason(error)}): make room, or choose another directory"
+            ) from None
         sync(unfinished)
-    return {"file": os.path.basename(path), "records": count, "bytes": os.path.getsize(path), "sha256": _sha256(path)}
+    return {
+        "file": os.path.basename(path),
+        "records": count,
+        "bytes": os.path.getsize(path),
+        "sha256": _sha256(path),
+    }
 
 
 def serialize(record: Record) -> bytes:
@@ -104,10 +113,14 @@ def serialize(record: Record) -> bytes:
         "image/width": _integers([record.width]),
         "digits": _integers(digits),
         "length": _integers([len(digits)]),
-        "boxes": tf.train.Feature(float_list=tf.train.FloatList(value=[side for box in record.boxes for side in box])),
+        "boxes": tf.train.Feature(
+            float_list=tf.train.FloatList(value=[side for box in record.boxes for side in box])
+        ),
     }
     # The features are a map; each process would write it in an order of its own, and the sha256 of a shard would change with it.
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(
+        deterministic=True
+    )
 
 
 def _bytes(value):
@@ -153,7 +166,9 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     total = sum(shard.records for shard in shards)
     windows = room(total if count is None else min(count, total), os.path.join(data_dir, MANIFEST))
     numbers, names = [], []
-    for i, (window, number, name) in enumerate(itertools.islice(itertools.chain.from_iterable(map(_windows, shards)), count)):
+    for i, (window, number, name) in enumerate(
+        itertools.islice(itertools.chain.from_iterable(map(_windows, shards)), count)
+    ):
         windows[i] = window
         numbers.append(number)
         names.append(name)
@@ -185,7 +200,9 @@ def window(record: Record) -> np.ndarray:
     """
     picture = images.read(record.name, io.BytesIO(record.encoded))
     if picture.size != (record.width, record.height):
-        raise ValueError(f"the picture is {picture.width} x {picture.height}, and {record.width} x {record.height} by the record")
+        raise ValueError(
+            f"the picture is {picture.width} x {picture.height}, and {record.width} x {record.height} by the record"
+        )
     return images.window(picture, images.grown(record.boxes) if record.boxes else None)
 
 
@@ -207,8 +224,13 @@ def find(data_dir: str, split: str) -> list[Shard]:
     if splits.get(split, {"records": split != "validation"})["records"] == 0:
         raise NoExamplesError(f"{path}: no record of the split {split}: convert more pictures")
     if split not in splits:
-        raise DataError(f"{path}: no split {split!r} there, found {some(list(splits))}: choose one of them, or convert it")
-    return [Shard(os.path.join(data_dir, shard["file"]), shard["records"], shard["bytes"]) for shard in splits[split]["shards"]]
+        raise DataError(
+            f"{path}: no split {split!r} there, found {some(list(splits))}: choose one of them, or convert it"
+        )
+    return [
+        Shard(os.path.join(data_dir, shard["file"]), shard["records"], shard["bytes"])
+        for shard in splits[split]["shards"]
+    ]
 
 
 def serialized_records(shard: Shard) -> Iterator[bytes]:
@@ -227,20 +249,30 @@ def serialized_records(shard: Shard) -> Iterator[bytes]:
     try:
         found = tf.io.tf_record_iterator(os.fsencode(shard.path))
         while True:
-            length = next(claims, 0)  # of the record that comes: those before it were whole, so that this is where it begins
+            length = next(
+                claims, 0
+            )  # of the record that comes: those before it were whole, so that this is where it begins
             if length > MAX_RECORD:
-                raise broken(shard, place, f"claims to be of {length} bytes, and at most {MAX_RECORD} are read")
+                raise broken(
+                    shard,
+                    place,
+                    f"claims to be of {length} bytes, and at most {MAX_RECORD} are read",
+                )
             serialized = next(found, None)
             if serialized is None:
                 break
             if place == shard.records:
-                raise DataError(f"{shard.path}: more than the {shard.records} records of {MANIFEST}: delete it and {CURE}")
+                raise DataError(
+                    f"{shard.path}: more than the {shard.records} records of {MANIFEST}: delete it and {CURE}"
+                )
             yield serialized
             place += 1
     except FAILED as error:
         raise broken(shard, place, reason(error)) from None
     if place < shard.records:
-        raise DataError(f"{shard.path}: {place} records, and {shard.records} by {MANIFEST}: delete it and {CURE}")
+        raise DataError(
+            f"{shard.path}: {place} records, and {shard.records} by {MANIFEST}: delete it and {CURE}"
+        )
 
 
 def claimed(shard: Shard) -> Iterator[int]:
@@ -250,7 +282,9 @@ def claimed(shard: Shard) -> Iterator[int]:
             while len(head := file.read(FRAME - 4)) == FRAME - 4:
                 length = int.from_bytes(head[:8], "little")
                 yield length
-                if not 0 < length <= MAX_RECORD:  # TensorFlow will not come further; and a hole in a file is zeros without end
+                if (
+                    not 0 < length <= MAX_RECORD
+                ):  # TensorFlow will not come further; and a hole in a file is zeros without end
                     break
                 file.seek(length + 4, os.SEEK_CUR)  # its checksum, too
     except OSError as error:
@@ -278,22 +312,41 @@ def parse(serialized: bytes) -> Record:
         found = tf.train.Example.FromString(serialized).features.feature
     except Exception as error:  # protobuf's DecodeError, a ValueError in some of its versions alone
         raise ValueError(f"not a tf.train.Example ({error})") from None
-    values = {name: getattr(found[name], kind).value if name in found else [] for name, kind in _KINDS.items()}
+    values = {
+        name: getattr(found[name], kind).value if name in found else []
+        for name, kind in _KINDS.items()
+    }
     for name in ("image/name", "image/encoded", "image/height", "image/width", "length"):
         if len(values[name]) != 1:
             raise ValueError(f"{len(values[name])} values of {name}")
-    height, width, digits, sides = values["image/height"][0], values["image/width"][0], values["digits"], values["boxes"]
+    height, width, digits, sides = (
+        values["image/height"][0],
+        values["image/width"][0],
+        values["digits"],
+        values["boxes"],
+    )
     if values["length"][0] != len(digits):
         raise ValueError(f"length {values['length'][0]}, and {len(digits)} digits")
     for digit in digits:
         if digit not in range(10):
             raise ValueError(f"the digit {digit} is none of 0 to 9")
     if len(sides) not in (0, 4 * len(digits)) or not all(map(math.isfinite, sides)):
-        raise ValueError(f"{len(sides)} sides of boxes of {len(digits)} digits, or not all of them finite")
+        raise ValueError(
+            f"{len(sides)} sides of boxes of {len(digits)} digits, or not all of them finite"
+        )
     if height < 1 or width < 1 or height * width > images.MAX_PIXELS:
-        raise ValueError(f"{width} x {height} pixels, and pictures of 1 to {images.MAX_PIXELS // 10**6} million are read")
+        raise ValueError(
+            f"{width} x {height} pixels, and pictures of 1 to {images.MAX_PIXELS // 10**6} million are read"
+        )
     boxes = [tuple(sides[first : first + 4]) for first in range(0, len(sides), 4)]
-    return Record(values["image/name"][0].decode("utf-8"), values["image/encoded"][0], height, width, "".join(map(str, digits)), boxes)
+    return Record(
+        values["image/name"][0].decode("utf-8"),
+        values["image/encoded"][0],
+        height,
+        width,
+        "".join(map(str, digits)),
+        boxes,
+    )
 
 
 _KINDS = {

@@ -13,7 +13,9 @@ FRAME = 16  # bytes that a TFRecord file spends on a record beside its own
 # Bytes of a record: more than the 32 MB of a picture that convert takes. TensorFlow asks for as much memory as a record claims to be long
 # before it looks for its end, and the process dies where there is none.
 MAX_RECORD = 33 << 20
-MAX_BYTES = 8 << 20  # of a manifest: 40,000 shards, which is a hundred times SVHN; as Python's objects it may take 25 times as much
+MAX_BYTES = (
+    8 << 20
+)  # of a manifest: 40,000 shards, which is a hundred times SVHN; as Python's objects it may take 25 times as much
 MAX_NAME = 255  # characters of the name of a file or a split
 CURE = "repeat mtl convert"
 
@@ -58,12 +60,16 @@ def read_manifest(directory: str) -> dict[str, Any]:
     try:
         manifest = json.loads(files.read_text(path, MAX_BYTES), object_pairs_hook=unique)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): --data_dir is the directory that mtl convert wrote") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}): --data_dir is the directory that mtl convert wrote"
+        ) from None
     except (ValueError, RecursionError):  # not UTF-8, not JSON, or brackets without end
         raise DataError(f"{path}: damaged, not JSON: {CURE}") from None
     version = manifest.get("version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != VERSION:
-        raise DataError(f"{path}: version {str(version)[:20]} of the format, and {VERSION} is read: {CURE}")
+        raise DataError(
+            f"{path}: version {str(version)[:20]} of the format, and {VERSION} is read: {CURE}"
+        )
     try:
         _check_manifest(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -87,15 +93,24 @@ def _check_manifest(manifest):
         for shard in split["shards"]:
             file = shard["file"]
             # By the name alone: a manifest from elsewhere must not lead out of its directory.
-            good = isinstance(file, str) and file.isprintable() and len(file) <= MAX_NAME and os.path.basename(file) == file
+            good = (
+                isinstance(file, str)
+                and file.isprintable()
+                and len(file) <= MAX_NAME
+                and os.path.basename(file) == file
+            )
             if not good or file in ("", ".", ".."):
-                raise ValueError(f"the shard {file!r} of {name} is not the name of a file beside it")
+                raise ValueError(
+                    f"the shard {file!r} of {name} is not the name of a file beside it"
+                )
             if file in listed:
                 raise ValueError(f"the shard {file!r} of {name} is listed twice")
             listed.add(file)
             _natural(shard["records"], f"records of {file}")
             if FRAME * shard["records"] > _natural(shard["bytes"], f"bytes of {file}"):
-                raise ValueError(f"{shard['records']} records do not fit into the {shard['bytes']} bytes of {file}")
+                raise ValueError(
+                    f"{shard['records']} records do not fit into the {shard['bytes']} bytes of {file}"
+                )
         held = sum(shard["records"] for shard in split["shards"])
         if _natural(split["records"], f"records of {name}") != held:
             raise ValueError(f"{split['records']} records of {name}, and {held} in its shards")
@@ -113,7 +128,9 @@ def _check_file(path, size):
     if not os.path.isfile(path):
         raise DataError(f"{path}: no such file, though {MANIFEST} lists it: {CURE}")
     if os.path.getsize(path) != size:
-        raise DataError(f"{path}: {os.path.getsize(path)} bytes, and {size} by {MANIFEST}: delete it and {CURE}")
+        raise DataError(
+            f"{path}: {os.path.getsize(path)} bytes, and {size} by {MANIFEST}: delete it and {CURE}"
+        )
 
 
 def sync(path: str) -> None:

@@ -17,7 +17,9 @@ from mtl.data.records import format as records
 from mtl.errors import DataError
 
 BUFFER = 2048  # encoded pictures among which the next one is drawn
-BUFFER_BYTES = 64 << 20  # about as much memory as they may take: fewer are held where they are large
+BUFFER_BYTES = (
+    64 << 20
+)  # about as much memory as they may take: fewer are held where they are large
 OPEN = 8  # shards read in turns
 END = 2**62  # of the epochs
 
@@ -31,10 +33,14 @@ FEATURES = {
     "boxes": tf.io.FixedLenSequenceFeature([4], tf.float32, allow_missing=True),
 }
 
-Windows = Iterator[tuple[np.ndarray, list[str]]]  # (uint8 [batch, WINDOW, WINDOW, CHANNELS], batch numbers), without end
+Windows = Iterator[
+    tuple[np.ndarray, list[str]]
+]  # (uint8 [batch, WINDOW, WINDOW, CHANNELS], batch numbers), without end
 
 
-def windows(data_dir: str, split: str, batch_size: int, seed: int, *, workers: int = 0) -> Callable[[int], Windows]:
+def windows(
+    data_dir: str, split: str, batch_size: int, seed: int, *, workers: int = 0
+) -> Callable[[int], Windows]:
     """Make the endless batches of windows of a split: each epoch visits every record once, in a new order.
 
     Args:
@@ -58,12 +64,21 @@ def windows(data_dir: str, split: str, batch_size: int, seed: int, *, workers: i
     def start(first_step):
         with tf.Graph().as_default() as graph:
             first = first_step * batch_size
-            stream = _in_order(shards, seed, first).map(_window, num_parallel_calls=threads, deterministic=True)
-            stream = stream.batch(batch_size, drop_remainder=True).prefetch(1).with_options(_options(threads))
+            stream = _in_order(shards, seed, first).map(
+                _window, num_parallel_calls=threads, deterministic=True
+            )
+            stream = (
+                stream.batch(batch_size, drop_remainder=True)
+                .prefetch(1)
+                .with_options(_options(threads))
+            )
             iterator = tf.data.make_initializable_iterator(stream)
             batch = iterator.get_next()
         # A thread of its own: the training step's would be waited for, since all sessions of a process share theirs.
-        session = tf.Session(graph=graph, config=tf.ConfigProto(inter_op_parallelism_threads=1, use_per_session_threads=True))
+        session = tf.Session(
+            graph=graph,
+            config=tf.ConfigProto(inter_op_parallelism_threads=1, use_per_session_threads=True),
+        )
         try:
             session.run(iterator.initializer)
             fetch = session.make_callable(batch)
@@ -72,7 +87,9 @@ def windows(data_dir: str, split: str, batch_size: int, seed: int, *, workers: i
                 yield pictures, [number.decode("ascii") for number in numbers]
         except records.FAILED as error:
             # Under shards read in turns, TensorFlow does not say where it was.
-            raise _first_broken(shards) or DataError(f"{data_dir}: cannot be read ({records.reason(error)}): {records.CURE}") from None
+            raise _first_broken(shards) or DataError(
+                f"{data_dir}: cannot be read ({records.reason(error)}): {records.CURE}"
+            ) from None
         finally:
             session.close()
 
@@ -91,7 +108,10 @@ def _options(threads):
 
 def _in_order(shards, seed, first):
     """Return the tf.data.Dataset of serialized records from place `first` (int) of the endless stream on."""
-    paths, counts = tf.constant([os.fsencode(shard.path) for shard in shards]), tf.constant([shard.records for shard in shards], tf.int64)
+    paths, counts = (
+        tf.constant([os.fsencode(shard.path) for shard in shards]),
+        tf.constant([shard.records for shard in shards], tf.int64),
+    )
     total, size = sum(shard.records for shard in shards), sum(shard.bytes for shard in shards)
     buffer = max(1, min(BUFFER, total, BUFFER_BYTES * total // size))
 
@@ -100,9 +120,13 @@ def _in_order(shards, seed, first):
 
     def epoch(number):
         # One number a shard and one for the buffer. Stateless: TensorFlow promises the same ones in all its versions.
-        draws = tf.random.stateless_uniform([len(shards) + 1], [seed, number], minval=None, maxval=None, dtype=tf.int64)
+        draws = tf.random.stateless_uniform(
+            [len(shards) + 1], [seed, number], minval=None, maxval=None, dtype=tf.int64
+        )
         order = tf.argsort(draws[1:])
-        files = tf.data.Dataset.from_tensor_slices((tf.gather(paths, order), tf.gather(counts, order)))
+        files = tf.data.Dataset.from_tensor_slices(
+            (tf.gather(paths, order), tf.gather(counts, order))
+        )
         turns = files.interleave(shard_records, cycle_length=min(OPEN, len(shards)), block_length=1)
         return turns.shuffle(buffer, seed=draws[0], reshuffle_each_iteration=False)
 
@@ -128,13 +152,17 @@ def _window(serialized):
         tf.reduce_all(near < far),  # NaN fails, too
     ]
     # The plain operation: tf.debugging's take longer than decoding does, and what exactly is wrong is found out by records.parse.
-    check = tf.raw_ops.Assert(condition=tf.reduce_all(tf.stack(whole)), data=["its size, digits or boxes do not fit"])
+    check = tf.raw_ops.Assert(
+        condition=tf.reduce_all(tf.stack(whole)), data=["its size, digits or boxes do not fit"]
+    )
     with tf.control_dependencies([check]):
         picture = tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False)
     # Not crop and resize: the box has fractions of pixels, and its edge averages over pixels beyond it, as Pillow's does.
     scale = WINDOW / (far - near)
     places = {"size": [WINDOW, WINDOW], "scale": scale[::-1], "translation": (-near * scale)[::-1]}
-    pixels = tf.raw_ops.ScaleAndTranslate(images=picture[None], **places, kernel_type="triangle", antialias=True)
+    pixels = tf.raw_ops.ScaleAndTranslate(
+        images=picture[None], **places, kernel_type="triangle", antialias=True
+    )
     return tf.cast(pixels[0] + 0.5, tf.uint8), tf.strings.reduce_join(tf.strings.as_string(digits))
 
 
@@ -142,7 +170,10 @@ def _size(encoded):
     """Read width and height, int64 [2], out of the header of a PNG or JPEG file, string []; anything else is an error."""
 
     def png():  # big endian, after the signature and the head of the first chunk
-        return tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False), tf.int64)
+        return tf.cast(
+            tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False),
+            tf.int64,
+        )
 
     def jpeg():
         return tf.cast(tf.io.extract_jpeg_shape(encoded)[1::-1], tf.int64)
@@ -155,7 +186,9 @@ def _grown(boxes, size):
     near, far = tf.reduce_min(boxes[:, :2], axis=0), tf.reduce_max(boxes[:, 2:], axis=0)
     extra = (images.GROWTH - 1) / 2 * (far - near)
     boxed = tf.shape(boxes)[0] > 0
-    return tf.where(boxed, tf.maximum(near - extra, 0.0), tf.zeros_like(size)), tf.where(boxed, tf.minimum(far + extra, size), size)
+    return tf.where(boxed, tf.maximum(near - extra, 0.0), tf.zeros_like(size)), tf.where(
+        boxed, tf.minimum(far + extra, size), size
+    )
 
 
 def _first_broken(shards):

@@ -24,7 +24,9 @@ MAX_MEMBERS = 300_000
 MAX_BYTES = 16 << 30  # of all members together
 MAX_STRUCT = 4 << 30  # of digitStruct.mat
 MAX_PICTURE = 32 << 20  # of a picture file; the largest of SVHN has less than 2 MB
-MAX_HEADER = 1 << 20  # of a long name or of pax records, which tarfile reads into memory whole, however much they claim to be
+MAX_HEADER = (
+    1 << 20
+)  # of a long name or of pax records, which tarfile reads into memory whole, however much they claim to be
 
 
 class Checksum(NamedTuple):
@@ -60,7 +62,9 @@ def read_checksums(path: str) -> dict[str, Checksum]:
     try:
         lines = files.read_text(path, MAX_HEADER).splitlines()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): give a file of lines `md5  bytes  name` as --checksums") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}): give a file of lines `md5  bytes  name` as --checksums"
+        ) from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text in UTF-8: write lines `md5  bytes  name`") from None
     for number, line in enumerate(lines, 1):
@@ -68,7 +72,9 @@ def read_checksums(path: str) -> dict[str, Checksum]:
             continue
         match = re.fullmatch(r"\s*([0-9a-fA-F]{32})\s+([1-9][0-9]{0,14})\s+(\S+)\s*", line)
         if not match:
-            raise DataError(f"{path} line {number}: {line[:80]!r}: write `md5  bytes  name`, where md5 has 32 hexadecimal digits")
+            raise DataError(
+                f"{path} line {number}: {line[:80]!r}: write `md5  bytes  name`, where md5 has 32 hexadecimal digits"
+            )
         name, checksum = match[3], Checksum(match[1].lower(), int(match[2]))
         if table.setdefault(name, checksum) != checksum:
             what = f"another md5 or size of {name[:80]} than on line {known[name]}"
@@ -94,10 +100,16 @@ def differs(path: str, expected: Checksum, progress: Progress) -> str:
     if size != expected.bytes:
         return f"{'cut short' if size < expected.bytes else 'another file'}: {size} bytes, and {expected.bytes} are expected"
     found = md5(path, progress)
-    return "" if found == expected.md5 else f"damaged or another file: md5 {found}, and {expected.md5} is expected"
+    return (
+        ""
+        if found == expected.md5
+        else f"damaged or another file: md5 {found}, and {expected.md5} is expected"
+    )
 
 
-def unpack(path: str, split: str, folder: str, say: Callable[[str], None], progress: Progress) -> None:
+def unpack(
+    path: str, split: str, folder: str, say: Callable[[str], None], progress: Progress
+) -> None:
     """Unpack SPLIT/N.png and SPLIT/digitStruct.mat of an archive; the folder appears when it is complete.
 
     Links, devices and names that lead elsewhere are errors. Files that are none of the data set, such as those that file managers leave
@@ -116,17 +128,28 @@ def unpack(path: str, split: str, folder: str, say: Callable[[str], None], progr
     unfinished = folder + UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     size = os.path.getsize(path)
-    download.check_room(unfinished, 2 * size, path)  # pictures hardly shrink, digitStruct.mat to a tenth
+    download.check_room(
+        unfinished, 2 * size, path
+    )  # pictures hardly shrink, digitStruct.mat to a tenth
     try:
-        ignored = _unpack(path, split, unfinished, lambda done: progress(f"unpacking {os.path.basename(path)}", done, size))
+        ignored = _unpack(
+            path,
+            split,
+            unfinished,
+            lambda done: progress(f"unpacking {os.path.basename(path)}", done, size),
+        )
         if not os.path.isfile(os.path.join(unfinished, split, STRUCT)):
-            raise DataError(f"{path}: holds no {split}/{STRUCT}: take the archive of full numbers (format 1)")
+            raise DataError(
+                f"{path}: holds no {split}/{STRUCT}: take the archive of full numbers (format 1)"
+            )
     except DataError:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     if ignored:
         shown = ", ".join(sorted(ignored)[:3]) + (", ..." if len(ignored) > 3 else "")
-        say(f"{path}: {sum(ignored.values())} files that are none of the data set are left out ({shown})")
+        say(
+            f"{path}: {sum(ignored.values())} files that are none of the data set are left out ({shown})"
+        )
     os.rename(unfinished, folder)
 
 
@@ -136,7 +159,13 @@ class _Member(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf, encoding, errors):
         member = super().frombuf(buf, encoding, errors)
-        kinds = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        kinds = (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
         if member.type in kinds and member.size > MAX_HEADER:
             raise tarfile.ReadError(f"a header of {member.size} bytes")
         if member.type == tarfile.GNUTYPE_SPARSE:
@@ -151,12 +180,25 @@ def _unpack(path, split, folder, progress):
     """Unpack the members that belong to the data set; return a Counter of the names of others."""
     try:
         # gzip by itself rather than tarfile's "r|gz", which takes an archive that was cut between two members for a whole one.
-        with open(path, "rb") as raw, gzip.open(raw) as plain, tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar:
+        with (
+            open(path, "rb") as raw,
+            gzip.open(raw) as plain,
+            tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar,
+        ):
             ignored = _unpack_members(path, split, tar, folder, lambda: progress(raw.tell()))
             plain.read(1 << 20)  # to the end, where the checksum of gzip stands
             return ignored
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError) as error:  # the last: headers without end
-        raise DataError(f"{path}: not a .tar.gz archive, or damaged ({error}): fetch it again") from None
+    except (
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        ValueError,
+        RecursionError,
+    ) as error:  # the last: headers without end
+        raise DataError(
+            f"{path}: not a .tar.gz archive, or damaged ({error}): fetch it again"
+        ) from None
 
 
 # The filter refuses what leads out of the folder, as the list of names below does. Python has it from 3.10.12, 3.11.4 and 3.12 on.
@@ -171,13 +213,28 @@ def _unpack_members(path, split, tar, folder, progress):
         members, total = members + 1, total + member.size
         shown = repr(member.name[:80])
         if members > MAX_MEMBERS:
-            raise DataError(f"{path}: more than {MAX_MEMBERS} members, which no SVHN archive has: fetch it again")
+            raise DataError(
+                f"{path}: more than {MAX_MEMBERS} members, which no SVHN archive has: fetch it again"
+            )
         if member.issparse() or not (member.isreg() or member.isdir()):
-            raise DataError(f"{path}: the member {shown} is a link or a device, and files alone are unpacked: fetch the archive again")
-        if member.name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", member.name) or re.match("[A-Za-z]:", member.name):
-            raise DataError(f"{path}: the member {shown} leads out of the folder: fetch the archive again")
-        if member.size > (MAX_PICTURE if member.name.endswith(".png") else MAX_STRUCT) or total > MAX_BYTES:
-            raise DataError(f"{path}: the member {shown} of {member.size} bytes is more than is unpacked: fetch the archive again")
+            raise DataError(
+                f"{path}: the member {shown} is a link or a device, and files alone are unpacked: fetch the archive again"
+            )
+        if (
+            member.name.startswith(("/", "\\"))
+            or ".." in re.split(r"[/\\]", member.name)
+            or re.match("[A-Za-z]:", member.name)
+        ):
+            raise DataError(
+                f"{path}: the member {shown} leads out of the folder: fetch the archive again"
+            )
+        if (
+            member.size > (MAX_PICTURE if member.name.endswith(".png") else MAX_STRUCT)
+            or total > MAX_BYTES
+        ):
+            raise DataError(
+                f"{path}: the member {shown} of {member.size} bytes is more than is unpacked: fetch the archive again"
+            )
         if member.isreg() and taken.fullmatch(member.name):
             if os.path.lexists(os.path.join(folder, member.name)):
                 what = f"the member {shown} is there twice"
@@ -192,7 +249,13 @@ def _unpack_members(path, split, tar, folder, progress):
 
 
 def prepare(
-    archive_dir: str, split: str, folder: str, table: dict[str, Checksum], url: str | None, say: Callable[[str], None], progress: Progress
+    archive_dir: str,
+    split: str,
+    folder: str,
+    table: dict[str, Checksum],
+    url: str | None,
+    say: Callable[[str], None],
+    progress: Progress,
 ) -> tuple[str, str, dict]:
     """Bring the pictures of a split and their digitStruct.mat into a directory: fetched, verified, unpacked, as far as need be.
 
@@ -216,7 +279,11 @@ def prepare(
     if not os.path.exists(path) and os.path.isfile(os.path.join(beside, STRUCT)):
         say(f"{beside}: taken as it is, for there is no {name} beside it")
         struct = os.path.join(beside, STRUCT)
-        return beside, f"{split}/{STRUCT}", {"md5": md5(struct, progress), "bytes": os.path.getsize(struct), "url": ""}
+        return (
+            beside,
+            f"{split}/{STRUCT}",
+            {"md5": md5(struct, progress), "bytes": os.path.getsize(struct), "url": ""},
+        )
     if name not in table:
         raise DataError(f"{path}: --checksums has no line for {name}: add `md5  bytes  {name}`")
     expected = table[name]
@@ -225,12 +292,27 @@ def prepare(
         if os.path.exists(path):
             wrong = differs(path, expected, progress)
             if wrong:
-                raise DataError(f"{path}: {wrong}: delete it and repeat with --download, or name archives of your own with --checksums")
+                raise DataError(
+                    f"{path}: {wrong}: delete it and repeat with --download, or name archives of your own with --checksums"
+                )
         elif url:
-            download.fetch(_join(url, name), path, expected.bytes, lambda part: differs(part, expected, progress), say, progress)
+            download.fetch(
+                _join(url, name),
+                path,
+                expected.bytes,
+                lambda part: differs(part, expected, progress),
+                say,
+                progress,
+            )
         else:
-            part = f", only {os.path.getsize(path + '.part')} of its bytes" if os.path.exists(path + ".part") else ""
-            raise DataError(f"{path}: no such file{part}, nor a folder {split} with {STRUCT}: add --download, or copy it there")
+            part = (
+                f", only {os.path.getsize(path + '.part')} of its bytes"
+                if os.path.exists(path + ".part")
+                else ""
+            )
+            raise DataError(
+                f"{path}: no such file{part}, nor a folder {split} with {STRUCT}: add --download, or copy it there"
+            )
         os.makedirs(folder, exist_ok=True)
         try:
             unpack(path, split, unpacked, say, progress)
@@ -239,7 +321,11 @@ def prepare(
                 os.rmdir(folder)
             raise
     known = _join(ADDRESS, name) if expected == OFFICIAL.get(name) else ""
-    source = {"md5": expected.md5, "bytes": expected.bytes, "url": _join(url, name) if url else known}
+    source = {
+        "md5": expected.md5,
+        "bytes": expected.bytes,
+        "url": _join(url, name) if url else known,
+    }
     return os.path.join(unpacked, split), name, source
 
 

@@ -55,11 +55,17 @@ class Skips:
         """Say one line for each kind of what was left out of a split."""
         for kind, count in sorted(self.counts[split].items()):
             example = self._first.get((split, kind))  # none where an earlier run met them
-            say(f"{split}: {count} skipped: {kind}" + (f", the first: {example}" if example else ""))
+            say(
+                f"{split}: {count} skipped: {kind}" + (f", the first: {example}" if example else "")
+            )
 
 
 def read(
-    sources: Iterable[Source], splits: list[str], seed: int, skips: Skips, progress: Callable[[str, int, int], None]
+    sources: Iterable[Source],
+    splits: list[str],
+    seed: int,
+    skips: Skips,
+    progress: Callable[[str, int, int], None],
 ) -> dict[str, list[Candidate]]:
     """Read what is labelled, and share it out.
 
@@ -80,14 +86,22 @@ def read(
     found = {split: [] for split in splits}
 
     def split_of(name):
-        return "validation" if name and "validation" in found and examples.held_out(name, seed) else splits[0]
+        return (
+            "validation"
+            if name and "validation" in found and examples.held_out(name, seed)
+            else splits[0]
+        )
 
     for source in sources:
-        for candidate in _labelled(source, lambda name, *why: skips.add(split_of(name), *why), progress):
+        for candidate in _labelled(
+            source, lambda name, *why: skips.add(split_of(name), *why), progress
+        ):
             found[split_of(candidate.name)].append(candidate)
     for chosen in found.values():
         # By hash, not by a random generator: it stays the same on any version of Python and NumPy.
-        chosen.sort(key=lambda candidate: hashlib.sha256(f"{seed} {candidate.name}".encode()).digest())
+        chosen.sort(
+            key=lambda candidate: hashlib.sha256(f"{seed} {candidate.name}".encode()).digest()
+        )
     return found
 
 
@@ -97,7 +111,11 @@ def _labelled(source, skip, progress):
 
     def wanted(name):
         if name in seen or name not in present:
-            skip(source.prefix + name, "pictures named twice" if name in seen else "pictures that are absent", name)
+            skip(
+                source.prefix + name,
+                "pictures named twice" if name in seen else "pictures that are absent",
+                name,
+            )
             return False
         seen.add(name)
         if len(seen) % 100 == 0:
@@ -135,7 +153,10 @@ def _record(candidate):
     path = os.path.join(candidate.source.directory, name)
     for left, top, right, bottom in boxes:
         if not (left < right and top < bottom):
-            raise reader.EntryError("boxes without width or height", f"a box of {right - left:g} x {bottom - top:g} pixels")
+            raise reader.EntryError(
+                "boxes without width or height",
+                f"a box of {right - left:g} x {bottom - top:g} pixels",
+            )
     if not os.path.isfile(path):  # opening a pipe would wait for its writer
         raise reader.EntryError("pictures that cannot be read", "not a file")
     _check_size(os.path.getsize(path))
@@ -146,7 +167,9 @@ def _record(candidate):
         picture = images.read(name, io.BytesIO(encoded))
         images.window(picture, images.grown(boxes) if boxes else None)
     except DataError as error:
-        raise reader.EntryError("pictures that cannot be read", str(error).removeprefix(f"{name}: ")) from None
+        raise reader.EntryError(
+            "pictures that cannot be read", str(error).removeprefix(f"{name}: ")
+        ) from None
     except ValueError as error:
         raise reader.EntryError("boxes outside the picture", str(error)) from None
     if not _plain(encoded):
@@ -160,7 +183,10 @@ def _record(candidate):
 def _check_size(size):
     """Raise EntryError where the file of a picture has more bytes than are unpacked of one, or than fit into a record."""
     if size > archives.MAX_PICTURE:
-        raise reader.EntryError("pictures that are too large", f"{size} bytes, and at most {archives.MAX_PICTURE} are read")
+        raise reader.EntryError(
+            "pictures that are too large",
+            f"{size} bytes, and at most {archives.MAX_PICTURE} are read",
+        )
 
 
 def _plain(encoded):
@@ -172,4 +198,9 @@ def _plain(encoded):
             upright = header.getexif().get(ORIENTATION, 1) == 1
         except Exception:  # broken EXIF data, which mtl passes over; others may not
             return False
-        return upright and header.format in ("PNG", "JPEG") and header.mode in ("L", "RGB") and not header.has_transparency_data
+        return (
+            upright
+            and header.format in ("PNG", "JPEG")
+            and header.mode in ("L", "RGB")
+            and not header.has_transparency_data
+        )

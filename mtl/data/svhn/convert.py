@@ -57,8 +57,12 @@ def convert(
       UsageError: `out` was begun with another seed, shard size or extra_into_train.
       DataError: a source is missing or broken, is another one than `out` was begun with, or no picture of it can be used.
     """
-    state = _begin(out, {"seed": seed, "shard_size": shard_size, "extra_into_train": extra_into_train})
-    worked = os.path.exists(os.path.join(out, PROGRESS)) or not os.path.exists(os.path.join(out, manifest.MANIFEST))
+    state = _begin(
+        out, {"seed": seed, "shard_size": shard_size, "extra_into_train": extra_into_train}
+    )
+    worked = os.path.exists(os.path.join(out, PROGRESS)) or not os.path.exists(
+        os.path.join(out, manifest.MANIFEST)
+    )
     for sources, targets in _plan(splits, extra_into_train):
         if all(_finished(out, state, target) for target in targets):
             continue
@@ -67,11 +71,19 @@ def convert(
         for split in sources:
             directory, name, facts = prepare(split, os.path.join(out, UNPACKED))
             _same_source(out, state, name, facts)
-            ready.append(candidates.Source(directory, "extra/" if extra_into_train and split == "extra" else ""))
+            ready.append(
+                candidates.Source(
+                    directory, "extra/" if extra_into_train and split == "extra" else ""
+                )
+            )
         os.makedirs(out, exist_ok=True)
         _save(out, state)
         _convert(out, state, ready, targets, say, progress)
-    finished = {"version": manifest.VERSION, "window": f"boxes grown to {images.GROWTH} times", **state}
+    finished = {
+        "version": manifest.VERSION,
+        "window": f"boxes grown to {images.GROWTH} times",
+        **state,
+    }
     if worked:
         _sweep(out, state)
         manifest.write_manifest(out, finished)
@@ -84,7 +96,11 @@ def _plan(splits, extra_into_train):
     """List (splits to read, splits to write) in the order of the work; what is listed together is mixed."""
     train = ["train", "extra"] if extra_into_train else ["train"]
     plan = [(train, ["train", "validation"]), (["test"], ["test"]), (["extra"], ["extra"])]
-    return [(sources, targets) for sources, targets in plan if sources[0] in splits and not (extra_into_train and sources == ["extra"])]
+    return [
+        (sources, targets)
+        for sources, targets in plan
+        if sources[0] in splits and not (extra_into_train and sources == ["extra"])
+    ]
 
 
 # -- what is done already -----------------------------------------------------------------------------------------------------------
@@ -105,21 +121,32 @@ def _begin(out, options):
         return {**options, "sources": {}, "splits": {}}
     try:
         state = json.loads(files.read_text(path, manifest.MAX_BYTES))
-        if state.pop("version", manifest.VERSION) != manifest.VERSION or not isinstance(state["splits"], dict):
+        if state.pop("version", manifest.VERSION) != manifest.VERSION or not isinstance(
+            state["splits"], dict
+        ):
             raise ValueError("of another version")
         state.pop("window", None)
         old = {name: state[name] for name in options}
         # They name folders that are removed in the end.
-        if not all(re.fullmatch(r"[0-9a-f]{32}", each["md5"]) for each in state["sources"].values()):
+        if not all(
+            re.fullmatch(r"[0-9a-f]{32}", each["md5"]) for each in state["sources"].values()
+        ):
             raise ValueError("a source without an md5")
         for split in state["splits"].values():
             for shard in filter(None, split["shards"]):
-                os.path.join(out, shard["file"]), shard["bytes"] + shard["records"] + sum(shard["skipped"].values())
+                (
+                    os.path.join(out, shard["file"]),
+                    shard["bytes"] + shard["records"] + sum(shard["skipped"].values()),
+                )
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise DataError(f"{path}: damaged, or of another version of mtl: delete it, or choose another --out") from None
+        raise DataError(
+            f"{path}: damaged, or of another version of mtl: delete it, or choose another --out"
+        ) from None
     for name, value in options.items():
         if old[name] != value:
-            raise UsageError(f"--{name}={value}: {out} was begun with --{name}={old[name]}; repeat it so, or choose another --out")
+            raise UsageError(
+                f"--{name}={value}: {out} was begun with --{name}={old[name]}; repeat it so, or choose another --out"
+            )
     return state
 
 
@@ -147,7 +174,9 @@ def _same_source(out, state, name, facts):
     """Note a source, or raise DataError where it is another than what shards were made of."""
     known = state["sources"].setdefault(name, facts)
     if known["md5"] != facts["md5"]:
-        raise DataError(f"{name}: md5 {facts['md5']}, and {out} was begun with {known['md5']}: bring that back, or choose another --out")
+        raise DataError(
+            f"{name}: md5 {facts['md5']}, and {out} was begun with {known['md5']}: bring that back, or choose another --out"
+        )
 
 
 # -- the work -----------------------------------------------------------------------------------------------------------------------
@@ -169,7 +198,9 @@ def _convert(out, state, sources, targets, say, progress):
             else:
                 before = Counter(skips.counts[target])
                 path = os.path.join(out, records.shard_name(target, i, len(starts)))
-                made = records.write_shard(path, candidates.usable(chosen[start : start + size], target, skips))
+                made = records.write_shard(
+                    path, candidates.usable(chosen[start : start + size], target, skips)
+                )
                 split["shards"][i] = {**made, "skipped": dict(skips.counts[target] - before)}
                 _save(out, state)
             progress(f"converting {target}", min(start + size, len(chosen)), len(chosen))
@@ -178,7 +209,9 @@ def _convert(out, state, sources, targets, say, progress):
         skips.report(target, say)
         if not split["records"] and target != "validation":
             struct = os.path.join(sources[0].directory, STRUCT)
-            raise DataError(f"{struct}: no picture can be used for {target}: bring more of those that it names")
+            raise DataError(
+                f"{struct}: no picture can be used for {target}: bring more of those that it names"
+            )
         if not split["records"]:
             say("validation: empty, for no picture falls to it; it takes more of them")
     _save(out, state)

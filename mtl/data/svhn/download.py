@@ -13,7 +13,12 @@ from collections.abc import Callable
 from mtl.errors import DataError
 
 TIMEOUT = 30.0  # seconds without a byte
-PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before another try, each when one more has brought nothing new
+PAUSES = (
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # seconds before another try, each when one more has brought nothing new
 BLOCK = 1 << 16  # bytes
 
 
@@ -62,7 +67,9 @@ def fetch(
         wrong = differs(part)
     if wrong:
         os.remove(part)  # or the next run would go on from it
-        raise DataError(f"{url}: not the file that is expected ({wrong}): try another --url, or give --checksums")
+        raise DataError(
+            f"{url}: not the file that is expected ({wrong}): try another --url, or give --checksums"
+        )
     os.replace(part, path)
 
 
@@ -71,7 +78,13 @@ def _size(path):
 
 
 # What a network does. Not all of OSError: a full disk is no reason to try again.
-_CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+_CUT = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
 
 
 def _complete(url, part, size, say, progress):
@@ -83,7 +96,9 @@ def _complete(url, part, size, say, progress):
             reason = "the connection was cut"
         except urllib.error.HTTPError as error:
             reason = f"the server answers {error.code} {error.reason}"
-            if error.code == 416 and os.path.exists(part):  # its file ends before what is here, which is of another one
+            if error.code == 416 and os.path.exists(
+                part
+            ):  # its file ends before what is here, which is of another one
                 os.remove(part)
             elif error.code < 500 and error.code not in (408, 429):
                 raise DataError(f"{url}: {reason}: check --url") from None
@@ -114,7 +129,9 @@ def _continue(url, part, size, progress):
             told = response.headers.get("Content-Length")
             have, fits = 0, told in (None, str(size))
         if not fits:
-            raise DataError(f"{url}: the server offers another file ({told}; {size} bytes are expected): check --url, or give --checksums")
+            raise DataError(
+                f"{url}: the server offers another file ({told}; {size} bytes are expected): check --url, or give --checksums"
+            )
         with open(part, "ab" if have else "wb") as file:
             while have < size and (block := response.read(min(BLOCK, size - have))):
                 file.write(block)

@@ -21,7 +21,9 @@ MAX_BOXES = 16
 MAX_NAME = 255  # characters of a file name
 MAX_ENTRIES = 1_000_000  # five times as many as extra has; the references to them take 250 MB
 MAX_ARRAY = 1 << 16  # bytes of an array of an entry as it lies in memory, or of a chunk of it
-CACHE = 1 << 20  # bytes of HDF5's cache of metadata; its 32 MB take half a gigabyte of memory and save no time, for nothing is read twice
+CACHE = (
+    1 << 20
+)  # bytes of HDF5's cache of metadata; its 32 MB take half a gigabyte of memory and save no time, for nothing is read twice
 UNREADABLE = "entries that cannot be read"  # what the errors of HDF5 itself are counted as
 
 
@@ -41,7 +43,13 @@ class Entry(NamedTuple):
     boxes: list[images.Box]  # one for each digit, as it was drawn: it may reach beyond the picture
 
 
-def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[[str], None] | None = None) -> Examples:
+def load(
+    data_dir: str,
+    split: str,
+    *,
+    count: int | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Examples:
     """Read a split of SVHN; the window is the box of all digits, grown and clipped to the picture.
 
     Args:
@@ -77,7 +85,9 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
 
     found = list(itertools.islice(entries(path, wanted), count))
     if not found and not absent:
-        raise NoExamplesError(f"{path}: it names no picture of the split {split}: add pictures, or a directory of that name")
+        raise NoExamplesError(
+            f"{path}: it names no picture of the split {split}: add pictures, or a directory of that name"
+        )
     if not found:
         named = f"none of the {len(absent)} pictures it names for the split {split} is there"
         raise NoExamplesError(f"{path}: {named}: put the PNG files beside it")
@@ -94,12 +104,16 @@ def load(data_dir: str, split: str, *, count: int | None = None, warn: Callable[
         try:
             windows[i] = images.window(picture, images.grown(entry.boxes) if entry.boxes else None)
         except ValueError as error:
-            raise DataError(f"{path}: entry {entry.name}: {error}: mend its boxes or remove the picture") from None
+            raise DataError(
+                f"{path}: entry {entry.name}: {error}: mend its boxes or remove the picture"
+            ) from None
     return Examples(windows, [entry.number for entry in found], [entry.name for entry in found])
 
 
 def entries(
-    path: str, wanted: Callable[[str], bool] = lambda name: True, on_error: Callable[[str, str, str], None] | None = None
+    path: str,
+    wanted: Callable[[str], bool] = lambda name: True,
+    on_error: Callable[[str, str, str], None] | None = None,
 ) -> Iterator[Entry]:
     """Read the entries of a digitStruct.mat, one at a time.
 
@@ -116,7 +130,9 @@ def entries(
       DataError: the file is missing or not HDF5, lacks a field, or an entry is broken; the message names the entry.
     """
     if not os.path.isfile(path):
-        raise DataError(f"{path}: no such file: unpack the SVHN archive of full numbers (format 1) so that it lies beside the PNG files")
+        raise DataError(
+            f"{path}: no such file: unpack the SVHN archive of full numbers (format 1) so that it lies beside the PNG files"
+        )
     try:
         file = h5py.File(path, "r")
     except PermissionError:
@@ -125,7 +141,9 @@ def entries(
         what = "locked by a process that writes it"
         raise DataError(f"{path}: {what}: repeat when it is done") from None
     except OSError:
-        raise DataError(f"{path}: not an HDF5 file (MATLAB 7.3), or cut short: fetch it again") from None
+        raise DataError(
+            f"{path}: not an HDF5 file (MATLAB 7.3), or cut short: fetch it again"
+        ) from None
     with file:
         try:
             _limit_cache(file)
@@ -151,11 +169,22 @@ def entries(
 
 
 # What h5py raises at a missing name, a null reference or damaged bytes, and what is raised below.
-_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zlib.error)
+_BROKEN = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+)
 
 
 def _broken(path, where, error):
-    return DataError(f"{path}: {where}: {_reason(error)}: fetch the file again, or write it as SVHN lays it out")
+    return DataError(
+        f"{path}: {where}: {_reason(error)}: fetch the file again, or write it as SVHN lays it out"
+    )
 
 
 def _reason(error):
@@ -171,7 +200,12 @@ def _reason(error):
 def _limit_cache(file):
     """Hold HDF5's cache of metadata at CACHE bytes."""
     cache = file.id.get_mdc_config()
-    cache.set_initial_size, cache.initial_size, cache.min_size, cache.max_size = True, CACHE, CACHE, CACHE
+    cache.set_initial_size, cache.initial_size, cache.min_size, cache.max_size = (
+        True,
+        CACHE,
+        CACHE,
+        CACHE,
+    )
     file.id.set_mdc_config(cache)
 
 
@@ -215,10 +249,18 @@ def _array(dataset, limit):
     """Read all of a data set, flat; MATLAB marks an empty array, and writes its dimensions as if they were values."""
     if h5py.h5a.exists(dataset, b"MATLAB_empty"):
         return np.empty(0)
-    shape, dtype = dataset.shape, dataset.dtype  # asked for once: it takes longer than to look for an attribute
+    shape, dtype = (
+        dataset.shape,
+        dataset.dtype,
+    )  # asked for once: it takes longer than to look for an attribute
     if math.prod(shape) > limit:
-        raise EntryError("too many boxes, or too long a name", f"{math.prod(shape)} values, and at most {limit} are read")
-    if dtype.kind not in "uif" and h5py.check_ref_dtype(dtype) is None:  # texts of any length, for one
+        raise EntryError(
+            "too many boxes, or too long a name",
+            f"{math.prod(shape)} values, and at most {limit} are read",
+        )
+    if (
+        dtype.kind not in "uif" and h5py.check_ref_dtype(dtype) is None
+    ):  # texts of any length, for one
         raise ValueError(f"values of the type {dtype}"[:80])
     _check_storage(dataset, max(MAX_ARRAY, limit * dtype.itemsize))
     values = np.empty(shape, dtype)
@@ -228,7 +270,9 @@ def _array(dataset, limit):
 
 def _check_storage(dataset, limit):
     """Raise ValueError where to read a data set leads to other files, or takes more than `limit` bytes of memory on the way."""
-    if dataset.get_offset() is not None and dataset.get_storage_size() <= limit:  # in one piece, as nearly all are
+    if (
+        dataset.get_offset() is not None and dataset.get_storage_size() <= limit
+    ):  # in one piece, as nearly all are
         return
     layout = dataset.get_create_plist()
     chunk = layout.get_chunk() if layout.get_layout() == h5py.h5d.CHUNKED else ()
@@ -238,9 +282,15 @@ def _check_storage(dataset, limit):
     if max(size, dataset.get_storage_size()) > limit:
         raise ValueError(f"an array in pieces of {size} bytes, and {limit} are read")
     filters = [layout.get_filter(i)[0] for i in range(layout.get_nfilters())]
-    if filters not in ([], [h5py.h5z.FILTER_DEFLATE], [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]):
+    if filters not in (
+        [],
+        [h5py.h5z.FILTER_DEFLATE],
+        [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE],
+    ):
         raise ValueError("an array packed in another way than MATLAB does")
-    for corner in itertools.product(*map(range, itertools.repeat(0), dataset.shape, chunk)) if filters else ():
+    for corner in (
+        itertools.product(*map(range, itertools.repeat(0), dataset.shape, chunk)) if filters else ()
+    ):
         mask, packed = dataset.read_direct_chunk(corner)
         # HDF5 would unpack all that comes, and look at its size afterwards.
         if not mask and len(zlib.decompressobj().decompress(packed, size + 1)) > size:
@@ -265,7 +315,9 @@ def _name(dataset):
         raise EntryError("names that are none of a file", "the name is not a text")
     name = characters.astype("<u2").tobytes().decode("utf-16-le")
     if os.path.basename(name) != name or name in (".", "..") or not name.isprintable():
-        raise EntryError("names that are none of a file", f"the name {name!r} is not that of a file beside it")
+        raise EntryError(
+            "names that are none of a file", f"the name {name!r} is not that of a file beside it"
+        )
     return name
 
 
@@ -276,14 +328,26 @@ def _entry(file, name, boxes):
     names = (b"label", b"left", b"top", b"width", b"height")
     fields = [_numbers(file, boxes, field) for field in names]
     if len({len(values) for values in fields}) > 1:
-        raise EntryError("boxes that lack a part", "label, left, top, width and height differ in number")
+        raise EntryError(
+            "boxes that lack a part", "label, left, top, width and height differ in number"
+        )
     if not np.isfinite(fields).all():
         raise EntryError("labels or boxes that are not finite", "a label or a box is not finite")
     for label in fields[0]:
         if label not in range(1, 11):
-            raise EntryError("labels beyond 1 to 10", f"the label {label:g} is none of 1 to 10 (10 is the digit 0)")
+            raise EntryError(
+                "labels beyond 1 to 10",
+                f"the label {label:g} is none of 1 to 10 (10 is the digit 0)",
+            )
     number = "".join(str(int(label) % 10) for label in fields[0])
-    return Entry(name, number, [(left, top, left + width, top + height) for _, left, top, width, height in zip(*fields, strict=True)])
+    return Entry(
+        name,
+        number,
+        [
+            (left, top, left + width, top + height)
+            for _, left, top, width, height in zip(*fields, strict=True)
+        ],
+    )
 
 
 def _numbers(file, boxes, field):

@@ -9,7 +9,10 @@ from mtl.data.drawn import drawing, glyphs
 
 NUMBERS = ["0", "7", "41", "210", "8053", "31415", "271828", "1234567"]
 GLYPHS = glyphs.load()
-PLAIN_MEANS, PLAIN_MEAN = [98.418, 94.695, 205.829, 117.562, 54.133], 121.155  # of the first plain pictures, and of 64
+PLAIN_MEANS, PLAIN_MEAN = (
+    [98.418, 94.695, 205.829, 117.562, 54.133],
+    121.155,
+)  # of the first plain pictures, and of 64
 
 
 class Calm(np.random.Generator):
@@ -62,20 +65,31 @@ def test_the_number_changes_the_picture():
 
 def test_plain_pictures_are_those_that_the_quickstart_was_measured_with():
     # Whatever is done for harder ones. Made again by printing it, and then README's figures of quickstart, answer and linear are due, too.
-    drawn = [drawing.draw(NUMBERS[seed % 8], stream_of(seed), drawing.PLAIN, GLYPHS) for seed in range(64)]
+    drawn = [
+        drawing.draw(NUMBERS[seed % 8], stream_of(seed), drawing.PLAIN, GLYPHS)
+        for seed in range(64)
+    ]
     means = np.array([image.mean() for image in drawn])
     np.testing.assert_allclose(means[:5], PLAIN_MEANS, atol=0.01)
     assert abs(means.mean() - PLAIN_MEAN) < 0.01
 
 
-@pytest.mark.parametrize("difficulty, expected", [(0.0, 0.0), (drawing.PLAIN, 0.0), (0.35, 0.5), (drawing.STREET, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize(
+    "difficulty, expected",
+    [(0.0, 0.0), (drawing.PLAIN, 0.0), (0.35, 0.5), (drawing.STREET, 1.0), (1.0, 1.0)],
+)
 def test_pictures_grow_alike_to_streets_with_difficulty(difficulty, expected):
     assert drawing.likeness(difficulty) == pytest.approx(expected)
 
 
 def test_harder_pictures_have_less_contrast():
     def contrast(difficulty):
-        return np.mean([drawing.draw("25", stream_of(seed), difficulty, GLYPHS).mean(axis=2).std() for seed in range(120)])
+        return np.mean(
+            [
+                drawing.draw("25", stream_of(seed), difficulty, GLYPHS).mean(axis=2).std()
+                for seed in range(120)
+            ]
+        )
 
     assert contrast(0.0) > 1.1 * contrast(1.0)
 
@@ -92,7 +106,9 @@ def test_the_box_holds_the_ink_of_the_digits(text):
         ink = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         over = (ink - box) * [-1, -1, 1, 1]  # pixels beyond the box, by side
         assert over.max() <= 1.0, f"seed {seed}: {over}"
-        assert over.min() >= -4.0, f"seed {seed}: the box is loose: {over}"  # a pointed tip does not cover a pixel's centre
+        assert over.min() >= -4.0, (
+            f"seed {seed}: the box is loose: {over}"
+        )  # a pointed tip does not cover a pixel's centre
 
 
 def test_the_box_of_a_number_grows_with_its_digits_not_its_neighbours():
@@ -116,7 +132,12 @@ def test_the_plane_leaves_room_for_any_window():
         field, (left, top, right, bottom) = drawing.lay_out("1234567", stream_of(seed), 1.0, GLYPHS)
         height, width = field.shape
         assert 16 < left < right < width - 16 and 16 < top < bottom < height - 16
-        assert not field[0].any() and not field[-1].any() and not field[:, 0].any() and not field[:, -1].any()
+        assert (
+            not field[0].any()
+            and not field[-1].any()
+            and not field[:, 0].any()
+            and not field[:, -1].any()
+        )
 
 
 def test_a_line_without_digits_has_a_box():
@@ -152,8 +173,12 @@ def test_the_window_lies_around_the_box(difficulty, digits):
     # Upper left, lower left, lower right, upper right: the left corners on the left, and round the same way each time.
     centre = (box[:2] + box[2:]) / 2
     # A few lines are turned so far that a corner passes the middle.
-    assert (corners[:, :2, 0] < centre[0]).mean() > 0.98 and (corners[:, 2:, 0] > centre[0]).mean() > 0.98
-    assert (corners[:, 0, 1] < corners[:, 1, 1]).all() and (corners[:, 3, 1] < corners[:, 2, 1]).all()
+    assert (corners[:, :2, 0] < centre[0]).mean() > 0.98 and (
+        corners[:, 2:, 0] > centre[0]
+    ).mean() > 0.98
+    assert (corners[:, 0, 1] < corners[:, 1, 1]).all() and (
+        corners[:, 3, 1] < corners[:, 2, 1]
+    ).all()
     # On the average the window takes in the whole box.
     places = ((corners - box[:2]) / size).mean(axis=0)
     assert (places[[0, 1], 0] < 0).all() and (places[[2, 3], 0] > 1).all()
@@ -162,12 +187,19 @@ def test_the_window_lies_around_the_box(difficulty, digits):
     areas = np.array([area(quad) for quad in corners]) / size.prod()
     assert areas.min() > 0.75 and np.median(areas) < 3.4
     widths, heights = np.array([(width, height) for _, width, height in drawn]).T
-    assert (widths > 0).all() and heights.min() > 0.75 * size[1] and np.median(heights) < 2.0 * size[1]
+    assert (
+        (widths > 0).all() and heights.min() > 0.75 * size[1] and np.median(heights) < 2.0 * size[1]
+    )
 
 
 def test_a_harder_window_is_more_askew():
     def bend(difficulty):
-        quads = np.array([drawing.look((0.0, 0.0, 40.0, 22.0), stream_of(seed), difficulty)[0] for seed in range(200)])
+        quads = np.array(
+            [
+                drawing.look((0.0, 0.0, 40.0, 22.0), stream_of(seed), difficulty)[0]
+                for seed in range(200)
+            ]
+        )
         return np.abs(quads[:, 1, 0] - quads[:, 0, 0]).mean()  # how far the left side leans
 
     assert bend(1.0) > 1.5 * bend(0.0)
@@ -176,7 +208,9 @@ def test_a_harder_window_is_more_askew():
 # -- sampling ----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("level, distance", [(128, 0.0), (160, 2.0), (96, -2.0), (0, -8.0), (255, 127 / 16)])
+@pytest.mark.parametrize(
+    "level, distance", [(128, 0.0), (160, 2.0), (96, -2.0), (0, -8.0), (255, 127 / 16)]
+)
 def test_a_constant_field_is_sampled_as_its_distance(level, distance):
     field = np.full((40, 60), level, np.uint8)
     corners = np.array([[11.0, 9.0], [8.0, 30.0], [50.0, 33.0], [47.0, 6.0]])
@@ -188,14 +222,23 @@ def test_a_constant_field_is_sampled_as_its_distance(level, distance):
 def test_a_window_straight_ahead_is_the_field_itself():
     field = np.random.default_rng(3).integers(0, 256, (30, 40), dtype=np.uint8)
     left, top, width, height = 7, 5, 19, 13
-    corners = np.array([[left, top], [left, top + height], [left + width, top + height], [left + width, top]], float)
+    corners = np.array(
+        [[left, top], [left, top + height], [left + width, top + height], [left + width, top]],
+        float,
+    )
     out = drawing.sample(field, corners, (width, height))
-    np.testing.assert_allclose(out, (field[top : top + height, left : left + width].astype(np.float32) - 128) / 16, atol=1 / 16)
+    np.testing.assert_allclose(
+        out,
+        (field[top : top + height, left : left + width].astype(np.float32) - 128) / 16,
+        atol=1 / 16,
+    )
 
 
 def test_outside_the_plane_is_far_from_any_digit():
     corners = np.array([[500.0, 500.0], [500.0, 540.0], [560.0, 540.0], [560.0, 500.0]])
-    np.testing.assert_array_equal(drawing.sample(np.full((30, 40), 200, np.uint8), corners, (9, 7)), -drawing.FAR)
+    np.testing.assert_array_equal(
+        drawing.sample(np.full((30, 40), 200, np.uint8), corners, (9, 7)), -drawing.FAR
+    )
 
 
 def test_coverage_is_the_share_of_a_pixel():
@@ -217,10 +260,14 @@ def test_colours_are_colours_of_about_the_brightness():
         rgb = drawing.colour(stream, value, 0.0)
         assert rgb.shape == (3,) and rgb.dtype == np.float32
         assert 0.0 <= rgb.min() and rgb.max() <= 1.0
-        assert rgb @ [0.3, 0.6, 0.1] <= value + 1e-6  # what is clipped makes it darker, nothing makes it brighter
+        assert (
+            rgb @ [0.3, 0.6, 0.1] <= value + 1e-6
+        )  # what is clipped makes it darker, nothing makes it brighter
 
     def spread(street):
-        return np.array([np.ptp(drawing.colour(stream_of(seed), 0.5, street)) for seed in range(400)])
+        return np.array(
+            [np.ptp(drawing.colour(stream_of(seed), 0.5, street)) for seed in range(400)]
+        )
 
     assert np.median(spread(0.0)) < 0.35
     assert (spread(1.0) > 0.4).mean() < 0.8 * (spread(0.0) > 0.4).mean(), "streets are greyer"
@@ -246,7 +293,9 @@ def test_spoiling_without_difficulty_keeps_the_colours():
     image = drawing.spoil(picture, stream_of(0), 0.0)
     assert image.shape == (config.WINDOW, config.WINDOW, 3) and image.dtype == np.uint8
     np.testing.assert_allclose(image[:, :20], 127, atol=1)
-    np.testing.assert_allclose(image[:, -20:], np.broadcast_to([51, 102, 204], (config.WINDOW, 20, 3)), atol=1)
+    np.testing.assert_allclose(
+        image[:, -20:], np.broadcast_to([51, 102, 204], (config.WINDOW, 20, 3)), atol=1
+    )
 
 
 def test_spoiling_takes_any_values_without_wrapping():
@@ -257,7 +306,9 @@ def test_spoiling_takes_any_values_without_wrapping():
 
 def test_the_rim_is_continued():
     pixels = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
-    out = np.asarray(drawing._continued(Image.fromarray(pixels), np.array([2, 1, 1, 0])))  # left, top, right, bottom
+    out = np.asarray(
+        drawing._continued(Image.fromarray(pixels), np.array([2, 1, 1, 0]))
+    )  # left, top, right, bottom
     rows, columns = [1, 1, 2, 3, 4], [2, 2, 2, 3, 4, 5, 5]
     np.testing.assert_array_equal(out, pixels[rows][:, columns])
 

@@ -30,7 +30,9 @@ def _components(ink):
 def test_shapes_and_types(atlas):
     faces = len(atlas.names)
     assert 250 <= faces <= 450
-    assert atlas.field.shape == (faces, 10, glyphs.TILE, glyphs.TILE) and atlas.field.dtype == np.uint8
+    assert (
+        atlas.field.shape == (faces, 10, glyphs.TILE, glyphs.TILE) and atlas.field.dtype == np.uint8
+    )
     for extent in (atlas.left, atlas.right, atlas.top, atlas.bottom):
         assert extent.shape == (faces, 10) and extent.dtype == np.float32
     assert atlas.weight.shape == (faces,) and atlas.weight.dtype == np.float32
@@ -68,7 +70,9 @@ def test_field_falls_by_a_pixel_a_pixel_outside(atlas):
     for column in (2, 5, 8):
         box = atlas.left - (column + 0.5)
         nearest = ((128 - atlas.field[..., column].astype(np.float32)) / 16).min(axis=-1)
-        seen = (box > 0) & (box < 7)  # the stored distances end at 8; those beyond 2 are rounded to the middle of a pixel
+        seen = (box > 0) & (
+            box < 7
+        )  # the stored distances end at 8; those beyond 2 are rounded to the middle of a pixel
         assert seen.sum() > 100
         error = (nearest - box)[seen]
         assert error.min() > -0.7 and error.max() < 1.2 and abs(error.mean()) < 0.25
@@ -94,7 +98,7 @@ def test_the_same_digit_is_alike_across_faces(atlas):
     """The nearest shape among the other faces is, for nearly all digits, one of the same digit."""
     ink = (atlas.field >= 128).reshape(len(atlas.names), 10, -1).astype(np.float32)
     known, held = ink[::2].reshape(-1, ink.shape[-1]), ink[1::2].reshape(-1, ink.shape[-1])
-    gaps = (known ** 2).sum(axis=-1) - 2 * held @ known.T
+    gaps = (known**2).sum(axis=-1) - 2 * held @ known.T
     digits = np.arange(len(held)) % 10
     assert np.mean(gaps.argmin(axis=-1) % 10 == digits) > 0.96
 

@@ -24,7 +24,9 @@ def test_amounts_have_the_lengths_said_and_begin_with_no_zero():
     for length, share in enumerate(handwriting.LENGTHS):
         assert counts[length] / 4000 == pytest.approx(share, abs=0.025)
     assert all(not text or text[0] != "0" and text.isdigit() for text in drawn)
-    assert np.mean([text.endswith("000") for text in drawn if len(text) > 4]) > 0.1  # by chance a thousandth
+    assert (
+        np.mean([text.endswith("000") for text in drawn if len(text) > 4]) > 0.1
+    )  # by chance a thousandth
 
 
 def test_a_picture_is_a_function_of_the_stream():
@@ -46,7 +48,9 @@ def test_any_number_can_be_written_as_hard_as_any(text, difficulty):
 
 def test_digits_stand_one_after_the_other_on_a_line():
     for seed in range(20):
-        strokes = handwriting.write("888", stream(seed), 1.0)  # each is one stroke; a mark may close the amount
+        strokes = handwriting.write(
+            "888", stream(seed), 1.0
+        )  # each is one stroke; a mark may close the amount
         assert (np.diff([stroke[:, 0].mean() for stroke in strokes[:3]]) > 0).all()
         low, high = span(strokes)
         assert -1.0 < low[1] and high[1] < 2.0
@@ -58,7 +62,10 @@ def test_nothing_is_written_without_digits():
 
 def test_ink_is_darker_than_paper():
     """The picture of an eight holds what the paper does not: the darkest pixels are those of the pen."""
-    darkest = [[handwriting.draw(text, stream(seed), 0.0).min() for text in ("", "8")] for seed in range(30)]
+    darkest = [
+        [handwriting.draw(text, stream(seed), 0.0).min() for text in ("", "8")]
+        for seed in range(30)
+    ]
     paper, written = np.mean(darkest, axis=0)
     assert written < paper - 40
 
@@ -66,9 +73,13 @@ def test_ink_is_darker_than_paper():
 @pytest.mark.parametrize("digit", range(10))
 def test_each_way_to_write_a_digit_fills_its_box(digit):
     for variant in handwriting.DIGITS[digit]:
-        points = np.concatenate([piece for chain in handwriting._parsed(variant) for piece in chain])
+        points = np.concatenate(
+            [piece for chain in handwriting._parsed(variant) for piece in chain]
+        )
         assert points.min() >= -0.1 and points.max() <= 1.1
-        assert points[:, 1].min() <= 0.06 and points[:, 1].max() >= 0.98  # from the upper line to the lower
+        assert (
+            points[:, 1].min() <= 0.06 and points[:, 1].max() >= 0.98
+        )  # from the upper line to the lower
 
 
 def test_a_curve_leads_through_its_points():

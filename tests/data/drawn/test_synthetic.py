@@ -32,7 +32,9 @@ def assert_drawn(images, numbers, drawn):
 
 def test_an_image_is_the_same_on_any_day():
     image, text = synthetic.example(5, "train", 12, 0.5)
-    assert image.shape == (config.WINDOW, config.WINDOW, config.CHANNELS) and image.dtype == np.uint8
+    assert (
+        image.shape == (config.WINDOW, config.WINDOW, config.CHANNELS) and image.dtype == np.uint8
+    )
     np.random.default_rng().random(3)  # nothing hidden is read or moved
     again, same = synthetic.example(5, "train", 12, 0.5)
     np.testing.assert_array_equal(image, again)
@@ -40,28 +42,48 @@ def test_an_image_is_the_same_on_any_day():
 
 
 def test_images_differ_by_index_and_split():
-    drawn = [synthetic.example(0, split, index, 0.5)[0].tobytes() for split in config.SPLITS for index in range(12)]
+    drawn = [
+        synthetic.example(0, split, index, 0.5)[0].tobytes()
+        for split in config.SPLITS
+        for index in range(12)
+    ]
     assert len(set(drawn)) == len(drawn)
 
 
 def test_train_follows_the_seed_and_the_fixed_splits_do_not():
     for index in range(5):
-        one, other = synthetic.example(0, "train", index, 0.5)[0], synthetic.example(1, "train", index, 0.5)[0]
+        one, other = (
+            synthetic.example(0, "train", index, 0.5)[0],
+            synthetic.example(1, "train", index, 0.5)[0],
+        )
         assert (one != other).any()
         for split in ("validation", "test"):
-            one, other = synthetic.example(0, split, index, 0.5), synthetic.example(1, split, index, 0.5)
+            one, other = (
+                synthetic.example(0, split, index, 0.5),
+                synthetic.example(1, split, index, 0.5),
+            )
             np.testing.assert_array_equal(one[0], other[0])
             assert one[1] == other[1]
 
 
 def test_a_train_seed_that_equals_the_fixed_one_shows_no_test_image():
-    train = {synthetic.example(synthetic.FIXED_SEED, "train", index, 0.5)[0].tobytes() for index in range(8)}
-    fixed = {synthetic.example(0, split, index, 0.5)[0].tobytes() for split in ("validation", "test") for index in range(8)}
+    train = {
+        synthetic.example(synthetic.FIXED_SEED, "train", index, 0.5)[0].tobytes()
+        for index in range(8)
+    }
+    fixed = {
+        synthetic.example(0, split, index, 0.5)[0].tobytes()
+        for split in ("validation", "test")
+        for index in range(8)
+    }
     assert not train & fixed
 
 
 def test_difficulty_changes_the_image_and_not_the_number():
-    easy, hard = ([synthetic.example(0, "train", index, difficulty) for index in range(120)] for difficulty in (0.0, 1.0))
+    easy, hard = (
+        [synthetic.example(0, "train", index, difficulty) for index in range(120)]
+        for difficulty in (0.0, 1.0)
+    )
     assert [text for _, text in easy] == [text for _, text in hard]
     assert all((one != other).any() for (one, _), (other, _) in zip(easy, hard))
 
@@ -125,7 +147,11 @@ def test_a_few_examples_are_drawn_here(count, one_by_one, monkeypatch):
 
 def test_examples_take_difficulty_and_split():
     drawn = synthetic.examples("test", 4, difficulty=0.9, seed=8)
-    assert_drawn(drawn.images, drawn.numbers, [synthetic.example(0, "test", index, 0.9) for index in range(4)])
+    assert_drawn(
+        drawn.images,
+        drawn.numbers,
+        [synthetic.example(0, "test", index, 0.9) for index in range(4)],
+    )
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -149,6 +175,10 @@ def test_blocks_are_the_train_stream_cut_in_pieces(one_by_one):
 
 def test_another_style_shows_amounts_written_by_hand():
     written = synthetic.examples("validation", 3, style="written", difficulty=0.5)
-    assert_drawn(written.images, written.numbers, [synthetic.example(0, "validation", index, 0.5, "written") for index in range(3)])
+    assert_drawn(
+        written.images,
+        written.numbers,
+        [synthetic.example(0, "validation", index, 0.5, "written") for index in range(3)],
+    )
     houses = synthetic.examples("validation", 3, difficulty=0.5)
     assert (written.images != houses.images).any(axis=(1, 2, 3)).all()

@@ -18,9 +18,23 @@ from tests import record_sets
 from tests.data.svhn import test_reader as test_svhn
 
 RECORDS = [
-    records.Record("1.png", b"\x89PNG one", 17, 41, "210", [(3.0, 4.0, 12.0, 16.0), (12.0, 5.0, 20.0, 17.5), (21.0, 6.0, 30.0, 18.0)]),
+    records.Record(
+        "1.png",
+        b"\x89PNG one",
+        17,
+        41,
+        "210",
+        [(3.0, 4.0, 12.0, 16.0), (12.0, 5.0, 20.0, 17.5), (21.0, 6.0, 30.0, 18.0)],
+    ),
     records.Record("é2.png", b"", 5, 7, "", []),
-    records.Record("3.jpg", bytes(range(256)), 300, 2, "1234567", [(d - 2.25, d, d + 1.0, d + 9.0) for d in range(7)]),
+    records.Record(
+        "3.jpg",
+        bytes(range(256)),
+        300,
+        2,
+        "1234567",
+        [(d - 2.25, d, d + 1.0, d + 9.0) for d in range(7)],
+    ),
 ]
 
 
@@ -37,7 +51,10 @@ def frames(path):
 def features(serialized):
     kinds = {"bytes_list": list, "int64_list": list, "float_list": list}
     found = tf.train.Example.FromString(serialized).features.feature
-    return {name: kinds[feature.WhichOneof("kind")](getattr(feature, feature.WhichOneof("kind")).value) for name, feature in found.items()}
+    return {
+        name: kinds[feature.WhichOneof("kind")](getattr(feature, feature.WhichOneof("kind")).value)
+        for name, feature in found.items()
+    }
 
 
 # -- shards ------------------------------------------------------------------------------------------------------------------------
@@ -51,7 +68,12 @@ def test_a_shard_holds_the_features_that_are_promised(tmp_path):
     path = tmp_path / "train-00000-of-00001.tfrecord"
     described = records.write_shard(str(path), iter(RECORDS))
     data = path.read_bytes()
-    assert described == {"file": path.name, "records": 3, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    assert described == {
+        "file": path.name,
+        "records": 3,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     got = [features(frame) for frame in frames(path)]
     assert len(got) == 3
@@ -68,7 +90,12 @@ def test_a_shard_holds_the_features_that_are_promised(tmp_path):
 
 
 def test_a_shard_of_nothing(tmp_path):
-    assert records.write_shard(str(tmp_path / "a"), []) == {"file": "a", "records": 0, "bytes": 0, "sha256": hashlib.sha256().hexdigest()}
+    assert records.write_shard(str(tmp_path / "a"), []) == {
+        "file": "a",
+        "records": 0,
+        "bytes": 0,
+        "sha256": hashlib.sha256().hexdigest(),
+    }
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path):
@@ -124,9 +151,13 @@ def test_a_record_without_boxes_is_its_whole_picture(tmp_path):
 
 def test_splits_that_are_not_there(tmp_path):
     record_sets.write(tmp_path, train=[record_sets.some(["1", "2"])], test=[[]])
-    assert "manifest.json: no split 'extra' there, found train, test: choose" in test_svhn.error_of(records.load, str(tmp_path), "extra")
+    assert "manifest.json: no split 'extra' there, found train, test: choose" in test_svhn.error_of(
+        records.load, str(tmp_path), "extra"
+    )
     for split in ("validation", "test"):
-        with pytest.raises(NoExamplesError, match=f"manifest.json: no record of the split {split}: "):
+        with pytest.raises(
+            NoExamplesError, match=f"manifest.json: no record of the split {split}: "
+        ):
             records.load(str(tmp_path), split)
     record_sets.write(tmp_path)
     assert "found none" in test_svhn.error_of(records.load, str(tmp_path), "train")
@@ -174,14 +205,29 @@ BROKEN = {  # serialized record, what is said of it
     "boxes": (example(boxes=floats(*range(8))), "8 sides of boxes of 3 digits"),
     "part of a box": (example(boxes=floats(*range(11))), "11 sides of boxes of 3 digits"),
     "box of NaN": (example(boxes=floats(*[1.0, 1.0, 5.0, np.nan] * 3)), "not all of them finite"),
-    "box outside": (example(boxes=floats(*[90.0, 1.0, 95.0, 8.0] * 3)), "lies outside the picture of 17 x 9"),
+    "box outside": (
+        example(boxes=floats(*[90.0, 1.0, 95.0, 8.0] * 3)),
+        "lies outside the picture of 17 x 9",
+    ),
     "box turned over": (example(boxes=floats(*[9.0, 1.0, 5.0, 8.0] * 3)), "has a negative width"),
-    "other size": (example(image_width=integers(16)), "the picture is 17 x 9, and 16 x 9 by the record"),
+    "other size": (
+        example(image_width=integers(16)),
+        "the picture is 17 x 9, and 16 x 9 by the record",
+    ),
     "no size": (example(image_width=integers(0)), "0 x 9 pixels"),
-    "bomb by the record": (example(image_height=integers(2**40), image_width=integers(2**40)), "pixels, and pictures of 1 to 64 million"),
+    "bomb by the record": (
+        example(image_height=integers(2**40), image_width=integers(2**40)),
+        "pixels, and pictures of 1 to 64 million",
+    ),
     "bomb by the header": (example(image_encoded=file(huge())), "1.png: 9000 x 9000 pixels"),
-    "no picture": (example(image_encoded=file(b"")), "1.png: not a picture of a known kind, or cut short"),
-    "cut short": (example(image_encoded=file(WHOLE[: len(WHOLE) // 2])), "1.png: the picture cannot be decoded"),
+    "no picture": (
+        example(image_encoded=file(b"")),
+        "1.png: not a picture of a known kind, or cut short",
+    ),
+    "cut short": (
+        example(image_encoded=file(WHOLE[: len(WHOLE) // 2])),
+        "1.png: the picture cannot be decoded",
+    ),
 }
 
 
@@ -227,14 +273,24 @@ def test_a_damaged_shard_is_named(tmp_path, name):
     with pytest.raises(DataError) as caught:
         list(records.serialized_records(records.Shard(str(path), 3, path.stat().st_size)))
     message = str(caught.value)
-    assert message.startswith(f"{path}: {said}") and message.endswith(": delete the shard and repeat mtl convert") and "\n" not in message
+    assert (
+        message.startswith(f"{path}: {said}")
+        and message.endswith(": delete the shard and repeat mtl convert")
+        and "\n" not in message
+    )
 
 
-@pytest.mark.parametrize("claimed, said", [(2, "more than the 2 records of manifest.json"), (4, "3 records, and 4 by manifest.json")])
+@pytest.mark.parametrize(
+    "claimed, said",
+    [(2, "more than the 2 records of manifest.json"), (4, "3 records, and 4 by manifest.json")],
+)
 def test_counts_are_held_against_the_manifest(tmp_path, claimed, said):
     written = record_sets.write(tmp_path, test=[record_sets.some(["5", "67", "8"])])
     split = written["splits"]["test"]
     split["records"] = split["shards"][0]["records"] = claimed
     records.write_manifest(str(tmp_path), written)
     message = test_svhn.error_of(records.load, str(tmp_path), "test")
-    assert message == f"{tmp_path / 'test-00000-of-00001.tfrecord'}: {said}: delete it and repeat mtl convert"
+    assert (
+        message
+        == f"{tmp_path / 'test-00000-of-00001.tfrecord'}: {said}: delete it and repeat mtl convert"
+    )

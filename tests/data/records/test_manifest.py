@@ -23,17 +23,25 @@ def test_nothing_is_left_where_writing_fails(tmp_path):
     (tmp_path / "manifest.json").write_bytes(b"before")
     with pytest.raises(TypeError):
         manifest.write_manifest(str(tmp_path), {"version": object()})
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("manifest.json", b"before")]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("manifest.json", b"before")
+    ]
 
 
 def test_the_manifest_comes_back(tmp_path):
     written = record_sets.write(tmp_path, train=[RECORDS[:2], RECORDS[2:]], test=[RECORDS])
-    assert manifest.read_manifest(str(tmp_path)) == written == json.loads((tmp_path / "manifest.json").read_text())
+    assert (
+        manifest.read_manifest(str(tmp_path))
+        == written
+        == json.loads((tmp_path / "manifest.json").read_text())
+    )
     assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_manifest_that_is_not_there(tmp_path):
-    assert "manifest.json: cannot be read (No such file or directory): --data_dir" in error_of(tmp_path)
+    assert "manifest.json: cannot be read (No such file or directory): --data_dir" in error_of(
+        tmp_path
+    )
 
 
 def changed(*path, to):
@@ -60,13 +68,28 @@ SHARD = ("splits", "train", "shards", 0)
         (lambda value: value.pop("splits"), "damaged (no 'splits')"),
         (changed("splits", to=[]), "damaged (a value of another type than mtl"),
         (changed("splits", "train", to=None), "damaged (a value of another type than mtl"),
-        (changed("splits", "train", "records", to=4), "damaged (4 records of train, and 3 in its shards)"),
-        (changed(*SHARD, "records", to=-1), "damaged (records of train-00000-of-00001.tfrecord: -1)"),
+        (
+            changed("splits", "train", "records", to=4),
+            "damaged (4 records of train, and 3 in its shards)",
+        ),
+        (
+            changed(*SHARD, "records", to=-1),
+            "damaged (records of train-00000-of-00001.tfrecord: -1)",
+        ),
         (changed(*SHARD, "records", to=10**18), "records do not fit into the"),
-        (changed(*SHARD, "records", to=10**30), "damaged (records of train-00000-of-00001.tfrecord: 1000000000"),
-        (changed(*SHARD, "bytes", to=10**4000), "damaged (bytes of train-00000-of-00001.tfrecord: 1000000000"),
+        (
+            changed(*SHARD, "records", to=10**30),
+            "damaged (records of train-00000-of-00001.tfrecord: 1000000000",
+        ),
+        (
+            changed(*SHARD, "bytes", to=10**4000),
+            "damaged (bytes of train-00000-of-00001.tfrecord: 1000000000",
+        ),
         (changed(*SHARD, "bytes", to=1.0), "damaged (bytes of train-00000-of-00001.tfrecord: 1.0)"),
-        (changed(*SHARD, "file", to="../a"), "damaged (the shard '../a' of train is not the name of a file beside it)"),
+        (
+            changed(*SHARD, "file", to="../a"),
+            "damaged (the shard '../a' of train is not the name of a file beside it)",
+        ),
         (changed(*SHARD, "file", to="a\nb"), "is not the name of a file beside it"),
         (changed(*SHARD, "file", to=7), "is not the name of a file beside it"),
         (changed(*SHARD, "file", to="gone"), "gone: no such file, though manifest.json lists it"),
@@ -109,7 +132,20 @@ def test_byte_order_mark_before_a_manifest_is_skipped(tmp_path):
     assert manifest.read_manifest(str(tmp_path)) == written
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b'"version"', b"{}", b'{"version": NaN}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"null",
+        b"[]",
+        b'"version"',
+        b"{}",
+        b'{"version": NaN}',
+    ],
+)
 def test_a_manifest_that_is_no_manifest(tmp_path, data):
     (tmp_path / "manifest.json").write_bytes(data)
     message = error_of(tmp_path)
@@ -117,12 +153,22 @@ def test_a_manifest_that_is_no_manifest(tmp_path, data):
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-KEYS = st.sampled_from(["version", "splits", "train", "records", "shards", "file", "bytes"]) | st.text(max_size=3)
-ANY = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
+KEYS = st.sampled_from(
+    ["version", "splits", "train", "records", "shards", "file", "bytes"]
+) | st.text(max_size=3)
+ANY = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(value=ANY, version=st.just(1) | SCALARS, splits=st.dictionaries(KEYS, st.fixed_dictionaries({"shards": ANY, "records": ANY}) | ANY))
+@given(
+    value=ANY,
+    version=st.just(1) | SCALARS,
+    splits=st.dictionaries(KEYS, st.fixed_dictionaries({"shards": ANY, "records": ANY}) | ANY),
+)
 def test_no_manifest_makes_it_crash(tmp_path_factory, value, version, splits):
     directory = tmp_path_factory.mktemp("any")
     for written in (value, {"version": version, "splits": splits}):

@@ -65,7 +65,9 @@ def test_a_run_from_step_k_continues_the_run_from_0(numbered):
     for first in (1, 3, 7):  # an epoch ends within steps 3, 6 and 9
         assert_same(take(numbered, first, 11 - first, seed=3), whole[first:])
     # Far along, nothing that went before is read.
-    assert numbers(take(numbered, 10**9, 4, batch_size=TOTAL)) != numbers(take(numbered, 10**9 + 1, 4, batch_size=TOTAL))
+    assert numbers(take(numbered, 10**9, 4, batch_size=TOTAL)) != numbers(
+        take(numbered, 10**9 + 1, 4, batch_size=TOTAL)
+    )
 
 
 def test_no_number_of_threads_changes_anything(numbered):
@@ -75,7 +77,9 @@ def test_no_number_of_threads_changes_anything(numbered):
 
 
 def test_a_batch_may_be_larger_than_an_epoch(numbered):
-    found = numbers(take(numbered, 1, 2, batch_size=30))  # places 30 to 89 of the stream: epochs 3, 4 and 5 begin at 39, 52 and 65
+    found = numbers(
+        take(numbered, 1, 2, batch_size=30)
+    )  # places 30 to 89 of the stream: epochs 3, 4 and 5 begin at 39, 52 and 65
     assert found == numbers(take(numbered, 0, 90, batch_size=1))[30:]
     for first in (9, 22, 35):
         assert sorted(found[first : first + TOTAL]) == list(range(TOTAL))
@@ -102,12 +106,19 @@ def test_few_records_are_held_at_a_time(tmp_path, monkeypatch, bounds):
 def test_shards_are_read_in_turns_and_in_another_order_each_epoch(tmp_path, monkeypatch):
     monkeypatch.setattr(records_reader, "BUFFER", 1)  # no shuffling after
     monkeypatch.setattr(records_reader, "OPEN", 2)
-    record_sets.write(tmp_path, train=[record_sets.some([f"{shard}{place}" for place in range(3)]) for shard in range(1, 6)])
+    record_sets.write(
+        tmp_path,
+        train=[
+            record_sets.some([f"{shard}{place}" for place in range(3)]) for shard in range(1, 6)
+        ],
+    )
     found = numbers(take(str(tmp_path), 0, 20, batch_size=6))
     orders = set()
     for epoch in (found[first : first + 15] for first in range(0, 120, 15)):
         shards = [number // 10 for number in epoch]
-        assert shards[0::2][:3] == [shards[0]] * 3 and shards[1::2][:3] == [shards[1]] * 3, "two in turns"
+        assert shards[0::2][:3] == [shards[0]] * 3 and shards[1::2][:3] == [shards[1]] * 3, (
+            "two in turns"
+        )
         assert [number % 10 for number in epoch[:6]] == [0, 0, 1, 1, 2, 2]
         orders.add(tuple(dict.fromkeys(shards)))
         assert sorted(orders)[0] and sorted(set(shards)) == [1, 2, 3, 4, 5]
@@ -128,7 +139,11 @@ def test_splits_that_are_not_there(numbered, tmp_path):
 def picture(height, width, seed):
     """Coarse patches with noise on top: edges, flats and every frequency."""
     rng = np.random.default_rng(seed)
-    patches = rng.integers(0, 256, (-(-height // 7), -(-width // 7), 3), np.uint8).repeat(7, axis=0).repeat(7, axis=1)[:height, :width]
+    patches = (
+        rng.integers(0, 256, (-(-height // 7), -(-width // 7), 3), np.uint8)
+        .repeat(7, axis=0)
+        .repeat(7, axis=1)[:height, :width]
+    )
     return (0.8 * patches + 0.2 * rng.integers(0, 256, patches.shape)).astype(np.uint8)
 
 
@@ -163,7 +178,9 @@ def test_windows_are_those_of_all_other_data_sets(tmp_path):
         made.append(records.Record(f"{i}.png", encoded, height, width, number, boxes))
     for record, window in zip(made, windows_of(tmp_path, made)):
         pixels = Image.open(io.BytesIO(record.encoded))
-        wanted = images.window(pixels, images.grown(record.boxes) if record.boxes else None).astype(int)
+        wanted = images.window(pixels, images.grown(record.boxes) if record.boxes else None).astype(
+            int
+        )
         # Pillow rounds twice, to bytes after the rows too.
         off = np.abs(window.astype(int) - wanted)
         assert off.max() <= 2 and off.mean() < 0.6, (record.name, off.max(), off.mean())
@@ -171,7 +188,10 @@ def test_windows_are_those_of_all_other_data_sets(tmp_path):
 
 @pytest.mark.parametrize("kind", ["grey PNG", "PNG with a palette", "JPEG", "grey JPEG"])
 def test_other_kinds_of_files(tmp_path, kind):
-    pixels = np.kron(np.random.default_rng(5).integers(0, 256, (5, 4, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
+    pixels = np.kron(
+        np.random.default_rng(5).integers(0, 256, (5, 4, 3), np.uint8),
+        np.ones((16, 16, 1), np.uint8),
+    )
     shown = Image.fromarray(pixels)
     encoded = {
         "grey PNG": lambda: record_sets.encode(shown.convert("L")),
@@ -213,7 +233,10 @@ def test_a_broken_record_stops_the_run_and_is_named(tmp_path, name):
     good = record_sets.some(["5", "67", "8"])
     record_sets.write(tmp_path, train=[good, [*good[:2], serialized, good[2]], good])
     message = failure(tmp_path)
-    assert message.startswith(f"{tmp_path / 'train-00001-of-00003.tfrecord'}: record 2: ") and said in message
+    assert (
+        message.startswith(f"{tmp_path / 'train-00001-of-00003.tfrecord'}: record 2: ")
+        and said in message
+    )
 
 
 @pytest.mark.parametrize("name", test_records.DAMAGE)
@@ -223,7 +246,9 @@ def test_a_damaged_shard_stops_the_run_and_is_named(tmp_path, name):
     written = record_sets.write(tmp_path, train=[good, good])
     path = tmp_path / "train-00001-of-00002.tfrecord"
     damage(path)
-    written["splits"]["train"]["shards"][1]["bytes"] = path.stat().st_size  # else the size alone gives it away
+    written["splits"]["train"]["shards"][1]["bytes"] = (
+        path.stat().st_size
+    )  # else the size alone gives it away
     records.write_manifest(str(tmp_path), written)
     assert failure(tmp_path).startswith(f"{path}: {said}")
 
@@ -252,7 +277,10 @@ def test_what_only_training_refuses_is_named(tmp_path):
     record_sets.write(tmp_path, train=[[made[0], made[0]._replace(encoded=gif), made[2]]])
     assert len(records.load(str(tmp_path), "train").numbers) == 3
     message = failure(tmp_path)
-    assert message.startswith(f"{tmp_path / 'train-00000-of-00001.tfrecord'}: record 1: ") and "JPEG" in message
+    assert (
+        message.startswith(f"{tmp_path / 'train-00000-of-00001.tfrecord'}: record 1: ")
+        and "JPEG" in message
+    )
 
 
 def test_a_failure_that_no_record_explains_names_the_folder(numbered, monkeypatch):

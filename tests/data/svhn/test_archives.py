@@ -14,7 +14,12 @@ from mtl.data.svhn import archives
 from mtl.errors import DataError
 from tests.served import serve
 
-GOOD = {"train/1.png": b"one", "train/2345678.png": b"two" * 1000, "train/digitStruct.mat": b"struct", "train/see_bboxes.m": b"%"}
+GOOD = {
+    "train/1.png": b"one",
+    "train/2345678.png": b"two" * 1000,
+    "train/digitStruct.mat": b"struct",
+    "train/see_bboxes.m": b"%",
+}
 
 
 def tar(members, *, compress=True):
@@ -40,12 +45,22 @@ def unpack(tmp_path, content):
     (tmp_path / "in").mkdir(exist_ok=True)
     (tmp_path / "in" / "train.tar.gz").write_bytes(content)
     said = []
-    archives.unpack(str(tmp_path / "in" / "train.tar.gz"), "train", str(tmp_path / "out"), said.append, lambda *done: None)
+    archives.unpack(
+        str(tmp_path / "in" / "train.tar.gz"),
+        "train",
+        str(tmp_path / "out"),
+        said.append,
+        lambda *done: None,
+    )
     return said, files(tmp_path)
 
 
 def files(tmp_path):
-    found = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    found = {
+        str(path.relative_to(tmp_path)): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
     found.pop("in/train.tar.gz", None)
     return found
 
@@ -64,7 +79,10 @@ def refused(tmp_path, content):
 @pytest.mark.parametrize("prefix", ["", "./"])
 def test_pictures_and_labels_are_unpacked(tmp_path, prefix):
     members = [(info(f"{prefix}train", type=tarfile.DIRTYPE, mode=0o700), b"")]
-    members += [(info(prefix + name, size=len(content), mode=0o000), content) for name, content in GOOD.items()]
+    members += [
+        (info(prefix + name, size=len(content), mode=0o000), content)
+        for name, content in GOOD.items()
+    ]
     said, found = unpack(tmp_path, tar(members))
     assert said == [] and found == {f"out/{name}": content for name, content in GOOD.items()}
 
@@ -72,11 +90,19 @@ def test_pictures_and_labels_are_unpacked(tmp_path, prefix):
 def test_what_an_earlier_run_left_half_done_is_replaced(tmp_path):
     (tmp_path / "out.unfinished" / "train").mkdir(parents=True)
     (tmp_path / "out.unfinished" / "train" / "9.png").write_bytes(b"old")
-    assert unpack(tmp_path, tar(GOOD))[1] == {f"out/{name}": content for name, content in GOOD.items()}
+    assert unpack(tmp_path, tar(GOOD))[1] == {
+        f"out/{name}": content for name, content in GOOD.items()
+    }
 
 
 def test_strange_files_are_left_out_and_counted(tmp_path):
-    strange = {".DS_Store": b"x", "train/._1.png": b"x", "train/12345678.png": b"x", "train/deep/1.png": b"x", "test/1.png": b"x"}
+    strange = {
+        ".DS_Store": b"x",
+        "train/._1.png": b"x",
+        "train/12345678.png": b"x",
+        "train/deep/1.png": b"x",
+        "test/1.png": b"x",
+    }
     said, found = unpack(tmp_path, tar({**GOOD, **strange}))
     assert found == {f"out/{name}": content for name, content in GOOD.items()}
     assert len(said) == 1 and "5 files" in said[0] and ".DS_Store" in said[0]
@@ -128,7 +154,9 @@ def test_folders_and_strange_files_may_be_there_twice(tmp_path):
 def test_limits_hold_before_a_member_is_written(tmp_path, monkeypatch, limit, value, named):
     monkeypatch.setattr(archives, limit, value)
     assert named in refused(tmp_path, tar(GOOD))
-    monkeypatch.setattr(archives, limit, value + (limit != "MAX_BYTES") + 10 * (limit == "MAX_BYTES"))
+    monkeypatch.setattr(
+        archives, limit, value + (limit != "MAX_BYTES") + 10 * (limit == "MAX_BYTES")
+    )
     assert len(unpack(tmp_path, tar(GOOD))[1]) == 4
 
 
@@ -139,18 +167,31 @@ def test_a_member_that_claims_more_than_there_is(tmp_path):
     assert "of 8589934591 bytes" in refused(tmp_path, gzip.compress(bytes(plain)))
 
 
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+)
 def test_a_header_that_claims_gigabytes_is_not_read(tmp_path, kind):
     header = info("x", type=kind, size=6 << 30).tobuf(tarfile.GNU_FORMAT)
-    assert "a header of 6442450944 bytes" in refused(tmp_path, gzip.compress(header + bytes(1 << 20)))
-    whole = tar({**GOOD, f"{'long/' * 90}train.txt": b"?"})  # a header that is longer than a block, and harmless
+    assert "a header of 6442450944 bytes" in refused(
+        tmp_path, gzip.compress(header + bytes(1 << 20))
+    )
+    whole = tar(
+        {**GOOD, f"{'long/' * 90}train.txt": b"?"}
+    )  # a header that is longer than a block, and harmless
     assert len(unpack(tmp_path, whole)[1]) == len(GOOD)
 
 
 def test_damaged_archives(tmp_path):
     content = {**GOOD, "train/1.png": random.Random(5).randbytes(50_000)}
     whole = tar(content)
-    for damaged in (b"", b"no archive", whole[:1000], whole[:-5], whole[: len(whole) // 2], gzip.compress(b"no tar" * 500)):
+    for damaged in (
+        b"",
+        b"no archive",
+        whole[:1000],
+        whole[:-5],
+        whole[: len(whole) // 2],
+        gzip.compress(b"no tar" * 500),
+    ):
         message = refused(tmp_path, damaged)
         assert "damaged" in message or "holds no" in message
     flipped = bytearray(whole)
@@ -174,7 +215,13 @@ def checksum(content):
 def prepare(tmp_path, table, url=None):
     said = []
     got = archives.prepare(
-        str(tmp_path / "in"), "train", str(tmp_path / "work"), table=table, url=url, say=said.append, progress=lambda *done: None
+        str(tmp_path / "in"),
+        "train",
+        str(tmp_path / "work"),
+        table=table,
+        url=url,
+        say=said.append,
+        progress=lambda *done: None,
     )
     return got, said
 
@@ -197,18 +244,34 @@ def archive(tmp_path):
 def test_an_archive_is_verified_and_unpacked_once(tmp_path, archive):
     table = {"train.tar.gz": checksum(archive)}
     (directory, name, source), said = prepare(tmp_path, table)
-    assert sorted(os.listdir(directory)) == ["1.png", "2345678.png", "digitStruct.mat", "see_bboxes.m"]
-    assert (name, source, said) == ("train.tar.gz", {"md5": table[name].md5, "bytes": len(archive), "url": ""}, [])
+    assert sorted(os.listdir(directory)) == [
+        "1.png",
+        "2345678.png",
+        "digitStruct.mat",
+        "see_bboxes.m",
+    ]
+    assert (name, source, said) == (
+        "train.tar.gz",
+        {"md5": table[name].md5, "bytes": len(archive), "url": ""},
+        [],
+    )
     os.remove(tmp_path / "in" / "train.tar.gz")
     os.remove(os.path.join(directory, "1.png"))
-    assert prepare(tmp_path, table)[0] == (directory, name, source) and not os.path.exists(os.path.join(directory, "1.png"))
+    assert prepare(tmp_path, table)[0] == (directory, name, source) and not os.path.exists(
+        os.path.join(directory, "1.png")
+    )
 
 
 def test_another_archive_is_refused(tmp_path, archive):
     message = prepare_error(tmp_path, archives.OFFICIAL)
-    assert f"cut short: {len(archive)} bytes, and 404141560 are expected" in message and "--checksums" in message
+    assert (
+        f"cut short: {len(archive)} bytes, and 404141560 are expected" in message
+        and "--checksums" in message
+    )
     expected = checksum(archive)
-    assert "another file" in prepare_error(tmp_path, {"train.tar.gz": expected._replace(bytes=len(archive) - 1)})
+    assert "another file" in prepare_error(
+        tmp_path, {"train.tar.gz": expected._replace(bytes=len(archive) - 1)}
+    )
     message = prepare_error(tmp_path, {"train.tar.gz": expected._replace(md5="0" * 32)})
     assert "0" * 32 in message and expected.md5 in message and "--download" in message
     assert "has no line for train.tar.gz" in prepare_error(tmp_path, {})
@@ -219,7 +282,9 @@ def test_an_archive_that_cannot_be_unpacked_leaves_no_folder(tmp_path, archive):
     table = {"train.tar.gz": checksum(archive)}
     damaged = tar({"train/1.png": b"x"})  # verified, but without labels
     (tmp_path / "in" / "train.tar.gz").write_bytes(damaged)
-    assert "holds no train/digitStruct.mat" in prepare_error(tmp_path, {"train.tar.gz": checksum(damaged)})
+    assert "holds no train/digitStruct.mat" in prepare_error(
+        tmp_path, {"train.tar.gz": checksum(damaged)}
+    )
     assert os.listdir(tmp_path) == ["in"]
     (tmp_path / "in" / "train.tar.gz").write_bytes(archive)
     assert os.path.isdir(prepare(tmp_path, table)[0][0])
@@ -238,7 +303,9 @@ def test_a_missing_archive_is_fetched_where_there_is_an_address(tmp_path):
     with serve({"train.tar.gz": content}) as server:
         for url in (server.url, server.url.rstrip("/")):
             (directory, name, source), _ = prepare(tmp_path, table, url)
-            assert source["url"] == server.url + "train.tar.gz" and os.path.exists(os.path.join(directory, "1.png"))
+            assert source["url"] == server.url + "train.tar.gz" and os.path.exists(
+                os.path.join(directory, "1.png")
+            )
         assert len(server.asked) == 1
     assert (tmp_path / "in" / "train.tar.gz").read_bytes() == content
 
@@ -267,7 +334,10 @@ def test_the_official_archives():
 def test_checksums_are_read(tmp_path):
     path = tmp_path / "sums"
     path.write_text(f"# mine\n\n{'0A' * 16}  12  train.tar.gz\n{'b' * 32}\t7 test.tar.gz  \n")
-    assert archives.read_checksums(str(path)) == {"train.tar.gz": ("0a" * 16, 12), "test.tar.gz": ("b" * 32, 7)}
+    assert archives.read_checksums(str(path)) == {
+        "train.tar.gz": ("0a" * 16, 12),
+        "test.tar.gz": ("b" * 32, 7),
+    }
 
 
 def test_byte_order_mark_before_checksums_is_skipped(tmp_path):
@@ -289,7 +359,14 @@ def test_two_checksums_of_one_archive_are_refused(tmp_path, md5, size):
     assert archives.read_checksums(str(path)) == {"a.gz": ("b" * 32, 12), "b.gz": ("d" * 32, 7)}
 
 
-@pytest.mark.parametrize("line", ["x", "0" * 31 + "  1  a", *("0" * 32 + rest for rest in ("  0  a", "  a", "  1  a b", "  -1  a"))])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x",
+        "0" * 31 + "  1  a",
+        *("0" * 32 + rest for rest in ("  0  a", "  a", "  1  a b", "  -1  a")),
+    ],
+)
 def test_a_bad_line_of_checksums_is_named(tmp_path, line):
     path = tmp_path / "sums"
     path.write_text(f"{'0' * 32}  1  a\n{line}\n")

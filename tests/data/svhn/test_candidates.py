@@ -14,29 +14,52 @@ from mtl.data.svhn import archives, candidates
 from mtl.errors import DataError
 from tests.svhn_files import boxes, draw
 
-GOOD = [("1.png", boxes("7")), ("2.png", boxes("210")), ("3.png", []), ("4.png", [(10, -2, -3, 20, 50)])]
+GOOD = [
+    ("1.png", boxes("7")),
+    ("2.png", boxes("210")),
+    ("3.png", []),
+    ("4.png", [(10, -2, -3, 20, 50)]),
+]
 
 
 def read(directory, splits=("test",), seed=0):
     """Return (dict split -> names, dict split -> Records, Skips) of one directory."""
     skips = candidates.Skips()
-    found = candidates.read([candidates.Source(str(directory), "")], list(splits), seed, skips, lambda *done: None)
+    found = candidates.read(
+        [candidates.Source(str(directory), "")], list(splits), seed, skips, lambda *done: None
+    )
     made = {split: list(candidates.usable(chosen, split, skips)) for split, chosen in found.items()}
-    return {split: [candidate.name for candidate in chosen] for split, chosen in found.items()}, made, skips
+    return (
+        {split: [candidate.name for candidate in chosen] for split, chosen in found.items()},
+        made,
+        skips,
+    )
 
 
 def bomb(path):
     """Write a PNG of 1 MB that claims 20,000 x 20,000 pixels, and decodes to 1.2 GB of zeros."""
 
     def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     deflate = zlib.compressobj(9)
     first = deflate.compress(bytes(60_001 * 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
-    again = deflate.compress(bytes(60_001 * 20)) + deflate.flush(zlib.Z_FULL_FLUSH)  # needs nothing that came before
+    again = deflate.compress(bytes(60_001 * 20)) + deflate.flush(
+        zlib.Z_FULL_FLUSH
+    )  # needs nothing that came before
     header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     content = first + again * 999 + deflate.flush() + struct.pack(">I", 1)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", content)
+        + chunk(b"IEND", b"")
+    )
 
 
 BAD = {
@@ -79,7 +102,10 @@ def test_what_cannot_be_used_is_counted_by_its_kind(tmp_path, monkeypatch):
     for kind, line in zip(sorted(set(kinds)), said, strict=True):
         head, example = line.rsplit(", the first: ", 1)
         assert head == f"test: {kinds.count(kind)} skipped: {kind}"
-        assert any(name in example for name, (of_kind, _) in BAD.items() if of_kind == kind) and "\n" not in line
+        assert (
+            any(name in example for name, (of_kind, _) in BAD.items() if of_kind == kind)
+            and "\n" not in line
+        )
 
 
 def test_null_references_are_counted_and_the_first_is_named(tmp_path):
@@ -102,7 +128,10 @@ def test_a_picture_is_kept_as_it_is(tmp_path):
     _, made, skips = read(tmp_path / "test")
     assert not skips.counts["test"]
     for record in made["test"]:
-        assert record.encoded == (tmp_path / "test" / record.name).read_bytes() and (record.width, record.height) == (31, 17)
+        assert record.encoded == (tmp_path / "test" / record.name).read_bytes() and (
+            record.width,
+            record.height,
+        ) == (31, 17)
 
 
 def turned(picture, path):
@@ -134,7 +163,11 @@ def test_what_other_decoders_would_see_otherwise_is_encoded_anew(tmp_path, save,
     _, made, _ = read(tmp_path / "test")
     (record,) = made["test"]
     with Image.open(io.BytesIO(record.encoded)) as kept:
-        assert kept.format == "PNG" and kept.mode == "RGB" and kept.size == (record.width, record.height) == size
+        assert (
+            kept.format == "PNG"
+            and kept.mode == "RGB"
+            and kept.size == (record.width, record.height) == size
+        )
         difference = np.abs(np.asarray(kept, int) - np.asarray(expected(picture), int))
     assert difference.max() <= (0 if save is not turned else 20)
 
@@ -142,7 +175,9 @@ def test_what_other_decoders_would_see_otherwise_is_encoded_anew(tmp_path, save,
 def test_broken_exif_is_passed_over(tmp_path):
     draw(tmp_path / "test", GOOD[:1])
     with Image.open(tmp_path / "test" / "1.png") as picture:
-        picture.convert("RGB").save(tmp_path / "test" / "1.png", "JPEG", exif=b"Exif\0\0MM\0*\0\0\xff\xff\xff\xff")
+        picture.convert("RGB").save(
+            tmp_path / "test" / "1.png", "JPEG", exif=b"Exif\0\0MM\0*\0\0\xff\xff\xff\xff"
+        )
     _, made, _ = read(tmp_path / "test")
     assert [(record.width, record.height) for record in made["test"]] == [(31, 17)]
 
@@ -151,7 +186,9 @@ def test_order_and_validation_follow_from_names_and_seed(tmp_path):
     entries = [(f"{i}.png", boxes(str(i))) for i in range(1, 41)]
     draw(tmp_path / "train", entries)
     names, _, _ = read(tmp_path / "train", ["train", "validation"], seed=4)
-    assert set(names["validation"]) == {name for name, _ in entries if zlib.crc32(name.encode(), 4) % 10 == 0}
+    assert set(names["validation"]) == {
+        name for name, _ in entries if zlib.crc32(name.encode(), 4) % 10 == 0
+    }
     assert sorted(names["train"] + names["validation"]) == sorted(name for name, _ in entries)
     draw(tmp_path / "fewer", entries[::-1][:30])
     fewer, _, _ = read(tmp_path / "fewer", ["train", "validation"], seed=4)

@@ -19,7 +19,12 @@ from mtl.errors import DataError, UsageError
 from tests.svhn_files import boxes, draw, write_struct
 
 TRAIN = [(f"{i}.png", boxes(str(7 * i))) for i in range(1, 41)]
-TEST = [("1.png", boxes("7")), ("2.png", boxes("210")), ("3.png", []), ("4.png", [(10, -2, -3, 20, 50)])]
+TEST = [
+    ("1.png", boxes("7")),
+    ("2.png", boxes("210")),
+    ("3.png", []),
+    ("4.png", [(10, -2, -3, 20, 50)]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +46,18 @@ def run(data, splits=("train", "test"), **options):
 
     def prepare(split, folder):
         return archives.prepare(
-            str(data), split, folder, table=archives.OFFICIAL, url=None, say=lambda line: None, progress=lambda *done: None
+            str(data),
+            split,
+            folder,
+            table=archives.OFFICIAL,
+            url=None,
+            say=lambda line: None,
+            progress=lambda *done: None,
         )
 
-    manifest, worked = convert.convert(str(data.parent / "out"), list(splits), prepare, say=said.append, **options)
+    manifest, worked = convert.convert(
+        str(data.parent / "out"), list(splits), prepare, say=said.append, **options
+    )
     return manifest, worked, said
 
 
@@ -83,7 +96,10 @@ def read(out, split):
             found.append(parse(content[place + 12 : place + 12 + length]))
             place += 16 + length
         assert len(found) - before == shard["records"]
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (shard["bytes"], shard["sha256"])
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            shard["bytes"],
+            shard["sha256"],
+        )
     return found
 
 
@@ -102,17 +118,26 @@ def test_all_that_is_labelled_is_converted(data, tmp_path):
             assert (record.height, record.width) == (17, 31)
             described = dict(entries)[record.name]
             assert record.number == "".join(str(box[0] % 10) for box in described)
-            assert record.boxes == [(left, top, left + width, top + height) for _, left, top, width, height in described]
+            assert record.boxes == [
+                (left, top, left + width, top + height) for _, left, top, width, height in described
+            ]
     assert len(manifest["splits"]["train"]["shards"]) == -(-(40 - len(held_out)) // 7)
     assert sorted(os.listdir(out)) == sorted(
-        ["manifest.json", *(shard["file"] for split in manifest["splits"].values() for shard in split["shards"])]
+        [
+            "manifest.json",
+            *(shard["file"] for split in manifest["splits"].values() for shard in split["shards"]),
+        ]
     )
 
 
 def test_the_manifest_says_what_there_is(data, tmp_path):
     manifest, _, _ = run(data, seed=3)
     assert records.read_manifest(str(tmp_path / "out")) == manifest
-    assert manifest["version"] == 1 and manifest["window"] == "boxes grown to 1.3 times" and manifest["seed"] == 3
+    assert (
+        manifest["version"] == 1
+        and manifest["window"] == "boxes grown to 1.3 times"
+        and manifest["seed"] == 3
+    )
     assert {name: split["records"] for name, split in manifest["splits"].items()} == {
         "train": 40 - len(read(tmp_path / "out", "validation")), "validation": len(read(tmp_path / "out", "validation")), "test": 4,
     }  # fmt: skip
@@ -125,7 +150,10 @@ def test_the_manifest_says_what_there_is(data, tmp_path):
 def test_the_records_are_those_that_the_folder_gives(data, tmp_path):
     run(data)
     for split in ("train", "validation", "test"):
-        of_folder, of_records = reader.load(str(data), split), records.load(str(tmp_path / "out"), split)
+        of_folder, of_records = (
+            reader.load(str(data), split),
+            records.load(str(tmp_path / "out"), split),
+        )
         order = [of_records.names.index(name) for name in of_folder.names]
         assert len(order) == len(of_records.names)
         assert [of_records.numbers[i] for i in order] == of_folder.numbers
@@ -142,7 +170,9 @@ def test_the_seed_decides_order_and_validation(data, tmp_path):
         assert held[-1] == {name for name, _ in TRAIN if zlib.crc32(name.encode(), seed) % 10 == 0}
     assert held[0] != held[1] and orders[0] != orders[1]
     places = [[name for name, _ in TRAIN].index(name) for name in orders[0]]
-    assert sum(abs(a - b) < 3 for a, b in zip(places, places[1:])) < 12  # of 35 pairs; in the file's order nearly all
+    assert (
+        sum(abs(a - b) < 3 for a, b in zip(places, places[1:])) < 12
+    )  # of 35 pairs; in the file's order nearly all
 
 
 def test_extra_may_be_mixed_into_train(data, tmp_path):
@@ -150,14 +180,21 @@ def test_extra_may_be_mixed_into_train(data, tmp_path):
     manifest, _, _ = run(data, ["train", "test", "extra"], extra_into_train=True)
     assert manifest["splits"].keys() == {"train", "validation", "test"}
     both = read(tmp_path / "out", "train") + read(tmp_path / "out", "validation")
-    assert {record.name for record in both} == {name for name, _ in TRAIN} | {f"extra/{name}" for name, _ in TRAIN[:20]}
+    assert {record.name for record in both} == {name for name, _ in TRAIN} | {
+        f"extra/{name}" for name, _ in TRAIN[:20]
+    }
     names = [record.name.startswith("extra/") for record in read(tmp_path / "out", "train")]
     assert True in names[:12] and False in names[-12:]
     assert {record.name for record in read(tmp_path / "out", "validation")} == {
         record.name for record in both if zlib.crc32(record.name.encode()) % 10 == 0
     }
     for record in both:
-        assert record.encoded == (data / ("" if record.name.startswith("extra/") else "train") / record.name).read_bytes()
+        assert (
+            record.encoded
+            == (
+                data / ("" if record.name.startswith("extra/") else "train") / record.name
+            ).read_bytes()
+        )
 
 
 # -- what is left out -----------------------------------------------------------------------------------------------------------------
@@ -253,7 +290,11 @@ def test_a_run_stopped_anywhere_goes_on(data, tmp_path, monkeypatch, stop):
     assert not (tmp_path / "out" / "manifest.json").exists()
     monkeypatch.undo()
     again = []
-    monkeypatch.setattr(records, "write_shard", lambda path, items: again.append(os.path.basename(path)) or write(path, items))
+    monkeypatch.setattr(
+        records,
+        "write_shard",
+        lambda path, items: again.append(os.path.basename(path)) or write(path, items),
+    )
     manifest, worked, said = run(data, shard_size=6)
     assert worked and len(again) == 9 - stop and not set(again) & set(written[:stop])
     for name in whole["splits"]:
@@ -266,13 +307,25 @@ def test_files_of_a_killed_run_are_removed_and_others_stay(data, tmp_path):
     out = tmp_path / "out"
     run(data, ["test"])
     os.remove(out / "test-00000-of-00001.tfrecord")
-    for name in ("test-00000-of-00001.tfrecord.tmp123", "test-00003-of-00009.tfrecord", "progress.json.tmp7", "notes.txt", "test.tfrecord"):
+    for name in (
+        "test-00000-of-00001.tfrecord.tmp123",
+        "test-00003-of-00009.tfrecord",
+        "progress.json.tmp7",
+        "notes.txt",
+        "test.tfrecord",
+    ):
         (out / name).write_bytes(b"x")
     md5 = json.loads((out / "manifest.json").read_text())["sources"]["test/digitStruct.mat"]["md5"]
     for name in (md5, f"{md5}.unfinished", "mine"):
         (out / "unpacked" / name).mkdir(parents=True)
     run(data, ["test"])
-    assert sorted(os.listdir(out)) == ["manifest.json", "notes.txt", "test-00000-of-00001.tfrecord", "test.tfrecord", "unpacked"]
+    assert sorted(os.listdir(out)) == [
+        "manifest.json",
+        "notes.txt",
+        "test-00000-of-00001.tfrecord",
+        "test.tfrecord",
+        "unpacked",
+    ]
     assert os.listdir(out / "unpacked") == ["mine"]
 
 
@@ -282,7 +335,10 @@ def test_records_of_another_program_are_refused_and_stay(data, tmp_path):
     for name in ("train-00001-of-00002.tfrecord", "test-00000-of-00001.tfrecord"):
         (out / name).write_bytes(b"of another program")
     before = stamps(out)
-    with pytest.raises(DataError, match=f"{out}: holds test-00000-of-00001.tfrecord but no manifest.json, .*choose another --out"):
+    with pytest.raises(
+        DataError,
+        match=f"{out}: holds test-00000-of-00001.tfrecord but no manifest.json, .*choose another --out",
+    ):
         run(data, ["test"])
     assert stamps(out) == before
 
@@ -295,7 +351,9 @@ def test_a_lost_shard_is_written_again(data, tmp_path, damage):
     before = stamps(tmp_path / "out")
     manifest, worked, _ = run(data, shard_size=10)
     assert worked and manifest == first and read(tmp_path / "out", "train")
-    changed = {name for name, stamp in stamps(tmp_path / "out").items() if stamp != before.get(name)}
+    changed = {
+        name for name, stamp in stamps(tmp_path / "out").items() if stamp != before.get(name)
+    }
     assert changed == {lost, "manifest.json"}
 
 
@@ -323,7 +381,9 @@ def test_pictures_that_came_since_begin_a_split_anew(data, tmp_path):
     Image.new("RGB", (31, 17)).save(data / "test" / "2.png")
     os.remove(tmp_path / "out" / "test-00000-of-00001.tfrecord")
     manifest, _, _ = run(data, ["test"], shard_size=3)
-    assert [shard["file"] for shard in manifest["splits"]["test"]["shards"]] == [f"test-0000{i}-of-00002.tfrecord" for i in (0, 1)]
+    assert [shard["file"] for shard in manifest["splits"]["test"]["shards"]] == [
+        f"test-0000{i}-of-00002.tfrecord" for i in (0, 1)
+    ]
     assert len(read(tmp_path / "out", "test")) == 4 and len(os.listdir(tmp_path / "out")) == 3
 
 
@@ -348,7 +408,9 @@ def test_out_must_be_a_folder(data, tmp_path):
 
 
 def test_a_record_has_the_same_bytes_in_any_process():
-    content = records.serialize(records.Record("1.png", b"picture", 17, 31, "12", [(1.0, 2.0, 3.0, 4.0)] * 2))
+    content = records.serialize(
+        records.Record("1.png", b"picture", 17, 31, "12", [(1.0, 2.0, 3.0, 4.0)] * 2)
+    )
     # The features are a map, which protobuf writes in an order that changes from process to process unless it is told to sort.
     names = sorted(tf.train.Example.FromString(content).features.feature)
     places = [content.index(b"\x0a" + bytes([len(name)]) + name.encode()) for name in names]

@@ -28,7 +28,11 @@ def server():
 
 def differs(path):
     with open(path, "rb") as file:
-        return "" if hashlib.sha256(file.read()).digest() == hashlib.sha256(CONTENT).digest() else "the sum is wrong"
+        return (
+            ""
+            if hashlib.sha256(file.read()).digest() == hashlib.sha256(CONTENT).digest()
+            else "the sum is wrong"
+        )
 
 
 SIZE = len(CONTENT)
@@ -36,7 +40,14 @@ SIZE = len(CONTENT)
 
 def fetch(server, path, size=SIZE, name="a.bin"):
     said, progress = [], []
-    download.fetch(server.url + name, str(path), size, differs, said.append, lambda *done: progress.append(done))
+    download.fetch(
+        server.url + name,
+        str(path),
+        size,
+        differs,
+        said.append,
+        lambda *done: progress.append(done),
+    )
     return said, progress
 
 
@@ -91,7 +102,10 @@ def test_a_server_without_range_that_is_always_cut_is_given_up(server, tmp_path)
     assert (tmp_path / "a.bin.part").read_bytes() == CONTENT[:1000]  # where the next run goes on
     server.ranges, server.cut = True, None
     fetch(server, tmp_path / "a.bin")
-    assert server.asked[-1] == ("a.bin", "bytes=1000-") and (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert (
+        server.asked[-1] == ("a.bin", "bytes=1000-")
+        and (tmp_path / "a.bin").read_bytes() == CONTENT
+    )
 
 
 def test_busy_servers_are_asked_again(server, tmp_path):
@@ -138,7 +152,9 @@ def test_a_part_of_another_file_is_begun_anew(server, tmp_path, part):
 def test_a_part_longer_than_the_servers_file_is_begun_anew(server, tmp_path):
     server.files["a.bin"] = CONTENT[:1000]
     (tmp_path / "a.bin.part").write_bytes(CONTENT[:2000])
-    assert "1000 bytes" not in error_of(server, tmp_path / "a.bin")  # 416, then a file of another length
+    assert "1000 bytes" not in error_of(
+        server, tmp_path / "a.bin"
+    )  # 416, then a file of another length
     server.files["a.bin"] = CONTENT
     fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == CONTENT

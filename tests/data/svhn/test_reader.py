@@ -45,10 +45,16 @@ def test_numbers_windows_and_names(tmp_path):
     assert got.numbers == ["5", "210", "", "0", "1234567"]
     assert got.images.shape == (5, 64, 64, 3) and got.images.dtype == np.uint8
     # By hand: 2.png has its digits in 3..30 by 4..18, grown by 0.15 of 27 and of 14 at each side; 5.png begins left of the picture.
-    expected = {"2.png": (3 - 4.05, 4 - 2.1, 30 + 4.05, 18 + 2.1), "3.png": None, "1.png": (3, 0.35, 29, 14.65)}
+    expected = {
+        "2.png": (3 - 4.05, 4 - 2.1, 30 + 4.05, 18 + 2.1),
+        "3.png": None,
+        "1.png": (3, 0.35, 29, 14.65),
+    }
     for name, box in expected.items():
         picture = images.read(str(tmp_path / "test" / name))
-        np.testing.assert_array_equal(got.images[got.names.index(name)], images.window(picture, box))
+        np.testing.assert_array_equal(
+            got.images[got.names.index(name)], images.window(picture, box)
+        )
 
 
 def test_scalar_struct_of_one_picture_is_written_without_references(tmp_path):
@@ -132,7 +138,9 @@ def test_directory_validation_goes_before_the_held_out_part(tmp_path):
 
 def test_train_too_small_for_validation(tmp_path):
     make(tmp_path / "train", ENTRIES[:1])
-    assert "names no picture of the split validation" in error_of(reader.load, str(tmp_path), "validation")
+    assert "names no picture of the split validation" in error_of(
+        reader.load, str(tmp_path), "validation"
+    )
 
 
 def test_count_reads_the_first(tmp_path):
@@ -300,9 +308,13 @@ def test_closed_or_locked_file_is_not_reported_as_damaged(tmp_path, monkeypatch,
 
 def test_a_file_that_is_no_digitstruct_is_an_error_in_any_case(tmp_path):
     path = make(tmp_path / "test", damage=remove("digitStruct/name"))
-    assert "digitStruct" in error_of(lambda: list(reader.entries(str(path), on_error=lambda *why: None)))
+    assert "digitStruct" in error_of(
+        lambda: list(reader.entries(str(path), on_error=lambda *why: None))
+    )
     path.write_bytes(b"")
-    assert "not an HDF5 file" in error_of(lambda: list(reader.entries(str(path), on_error=lambda *why: None)))
+    assert "not an HDF5 file" in error_of(
+        lambda: list(reader.entries(str(path), on_error=lambda *why: None))
+    )
 
 
 def test_numbers_may_be_stored_in_any_type_but_one_at_a_time(tmp_path):
