@@ -5,9 +5,15 @@ from PIL import Image, ImageFilter
 
 from mtl.config import CROP
 from mtl.data.batches import check_images
-from mtl.data.drawn.drawing import turn_and_slant
 
 MARGIN = 16  # pixels by which the edge is continued, for what a turn or a shrinking brings in from outside
+
+
+def turn_and_slant(turn, slant):
+    """Return float [2, 2]: a slant (x moves by `slant` times y), then a turn (radians)."""
+    return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array(
+        [[1.0, slant], [0.0, 1.0]]
+    )
 
 
 def changed_crops(images, indices, stream, strength, size=CROP):

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mtl.config import WINDOW
+from mtl.data.augment import turn_and_slant
 from mtl.data.drawn.glyphs import TILE
 
 # Difficulty at which pictures begin to look as photographs do, and at which they fully do. Plain ones stay plain: filled by their digits.
@@ -183,13 +184,6 @@ def look(box, stream, difficulty):
     )
     corners += stream.normal(0.0, 0.03 * strength, (4, 2)) * [width, height]  # perspective
     return corners @ np.linalg.inv(turned).T + centre, width, height
-
-
-def turn_and_slant(turn, slant):
-    """Return float [2, 2]: a slant (x moves by `slant` times y), then a turn (radians)."""
-    return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.array(
-        [[1.0, slant], [0.0, 1.0]]
-    )
 
 
 def sample(field, corners, size):

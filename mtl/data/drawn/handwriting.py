@@ -9,6 +9,7 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mtl.data import augment
 from mtl.data.drawn import drawing
 
 # Points (x, y) in hundredths of a digit's width and height, from the upper left. A pen turns sharply at |, and is lifted at /.
@@ -207,7 +208,7 @@ def write(text, stream, difficulty):
             chains = _parsed(MARKS[character])
         tall = np.exp(stream.normal(0.0, uneven)) * (nought if character == "0" else 1.0)
         wide = narrow * tall * np.exp(stream.normal(0.0, uneven))
-        turn = drawing.turn_and_slant(
+        turn = augment.turn_and_slant(
             stream.normal(0.0, uneven), -slant + stream.normal(0.0, 0.5 * uneven)
         )
         drop = stream.normal(0.0, uneven) + rise * x
