@@ -1,9 +1,9 @@
-"""`python -m mtl COMMAND`, the same as the console script `mtl COMMAND`."""
+"""`python -m mtl` is the command `mtl`."""
 
 import sys
 
 from mtl.cli.main import run
 
-# Worker processes import this file anew under another name: without the guard each would start the command over.
+# Worker processes import this file under another name. Unguarded, each would start the command.
 if __name__ == "__main__":
     sys.exit(run())

@@ -1,125 +1,159 @@
-"""The shared bottoms: images in, one feature vector an image out; every variable under shared/.
+"""The shared bottoms: images -> one feature vector for each image, all variables under shared/.
 
-A bottom is a function of (images, training settings) that returns float32 [batch, features]. `BOTTOMS` names them for flags.
+Each public function is a bottom, and `--bottom=NAME` finds it by its name. It is a function of
+(images, training settings) and returns a Bottom.
 """
 
 import functools
+from typing import Any, Dict, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from mtl import layers
 
 
-def in_towers(build, x, towers, *, seed):
-    """Build convolutions, a function (x, seed) -> [batch, features], over parts of the batch x, `towers` of them, with shared variables.
+class Bottom(NamedTuple):
+    """What a bottom returns."""
 
-    A core with a part of its own never waits for another inside an operation. Dense layers would read their weights once a tower.
-    """
-    if towers == 1:
-        return build(x, seed=seed)
-    count, parts = tf.shape(x)[0], []
-    for tower in range(towers):
-        part = x[count * tower // towers : count * (tower + 1) // towers]
-        shared = tf.variable_scope(
-            tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if tower else None
-        )
-        with tf.name_scope(f"tower{tower}"), shared:
-            # A seed of its own, so that towers drop out different values; it draws no weights, which are there already.
-            parts.append(build(part, seed=seed ^ layers.key(f"tower{tower}") if tower else seed))
-    return tf.concat(parts, 0)
+    features: Any  # float32 [batch, features]
+    ends: Dict[str, Any]  # name of a layer -> the tensor that the next layer takes, in order
 
 
 def mlp(images, *, dropout, seed, step, towers=1):
-    """Build one dense layer of rectifiers over the flattened pixels: the smallest bottom there is.
+    """Build one dense layer of ReLUs over the flattened pixels: the smallest bottom.
 
     Args:
       images: float32 [batch, height, width, channels].
-      dropout: float, share of the hidden values set to 0.
+      dropout: float in [0, 1), share of the hidden values set to 0.
       seed: int, the seed of the run.
       step: int64 scalar tensor, or None without dropout.
-      towers: int, into how many parts the batch is cut for convolutions, see `in_towers`; here there are none.
+      towers: int, parts of the batch that run in parallel; ignored here, see `_in_towers`.
 
     Returns:
-      float32 [batch, 256].
+      Bottom, features float32 [batch, 256].
     """
     x = layers.flatten(images)  # [batch, height * width * channels]
     x = tf.nn.relu(layers.dense(x, "dense1", 256, seed=seed))
-    return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
+    x = layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
+    return Bottom(x, {"dense1": x})
 
 
-def _convolutional(images, stages, *, first=48, stride=2, units=512, dropout, seed, step, towers=1):
-    """Build a 5x5 convolution, stages of 3x3 ones, each closed by a 2x2 pooling, and a dense layer; arguments as `mlp`."""
-
-    def convolutions(x, seed):
-        # With a stride, the layer on the most pixels costs a half or a quarter, and no pooling follows: 54 pixels shrink to 27, 14, 7, 4.
-        x = tf.nn.relu(layers.conv(x, "conv1", first, size=5, stride=stride, seed=seed))
-        number = 1
-        for stage, filters_of_stage in enumerate(stages, start=1):
-            for place, filters in enumerate(filters_of_stage):
-                number += 1
-                y = layers.conv(x, f"conv{number}", filters, size=3, seed=seed)
-                x = (
-                    y + x if place else y
-                )  # residual from the second of a stage on (He et al. 2015, arXiv:1512.03385, section 3.1)
-                x = tf.nn.relu(x) if place < len(filters_of_stage) - 1 else x
-            x = tf.nn.relu(
-                layers.max_pool(x, f"pool{stage}")
-            )  # the same values and gradients as the other way round, on a quarter of them
-        return layers.flatten(x)
-
-    x = tf.nn.relu(
-        layers.dense(in_towers(convolutions, images, towers, seed=seed), "dense1", units, seed=seed)
-    )
-    return layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
+def small(images, *, dropout, seed, step, towers=1):
+    """Build four convolutions and a dense layer. Arguments as `mlp`; features [batch, 512]."""
+    convolve = functools.partial(_convolve, stages=[[64], [128], [192]], first=48, stride=2)
+    bottom = _in_towers(convolve, images, towers, seed=seed)
+    return _dense1(bottom, 512, dropout, seed=seed, step=step)
 
 
-def small(images, **settings):
-    """Build four convolutions of 48, 64, 128 and 192 filters and a dense layer. Arguments as `mlp`; [batch, 512]."""
-    return _convolutional(images, [[64], [128], [192]], **settings)
-
-
-def base(images, **settings):
-    """Build six convolutions of 32, 64, twice 96 and twice 192 filters and a dense layer. Arguments as `mlp`; [batch, 320]."""
-    # Digits stand side by side, so no column of pixels is skipped before the first pooling: 54x54 pixels become 27x54, 14x27, 7x14, 4x7.
-    return _convolutional(
-        images, [[64], [96, 96], [192, 192]], first=32, stride=(2, 1), units=320, **settings
-    )
+def base(images, *, dropout, seed, step, towers=1):
+    """Build six convolutions and a dense layer. Arguments as `mlp`; features [batch, 320]."""
+    # The first stride is 1 across: digits stand side by side, and a column skipped is lost to all
+    # layers. 54x54 pixels become 27x54, 14x27, 7x14, 4x7.
+    stages = [[64], [96, 96], [192, 192]]
+    convolve = functools.partial(_convolve, stages=stages, first=32, stride=(2, 1))
+    bottom = _in_towers(convolve, images, towers, seed=seed)
+    return _dense1(bottom, 320, dropout, seed=seed, step=step)
 
 
 def paper(images, *, dropout, seed, step, towers=1):
-    """Build the eleven hidden layers of Goodfellow et al. 2013 (arXiv:1312.6082, section 5.1). Arguments as `mlp`; [batch, 3072].
+    """Build the eleven hidden layers of Goodfellow et al. 2013, arXiv:1312.6082, section 5.1.
 
-    54x54 pixels shrink to 27, 27, 14, 14, 7, 7, 4, 4. The paper leaves open the dropout rate, where a convolutional layer has its
-    pooling, normalisation and dropout (here in this order, after the rectifier), and the weights of the 3x3 window, here all equal.
+    54x54 pixels shrink to 27, 27, 14, 14, 7, 7, 4, 4. The paper leaves open the dropout rate, the
+    order of pooling, normalisation and dropout (here in this order), and the weights of the
+    normalisation (here equal).
+
+    Arguments as `mlp`; features [batch, 3072].
     """
     drop = functools.partial(layers.dropout, rate=dropout, step=step)
+    convolve = functools.partial(_paper_convolve, drop=drop)
+    x, ends = _in_towers(convolve, images, towers, seed=seed)
+    x = tf.nn.relu(layers.dense(layers.flatten(x), "dense1", 3072, seed=seed))
+    x = ends["dense1"] = drop(x, "dropout10", seed=seed)
+    x = tf.nn.relu(layers.dense(x, "dense2", 3072, seed=seed))
+    x = ends["dense2"] = drop(x, "dropout11", seed=seed)
+    return Bottom(x, ends)
 
-    def convolutions(x, seed):
-        for number, filters in enumerate([48, 64, 128, 160, 192, 192, 192, 192], start=1):
-            first = number == 1
-            x = layers.conv(
-                x, f"conv{number}", 3 * filters if first else filters, size=5, seed=seed
-            )
-            x = layers.max_pool(
-                x if first else tf.nn.relu(x), f"pool{number}", stride=2 if number % 2 else 1
-            )
-            x = (
-                layers.maxout(x, "maxout1", pieces=3) if first else x
-            )  # pooled first: the same values from a quarter of the work
-            x = drop(layers.subtractive_norm(x, f"norm{number}"), f"dropout{number}", seed=seed)
-        return layers.flatten(
-            drop(
-                tf.nn.relu(layers.locally_connected(x, "local1", 192, size=5, seed=seed)),
-                "dropout9",
-                seed=seed,
-            )
+
+def _dense1(bottom, units, dropout, *, seed, step):
+    """Add a dense layer with dropout to a Bottom of feature maps."""
+    x = tf.nn.relu(layers.dense(layers.flatten(bottom.features), "dense1", units, seed=seed))
+    x = layers.dropout(x, "dropout1", dropout, seed=seed, step=step)
+    return Bottom(x, {**bottom.ends, "dense1": x})
+
+
+def _convolve(x, *, stages, first, stride, seed):
+    """Build a 5x5 convolution, then stages of 3x3 convolutions that each end in a 2x2 pooling.
+
+    Args:
+      x: float32 [batch, height, width, channels].
+      stages: list of lists of int, the filters of each 3x3 convolution.
+      first: int, the filters of the 5x5 convolution.
+      stride: int or (vertical, horizontal), of the 5x5 convolution. Its layer sees the most pixels:
+        a stride makes it two to four times as fast, and no pooling follows.
+      seed: int.
+    """
+    ends = {}
+    x = ends["conv1"] = tf.nn.relu(layers.conv(x, "conv1", first, size=5, stride=stride, seed=seed))
+    number = 1
+    for stage, filters_of_stage in enumerate(stages, start=1):
+        for position, filters in enumerate(filters_of_stage):
+            number += 1
+            name = f"conv{number}"
+            y = layers.conv(x, name, filters, size=3, seed=seed)
+            # Residual from the second layer of a stage on (He et al. 2015, arXiv:1512.03385, 3.1).
+            x = y + x if position else y
+            if position < len(filters_of_stage) - 1:
+                x = ends[name] = tf.nn.relu(x)
+        # ReLU after pooling: the same values and gradients as before it, on a quarter of the pixels.
+        x = ends[name] = tf.nn.relu(layers.max_pool(x, f"pool{stage}"))
+    return Bottom(x, ends)
+
+
+def _paper_convolve(x, *, drop, seed):
+    """Build the eight convolutions and the locally connected layer of `paper`."""
+    ends = {}
+    for number, filters in enumerate([48, 64, 128, 160, 192, 192, 192, 192], start=1):
+        stride = 2 if number % 2 else 1
+        if number == 1:
+            x = layers.conv(x, "conv1", 3 * filters, size=5, seed=seed)
+            # Maxout after pooling: the same values as before it, on a quarter of the pixels.
+            x = layers.maxout(layers.max_pool(x, "pool1", stride=stride), "maxout1", pieces=3)
+        else:
+            x = tf.nn.relu(layers.conv(x, f"conv{number}", filters, size=5, seed=seed))
+            x = layers.max_pool(x, f"pool{number}", stride=stride)
+        x = drop(layers.subtractive_norm(x, f"norm{number}"), f"dropout{number}", seed=seed)
+        ends[f"conv{number}"] = x
+    x = tf.nn.relu(layers.locally_connected(x, "local1", 192, size=5, seed=seed))
+    x = ends["local1"] = drop(x, "dropout9", seed=seed)
+    return Bottom(x, ends)
+
+
+def _in_towers(convolve, x, towers, *, seed):
+    """Build convolutions over equal parts of the batch, one tower for each, with shared variables.
+
+    A core that has a tower of its own never waits for another core inside an operation. Dense layers
+    stay outside: each tower would read all their weights.
+
+    Args:
+      convolve: function (x, seed) -> Bottom of feature maps.
+      x: float32 [batch, height, width, channels].
+      towers: int.
+      seed: int.
+
+    Returns:
+      Bottom of the whole batch, with the ends of the first tower.
+    """
+    if towers == 1:
+        return convolve(x, seed=seed)
+    count, parts = tf.shape(x)[0], []
+    for tower in range(towers):
+        part = x[count * tower // towers : count * (tower + 1) // towers]
+        # The seed decides the dropout masks, which must differ between towers. The variables exist
+        # after the first tower and keep their values.
+        own_seed = seed ^ layers.key(f"tower{tower}") if tower else seed
+        scope = tf.variable_scope(
+            tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if tower else None
         )
-
-    x = tf.nn.relu(
-        layers.dense(in_towers(convolutions, images, towers, seed=seed), "dense1", 3072, seed=seed)
-    )
-    x = drop(x, "dropout10", seed=seed)
-    return drop(tf.nn.relu(layers.dense(x, "dense2", 3072, seed=seed)), "dropout11", seed=seed)
-
-
-BOTTOMS = {"mlp": mlp, "small": small, "base": base, "paper": paper}
+        with tf.name_scope(f"tower{tower}"), scope:
+            parts.append(convolve(part, seed=own_seed))
+    return Bottom(tf.concat([part.features for part in parts], 0), parts[0].ends)

@@ -1,94 +1,240 @@
-"""The plain record a run is made from, and the names it may use. Free of TensorFlow, so that flags can be checked without it."""
+"""The record a run is made from: every field with its default, its choices and its range.
+
+Flags, Python callers and config.json are all validated here, and only here. Imports no TensorFlow,
+so that flags can be checked without it.
+"""
 
 import dataclasses
-from typing import Any, Dict, List
+import math
+import pathlib
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-BOTTOMS = ("mlp", "small", "base", "paper")
-OBJECTIVES = ("log_sum", "linear")
-DATASETS = ("synthetic", "svhn", "folder", "npz", "records")
+PACKAGE = pathlib.Path(__file__).resolve().parent
+
+
+def declared(files, line):
+    """Return the names that source files of the package declare, dict name -> path of the file.
+
+    The sources are read, not imported: importing them would import TensorFlow.
+
+    Args:
+      files: str, a glob pattern relative to the package.
+      line: str, a regular expression; its group is the name.
+    """
+    found = {}
+    for path in sorted(PACKAGE.glob(files)):
+        for name in re.findall(line, path.read_text(encoding="utf-8"), re.MULTILINE):
+            found[name] = path
+    return found
+
+
+# A bottom is a public function of bottoms.py, an objective a file of objectives/, and a dataset a
+# module under data/ with a line DATASET = "name".
+BOTTOMS = tuple(declared("bottoms.py", r"^def ([a-z]\w*)\("))
+OBJECTIVES = tuple(sorted(path.stem for path in PACKAGE.glob("objectives/[a-z]*.py")))
+DATASETS = tuple(sorted(declared("data/**/*.py", r'^DATASET = "(\w+)"$')))
 SPLITS = ("train", "validation", "test")
-SCHEDULES = ("constant", "linear", "cosine")
-PRECISIONS = ("fp32", "bf16")
-ABSENT = ("x", "mask")
-NONFINITE = ("stop", "skip")
-CHOICES = {
-    "bottom": BOTTOMS,
-    "objective": OBJECTIVES,
-    "absent": ABSENT,
-    "dataset": DATASETS,
-}  # of fields of Config
-CHOICES |= {
-    "schedule": SCHEDULES,
-    "precision": PRECISIONS,
-    "style": ("houses", "written"),
-    "views": (1, 2, 4),
-    "on_nonfinite": NONFINITE,
-}
 
-PATHS = ("data_dir", "init_from")  # fields of Config that name folders
-
-WINDOW = 64  # pixels, height and width of the picture of a number as data sets deliver it
-CROP = 54  # pixels, height and width of what the network sees: a random part of the window in training, the centre otherwise
+WINDOW = 64  # pixels, height and width of the images that datasets deliver
+CROP = 54  # pixels, what the network sees: a random part of the window in training, else its centre
 CHANNELS = 3
+
+PATHS = ("data_dir", "init_from")  # fields that name folders
+
+
+class Range(NamedTuple):
+    """The numbers that a field accepts."""
+
+    low: float
+    high: float = math.inf
+    above_low: bool = False  # whether low itself is excluded
+    below_high: bool = False  # whether high itself is excluded
+
+    def contains(self, value) -> bool:
+        """Tell whether a number lies in the range. NaN does not: it fails every comparison."""
+        above = value > self.low if self.above_low else value >= self.low
+        below = value < self.high if self.below_high else value <= self.high
+        return above and below
+
+    def text(self) -> str:
+        """Return the range in words, such as "from 0 to 1"."""
+        if math.isinf(self.high):
+            return "above 0 and finite" if self.above_low else f"at least {self.low:g}"
+        ends = f"from {self.low:g} to {self.high:.10g}"
+        return f"{ends}, {self.high:g} excluded" if self.below_high else ends
+
+
+def _field(default, text, *, choices=None, range=None):
+    metadata = {"help": text, "choices": choices, "range": range}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+SHARE = Range(0.0, 1.0)
+SHARE_BELOW_1 = Range(0.0, 1.0, below_high=True)
+POSITIVE = Range(1)
+NOT_NEGATIVE = Range(0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All that decides what a run computes. Defaults are those of flags/quickstart.flags."""
+    """All settings of a run, each with its help text. The defaults are flags/quickstart.flags."""
 
     # The network and its cost.
-    bottom: str = "small"
-    objective: str = "log_sum"
-    absent: str = "x"  # a digit that is not there: the answer's class X, or the paper's mask, which leaves it out of the cost
-    label_smoothing: float = 0.1  # share of each label spread over all classes
-    dropout: float = 0.0
+    bottom: str = _field("small", "the shared bottom", choices=BOTTOMS)
+    objective: str = _field(
+        "log_sum",
+        "the cost: log_sum is the answer's sum of logarithms, for any tasks; answer trains the "
+        "answer's own lines; linear is the plain sum of the losses",
+        choices=OBJECTIVES,
+    )
+    absent: str = _field(
+        "x",
+        "an absent digit: x is the answer's class X; mask leaves it out of the cost, as the paper "
+        "does",
+        choices=("x", "mask"),
+    )
+    label_smoothing: float = _field(
+        0.1, "share of each label that is spread over all classes", range=SHARE_BELOW_1
+    )
+    dropout: float = _field(
+        0.0,
+        "share of hidden values set to 0 in training: of the last layer; in paper, of every layer",
+        range=SHARE_BELOW_1,
+    )
     # The data.
-    dataset: str = "synthetic"
-    data_dir: str = ""
-    style: str = "houses"  # of the synthetic images: numbers on houses, or amounts written by hand
-    difficulty: float = 0.2  # of the synthetic images, 0 to 1
-    augment: float = (
-        0.0  # of images on disk: how much each showing changes them, 0 (cropped alone) to 1
+    dataset: str = _field("synthetic", "the dataset", choices=DATASETS)
+    data_dir: str = _field("", "folder of the dataset; synthetic has none")
+    style: str = _field(
+        "houses",
+        "what synthetic images show: numbers on houses, or handwritten amounts",
+        choices=("houses", "written"),
     )
-    pool: int = 4096  # synthetic: drawn images held in memory at a time
-    reuse: int = 8  # synthetic: how many fresh crops are taken of each drawn image before another takes its place
+    difficulty: float = _field(
+        0.2, "how hard synthetic images are to read; 0 is plain", range=SHARE
+    )
+    augment: float = _field(
+        0.0, "how much images on disk are changed in training; 0 only crops them", range=SHARE
+    )
+    pool: int = _field(
+        4096, "synthetic images held in memory, a multiple of --reuse", range=POSITIVE
+    )
+    reuse: int = _field(
+        8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
+    )
     # The optimiser and the length of the run.
-    batch_size: int = 32
-    precision: str = "fp32"  # of the shared bottom in training; weights, tops, losses and Adam are float32 in any case
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    steps: int = 5500
-    seed: int = 0
-    init_from: str = ""
-    on_nonfinite: str = "stop"  # what a step does whose cross entropies or gradients are not finite: end the run, or leave the weights be
-    # What does not change the result.
-    log_every: int = 200
-    save_every: int = 1000
-    workers: int = 0  # processes that draw or read images; 0 is one for each core
-    views: int = (
-        1  # of each picture that `mtl evaluate` and `mtl predict` average; see data/views.py
+    batch_size: int = _field(32, "images in a training step", range=POSITIVE)
+    precision: str = _field(
+        "fp32",
+        "what the shared bottom computes in: bf16 is faster with Intel's AMX or AMD's AVX512-BF16 "
+        "and slower elsewhere; variables, tops, losses and Adam are always float32",
+        choices=("fp32", "bf16"),
     )
-    threads: int = 0  # of TensorFlow's operations; 0 is one for each core
+    learning_rate: float = _field(
+        2e-3,
+        "learning rate of Adam at the first step",
+        range=Range(0.0, above_low=True, below_high=True),
+    )
+    schedule: str = _field(
+        "cosine",
+        "how the learning rate changes; linear and cosine fall to 0 at the last step",
+        choices=("constant", "linear", "cosine"),
+    )
+    steps: int = _field(
+        5500,
+        "training steps in all; a larger number continues a finished run, with its schedule "
+        "stretched to the new end",
+        range=POSITIVE,
+    )
+    seed: int = _field(0, "decides all random numbers", range=Range(0, 2**31 - 1))
+    init_from: str = _field(
+        "", "run directory whose weights a new run starts from; pretrained is the packaged one"
+    )
+    on_nonfinite: str = _field(
+        "stop",
+        "what to do when a loss or gradient is infinite or NaN: stop the run, or skip the update",
+        choices=("stop", "skip"),
+    )
+    # How the run is observed and executed. Another number of threads changes the last bits.
+    log_every: int = _field(200, "steps between progress lines", range=POSITIVE)
+    save_every: int = _field(
+        1000, "steps between checkpoints; after each, validation is evaluated", range=POSITIVE
+    )
+    workers: int = _field(
+        0, "processes that prepare images; 0 is one for each core", range=NOT_NEGATIVE
+    )
+    views: int = _field(
+        1,
+        "views of an image that evaluate and predict average: 1 is the centre crop, 2 adds its "
+        "negative, 4 adds the whole window and its negative; each view costs one more pass",
+        choices=(1, 2, 4),
+    )
+    threads: int = _field(0, "threads of TensorFlow; 0 is one for each core", range=NOT_NEGATIVE)
+
+    def __post_init__(self):
+        """Validate all fields; raise ValueError, naming the first that is wrong."""
+        for name in FIELDS:
+            check(name, getattr(self, name))
+        if self.pool % self.reuse:
+            raise ValueError(f"--pool={self.pool} must be a multiple of --reuse={self.reuse}")
+        if self.augment and self.dataset == "synthetic":
+            cure = "synthetic images are drawn anew each time; remove the flag"
+            raise ValueError(f"--augment={self.augment} does not apply to synthetic; {cure}")
+        if self.objective == "answer" and self.absent != "x":
+            what = f"--absent={self.absent} does not work with --objective=answer"
+            raise ValueError(f"{what}; use --objective=log_sum")
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> "Config":
-        """Make a record of a dict of its fields; ValueError where one is unknown, of another type, or names what there is not."""
-        types = {field.name: type(field.default) for field in dataclasses.fields(cls)}
-        for name, value in values.items():
-            if name not in types:
+        """Return the Config of a dict of fields; raise ValueError for an unknown or wrong one."""
+        for name in values:
+            if name not in FIELDS:
                 raise ValueError(f"unknown field {name!r}")
-            if type(value) is not types[name] and not (types[name] is float and type(value) is int):
-                raise ValueError(
-                    f"field {name!r} must be of type {types[name].__name__}, got {value!r}"
-                )
-            if value not in CHOICES.get(name, [value]):
-                raise ValueError(
-                    f"field {name!r} must be one of {', '.join(map(str, CHOICES[name]))}, got {value!r}"
-                )
         return cls(**values)
 
 
-# Fields that a run may be continued with changed: they say how long and how closely watched, not what is computed.
+FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+_ACCEPTED = {int: (int,), float: (float, int), str: (str,)}  # bool is an int, but no number
+
+
+def help_of(name: str) -> str:
+    """Return the help text of a field."""
+    return FIELDS[name].metadata["help"]
+
+
+def choices(name: str) -> Optional[Tuple]:
+    """Return the values that a field allows, or None where it is free."""
+    return FIELDS[name].metadata["choices"]
+
+
+def range_of(name: str) -> Optional[Range]:
+    """Return the Range of a field, or None where it has none."""
+    return FIELDS[name].metadata["range"]
+
+
+def check(name: str, value: Any) -> None:
+    """Raise ValueError where a field does not accept a value: its type, a choice or the range."""
+    kind = type(FIELDS[name].default)
+    allowed, limits = choices(name), range_of(name)
+    if isinstance(value, bool) or not isinstance(value, _ACCEPTED[kind]):
+        raise ValueError(f"--{name}={value!r} must be of type {kind.__name__}")
+    if allowed and value not in allowed:
+        raise ValueError(f"--{name}={value} must be one of {', '.join(map(str, allowed))}")
+    if limits and not limits.contains(value):
+        raise ValueError(f"--{name}={value} must be {limits.text()}")
+
+
+def check_data(dataset: str, data_dir: str) -> None:
+    """Raise ValueError for a dataset on disk without a folder, or synthetic with one."""
+    if dataset != "synthetic" and not data_dir:
+        raise ValueError(f"--data_dir is required with --dataset={dataset}; name its folder")
+    if dataset == "synthetic" and data_dir:
+        on_disk = "|".join(name for name in DATASETS if name != "synthetic")
+        cure = f"choose --dataset={on_disk}, or remove --data_dir"
+        raise ValueError(f"--data_dir={data_dir} does not apply to --dataset=synthetic; {cure}")
+
+
+# Fields that may change when a run continues: how long it is, what it reports, and where files lie.
 MAY_CHANGE = (
     "steps",
     "log_every",
@@ -103,9 +249,10 @@ MAY_CHANGE = (
 
 
 def differences(old: Config, new: Config) -> List[str]:
-    """Name the fields in which two records differ beyond MAY_CHANGE, as "--field=old (now new)"."""
-    return [
-        f"--{field.name}={getattr(old, field.name)} (now {getattr(new, field.name)})"
-        for field in dataclasses.fields(Config)
-        if field.name not in MAY_CHANGE and getattr(old, field.name) != getattr(new, field.name)
-    ]
+    """List the fields that differ, beyond MAY_CHANGE, as "--field=old (now new)"."""
+    changed = []
+    for name in FIELDS:
+        before, after = getattr(old, name), getattr(new, name)
+        if name not in MAY_CHANGE and before != after:
+            changed.append(f"--{name}={before} (now {after})")
+    return changed

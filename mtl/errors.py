@@ -1,8 +1,8 @@
-"""The errors a user can cause, each with the exit code that a command ends with. Every message is one line: what, where, the cure."""
+"""Errors that a user can cause, each with its exit code. A message is one line with the cure."""
 
 
 class MtlError(Exception):
-    """An error to be shown as one line, without a traceback."""
+    """An error that is shown as one line, without a traceback."""
 
     exit_code = 2
 
@@ -14,21 +14,21 @@ class UsageError(MtlError):
 
 
 class DataError(MtlError):
-    """A file of data or a checkpoint is missing or broken; the message names it and the cure."""
+    """A data file or a checkpoint is missing or broken; the message names the file and the cure."""
 
 
 class NoExamplesError(DataError):
-    """A split holds no example: an end for what trains or measures on it, but a small data set may do without validation."""
+    """A split has no examples. Training and evaluation need some; validation may be empty."""
 
 
 class NotFiniteError(MtlError):
-    """A cross entropy became infinite or NaN; the message names task and step."""
+    """A loss, gradient or variable is infinite or NaN; the message names it and the step."""
 
     exit_code = 3
 
 
 class Interrupted(MtlError):
-    """A signal stopped the run after it saved; the exit code is 128 + the signal's number."""
+    """A signal stopped the run after it was saved. The exit code is 128 plus the signal number."""
 
     def __init__(self, message, signum):
         super().__init__(message)

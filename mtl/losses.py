@@ -1,26 +1,20 @@
-"""The answer's cost for any list of tasks, and the plain sum that its text speaks of.
-
-An objective takes two dicts, logits and labels, both task name -> float32 [batch, classes], labels as rows of probabilities, and returns
-a float32 scalar. Each rests on a function of the mean cross entropies alone (`sum_of_logs`, `plain_sum`), so that an evaluation can
-put those of a whole data set through the same formula.
-"""
+"""The mean loss of a task, and the two sums of them that the answer speaks of."""
 
 import functools
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-# The answer's constants. Below the floor the logarithm stays at ln(1e-37) = -85.2 and the gradient is 0; both lie outside float16.
-CLIP_FLOOR, CLIP_CEILING = 1e-37, 1e37
+from mtl.objectives.log_sum import term
 
 
 def mean_cross_entropy(logits, labels):
-    """Average the softmax cross entropy over the batch.
+    """Return the softmax cross entropy, averaged over the batch.
 
     Args:
       logits: float32 [batch, classes].
-      labels: float32 [batch, classes], rows of probabilities: hard (one-hot) or soft. A row of zeros counts as a perfect answer and
-        still pushes all logits down: see `smooth`.
+      labels: float32 [batch, classes], rows of probabilities, hard (one-hot) or soft. A row of zeros
+        has a loss of 0 and still a gradient that lowers all logits: see `labelled_cross_entropies`.
 
     Returns:
       float32 scalar, in nats.
@@ -29,54 +23,42 @@ def mean_cross_entropy(logits, labels):
 
 
 def cross_entropies(logits, labels):
-    """Return the raw mean cross entropy of each task, dict task name -> float32 scalar: what the run watches, beside the cost."""
+    """Return the mean cross entropy of each task, dict task name -> float32 scalar.
+
+    Args:
+      logits: dict task name -> float32 [batch, classes].
+      labels: dict task name -> float32 [batch, classes], rows of probabilities.
+    """
     return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}
 
 
 def labelled_cross_entropies(logits, labels, otherwise):
-    """Return as `cross_entropies` does, each mean over the examples that have a label for its task: the paper's mask (section 3).
+    """Return as `cross_entropies`, averaging only the examples that have a label for the task.
 
-    Note: where every row of labels sums to 1, `labelled_cross_entropies = cross_entropies`.
+    This is the mask of Goodfellow et al. 2013, arXiv:1312.6082, section 3.
+
+    Identity: where every row of labels sums to 1, it equals `cross_entropies`.
 
     Args:
-      logits, labels: as `log_sum`; a row of zeros is no label.
-      otherwise: float, the mean of a task without any label in the batch; it has no gradient.
+      logits, labels: as `cross_entropies`; a row of zeros means "not labelled".
+      otherwise: float, the mean of a task with no labelled example in the batch. Its gradient is 0.
     """
     means = {}
     for name in logits:
-        present = tf.cast(
-            tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32
-        )  # without it a row of zeros pushes all logits down
-        total = tf.reduce_sum(
-            present
-            * tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name])
-        )
-        count = tf.reduce_sum(present)
+        each = tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name])
+        # Multiplied by 0, a row of zeros has no gradient either.
+        labelled = tf.cast(tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32)
+        total, count = tf.reduce_sum(labelled * each), tf.reduce_sum(labelled)
         means[name] = tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
     return means
-
-
-def sum_of_logs(means):
-    """Add up log(clip(mean, 1e-37, 1e37)) of an iterable of float32 scalars by a chain of tf.add; float32 scalar.
-
-    The iterable is read one by one: where a mean is built on demand, its operations come in the order in which the answer writes them.
-    """
-    logs = [tf.log(tf.clip_by_value(mean, CLIP_FLOOR, CLIP_CEILING)) for mean in means]
-    return functools.reduce(tf.add, logs)
-
-
-def plain_sum(means):
-    """Add up the means (iterable of float32 scalars) by a chain of tf.add; float32 scalar."""
-    return functools.reduce(tf.add, list(means))
 
 
 def log_sum(logits, labels):
     """Build the answer's cost for any tasks: the sum of log(clip(mean cross entropy)).
 
-    For the six tasks of the answer this is answer.cost, node for node. It is the logarithm of the product of the losses, so its descent
-    direction is that of their geometric mean (GLS, Chennupati et al. 2019, arXiv:1904.08492, section 3).
+    For the six tasks of the answer the graph is that of answer.cost, node for node.
 
-    Note: `grad(log_sum) = sum over tasks of grad(cross entropy) / cross entropy`.
+    Identity: `grad(log_sum) = sum over tasks of grad(cross entropy) / cross entropy`.
 
     Args:
       logits: dict task name -> float32 [batch, classes].
@@ -85,42 +67,40 @@ def log_sum(logits, labels):
     Returns:
       float32 scalar.
     """
-    return sum_of_logs(mean_cross_entropy(logits[name], labels[name]) for name in logits)
+    # Task by task, as the answer's lines do: only then is the graph the same, node for node.
+    terms = [term(mean_cross_entropy(logits[name], labels[name])) for name in logits]
+    return functools.reduce(tf.add, terms)
 
 
 def linear(logits, labels):
-    """Build the plain sum of the mean cross entropies, which the answer's text speaks of and the paper minimises (section 3).
+    """Build the plain sum of the mean cross entropies. Arguments as `log_sum`.
 
-    Note: `grad(linear) = sum over tasks of grad(cross entropy)`: every task weighs 1, solved or not. Arguments as `log_sum`.
+    Identity: `grad(linear) = sum over tasks of grad(cross entropy)`.
     """
-    return plain_sum(mean_cross_entropy(logits[name], labels[name]) for name in logits)
+    return functools.reduce(tf.add, cross_entropies(logits, labels).values())
 
 
 def smooth(classes, depth, smoothing, masked=False):
-    """Turn classes into rows of probabilities, softened by a share spread evenly (Szegedy et al. 2015, arXiv:1512.00567, section 7).
+    """Turn classes into soft labels (Szegedy et al. 2015, arXiv:1512.00567, section 7).
 
-    Soft rows bound the cross entropy from below by their own entropy, so under log_sum no task's weight 1 / loss can run away.
+    The cross entropy against soft labels is at least their entropy. Under log_sum this bounds the
+    weight 1 / loss of every task.
 
     Args:
-      classes: int32 [batch], each in 0 .. depth - 1; another ends the step with TensorFlow's InvalidArgumentError.
+      classes: int32 [batch], each in 0 .. depth - 1; any other value ends the step with
+        TensorFlow's InvalidArgumentError.
       depth: int, the number of classes.
-      smoothing: float in [0, 1); 0 gives one-hot rows.
-      masked: bool, whether the last class means "no label": its rows are of zeros, and the other rows hold nothing of it.
+      smoothing: float in [0, 1), the share spread evenly over all classes; 0 gives one-hot rows.
+      masked: bool, whether the last class means "not labelled". Its row is all zeros, and the other
+        rows give it no share.
 
     Returns:
       float32 [batch, depth].
     """
-    known = depth - masked
-    rows = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing) + np.float32(
-        smoothing / known
-    )
-    # Looked up, a class out of range is an error; tf.one_hot makes a row of zeros of it, which counts as a perfect answer.
-    return tf.gather(np.pad(rows, [[0, int(masked)]] * 2), classes, name=f"{classes.op.name}_rows")
-
-
-OBJECTIVES = {"log_sum": log_sum, "linear": linear}
-OBJECTIVES_OF_MEANS = {"log_sum": sum_of_logs, "linear": plain_sum}
-NEUTRAL = {
-    "log_sum": 1.0,
-    "linear": 0.0,
-}  # the mean cross entropy that adds 0 to the cost: of a task without labels
+    known = depth - 1 if masked else depth
+    hard = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing)
+    rows = hard + np.float32(smoothing / known)
+    if masked:
+        rows = np.pad(rows, [[0, 1], [0, 1]])
+    # A lookup, because tf.one_hot turns a class out of range into a row of zeros: a loss of 0.
+    return tf.gather(rows, classes, name=f"{classes.op.name}_rows")

@@ -1,7 +1,7 @@
-"""The tasks as data: which outputs a house number has, and how a number becomes their classes.
+"""The tasks as data: the outputs of a number, and how a number becomes one class per task.
 
-The answer names six softmax outputs: the length, and one output for each of five digit positions. A class that stands for
-"nothing of the kind" is called X there: X of the length means more than five digits, X of a digit means no digit at this place.
+The answer names six softmax outputs: the length, and one output for each of five digit positions.
+The last class of each task is X: for the length "more than five digits", for a digit "no digit here".
 """
 
 from typing import Dict, NamedTuple, Optional, Sequence
@@ -10,15 +10,15 @@ import numpy as np
 
 
 class Task(NamedTuple):
-    """One softmax output: its name (also its variable scope, summary prefix and dict key) and its number of classes."""
+    """One softmax output."""
 
-    name: str
+    name: str  # also its variable scope, summary prefix and dict key
     classes: int
 
 
-DIGITS = 5  # positions that have an output of their own
+DIGITS = 5  # positions that have an output
 LENGTH_X = DIGITS + 1  # "more than five digits"
-DIGIT_X = 10  # "no digit at this position"
+DIGIT_X = 10  # "no digit here"
 
 
 def digit_name(position: int) -> str:
@@ -26,46 +26,51 @@ def digit_name(position: int) -> str:
     return f"digit{position}"
 
 
-DIGIT_TASKS = tuple(Task(digit_name(place), DIGIT_X + 1) for place in range(1, DIGITS + 1))
+DIGIT_TASKS = tuple(Task(digit_name(position), DIGIT_X + 1) for position in range(1, DIGITS + 1))
 NUMBER_TASKS = (Task("length", LENGTH_X + 1), *DIGIT_TASKS)
 
 
 def masked(task: Task, absent: str) -> bool:
-    """Tell whether the last class of a task, "no digit here", is no class at all but left out of the cost (config.ABSENT)."""
+    """Return whether the last class of a task is no class, but left out of the cost.
+
+    Args:
+      task: Task.
+      absent: str, one of config.choices("absent").
+    """
     return absent == "mask" and task in DIGIT_TASKS
 
 
 def encode(number: str) -> Dict[str, int]:
-    """Turn a number into one class per task.
+    """Convert a number to one class per task.
 
     Args:
-      number: str of the digits 0 to 9; "" is a picture without a number.
+      number: str of the digits 0 to 9; "" for an image without a number.
 
     Returns:
-      dict task name -> class, in the answer's order. Past five digits the length is X and the first five digits stand.
+      dict task name -> class, in the answer's order. A number of more than five digits has the
+      length X and its first five digits.
 
     Raises:
       ValueError: the text holds anything but the digits 0 to 9.
     """
-    # str.isdigit alone accepts superscripts and the digits of other scripts, which int() or a table of ten would not.
-    if not isinstance(number, str) or not (number == "" or (number.isascii() and number.isdigit())):
-        raise ValueError(f"a number is written with the digits 0 to 9 alone, got {number!r}")
+    # str.isdigit alone accepts superscripts and the digits of other scripts.
+    if not isinstance(number, str) or (number and not (number.isascii() and number.isdigit())):
+        raise ValueError(f"a number consists of the digits 0 to 9, got {number!r}")
     classes = {"length": min(len(number), LENGTH_X)}
     for position in range(1, DIGITS + 1):
-        classes[digit_name(position)] = (
-            int(number[position - 1]) if position <= len(number) else DIGIT_X
-        )
+        present = position <= len(number)
+        classes[digit_name(position)] = int(number[position - 1]) if present else DIGIT_X
     return classes
 
 
 def decode(classes: Dict[str, int]) -> Optional[str]:
-    """Turn one class per task back into the number; the inverse of `encode` up to five digits.
+    """Convert one class per task to the number: the inverse of `encode` up to five digits.
 
     Args:
       classes: dict task name -> class.
 
     Returns:
-      str of the digits, or None where the length is X. Positions beyond the length are ignored.
+      str of digits, or None where the length is X. Positions beyond the length are ignored.
 
     Raises:
       ValueError: a class lies outside its task, or a position within the length is X.
@@ -78,15 +83,12 @@ def decode(classes: Dict[str, int]) -> Optional[str]:
     digits = [int(classes[digit_name(position)]) for position in range(1, length + 1)]
     for position, digit in enumerate(digits, start=1):
         if not 0 <= digit < DIGIT_X:
-            raise ValueError(
-                f"task {digit_name(position)} is {digit} within a number of length {length}: no digit there"
-            )
+            where = f"within a number of length {length}"
+            raise ValueError(f"task {digit_name(position)} is {digit} {where}: not a digit")
     return "".join(map(str, digits))
 
 
 def encode_all(numbers: Sequence[str]) -> Dict[str, np.ndarray]:
-    """Encode n numbers as `encode` does one: dict task name -> int32 [n], in the answer's order."""
+    """Encode n numbers: dict task name -> int32 [n], in the answer's order."""
     rows = [encode(number) for number in numbers]
-    return {
-        task.name: np.array([row[task.name] for row in rows], np.int32) for task in NUMBER_TASKS
-    }
+    return {task.name: np.array([row[task.name] for row in rows], np.int32) for task in NUMBER_TASKS}

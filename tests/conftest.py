@@ -42,9 +42,7 @@ def coarse():
 
     whole = bottoms.mlp
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(
-            bottoms.BOTTOMS,
-            "mlp",
-            lambda images, **settings: whole(images[:, ::5, ::5], **settings),
+        patch.setattr(
+            bottoms, "mlp", lambda images, **settings: whole(images[:, ::5, ::5], **settings)
         )
         yield

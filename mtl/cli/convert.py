@@ -1,8 +1,8 @@
 """`mtl convert`: the SVHN archives, or a folder of the same layout, as records."""
 
-from absl import flags
+from absl import flags as absl_flags
 
-from mtl.cli import common, paths
+from mtl.cli import console, flags, paths
 from mtl.errors import UsageError
 
 USAGE = "mtl convert --archive_dir=DIR --out=DIR [--download] [--splits=train,test]"
@@ -18,10 +18,10 @@ def define(values):
         values, "out", "", "the folder to write; an unfinished conversion in it is continued"
     )
     text = "the parts to convert, of train, test, extra (2 GB); of train every tenth picture becomes validation"
-    flags.DEFINE_list("splits", "train,test", text, flag_values=values)
+    absl_flags.DEFINE_list("splits", "train,test", text, flag_values=values)
     text = "fetch the archives that are not in --archive_dir, going on where it was cut off"
-    flags.DEFINE_boolean("download", False, text, flag_values=values)
-    flags.DEFINE_string(
+    absl_flags.DEFINE_boolean("download", False, text, flag_values=values)
+    absl_flags.DEFINE_string(
         "url",
         None,
         "the address of the folder of archives, in place of SVHN's own",
@@ -32,9 +32,9 @@ def define(values):
     text = (
         "puts extra's pictures into train and validation, too, instead of into a part of their own"
     )
-    flags.DEFINE_boolean("extra_into_train", False, text, flag_values=values)
+    absl_flags.DEFINE_boolean("extra_into_train", False, text, flag_values=values)
     bounds = {"lower_bound": 0, "upper_bound": 2**31 - 1}
-    flags.DEFINE_integer(
+    absl_flags.DEFINE_integer(
         "seed",
         0,
         "decides what becomes validation, and the order of the records",
@@ -42,14 +42,14 @@ def define(values):
         **bounds,
     )
     bounds = {"lower_bound": 1, "upper_bound": 10**6}
-    flags.DEFINE_integer(
+    absl_flags.DEFINE_integer(
         "shard_size", 2048, "pictures in a file of records at most", flag_values=values, **bounds
     )
 
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_no_arguments(arguments)
+    flags.check_no_arguments(arguments)
     if not values.archive_dir:
         raise UsageError(
             "--archive_dir is required; say where the archives lie, or where --download shall put them"
@@ -77,7 +77,7 @@ def check(values, arguments):
 
 def main(values, arguments):
     """Convert; return the exit code."""
-    common.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity)
     from mtl.data.svhn import archives, convert
 
     table = archives.read_checksums(values.checksums) if values.checksums else archives.OFFICIAL
@@ -91,13 +91,13 @@ def main(values, arguments):
                 folder,
                 table=table,
                 url=url,
-                say=common.say,
+                say=console.say,
                 progress=progress,
             )
 
         manifest, worked = convert.convert(
             values.out, values.splits, prepare, seed=values.seed, shard_size=values.shard_size,
-            extra_into_train=values.extra_into_train, say=common.say, progress=progress,
+            extra_into_train=values.extra_into_train, say=console.say, progress=progress,
         )  # fmt: skip
     if not worked:
         print(f"{values.out}: nothing to do")
@@ -129,7 +129,7 @@ class _Bars:
         if what != self._what:
             self.__exit__()
             self._bar, self._what = (
-                common.bar(
+                console.bar(
                     total, unit="image" if what.startswith(("reading", "converting")) else "B"
                 ),
                 what,

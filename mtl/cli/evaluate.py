@@ -2,10 +2,10 @@
 
 import json
 
-from absl import flags
+from absl import flags as absl_flags
 
 from mtl import config
-from mtl.cli import common, origin, paths
+from mtl.cli import console, flags, origin, paths
 
 USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json] [--report=DIR]"
 SUMMARY = "measure a trained network on a data set"
@@ -14,10 +14,10 @@ SYNTHETIC_TEST = 2000  # images drawn where --count does not say
 
 def define(values):
     """Define the flags: which network, which pictures, how to print."""
-    common.define_model_dir(
+    flags.define_model_dir(
         values, "the run directory to evaluate; pretrained is the one that comes with the package"
     )
-    flags.DEFINE_enum(
+    absl_flags.DEFINE_enum(
         "dataset",
         None,
         config.DATASETS,
@@ -27,53 +27,53 @@ def define(values):
     paths.define(
         values, "data_dir", None, "where the data set lies; by default where the run's lies"
     )
-    common.define_split(values, "test")
+    flags.define_split(values, "test")
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
-    flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
+    absl_flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
     text = "a folder for tables, pictures and a page (index.html) of where the network errs: confusion, lengths, coverage, surest mistakes"
     paths.define(values, "report", None, text)
-    common.define_views(
+    flags.define_views(
         values, None, "how many views of each picture are averaged; by default as the run says"
     )
-    common.define_drawing(values, None)
+    flags.define_drawing(values, None)
     text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
-    flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
+    absl_flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
 
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_no_arguments(arguments)
-    common.check_model_dir(values, "say which run to evaluate: --model_dir=runs/mine")
+    flags.check_no_arguments(arguments)
+    flags.check_model_dir(values, "say which run to evaluate: --model_dir=runs/mine")
     if values.dataset:
-        common.check_split(values.dataset, values.split)
+        flags.check_split(values.dataset, values.split)
     if values.dataset == "synthetic":
-        common.check_data(values.dataset, values.data_dir)
+        flags.check_data(values.dataset, values.data_dir)
 
 
 def main(values, arguments):
     """Evaluate; return the exit code."""
-    common.start_tensorflow(values.verbosity)
-    from mtl import checkpoint
+    console.start_tensorflow(values.verbosity)
+    from mtl import run_files
     from mtl.evaluation import evaluate
     from mtl.inference.network import Network
     from mtl.reports import report
     from mtl.runs import directories, files
 
     directory = directories.directory(values.model_dir)
-    run = checkpoint.read_config(directory)
+    run = run_files.read_config(directory)
     dataset = values.dataset or run.dataset
     # The folder of the run holds the run's own data set, never another one.
     data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")
-    common.check_data(dataset, data_dir)
-    common.check_split(dataset, values.split)
+    flags.check_data(dataset, data_dir)
+    flags.check_split(dataset, values.split)
     if values.report:
         files.check_folder(values.report, "--report")  # before the work, not after
         report.check_directory(values.report)
     with Network.open(values.model_dir, values.checkpoint) as network:
         count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
         drawing = {"style": values.style or run.style, "difficulty": values.difficulty}
-        examples = common.load(dataset, data_dir, values.split, count=count, **drawing)
-        log_probs = common.read(network, examples, values.views or run.views)
+        examples = console.load(dataset, data_dir, values.split, count=count, **drawing)
+        log_probs = console.read(network, examples, values.views or run.views)
         metrics = evaluate.measure(log_probs, examples.numbers, network.cost_of_means, run.absent)
     head = {
         "dataset": dataset,
@@ -89,5 +89,5 @@ def main(values, arguments):
     if values.report:  # after the result, which a full disk must not cost
         told, evaluations = origin.of(values, directory)
         rows = report.make(log_probs, examples, result, evaluations)
-        report.write(rows, examples.images, values.report, common.say, told)
+        report.write(rows, examples.images, values.report, console.say, told)
     return 0

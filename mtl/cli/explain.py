@@ -2,9 +2,9 @@
 
 import sys
 
-from absl import flags
+from absl import flags as absl_flags
 
-from mtl.cli import common, origin, paths, train
+from mtl.cli import console, flags, origin, paths, train
 from mtl.errors import UsageError
 
 USAGE = "mtl explain [--format=text|svg|dot|html] [--out=FILE] [--step=N] [--flagfile=FILE] [--flag=value ...]"
@@ -16,16 +16,16 @@ MOST_STEPS = 200  # on a page, which then has 2.3 MB
 def define(values):
     """Define the flags: what to write and where to, and the flags of a run, whose graph it is."""
     text = "text: lines and operations; svg, dot: the diagram; html: a page"
-    flags.DEFINE_enum("format", "text", list(FORMATS), text, flag_values=values)
+    absl_flags.DEFINE_enum("format", "text", list(FORMATS), text, flag_values=values)
     paths.define(values, "out", "", "the file to write; by default stdout")
     text = "training steps that are really done and can be walked through on the page; with --format=html"
-    flags.DEFINE_integer("step", 0, text, lower_bound=0, upper_bound=MOST_STEPS, flag_values=values)
+    absl_flags.DEFINE_integer("step", 0, text, lower_bound=0, upper_bound=MOST_STEPS, flag_values=values)
     train.define_run(values)
 
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_no_arguments(arguments)
+    flags.check_no_arguments(arguments)
     if values.step and values.format != "html":
         raise UsageError(
             f"--step={values.step} is for --format=html, a page to walk through; with --format={values.format} leave it out"
@@ -44,10 +44,10 @@ def main(values, arguments):
         raise UsageError(
             "--format=html is a page for a browser; say where to write it: --out=graph.html"
         )
-    common.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity)
     from mtl.explain import diagram, lines, page, pictures, text
 
-    explained = lines.explain(common.to_config(values))
+    explained = lines.explain(flags.to_config(values))
     if values.format == "text":
         written = text.render(explained)
     elif values.format == "html":
@@ -79,11 +79,11 @@ def _steps(explained, found, values):
     if not values.step:
         return []
     if sys.stderr.isatty():
-        common.say(f"training {values.step} steps ...")
+        console.say(f"training {values.step} steps ...")
     config = explained.config
     start = directories.find(config.init_from) if config.init_from else None
     done = []
-    with common.bar(values.step, unit="step") as bar:
+    with console.bar(values.step, unit="step") as bar:
         for step in steps.walk(explained, found, batches.batches(config), values.step, start):
             done.append(step)
             bar.update()

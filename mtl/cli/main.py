@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 
-from absl import flags
+from absl import flags as absl_flags
 
 from mtl import __version__
-from mtl.cli import common, convert, evaluate, explain, predict, preview, signals, train
+from mtl.cli import console, convert, evaluate, explain, flags, predict, preview, signals, train
 from mtl.errors import MtlError, UsageError
 
 # A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
@@ -42,7 +42,7 @@ def run(argv=None):
     if argv is None:
         _open_what_is_closed()
         signals.install(where)
-        common.set_backends()
+        console.set_backends()
         sys.stdout.reconfigure(
             errors="backslashreplace"
         )  # a file name that is not UTF-8 is shown, not died of
@@ -78,15 +78,15 @@ def _dispatch(arguments):
         nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
         meant = f"did you mean {nearest[0]}? " if nearest else ""
         raise UsageError(f"unknown command {name!r}; {meant}The commands are {', '.join(COMMANDS)}")
-    command, values = COMMANDS[name], flags.FlagValues()
+    command, values = COMMANDS[name], absl_flags.FlagValues()
     command.define(values)
-    common.define(values)
+    flags.define(values)
     if HELP.intersection(
         arguments
     ):  # before parsing: a person who is lost gets help, whatever else stands there
-        print(common.help_text(command.USAGE, command.SUMMARY, values))
+        print(flags.help_text(command.USAGE, command.SUMMARY, values))
         return 0
-    rest = common.parse(values, arguments)
+    rest = flags.parse(values, arguments)
     command.check(values, rest)
     return 0 if values.only_check_args else command.main(values, rest)
 
@@ -116,7 +116,7 @@ def _described(error):
 def _fail(where, message, code):
     with contextlib.suppress(OSError):  # where stderr is full or nobody reads it, the code tells
         line = f"{where}: {' '.join(str(message).split())}"
-        print(common.printable(line), file=sys.stderr, flush=True)
+        print(console.printable(line), file=sys.stderr, flush=True)
     return code
 
 

@@ -82,12 +82,12 @@ def _versions(directory, troubles):
 
 
 def _evaluations(directory, troubles):
-    from mtl import checkpoint
+    from mtl import checkpoint, run_files
 
     text = _text(directory, checkpoint.METRICS, troubles, LARGEST_METRICS)
     if not text:
         return []
-    kept = checkpoint.read_metrics(directory, up_to=math.inf)
+    kept = run_files.read_metrics(directory, up_to=math.inf)
     if len(kept) < len(text.splitlines()):
         troubles.append(
             f"{checkpoint.METRICS}, line {len(kept) + 1}, is damaged: evaluations from there on are left out."

@@ -3,7 +3,7 @@
 import os
 import re
 
-from absl import flags
+from absl import flags as absl_flags
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -45,7 +45,7 @@ def local(path):
     return expanded
 
 
-class _Parser(flags.ArgumentParser):
+class _Parser(absl_flags.ArgumentParser):
     """The parser of absl for a flag that takes a path."""
 
     def parse(self, argument):
@@ -66,6 +66,6 @@ def define(values, name, default, text):
       default: str or None.
       text: str, the help.
     """
-    flags.DEFINE(
-        _Parser(), name, default, text, flag_values=values, serializer=flags.ArgumentSerializer()
+    absl_flags.DEFINE(
+        _Parser(), name, default, text, flag_values=values, serializer=absl_flags.ArgumentSerializer()
     )

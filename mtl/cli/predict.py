@@ -5,9 +5,9 @@ import json
 import math
 import sys
 
-from absl import flags
+from absl import flags as absl_flags
 
-from mtl.cli import common, paths
+from mtl.cli import console, flags, paths
 from mtl.errors import DataError, UsageError
 
 USAGE = "mtl predict [--model_dir=DIR] [--box=LEFT,TOP,WIDTH,HEIGHT] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
@@ -18,49 +18,49 @@ SHEET = 400  # pictures on a sheet: more would be a picture that few programs op
 
 def define(values):
     """Define the flags: which network, where to look, how to print."""
-    common.define_model_dir(
+    flags.define_model_dir(
         values,
         "the run directory whose network reads; pretrained comes with the package",
         "pretrained",
     )
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
-    common.define_views(
+    flags.define_views(
         values, None, "how many views of each picture are averaged; by default as the run says"
     )
     text = (
         "left,top,width,height of the number (the box of all its digits) in pixels of the upright picture, fractions allowed, in every "
         "picture given; the network sees it with the margin it was trained with; without it the whole picture counts as the number"
     )
-    flags.DEFINE_string("box", None, text, flag_values=values)
-    flags.DEFINE_boolean(
+    absl_flags.DEFINE_string("box", None, text, flag_values=values)
+    absl_flags.DEFINE_boolean(
         "json",
         False,
         "print one JSON object a picture, with the probabilities of all six tasks",
         flag_values=values,
     )
     text = "print CSV with the header file,number,confidence; number is empty where there are no digits, X where more than five"
-    flags.DEFINE_boolean("csv", False, text, flag_values=values)
+    absl_flags.DEFINE_boolean("csv", False, text, flag_values=values)
     text = f"also draw what the network saw, each with its number and confidence: a .png or .jpg of the first {SHEET} pictures"
     paths.define(values, "sheet", None, text)
 
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_model_dir(
+    flags.check_model_dir(
         values, "leave it out to read with the network that comes with the package"
     )
     _box(values.box)
     if values.json and values.csv:
         raise UsageError("--json and --csv exclude each other; choose one")
     if values.sheet is not None:
-        common.check_sheet("sheet", values.sheet)
+        flags.check_sheet("sheet", values.sheet)
     if not arguments and not values.only_check_args:
         raise UsageError("no IMAGE given; name at least one picture file")
 
 
 def main(values, arguments):
     """Read the pictures in the order given; a bad one costs one line on stderr and, at the end, the exit code 2."""
-    common.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity)
     from mtl.inference import predictions
     from mtl.inference.network import Network
     from mtl.runs import files
@@ -72,7 +72,7 @@ def main(values, arguments):
     # Where the results themselves run over the terminal, they are the progress.
     with (
         Network.open(values.model_dir, values.checkpoint) as network,
-        common.bar(len(named), not sys.stdout.isatty()) as bar,
+        console.bar(len(named), not sys.stdout.isatty()) as bar,
     ):
         for first in range(0, len(named), BATCH):
             read, windows = [], []
@@ -82,7 +82,7 @@ def main(values, arguments):
                     read.append(file)
                 except DataError as error:
                     bar.clear()
-                    common.say(f"mtl predict: {error}")
+                    console.say(f"mtl predict: {error}")
                     failed += 1
                 bar.update()
             results = predictions.predictions(
@@ -176,7 +176,7 @@ def _share(result):
 def _draw(path, seen, read):
     """Draw the sheet of (prediction, window) pairs; read: int, how many there were."""
     if not seen:
-        common.say(f"{path}: not drawn, as no picture could be read")
+        console.say(f"{path}: not drawn, as no picture could be read")
         return
     import numpy as np
 
@@ -190,6 +190,6 @@ def _draw(path, seen, read):
     captions = [f"{number}\n{_share(result)}" for number, result in zip(numbers, results)]
     sheet.save(sheet.draw(np.stack(windows), captions), path)
     if read > len(seen):
-        common.say(
+        console.say(
             f"{path}: the first {len(seen)} of {read} pictures; the other {read - len(seen)} are not on it"
         )

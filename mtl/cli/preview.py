@@ -1,9 +1,9 @@
 """`mtl preview`: a labelled contact sheet of a data set."""
 
-from absl import flags
+from absl import flags as absl_flags
 
 from mtl import config
-from mtl.cli import common, paths
+from mtl.cli import console, flags, paths
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--split=train] [--out=sheet.png]"
 SUMMARY = "draw a labelled contact sheet of a data set"
@@ -11,25 +11,25 @@ SUMMARY = "draw a labelled contact sheet of a data set"
 
 def define(values):
     """Define the flags: which pictures, how many, where to."""
-    common.define_field(values, "dataset", "the data set", choices=config.DATASETS)
-    common.define_field(values, "data_dir", "where the data set lies; synthetic needs none")
-    common.define_split(values, "train")
-    common.define_drawing(values)
+    flags.define_field(values, "dataset", "the data set", choices=config.DATASETS)
+    flags.define_field(values, "data_dir", "where the data set lies; synthetic needs none")
+    flags.define_split(values, "train")
+    flags.define_drawing(values)
     paths.define(values, "out", "sheet.png", "the picture to write, .png or .jpg")
-    flags.DEFINE_integer(
+    absl_flags.DEFINE_integer(
         "rows", 8, "rows of images", lower_bound=1, upper_bound=100, flag_values=values
     )
-    flags.DEFINE_integer(
+    absl_flags.DEFINE_integer(
         "columns", 12, "images in a row", lower_bound=1, upper_bound=100, flag_values=values
     )
 
 
 def check(values, arguments):
     """Hold the flags against each other; reads no file."""
-    common.check_no_arguments(arguments)
-    common.check_data(values.dataset, values.data_dir)
-    common.check_split(values.dataset, values.split)
-    common.check_sheet("out", values.out)
+    flags.check_no_arguments(arguments)
+    flags.check_data(values.dataset, values.data_dir)
+    flags.check_split(values.dataset, values.split)
+    flags.check_sheet("out", values.out)
 
 
 def main(values, arguments):
@@ -39,9 +39,9 @@ def main(values, arguments):
 
     files.check_file(values.out, "--out")  # before the work, not after
     if values.dataset == "records":  # TensorFlow reads them
-        common.start_tensorflow(values.verbosity)
+        console.start_tensorflow(values.verbosity)
     count = values.rows * values.columns
-    examples = common.load(
+    examples = console.load(
         values.dataset,
         values.data_dir,
         values.split,

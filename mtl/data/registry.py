@@ -1,10 +1,30 @@
-"""The data sets by name. Their readers are imported when they are first asked for: checking flags needs none of them."""
+"""The datasets by name.
 
+A dataset is a module under data/ with a line `DATASET = "name"` and these functions:
+
+    load(data_dir, split, *, count=None) -> Examples
+    source(config) -> source   optional: a dataset that streams its own training batches
+
+A source is a function first_step -> iterator of (images, labels), see mtl/data/batches.py.
+"""
+
+import functools
 import importlib
 
-from mtl.config import DATASETS, SPLITS, Config
+from mtl import config as config_lib
+from mtl.data import batches
 from mtl.data.examples import Examples
 from mtl.errors import DataError
+
+MODULES = config_lib.declared("data/**/*.py", r'^DATASET = "(\w+)"$')
+
+
+def module(dataset: str):
+    """Return the module of a dataset; raise DataError where there is none of this name."""
+    if dataset not in MODULES:
+        raise DataError(f"unknown dataset {dataset!r}; choose one of {', '.join(sorted(MODULES))}")
+    path = MODULES[dataset].relative_to(config_lib.PACKAGE.parent).with_suffix("")
+    return importlib.import_module(".".join(path.parts))
 
 
 def load(
@@ -13,43 +33,58 @@ def load(
     split: str,
     *,
     count: int | None = None,
-    style: str = Config.style,
-    difficulty: float = Config.difficulty,
+    style: str = config_lib.Config.style,
+    difficulty: float = config_lib.Config.difficulty,
     workers: int = 0,
 ) -> Examples:
-    """Read, or draw, a split of a data set.
+    """Load a split of a dataset, or draw it.
 
     Args:
-      dataset: str, one of config.DATASETS.
-      data_dir: str, the directory of the data set; synthetic has none.
-      split: str, one of config.SPLITS, or another directory that the data set has, such as SVHN's extra.
-      count: int, the first `count` examples at most; None is all that there are. Synthetic has no end and needs one.
-      style: str, one of config.CHOICES["style"], of the synthetic images.
-      difficulty: float in 0..1, of the synthetic images.
-      workers: int, processes that draw synthetic images; 0 is one for each core.
+      dataset: one of config.DATASETS.
+      data_dir: folder of the dataset; synthetic has none.
+      split: one of config.SPLITS, or another that the dataset has, such as SVHN's extra.
+      count: the most examples to load; None loads all. Synthetic is endless and needs one.
+      style: of synthetic images, one of config.choices("style").
+      difficulty: of synthetic images, in 0..1.
+      workers: processes that draw synthetic images; 0 is one for each core.
 
     Returns:
       Examples, at least one.
 
     Raises:
-      DataError: there is no such data set or split, or a file is missing or broken.
+      DataError: there is no such dataset or split, or a file is missing or broken.
       ValueError: synthetic without a count.
     """
-    if dataset not in DATASETS:
-        raise DataError(f"no data set {dataset!r}: choose one of {', '.join(DATASETS)}")
+    found = module(dataset)
     if dataset == "synthetic":
-        if split not in SPLITS:
-            raise DataError(
-                f"the synthetic data set has no split {split!r}: choose one of {', '.join(SPLITS)}"
-            )
-        if count is None:
-            raise ValueError(
-                "the synthetic data set has no end: say how many examples to draw (count)"
-            )
-        from mtl.data.drawn import synthetic
-
-        return synthetic.examples(split, count, style=style, difficulty=difficulty, workers=workers)
+        return found.load(
+            data_dir, split, count=count, style=style, difficulty=difficulty, workers=workers
+        )
     if not data_dir:
-        raise DataError(f"the data set {dataset} lies on disk: give its directory as --data_dir")
-    module = {"svhn": "svhn.reader", "records": "records.format"}.get(dataset, dataset)
-    return importlib.import_module(f"mtl.data.{module}").load(data_dir, split, count=count)
+        raise DataError(f"the dataset {dataset} lies on disk; name its folder with --data_dir")
+    return found.load(data_dir, split, count=count)
+
+
+def source(config):
+    """Return the training source of a run.
+
+    Args:
+      config: config.Config.
+
+    Raises:
+      DataError: the data cannot be read.
+    """
+    found = module(config.dataset)
+    if hasattr(found, "source"):
+        return found.source(config)
+    examples = load(config.dataset, config.data_dir, "train")
+    return batches.from_arrays(examples, config.batch_size, config.seed, crops(config))
+
+
+def crops(config):
+    """Return the function that crops the images of a batch, and changes them under --augment."""
+    from mtl.data import augment
+
+    if config.augment:
+        return functools.partial(augment.changed_crops, strength=config.augment)
+    return batches.random_crops

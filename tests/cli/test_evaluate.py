@@ -56,9 +56,9 @@ def test_a_missing_run_is_named(refused, tmp_path):
 @pytest.fixture
 def five(network, monkeypatch, tmp_path):
     """Return the flags that evaluate the fake network on five pictures, two of which it reads wrong."""
-    from mtl import checkpoint
+    from mtl import run_files
 
-    monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config())
+    monkeypatch.setattr(run_files, "read_config", lambda model_dir: config.Config())
     images = np.zeros((5, config.WINDOW, config.WINDOW, 3), np.uint8)
     images[..., 0] = np.array([7, 12, 210, 99, 3])[:, None, None]
     (tmp_path / "data").mkdir()
@@ -190,11 +190,11 @@ def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(
 def test_drawn_pictures_are_of_the_style_of_the_run_or_the_flag(
     network, command, monkeypatch, flags, style
 ):
-    from mtl import checkpoint
+    from mtl import run_files
     from mtl.data import batches
     from mtl.data.drawn import synthetic
 
-    monkeypatch.setattr(checkpoint, "read_config", lambda model_dir: config.Config(style="written"))
+    monkeypatch.setattr(run_files, "read_config", lambda model_dir: config.Config(style="written"))
     assert command("evaluate", "--model_dir=run", "--count=3", *flags)[0] == 0
     np.testing.assert_array_equal(
         network.seen[0], batches.centre_crop(synthetic.examples("test", 3, style=style).images)

@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from absl import flags
+from absl import flags as absl_flags
 
-from mtl.cli import common, flagfiles
+from mtl.cli import flagfiles, flags
 from mtl.errors import UsageError
 
 
@@ -17,10 +17,10 @@ def parsed(tmp_path, monkeypatch):
     def parse(*arguments, **texts):
         for name, text in texts.items():
             (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-        values = flags.FlagValues()
+        values = absl_flags.FlagValues()
         for name in ("steps", "seed"):
-            common.define_field(values, name, "help")
-        return values, common.parse(values, ["train", *arguments])
+            flags.define_field(values, name, "help")
+        return values, flags.parse(values, ["train", *arguments])
 
     return parse
 

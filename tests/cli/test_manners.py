@@ -131,9 +131,9 @@ class Bar(tqdm.tqdm):
     def __init__(self, *args, **options):
         super().__init__(*args, **{**options, "delay": 0, "mininterval": 0})
 tqdm.tqdm = Bar
-from mtl.cli import common
+from mtl.cli import console
 from mtl.cli.main import run
-common.set_backends()
+console.set_backends()
 for name, command in json.loads(sys.argv[1]).items():
     print(f"<{name}>", file=sys.stderr, flush=True)
     code = run(command)

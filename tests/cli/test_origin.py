@@ -5,19 +5,19 @@ import os
 import shlex
 
 import pytest
-from absl import flags
+from absl import flags as absl_flags
 
-from mtl.cli import common, evaluate, origin
+from mtl.cli import evaluate, flags, origin
 
 FLAGS = "--bottom=small\n--data_dir=\n"
 LINE = {"step": 10, "sequence_accuracy": 0.5}
 
 
 def parsed(*arguments):
-    values = flags.FlagValues()
+    values = absl_flags.FlagValues()
     evaluate.define(values)
-    common.define(values)
-    common.parse(values, ["evaluate", *arguments])
+    flags.define(values)
+    flags.parse(values, ["evaluate", *arguments])
     return values
 
 

@@ -1,7 +1,7 @@
 """mtl.cli.paths: what is no path of this machine is refused as the flags are parsed, before anything is written."""
 
 import pytest
-from absl import flags
+from absl import flags as absl_flags
 
 from mtl.cli import main, paths
 
@@ -29,7 +29,7 @@ BAD = {
 
 
 def all_flags(name):
-    values = flags.FlagValues()
+    values = absl_flags.FlagValues()
     main.COMMANDS[name].define(values)
     return values
 

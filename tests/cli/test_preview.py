@@ -16,7 +16,7 @@ from mtl.reports import sheet
 from tests import record_sets
 
 
-@pytest.mark.parametrize("style", config.CHOICES["style"])
+@pytest.mark.parametrize("style", config.choices("style"))
 def test_the_sheet_shows_the_first_images_with_their_labels(command, tmp_path, style):
     out = tmp_path / "sheet.png"
     flags = [

@@ -5,10 +5,10 @@ import glob
 import os
 
 import pytest
-from absl import flags
+from absl import flags as absl_flags
 
 from mtl import config
-from mtl.cli import common, train
+from mtl.cli import flags, train
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLAGFILES = sorted(glob.glob(os.path.join(HERE, "..", "..", "flags", "*.flags")))
@@ -16,15 +16,15 @@ FLAGFILES = sorted(glob.glob(os.path.join(HERE, "..", "..", "flags", "*.flags"))
 
 def parsed(*arguments):
     """Return the FlagValues of a command line."""
-    values = flags.FlagValues()
+    values = absl_flags.FlagValues()
     train.define(values)
-    common.define(values)
-    assert common.parse(values, ["train", *arguments]) == []
+    flags.define(values)
+    assert flags.parse(values, ["train", *arguments]) == []
     return values
 
 
 def test_every_field_has_a_flag_and_its_default():
-    assert common.to_config(parsed()) == config.Config()
+    assert flags.to_config(parsed()) == config.Config()
 
 
 def test_every_flag_reaches_its_field():
@@ -38,7 +38,7 @@ def test_every_flag_reaches_its_field():
         getattr(other, field.name) != field.default for field in dataclasses.fields(config.Config)
     )
     arguments = [f"--{name}={value}" for name, value in dataclasses.asdict(other).items()]
-    assert common.to_config(parsed(*arguments)) == other
+    assert flags.to_config(parsed(*arguments)) == other
 
 
 def test_flags_text_makes_the_same_record_again(tmp_path):
@@ -46,9 +46,9 @@ def test_flags_text_makes_the_same_record_again(tmp_path):
     values = parsed(
         "--model_dir=x", "--steps=3", "--data_dir=a b", "--dataset=npz", "--learning_rate=3e-5"
     )
-    path.write_text(common.flags_text(values))
+    path.write_text(flags.flags_text(values))
     assert "model_dir" not in path.read_text()
-    assert common.to_config(parsed(f"--flagfile={path}")) == common.to_config(values)
+    assert flags.to_config(parsed(f"--flagfile={path}")) == flags.to_config(values)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_model_dir_that_is_a_file_is_refused(refused, tmp_path):
 
 def read(name):
     """Return the Config of a flagfile."""
-    return common.to_config(parsed(f"--flagfile={os.path.join(HERE, '..', '..', 'flags', name)}"))
+    return flags.to_config(parsed(f"--flagfile={os.path.join(HERE, '..', '..', 'flags', name)}"))
 
 
 def test_the_flagfiles_are_there():

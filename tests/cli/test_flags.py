@@ -6,18 +6,18 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
+from absl import flags as absl_flags
 
 from mtl import config
-from mtl.cli import common
+from mtl.cli import console, flags
 from mtl.errors import UsageError
 
 
 def test_fields_take_type_and_default_from_the_record():
-    values = flags.FlagValues()
+    values = absl_flags.FlagValues()
     for name in ("steps", "learning_rate", "data_dir"):
-        common.define_field(values, name, "help")
-    common.parse(values, ["train", "--steps=7"])
+        flags.define_field(values, name, "help")
+    flags.parse(values, ["train", "--steps=7"])
     assert (values.steps, values.learning_rate, values.data_dir) == (
         7,
         config.Config.learning_rate,
@@ -27,24 +27,24 @@ def test_fields_take_type_and_default_from_the_record():
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1.1"])
 def test_a_range_keeps_out_what_lies_beyond_it_and_nan(value):
-    values = flags.FlagValues()
-    common.define_drawing(values)
+    values = absl_flags.FlagValues()
+    flags.define_drawing(values)
     with pytest.raises(UsageError, match="difficulty"):
-        common.parse(values, ["train", f"--difficulty={value}"])
+        flags.parse(values, ["train", f"--difficulty={value}"])
 
 
 @pytest.mark.parametrize("value", ["0", "1", "0.25"])
 def test_a_range_lets_its_ends_in(value):
-    values = flags.FlagValues()
-    common.define_drawing(values)
-    common.parse(values, ["train", f"--difficulty={value}"])
+    values = absl_flags.FlagValues()
+    flags.define_drawing(values)
+    flags.parse(values, ["train", f"--difficulty={value}"])
     assert values.difficulty == float(value)
 
 
 def test_flags_and_other_arguments_may_come_in_any_order():
-    values = flags.FlagValues()
-    flags.DEFINE_boolean("json", False, "help", flag_values=values)
-    assert common.parse(values, ["predict", "a.png", "--json", "b.png", "--", "--c.png"]) == [
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_boolean("json", False, "help", flag_values=values)
+    assert flags.parse(values, ["predict", "a.png", "--json", "b.png", "--", "--c.png"]) == [
         "a.png",
         "b.png",
         "--c.png",
@@ -52,17 +52,17 @@ def test_flags_and_other_arguments_may_come_in_any_order():
     assert values.json
 
 
-@pytest.mark.parametrize("dataset", common.ON_DISK)
+@pytest.mark.parametrize("dataset", flags.ON_DISK)
 def test_data_on_disk_needs_a_folder(dataset):
-    common.check_data(dataset, "somewhere")
+    flags.check_data(dataset, "somewhere")
     with pytest.raises(UsageError, match="--data_dir is required"):
-        common.check_data(dataset, "")
+        flags.check_data(dataset, "")
 
 
 def test_a_folder_that_would_be_ignored_is_refused():
-    common.check_data("synthetic", "")
+    flags.check_data("synthetic", "")
     with pytest.raises(UsageError, match="--data_dir=photos"):
-        common.check_data("synthetic", "photos")
+        flags.check_data("synthetic", "photos")
 
 
 class Closed:
@@ -78,19 +78,19 @@ class Closed:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_line_of_progress_that_cannot_be_written_costs_itself_alone(monkeypatch, number):
     monkeypatch.setattr(sys, "stderr", Closed(OSError(number, "no")))
-    common.say("step 3")
+    console.say("step 3")
 
 
 def test_a_broken_pipe_ends_the_command(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Closed(BrokenPipeError()))
     with pytest.raises(BrokenPipeError):
-        common.say("step 3")
+        console.say("step 3")
 
 
 @pytest.mark.parametrize("verbosity, quiet", [("0", True), ("1", False)])
 def test_tensorflow_starts_quietly_unless_asked(verbosity, quiet):
     # With its own default level, TensorFlow writes to file descriptor 2 on import: the test sees nothing where that is not so.
-    code = "import sys; from mtl.cli import common; common.start_tensorflow(int(sys.argv[1])); print('mine', file=sys.stderr)"
+    code = "import sys; from mtl.cli import common; console.start_tensorflow(int(sys.argv[1])); print('mine', file=sys.stderr)"
     environment = {
         name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
     }

@@ -1,0 +1,213 @@
+"""What the commands share: flags that are defined once, their checks, parsing and the help text.
+
+Each call of a command makes its own absl FlagValues, here called `values`. The global absl FLAGS
+stays untouched: commands may use the same flag names in one process, --help shows no flags of other
+libraries, and nothing needs app.run.
+"""
+
+import itertools
+import operator
+import os
+
+from absl import flags as absl_flags
+
+from mtl import config
+from mtl.cli import flagfiles, paths
+from mtl.errors import UsageError
+
+SHEETS = (".png", ".jpg", ".jpeg")  # file name extensions of the images that commands write
+AS_THE_RUN = "; by default as in the run"
+
+
+# -- define ----------------------------------------------------------------------------------------
+
+
+def define(values):
+    """Define the flags that every command has.
+
+    Args:
+      values: FlagValues.
+    """
+    text = "validate all flags and exit: 0 valid, 1 invalid; reads and writes no other file"
+    absl_flags.DEFINE_boolean("only_check_args", False, text, flag_values=values)
+    text = "1 shows progress lines even in a pipe, and TensorFlow's own messages"
+    absl_flags.DEFINE_integer("verbosity", 0, text, flag_values=values)
+
+
+def define_run(values):
+    """Define a flag for each field of Config."""
+    for name in config.FIELDS:
+        define_field(values, name)
+
+
+def define_field(values, name, *, follows_run=False):
+    """Define the flag of a field of Config, with its type, default and help.
+
+    Args:
+      values: FlagValues.
+      name: str, the field.
+      follows_run: bool, whether the default is the value of the run that --model_dir names; the
+        flag is then None.
+    """
+    default, text = config.FIELDS[name].default, config.help_of(name)
+    kind = type(default)
+    if follows_run:
+        default, text = None, text + AS_THE_RUN
+    if name in config.PATHS:
+        paths.define(values, name, default, text)
+        return
+    # The range is checked by `parse`: absl's own bounds let NaN pass.
+    definitions = {
+        int: absl_flags.DEFINE_integer,
+        float: absl_flags.DEFINE_float,
+        str: absl_flags.DEFINE_string,
+    }
+    definitions[kind](name, default, text, flag_values=values)
+
+
+def define_split(values, default):
+    """Define --split with its default."""
+    text = "part of the dataset; extra is the third part of SVHN"
+    splits = config.SPLITS + ("extra",)
+    absl_flags.DEFINE_enum("split", default, splits, text, flag_values=values)
+
+
+def define_model_dir(values, text, default=""):
+    """Define --model_dir with a help text."""
+    paths.define(values, "model_dir", default, text)
+
+
+# -- check -----------------------------------------------------------------------------------------
+
+
+def check_model_dir(values, cure):
+    """Raise UsageError where --model_dir is not given; cure: str, what to do."""
+    if not values.model_dir:
+        raise UsageError(f"--model_dir is required; {cure}")
+
+
+def check_data(dataset, data_dir):
+    """Raise UsageError for a dataset on disk without a folder, or a folder that is not used."""
+    try:
+        config.check_data(dataset, data_dir)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def check_split(dataset, split):
+    """Raise UsageError where a dataset cannot have a split."""
+    if dataset == "synthetic" and split not in config.SPLITS:
+        choices = ", ".join(config.SPLITS)
+        raise UsageError(f"--split={split}: --dataset=synthetic has no such split; use {choices}")
+
+
+def check_no_arguments(arguments):
+    """Raise UsageError where a command that takes only flags got other arguments."""
+    if arguments:
+        cure = "this command takes only flags, written --name=value"
+        raise UsageError(f"unexpected argument {arguments[0]!r}; {cure}")
+
+
+def check_sheet(flag, path):
+    """Raise UsageError where the image that a flag names has no extension of SHEETS."""
+    if os.path.splitext(path)[1].lower() not in SHEETS:
+        raise UsageError(f"--{flag}={path} must end in {' or '.join(SHEETS)}")
+
+
+# -- parse -----------------------------------------------------------------------------------------
+
+
+def parse(values, arguments):
+    """Parse a command line.
+
+    Args:
+      values: FlagValues, filled in place.
+      arguments: list of str, the command's name first.
+
+    Returns:
+      list of str, the arguments that are not flags.
+
+    Raises:
+      UsageError: a flag is unknown or its value is invalid; the message names its flagfile.
+    """
+    rest = values(arguments[:1])[1:]
+    # Flagfile by flagfile, so that the message can name the right one. Later values still win.
+    expanded = flagfiles.expanded(arguments[1:])
+    for flagfile, group in itertools.groupby(expanded, operator.itemgetter(1)):
+        try:
+            rest += values([arguments[0], *(argument for argument, _ in group)])[1:]
+            _check_fields(values)
+        except (absl_flags.Error, ValueError) as error:  # absl raises both
+            where = f"{flagfile}: " if flagfile else ""
+            raise UsageError(where + " ".join(str(error).split())[:300]) from error
+    return rest
+
+
+def _check_fields(values):
+    """Raise ValueError where the flag of a field of Config has a value that Config rejects."""
+    for name in config.FIELDS:
+        if name in values and values[name].value is not None:
+            config.check(name, values[name].value)
+
+
+def to_config(values):
+    """Return the Config of the flags; raise UsageError for an invalid combination."""
+    try:
+        return config.Config(**{name: values[name].value for name in config.FIELDS})
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def flags_text(values):
+    """Return the flags that repeat a run, one on each line.
+
+    --model_dir is not among them, so that a run directory may be moved.
+    """
+    lines = []
+    for name in config.FIELDS:
+        line = values[name].serialize()
+        if line != line.rstrip():  # a flagfile drops the spaces that end the name of a folder
+            line += "/"
+        lines.append(line + "\n")
+    return "".join(lines)
+
+
+# -- help ------------------------------------------------------------------------------------------
+
+
+def help_text(usage, summary, values):
+    """Return the help of a command. absl's own lists only flags of the main script, and exits 1.
+
+    Args:
+      usage: str, one line.
+      summary: str, one line.
+      values: FlagValues.
+    """
+    lines = [f"usage: {usage}", "", summary, ""]
+    for name in values:
+        flag = values[name]
+        lines.append(f"  --{name}, --no{name}" if flag.boolean else f"  --{name}")
+        lines.append(f"      {flag.help} ({'; '.join(_notes(name, flag))})")
+    lines += [
+        "  --flagfile",
+        "      file of flags, one on each line; # begins a comment; later flags win; relative paths "
+        "start from the current folder",
+    ]
+    lines += ["  --help", "      show this text"]
+    return "\n".join(lines)
+
+
+def _notes(name, flag):
+    """List what the help adds to the text of a flag: its default, choices and range."""
+    notes = [f"default {flag.default_as_str or 'none'}"]
+    if name in config.FIELDS:
+        choices, limits = config.choices(name), config.range_of(name)
+        if choices:
+            notes.append(f"one of {', '.join(map(str, choices))}")
+        if limits:
+            notes.append(limits.text())
+    elif flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":
+        notes.append(flag.parser.syntactic_help)
+    elif hasattr(flag, "enum_values") or hasattr(flag.parser, "enum_values"):
+        notes.append(f"one of {', '.join(flag.parser.enum_values)}")
+    return notes

@@ -1,0 +1,209 @@
+"""What `mtl train` wires together: validation, the monitor, the evaluator and the signals."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+
+from mtl import checkpoint, run_files, train
+from mtl.cli import console
+from mtl.errors import Interrupted, NoExamplesError
+from mtl.evaluation import evaluate
+from mtl.inference import graph as inference_graph
+from mtl.monitor import progress, tensorboard
+from mtl.runs import environment, verify
+from mtl.tasks import NUMBER_TASKS
+
+SYNTHETIC_VALIDATION = 1000  # images drawn for validation; of a dataset on disk all are used
+
+
+def is_finished(config, model_dir):
+    """Return whether the last step is saved, readable, and evaluated if there is validation."""
+    saved = checkpoint.newest(model_dir)
+    if not saved or checkpoint.step_of(saved) < config.steps or verify.damage(saved):
+        return False
+    step = checkpoint.step_of(saved)
+    rows = run_files.read_metrics(model_dir, up_to=step)
+    return any(row["step"] == step for row in rows) or validation(config) is None
+
+
+def validation(config):
+    """Load the Examples of validation; None where a small dataset has none."""
+    count = SYNTHETIC_VALIDATION if config.dataset == "synthetic" else None
+    try:
+        return console.load(
+            config.dataset,
+            config.data_dir,
+            "validation",
+            count=count,
+            workers=config.workers,
+            style=config.style,
+            difficulty=config.difficulty,
+        )
+    except NoExamplesError as error:
+        console.say(f"no validation, so the newest weights count as the best: {error}")
+        return None
+
+
+def with_threads(config, model_dir, saved):
+    """Return the Config with its number of threads, for a continued run the number it began with.
+
+    Another number changes the last bits; so do other versions of what environment.versions lists.
+    Both are reported.
+    """
+    cores = os.cpu_count() or 1
+    if not saved:
+        return dataclasses.replace(config, threads=config.threads or cores)
+    began = run_files.read_config(model_dir).threads
+    threads = config.threads or began or cores
+    if began and threads != began:
+        console.say(
+            f"warning: --threads={threads}, but the run began with {began}: "
+            "it continues, but not bit for bit"
+        )
+    elif threads != (config.threads or cores):
+        console.say(f"{model_dir}: keeps its {threads} threads; this machine has {cores} cores")
+    changed = _changed_versions(model_dir)
+    if changed:
+        console.say(
+            f"warning: {model_dir} was last trained with {', '.join(changed)}: "
+            "it continues, but not bit for bit"
+        )
+    return dataclasses.replace(config, threads=threads)
+
+
+def _changed_versions(model_dir):
+    """List the versions that decide bits and differ from those of the run, in words."""
+    try:
+        with run_files.open_text(os.path.join(model_dir, checkpoint.VERSIONS)) as file:
+            before = dict(json.load(file))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return []
+    now = environment.versions()
+    return [
+        f"{name} {before[name]} (now {now[name]})"
+        for name in environment.DECIDES_BITS
+        if name in before and before[name] != now[name]
+    ]
+
+
+class Monitor:
+    """The progress line on a terminal, and TensorBoard's event files."""
+
+    def __init__(self, config, model_dir, first, *, verbose, events):
+        """Write nothing yet.
+
+        Args:
+          config: Config.
+          model_dir: str.
+          first: int, the step from which the run continues.
+          verbose: bool, whether progress lines are written to a pipe too.
+          events: bool, whether event files are written.
+        """
+        self._line = progress.Progress(config, console.say)
+        self._shows_line = verbose or sys.stderr.isatty()
+        self._events = None
+        if events:
+            self._events = tensorboard.Events(config, model_dir, first, console.say)
+
+    def watch(self, session, graph):
+        """Add to the training graph what TensorBoard shows beside the losses."""
+        if self._events:
+            self._events.watch(session, graph)
+
+    def step(self, *outcome):
+        """Report a step; see train.Callbacks.progress."""
+        if self._shows_line:
+            self._line(*outcome)
+        if self._events:
+            self._events.step(*outcome)
+
+    @contextlib.contextmanager
+    def evaluation(self):
+        """Exclude the time of the block from the reported speed."""
+        with self._line.paused():
+            yield
+
+    def evaluated(self, row, examples, log_probs):
+        """Report an evaluation; see tensorboard.Events.evaluated."""
+        if self._events:
+            self._events.evaluated(row, examples, log_probs)
+
+    def close(self):
+        """Close the event file."""
+        if self._events:
+            self._events.close()
+
+
+class Evaluator:
+    """Evaluates the network on validation during the training, with its own variables."""
+
+    def __init__(self, config, model_dir, examples, monitor, signalled):
+        """Store what an evaluation needs.
+
+        Args:
+          config: Config.
+          model_dir: str, for the message of an interruption.
+          examples: Examples of validation.
+          monitor: Monitor.
+          signalled: function () -> int, the number of the signal received, or 0.
+        """
+        self._config, self._model_dir, self._examples = config, model_dir, examples
+        self._monitor, self._signalled = monitor, signalled
+        self._network = None
+
+    def __call__(self, session):
+        """Build the inference graph; return the function that evaluates."""
+        config = self._config
+        self._network = inference_graph.build(
+            tasks=NUMBER_TASKS,
+            parts=train.towers_of(config.threads, config.batch_size),
+            bottom=config.bottom,
+            absent=config.absent,
+        ).bind(session)
+        return self.measure
+
+    def measure(self):
+        """Evaluate; return the row of metrics.jsonl, without its step."""
+        config, examples = self._config, self._examples
+        with self._monitor.evaluation():
+            log_probs = console.read(self._network, examples, after_each=self._check_signal)
+            numbers = examples.numbers
+            row = evaluate.measure(log_probs, numbers, config.objective, config.absent)
+            self._monitor.evaluated(row, examples, log_probs)
+        return row
+
+    def _check_signal(self):
+        signum = self._signalled()
+        if signum:
+            where = f"{self._model_dir}: stopped during an evaluation; its step is saved"
+            raise Interrupted(f"{where}; the same command continues", signum)
+
+
+class ArmedSource:
+    """A source that arms the signals at its first batch: then there is something to save."""
+
+    def __init__(self, source, signalled):
+        """Wrap a source; signalled: signals.Caught."""
+        self._source, self._signalled = source, signalled
+
+    def __call__(self, first_step):
+        """Yield the batches of the source."""
+        with contextlib.closing(self._source(first_step)) as stream:
+            for batch in stream:
+                self._signalled.arm()
+                yield batch
+
+
+class Stop:
+    """The train.Callbacks.stop of a command: checks the lock, then returns the signal received."""
+
+    def __init__(self, check_lock, signalled):
+        """Store both; check_lock raises DataError where the directory was replaced."""
+        self._check_lock, self._signalled = check_lock, signalled
+
+    def __call__(self):
+        """Return the number of the signal, or 0."""
+        self._check_lock()
+        return self._signalled()

@@ -1,0 +1,189 @@
+"""The session loop: step, log, save, evaluate, stop."""
+
+import dataclasses
+import json
+import math
+import os
+
+import tensorflow.compat.v1 as tf
+
+from mtl import checkpoint, run_files
+from mtl.data import batches
+from mtl.errors import Interrupted, MtlError, NotFiniteError
+from mtl.tasks import NUMBER_TASKS, masked
+
+CURE = (
+    "lower --learning_rate in a new --model_dir, check the images, "
+    "or skip such steps with --on_nonfinite=skip"
+)
+
+
+def due_steps(config):
+    """Return the set of steps after which the run is saved and evaluated."""
+    return {*range(config.save_every, config.steps, config.save_every), config.steps}
+
+
+class Training:
+    """A run in its session: the loop, and what it does at each step."""
+
+    def __init__(self, config, model_dir, session, graph, measure, history, callbacks):
+        """Build the savers. Arguments as `run`; measure: function () -> dict of metrics, or None."""
+        self.config, self.model_dir, self.session, self.graph = config, model_dir, session, graph
+        self.measure, self.history, self.callbacks = measure, history, callbacks
+        self.skipped = 0
+        self.weights = {each.op.name: each for each in tf.trainable_variables()}
+        self.variables = {each.op.name: each for each in tf.global_variables()}
+        self.saver = tf.train.Saver(self.variables)
+        self.best_saver = tf.train.Saver({**self.weights, "global_step": graph.step})
+        self.initialize = tf.variables_initializer(list(self.variables.values()))
+        self.totals = {
+            name: tf.reduce_sum(each)
+            for name, each in self.variables.items()
+            if each.dtype.is_floating
+        }
+        self.step_once = session.make_callable(
+            [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
+        )
+        # A masked task whose labels in a batch are all X has no loss there.
+        self.unlabelled = {
+            task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)
+        }
+
+    def restore(self, saved, start):
+        """Initialise the variables, then restore them from a checkpoint (str or None).
+
+        Args:
+          saved: the run's own checkpoint; all variables are restored.
+          start: the checkpoint of another run; only its weights are restored.
+        """
+        self.session.run(self.initialize)
+        if saved:
+            checkpoint.restore(self.session, self.variables, saved)
+            self._say(f"continuing from step {checkpoint.step_of(saved)}")
+        elif start:
+            checkpoint.restore(self.session, self.weights, start)
+            self._say(f"starting from the weights of {start}")
+
+    def write_records(self, options, records):
+        """Write config.json, the other records and metrics.jsonl into the run directory."""
+        record = {
+            **run_files.NETWORK,
+            "threads": {
+                "intra_op": options.intra_op_parallelism_threads,
+                "inter_op": options.inter_op_parallelism_threads,
+            },
+            "config": dataclasses.asdict(self.config),
+        }
+        texts = {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **records}
+        run_files.write_records(self.model_dir, texts, self.history)
+
+    def loop(self, first, source):
+        """Train from step `first` to the end: step, log, save, evaluate, stop."""
+        due = due_steps(self.config)
+        stream = batches.prefetch(source(first), stop=self.callbacks.stop)
+        try:
+            for step in range(first + 1, self.config.steps + 1):
+                images, labels = self.next_batch(stream, step, first)
+                cost, values, broken = self.step(step, images, labels)
+                if broken:
+                    self.skip_or_raise(step, broken)
+                if self.callbacks.progress and step % self.config.log_every == 0:
+                    self.callbacks.progress(step, cost, values, images, labels)
+                signum = self.callbacks.stop()
+                if step in due or signum:
+                    self.save(step)
+                if signum:
+                    self.raise_interrupted(f"and saved at step {step}", signum)
+                if step in due:
+                    self.evaluate(step)
+        finally:
+            stream.close()
+
+    def next_batch(self, stream, step, first):
+        """Return the batch of a step; if there is none, save the steps before it and raise."""
+        try:
+            batch = next(stream, None)
+        except Exception as error:
+            self.callbacks.stop()  # raises where the directory no longer belongs to this run
+            if step - 1 > first:
+                self.save(step - 1)
+                if isinstance(error, MtlError):
+                    error.args = (f"{error}; saved at step {step - 1}",)
+            raise
+        if batch is None:  # a signal ended the wait
+            self.save(step - 1)
+            where = f"and saved at step {step - 1}" if step > 1 else "before its first step"
+            self.raise_interrupted(where, self.callbacks.stop())
+        return batch
+
+    def step(self, step, images, labels):
+        """Do one training step.
+
+        Returns:
+          cost (float), losses (dict task name -> float), and a list of what is not finite (str).
+        """
+        batches.check_images(images)
+        try:
+            fed = [labels[name] for name in self.graph.labels]
+            _, cost, watched = self.step_once(images, *fed)
+        except tf.errors.ResourceExhaustedError as error:
+            # Some weights may be updated already, so this step is not saved.
+            reason = checkpoint.first_line(error)
+            cure = "lower --batch_size, then repeat the command"
+            raise MtlError(f"step {step}: out of memory ({reason}); {cure}") from error
+        count = len(self.graph.losses)
+        values = dict(zip(self.graph.losses, watched))
+        sums = dict(zip(self.graph.gradients, watched[count:]))
+        for name, unlabelled in self.unlabelled.items():
+            if (labels[name] == unlabelled).all():
+                del values[name]
+        broken = _not_finite("task {}: loss", values)
+        return cost, values, broken + _not_finite("variable {}: the sum of its gradient", sums)
+
+    def skip_or_raise(self, step, broken):
+        """Report a skipped step, or raise NotFiniteError; broken: list of str."""
+        if self.config.on_nonfinite != "skip":
+            raise NotFiniteError(f"{broken[0]} at step {step}; {CURE}")
+        self.skipped += 1
+        self.callbacks.say(f"step {step}: {broken[0]}; skipped, {self.skipped} so far")
+
+    def save(self, step):
+        """Save a step unless it is saved already; raise NotFiniteError for a broken variable."""
+        totals = self.session.run(self.totals)
+        broken = _not_finite("variable {}: the sum of its values", totals)
+        if broken:  # an update may overflow although every gradient is finite
+            raise NotFiniteError(f"{broken[0]} at step {step}; {CURE}")
+        last = checkpoint.newest(self.model_dir)
+        if step > (checkpoint.step_of(last) if last else 0):
+            checkpoint.save(self.saver, self.session, self.model_dir, step, checkpoint.KEEP)
+
+    def evaluate(self, step):
+        """Evaluate a step, save it as the best if it is, and add it to metrics.jsonl.
+
+        The step is already saved: a kill here loses nothing.
+        """
+        if not self.measure:
+            return
+        row = {"step": step, **self.measure()}
+        accuracy = row["sequence_accuracy"]
+        self.callbacks.say(f"step {step}: validation sequence accuracy {accuracy:.1%}")
+        # The best weights are written before the metrics that name them.
+        if accuracy > max([each["sequence_accuracy"] for each in self.history], default=-1.0):
+            best_dir = os.path.join(self.model_dir, checkpoint.BEST)
+            checkpoint.save(self.best_saver, self.session, best_dir, step)
+        self.history.append(row)
+        run_files.write_records(self.model_dir, {}, self.history)
+
+    def raise_interrupted(self, where, signum):
+        """Raise Interrupted; where: str, how far the run is saved."""
+        message = f"{self.model_dir}: stopped {where}; the same command continues"
+        raise Interrupted(message, signum)
+
+    def _say(self, text):
+        self.callbacks.say(f"{self.model_dir}: {text}")
+
+
+def _not_finite(what, values):
+    """List the values that are infinite or NaN, in words."""
+    broken = [(name, value) for name, value in values.items() if not math.isfinite(value)]
+    return [f"{what.format(name)} is {value}" for name, value in broken]

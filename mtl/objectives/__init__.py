@@ -1,0 +1,28 @@
+"""How the losses of the tasks become one update: one file for each objective, found by its name.
+
+The file NAME.py is the objective `--objective=NAME`. It has:
+
+    build(logits, labels, means) -> Update   the cost, or gradients, in the current graph
+    value(means) -> float                    the same formula in NumPy, for mean losses of a dataset
+    NEUTRAL                                  the mean loss that adds 0 to the cost
+
+logits and labels are dicts task name -> float32 [batch, classes], labels as rows of probabilities.
+means is a dict task name -> float32 scalar tensor (build) or float (value), the mean loss of a task.
+"""
+
+import importlib
+from typing import Any, Dict, NamedTuple, Optional
+
+
+class Update(NamedTuple):
+    """What an objective hands to the optimiser."""
+
+    cost: Any  # float32 scalar tensor
+    terms: Dict[str, Any]  # task name -> float32 scalar tensor; the cost is their sum
+    # (gradient, variable) pairs, or None where they are the gradients of the cost.
+    gradients: Optional[list] = None
+
+
+def find(name):
+    """Return the module of an objective, one of config.OBJECTIVES."""
+    return importlib.import_module(f"{__name__}.{name}")

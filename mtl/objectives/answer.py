@@ -1,0 +1,25 @@
+"""The answer itself: trains `mtl.answer.cost`, line by line as it was written.
+
+Its graph is that of log_sum for the six tasks of the answer, node for node: see log_sum for the
+formula. It knows no other tasks, and no way to leave a digit out of the cost (--absent=mask).
+"""
+
+from mtl import answer
+from mtl.objectives import Update, log_sum
+
+NEUTRAL = log_sum.NEUTRAL
+value = log_sum.value
+
+
+def build(logits, labels, means):
+    """Build the cost from logits and labels; see mtl.objectives for the arguments."""
+    cost = answer.cost(logits, labels)
+    return Update(cost, dict(zip(logits, _terms(cost, len(logits)))))
+
+
+def _terms(cost, count):
+    """Return the `count` terms that a chain of tf.add, nested to the left, adds up, in order."""
+    if count == 1:
+        return [cost]
+    rest, last = cost.op.inputs
+    return [*_terms(rest, count - 1), last]

@@ -1,0 +1,142 @@
+"""The text files of a run directory: config.json and metrics.jsonl, and what else may lie there."""
+
+import errno
+import json
+import os
+
+from mtl import checkpoint, config as config_lib
+from mtl.errors import DataError
+from mtl.tasks import NUMBER_TASKS
+
+# What config.json says about the network, besides the Config.
+NETWORK = {
+    "tasks": [list(task) for task in NUMBER_TASKS],
+    "image": {
+        "window": config_lib.WINDOW,
+        "crop": config_lib.CROP,
+        "channels": config_lib.CHANNELS,
+    },
+}
+
+
+def check_directory(model_dir):
+    """Check that a run may begin or continue in a directory. Changes nothing.
+
+    Args:
+      model_dir: str; it may be missing or empty.
+
+    Raises:
+      DataError: the directory holds files of another program, or a run whose checkpoints are gone.
+        Such a run must not start over: it would replace its best weights and its metrics.
+    """
+    names = sorted(os.listdir(model_dir)) if os.path.isdir(model_dir) else []
+    if checkpoint.CONFIG not in names:
+        foreign = [name for name in names if checkpoint.RUN_FILE.fullmatch(name)]
+        if foreign:
+            cure = f"choose another --model_dir, or restore its {checkpoint.CONFIG} from a copy"
+            what = f"holds {foreign[0]} but no {checkpoint.CONFIG}, so it is not a run of mtl"
+            raise DataError(f"{model_dir}: {what}; {cure}")
+        return
+    read_config(model_dir)
+    signs = [] if checkpoint.all_of(model_dir) else _signs_of_saves(model_dir, names)
+    if signs:
+        cure = f"restore {checkpoint.PREFIX}-* from a copy, or choose another --model_dir"
+        what = f"{', '.join(signs)} show that steps were saved, but no {checkpoint.PREFIX}-N.index is left"
+        raise DataError(f"{model_dir}: {what}; {cure}")
+
+
+def _signs_of_saves(model_dir, names):
+    """List the files that prove that a run without a checkpoint once had one."""
+    best, metrics = os.path.join(model_dir, checkpoint.BEST), os.path.join(model_dir, checkpoint.METRICS)
+    signs = [checkpoint.STATE] if checkpoint.STATE in names else []
+    if checkpoint.METRICS in names and os.path.getsize(metrics):
+        signs.append(checkpoint.METRICS)
+    if os.path.isdir(best) and os.listdir(best):
+        signs.append(f"{checkpoint.BEST}/")
+    data = [name for name in names if checkpoint.PART.fullmatch(name)]
+    if len(data) > 1:  # a first save that was killed leaves one
+        signs.append(data[0])
+    return signs
+
+
+def write_records(model_dir, texts, metrics):
+    """Write text files of a run, each whole or not at all.
+
+    Args:
+      model_dir: str, created if missing.
+      texts: dict file name -> text.
+      metrics: list of dict, all evaluations so far; they become the whole of metrics.jsonl.
+
+    Raises:
+      DataError: the directory cannot be written.
+    """
+    try:
+        os.makedirs(model_dir, exist_ok=True)
+        lines = [json.dumps(row) + "\n" for row in metrics]
+        checkpoint.write_texts(model_dir, {**texts, checkpoint.METRICS: "".join(lines)})
+    except OSError as error:
+        cure = f"{checkpoint.cure_of(error)}, or choose another --model_dir"
+        raise DataError(f"{model_dir}: cannot be written ({error.strerror}); {cure}") from error
+
+
+def open_text(path):
+    """Open a text file of a run for reading; raise OSError for a pipe or a device."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "not a file", path)
+    return open(path, encoding="utf-8-sig")
+
+
+def read_config(model_dir):
+    """Return the config.Config of a run directory.
+
+    Raises:
+      DataError: config.json is missing, not the record of a run, or of other tasks or image sizes
+        than this version builds.
+    """
+    path = os.path.join(model_dir, checkpoint.CONFIG)
+    try:
+        with open_text(path) as file:
+            record = json.load(file)
+        config = config_lib.Config.from_dict(record["config"])
+        changed = [name for name in NETWORK if record.get(name, NETWORK[name]) != NETWORK[name]]
+    except FileNotFoundError:
+        cure = f"train a run with: mtl train --model_dir={model_dir}"
+        raise DataError(f"{path}: no such file, so this is not a run directory; {cure}") from None
+    except OSError as error:
+        cure = "make it a readable file, or choose another --model_dir"
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        cure = "restore it from a copy, or choose another --model_dir"
+        what = f"not the record of a run of mtl ({checkpoint.first_line(error)})"
+        raise DataError(f"{path}: {what}; {cure}") from None
+    if changed:
+        name = changed[0]
+        what = f'"{name}" is {json.dumps(record[name])}, and this version builds {NETWORK[name]}'
+        cure = f"use the version of mtl that {checkpoint.VERSIONS} names"
+        raise DataError(f"{path}: {what}; {cure}")
+    return config
+
+
+def read_metrics(model_dir, up_to):
+    """Return the evaluations of a run (list of dict) up to a step.
+
+    A damaged line ends the list: a line that a kill cut off is later than the checkpoint.
+
+    Raises:
+      DataError: the file exists and cannot be read.
+    """
+    rows, path = [], os.path.join(model_dir, checkpoint.METRICS)
+    try:
+        with open_text(path) as file:
+            for line in file:
+                row = json.loads(line)
+                if row["step"] > up_to:
+                    break
+                rows.append(row)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); make it readable") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return rows
