@@ -104,7 +104,7 @@ def _convolve(x, *, stages, first, stride, seed):
             x = y + x if position else y
             if position < len(filters_of_stage) - 1:
                 x = ends[name] = tf.nn.relu(x)
-        # ReLU after pooling: the same values and gradients as before it, on a quarter of the pixels.
+        # ReLU after pooling: the same values and gradients, on a quarter of the pixels.
         x = ends[name] = tf.nn.relu(layers.max_pool(x, f"pool{stage}"))
     return Bottom(x, ends)
 
@@ -116,7 +116,7 @@ def _paper_convolve(x, *, drop, seed):
         stride = 2 if number % 2 else 1
         if number == 1:
             x = layers.conv(x, "conv1", 3 * filters, size=5, seed=seed)
-            # Maxout after pooling: the same values as before it, on a quarter of the pixels.
+            # Maxout after pooling: the same values, on a quarter of the pixels.
             x = layers.maxout(layers.max_pool(x, "pool1", stride=stride), "maxout1", pieces=3)
         else:
             x = tf.nn.relu(layers.conv(x, f"conv{number}", filters, size=5, seed=seed))
@@ -131,7 +131,7 @@ def _paper_convolve(x, *, drop, seed):
 def _in_towers(convolve, x, towers, *, seed):
     """Build convolutions over equal parts of the batch, one tower for each, with shared variables.
 
-    A core that has a tower of its own never waits for another core inside an operation. Dense layers
+    A core with a tower of its own never waits for another core inside an operation. Dense layers
     stay outside: each tower would read all their weights.
 
     Args:

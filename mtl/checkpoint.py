@@ -154,9 +154,11 @@ def restore(session, variables, path):
       variables: dict name in the checkpoint -> variable of the session's graph.
       path: str, without .index.
     """
-    wanted = {name: (each.shape.as_list(), each.dtype.base_dtype) for name, each in variables.items()}
+    wanted = {}
+    for name, variable in variables.items():
+        wanted[name] = (variable.shape.as_list(), variable.dtype.base_dtype)
     for name, value in read(path, wanted).items():
-        # Its initial value is fed: an assignment of ours would be one more operation in the graph.
+        # The value is fed to the initializer: an assignment would be one more operation.
         initializer = variables[name].initializer
         session.run(initializer, {initializer.inputs[1]: value})
 
@@ -196,8 +198,9 @@ def save(saver, session, directory, step, keep=1):
         write_texts(directory, {STATE: "\n".join(lines) + "\n"})
         remove_parts(directory, lambda name: name not in kept)
     except (tf.errors.OpError, OSError, ValueError) as error:
+        what = f"cannot save step {step} ({first_line(error)})"
         cure = f"{cure_of(error)}, then repeat the command"
-        raise DataError(f"{directory}: cannot save step {step} ({first_line(error)}); {cure}") from error
+        raise DataError(f"{directory}: {what}; {cure}") from error
 
 
 def cure_of(error):

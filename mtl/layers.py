@@ -1,11 +1,11 @@
 """Hand-written variables and layers.
 
-Each layer is a function of a tensor and a scope name. It opens exactly one variable scope, so that a
-checkpoint reads like a table of contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ...
+Each layer is a function of a tensor and a scope name. It opens exactly one variable scope, so that
+a checkpoint reads like a table of contents: `shared/conv1/w`, `shared/conv1/b`, `digit3/w`, ...
 Weights are always called w, biases b.
 
-Every random number is keyed by (seed, step, name of the variable scope), not by TensorFlow's counter
-of operations: adding a layer changes no random number of another layer.
+Every random number is keyed by (seed, step, name of the variable scope), not by TensorFlow's
+counter of operations: adding a layer changes no random number of another layer.
 
 A layer raises ValueError, naming its scope, for an input of the wrong rank.
 """
@@ -127,7 +127,8 @@ def maxout(x, scope, *, pieces):
     check_rank(x, 4, scope)
     _, height, width, channels = x.shape.as_list()
     if channels % pieces:
-        raise ValueError(f"maxout in scope {scope}: {pieces} pieces do not divide {channels} channels")
+        what = f"{pieces} pieces do not divide {channels} channels"
+        raise ValueError(f"maxout in scope {scope}: {what}")
     with tf.variable_scope(scope):
         groups = tf.reshape(x, [-1, height, width, channels // pieces, pieces])
         return tf.reduce_max(groups, axis=4)

@@ -27,9 +27,22 @@ class Training:
     """A run in its session: the loop, and what it does at each step."""
 
     def __init__(self, config, model_dir, session, graph, measure, history, callbacks):
-        """Build the savers. Arguments as `run`; measure: function () -> dict of metrics, or None."""
-        self.config, self.model_dir, self.session, self.graph = config, model_dir, session, graph
-        self.measure, self.history, self.callbacks = measure, history, callbacks
+        """Build the savers and the step.
+
+        Args:
+          config, model_dir, callbacks: as train.run.
+          session: tf.Session.
+          graph: train.Graph.
+          measure: function () -> dict of metrics, or None.
+          history: list of dict, the evaluations so far; extended in place.
+        """
+        self.config = config
+        self.model_dir = model_dir
+        self.session = session
+        self.graph = graph
+        self.measure = measure
+        self.history = history
+        self.callbacks = callbacks
         self.skipped = 0
         self.weights = {each.op.name: each for each in tf.trainable_variables()}
         self.variables = {each.op.name: each for each in tf.global_variables()}
@@ -84,7 +97,7 @@ class Training:
         try:
             for step in range(first + 1, self.config.steps + 1):
                 images, labels = self.next_batch(stream, step, first)
-                cost, values, broken = self.step(step, images, labels)
+                cost, values, broken = self.train_step(step, images, labels)
                 if broken:
                     self.skip_or_raise(step, broken)
                 if self.callbacks.progress and step % self.config.log_every == 0:
@@ -116,7 +129,7 @@ class Training:
             self.raise_interrupted(where, self.callbacks.stop())
         return batch
 
-    def step(self, step, images, labels):
+    def train_step(self, step, images, labels):
         """Do one training step.
 
         Returns:

@@ -13,8 +13,9 @@ def mean_cross_entropy(logits, labels):
 
     Args:
       logits: float32 [batch, classes].
-      labels: float32 [batch, classes], rows of probabilities, hard (one-hot) or soft. A row of zeros
-        has a loss of 0 and still a gradient that lowers all logits: see `labelled_cross_entropies`.
+      labels: float32 [batch, classes], rows of probabilities, hard (one-hot) or soft. A row of
+        zeros has a loss of 0, but a gradient that lowers all logits: `labelled_cross_entropies`
+        has none.
 
     Returns:
       float32 scalar, in nats.

@@ -41,13 +41,14 @@ def check_directory(model_dir):
     signs = [] if checkpoint.all_of(model_dir) else _signs_of_saves(model_dir, names)
     if signs:
         cure = f"restore {checkpoint.PREFIX}-* from a copy, or choose another --model_dir"
-        what = f"{', '.join(signs)} show that steps were saved, but no {checkpoint.PREFIX}-N.index is left"
+        what = f"{', '.join(signs)} show that steps were saved, but no checkpoint is left"
         raise DataError(f"{model_dir}: {what}; {cure}")
 
 
 def _signs_of_saves(model_dir, names):
     """List the files that prove that a run without a checkpoint once had one."""
-    best, metrics = os.path.join(model_dir, checkpoint.BEST), os.path.join(model_dir, checkpoint.METRICS)
+    best = os.path.join(model_dir, checkpoint.BEST)
+    metrics = os.path.join(model_dir, checkpoint.METRICS)
     signs = [checkpoint.STATE] if checkpoint.STATE in names else []
     if checkpoint.METRICS in names and os.path.getsize(metrics):
         signs.append(checkpoint.METRICS)

@@ -1,7 +1,8 @@
 """The tasks as data: the outputs of a number, and how a number becomes one class per task.
 
 The answer names six softmax outputs: the length, and one output for each of five digit positions.
-The last class of each task is X: for the length "more than five digits", for a digit "no digit here".
+The last class of each task is X: "more than five digits" for the length, "no digit here" for a
+digit.
 """
 
 from typing import Dict, NamedTuple, Optional, Sequence
@@ -91,4 +92,5 @@ def decode(classes: Dict[str, int]) -> Optional[str]:
 def encode_all(numbers: Sequence[str]) -> Dict[str, np.ndarray]:
     """Encode n numbers: dict task name -> int32 [n], in the answer's order."""
     rows = [encode(number) for number in numbers]
-    return {task.name: np.array([row[task.name] for row in rows], np.int32) for task in NUMBER_TASKS}
+    names = [task.name for task in NUMBER_TASKS]
+    return {name: np.array([row[name] for row in rows], np.int32) for name in names}

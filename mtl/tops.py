@@ -16,7 +16,7 @@ def dense(features, task, *, seed, absent="x"):
       features: float32 [batch, features].
       task: tasks.Task; its name is the variable scope.
       seed: int, the seed of the run.
-      absent: str, one of config.choices("absent"); under "mask" the class X of a digit is impossible.
+      absent: str, one of config.choices("absent"); "mask" makes the class X of a digit impossible.
 
     Returns:
       float32 [batch, classes].

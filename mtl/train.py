@@ -181,7 +181,10 @@ class Callbacks(NamedTuple):
     stop: Callable = _never
 
 
-def run(config, model_dir, source, evaluator, *, start=None, records=None, callbacks=Callbacks()):
+DEFAULTS = Callbacks()
+
+
+def run(config, model_dir, source, evaluator, *, start=None, records=None, callbacks=DEFAULTS):
     """Train, or continue a run. A finished run does nothing.
 
     Args:

@@ -190,8 +190,8 @@ def help_text(usage, summary, values):
         lines.append(f"      {flag.help} ({'; '.join(_notes(name, flag))})")
     lines += [
         "  --flagfile",
-        "      file of flags, one on each line; # begins a comment; later flags win; relative paths "
-        "start from the current folder",
+        "      file of flags, one on each line; # begins a comment; later flags win; relative "
+        "paths start from the current folder",
     ]
     lines += ["  --help", "      show this text"]
     return "\n".join(lines)

@@ -6,8 +6,8 @@ The file NAME.py is the objective `--objective=NAME`. It has:
     value(means) -> float                    the same formula in NumPy, for mean losses of a dataset
     NEUTRAL                                  the mean loss that adds 0 to the cost
 
-logits and labels are dicts task name -> float32 [batch, classes], labels as rows of probabilities.
-means is a dict task name -> float32 scalar tensor (build) or float (value), the mean loss of a task.
+logits and labels are dicts task name -> float32 [batch, classes]; labels are rows of probabilities.
+means is a dict task name -> mean loss: float32 scalar tensors in build, floats in value.
 """
 
 import importlib

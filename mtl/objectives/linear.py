@@ -2,8 +2,8 @@
 
     cost = sum over tasks k of L_k
 
-Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3: the log-likelihood of a number is the sum
-of those of its length and its digits.
+Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3: the log-likelihood of a number is the
+sum of the log-likelihoods of its length and its digits.
 
 Identity: grad cost = sum over k of grad L_k. Every task weighs 1, solved or not.
 """

@@ -6,8 +6,8 @@ Source: the answer of 2016, see mtl/answer.py. It is the logarithm of the produc
 its descent direction is that of their geometric mean (Chennupati et al. 2019, arXiv:1904.08492,
 section 3).
 
-Identity: within the clip, grad cost = sum over k of grad L_k / L_k. Multiplying a loss by a constant
-changes no gradient.
+Identity: within the clip, grad cost = sum over k of grad L_k / L_k. Multiplying a loss by a
+constant changes no gradient.
 """
 
 import functools
