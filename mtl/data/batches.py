@@ -1,11 +1,14 @@
-"""From pictures to training batches: the order, the crops, and a thread that prepares the next batch while the last one trains.
+"""Training batches: their order, their crops, and a thread that prepares them ahead.
 
-Everything here is a pure function of (seed, step): a run that is continued at step N gets the batches it would have got, with no state
-of an iterator in a checkpoint. A source is a function first_step -> iterator of (images, labels): images uint8 [batch, crop, crop,
-3], labels dict task name -> int32 [batch].
+A batch is a pure function of (seed, step). A run that resumes at step N gets the same batches as an
+uninterrupted run, and no iterator state is saved in a checkpoint.
+
+A source is a function first_step -> iterator of (images, labels): images uint8 [batch, crop, crop,
+channels], labels dict task name -> int32 [batch].
 """
 
 import functools
+import itertools
 import queue
 import threading
 
@@ -14,21 +17,28 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS, CROP
 
-JOIN_SECONDS = (
-    2.0  # later, a thread that waits for a file or a process is abandoned: Ctrl-C must end
-)
-_ORDER, _CROP = 1, 2  # what a random stream is for, part of its key
+# The purposes of random numbers, see `generator`.
+ORDER = 1
+CROPS = 2
+
 _IMAGES = ("n", "height", "width", CHANNELS)
 _ANY_CHANNELS = ("n", "height", "width", "channels")
 
+POLL_SECONDS = 0.1
+# A thread that still waits for a file or a process after this time is abandoned: Ctrl-C must work.
+JOIN_SECONDS = 2.0
 
-def random(seed, purpose, number):
-    """Return the random stream of (seed, purpose, number), all int."""
+
+def generator(seed, purpose, number):
+    """Return the random generator of (seed, purpose, number), all int."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose, number])))
 
 
+# -- images ----------------------------------------------------------------------------------------
+
+
 def check_images(images, shape=_IMAGES, what="images", least=0):
-    """Raise ValueError where `images` is not a uint8 array of `shape`.
+    """Raise ValueError if `images` is not a uint8 array of `shape`.
 
     TensorFlow casts floats in 0..1 to uint8 without an error, and nearly every pixel becomes 0.
 
@@ -36,118 +46,136 @@ def check_images(images, shape=_IMAGES, what="images", least=0):
       images: anything.
       shape: tuple of int, or of str for an axis of any size.
       what: str, the name of the images in the error.
-      least: int, the smallest height and width that are accepted, in pixels.
+      least: int, the smallest height and width allowed, in pixels.
     """
-    is_array = isinstance(getattr(images, "dtype", None), np.dtype)
-    dtype, got = (images.dtype, images.shape) if is_array else (None, ())
-    fits = len(got) == len(shape) and min(got[1:3]) >= least
-    if dtype == np.uint8 and fits and all(a == b or isinstance(a, str) for a, b in zip(shape, got)):
-        return
-    if not is_array:
-        cure = "pass a NumPy array"
-    elif "float" in str(dtype):
-        cure = "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
-    elif dtype != np.uint8:
-        cure = "convert integers in 0..255 with images.astype(np.uint8)"
+    if isinstance(getattr(images, "dtype", None), np.dtype):
+        if images.dtype == np.uint8 and _fits(images.shape, shape, least):
+            return
+        found = f"{images.dtype} {list(images.shape)}"
+        cure = _cure(images, len(shape))
     else:
-        cure = "pass one image as images[None]" if len(got) + 1 == len(shape) else "resize them"
+        found = type(images).__name__
+        cure = "pass a NumPy array"
     wanted = f"uint8 [{', '.join(map(str, shape))}] with values 0 to 255"
-    wanted += f" and at least {least} x {least} pixels" if least else ""
-    found = f"{dtype} {list(got)}" if is_array else type(images).__name__
+    if least:
+        wanted += f" and at least {least} x {least} pixels"
     raise ValueError(f"{what} must be {wanted}, got {found}; {cure}")
 
 
+def _fits(found, shape, least):
+    if len(found) != len(shape) or min(found[1:3]) < least:
+        return False
+    return all(isinstance(want, str) or size == want for size, want in zip(found, shape))
+
+
+def _cure(images, axes):
+    if images.dtype.kind == "f":
+        return "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
+    if images.dtype != np.uint8:
+        return "convert integers in 0..255 with images.astype(np.uint8)"
+    if images.ndim + 1 == axes:
+        return "pass one image as images[None]"
+    return "resize them"
+
+
 def centre_crop(images, size=CROP):
-    """Cut out the centre: uint8 [n, height, width, channels] -> a view [n, size, size, channels]."""
-    check_images(images, _ANY_CHANNELS, least=size)
-    top, left = (images.shape[1] - size) // 2, (images.shape[2] - size) // 2
-    return images[:, top : top + size, left : left + size]
-
-
-def random_crops(images, indices, stream, size=CROP):
-    """Cut one random square out of each of the chosen images.
+    """Return the centre of each image as a view.
 
     Args:
       images: uint8 [n, height, width, channels].
-      indices: int [batch], which images.
-      stream: np.random.Generator.
+      size: int, pixels.
+
+    Returns:
+      uint8 [n, size, size, channels].
+    """
+    check_images(images, _ANY_CHANNELS, least=size)
+    top = (images.shape[1] - size) // 2
+    left = (images.shape[2] - size) // 2
+    return images[:, top : top + size, left : left + size]
+
+
+def random_crops(images, indices, rng, size=CROP):
+    """Return one random square of each chosen image.
+
+    Args:
+      images: uint8 [n, height, width, channels].
+      indices: int [batch], the chosen images.
+      rng: np.random.Generator.
       size: int, pixels.
 
     Returns:
       uint8 [batch, size, size, channels].
     """
     check_images(images, _ANY_CHANNELS, least=size)
-    tops = stream.integers(0, images.shape[1] - size + 1, len(indices))
-    lefts = stream.integers(0, images.shape[2] - size + 1, len(indices))
+    tops = rng.integers(0, images.shape[1] - size + 1, len(indices))
+    lefts = rng.integers(0, images.shape[2] - size + 1, len(indices))
     crops = np.empty((len(indices), size, size, images.shape[3]), np.uint8)
     for crop, index, top, left in zip(crops, indices, tops, lefts):
         crop[...] = images[index, top : top + size, left : left + size]
     return crops
 
 
-def rounds(count, batch_size, step):
-    """Say which places of which rounds a batch covers, where each round visits `count` images once.
+# -- sources ---------------------------------------------------------------------------------------
+
+
+def epochs(count, batch_size, step):
+    """Return the parts of epochs that a batch covers.
 
     Args:
-      count: int, images in a round.
+      count: int, images in an epoch.
       batch_size: int.
-      step: int, the batch.
+      step: int, the number of the batch.
 
     Returns:
-      list of (round, first, last): the places first .. last - 1 of that round; a batch may reach over several rounds.
+      list of (epoch, first, last): positions first .. last - 1 of that epoch. A large batch covers
+      several epochs.
     """
-    parts, first, end = [], step * batch_size, (step + 1) * batch_size
+    parts = []
+    first = step * batch_size
+    end = first + batch_size
     while first < end:
-        number, place = divmod(first, count)
-        taken = min(end - first, count - place)
-        parts.append((number, place, place + taken))
+        epoch, position = divmod(first, count)
+        taken = min(end - first, count - position)
+        parts.append((epoch, position, position + taken))
         first += taken
     return parts
 
 
 def from_arrays(examples, batch_size, seed, crops=random_crops):
-    """Make the source of a data set that lies in memory: each round (epoch) visits every picture once, in a new order.
+    """Return the source of examples in memory. Each epoch visits every image once, in a new order.
 
     Args:
       examples: data.examples.Examples.
       batch_size: int.
       seed: int.
-      crops: function (images, indices, stream) -> uint8 [batch, crop, crop, 3], what becomes of the pictures of a batch.
-
-    Returns:
-      source.
+      crops: function (images, indices, rng) -> uint8 [batch, crop, crop, channels].
     """
     check_images(examples.images)
+    count = len(examples.numbers)
     labels = tasks.encode_all(examples.numbers)
 
+    @functools.lru_cache(maxsize=1)
+    def order(epoch):
+        return generator(seed, ORDER, epoch).permutation(count)
+
     def source(first_step):
-        step, known = first_step, {}
-        while True:
-            parts = rounds(len(examples.numbers), batch_size, step)
-            for number in [part[0] for part in parts if part[0] not in known]:
-                known[number] = random(seed, _ORDER, number).permutation(len(examples.numbers))
-            indices = np.concatenate([known[number][first:last] for number, first, last in parts])
-            for number in [number for number in known if number < parts[-1][0]]:
-                del known[number]
-            yield (
-                crops(examples.images, indices, random(seed, _CROP, step)),
-                {name: classes[indices] for name, classes in labels.items()},
-            )
-            step += 1
+        for step in itertools.count(first_step):
+            parts = epochs(count, batch_size, step)
+            indices = np.concatenate([order(epoch)[first:last] for epoch, first, last in parts])
+            images = crops(examples.images, indices, generator(seed, CROPS, step))
+            yield images, {name: classes[indices] for name, classes in labels.items()}
 
     return source
 
 
 def from_windows(windows, seed, crops=random_crops):
-    """Make the source of a data set that is read as it trains, in an order of its own.
+    """Return the source of a dataset that is read during training, in its own order.
 
     Args:
-      windows: function first_step -> iterator of (uint8 [batch, height, width, 3], list of batch numbers), endless.
+      windows: function first_step -> endless generator of (uint8 [batch, height, width, channels],
+        list of batch numbers).
       seed: int.
-      crops: function (images, indices, stream) -> uint8 [batch, crop, crop, 3], what becomes of the pictures of a batch.
-
-    Returns:
-      source.
+      crops: function (images, indices, rng) -> uint8 [batch, crop, crop, channels].
     """
 
     def source(first_step):
@@ -155,121 +183,70 @@ def from_windows(windows, seed, crops=random_crops):
         try:
             for step, (images, numbers) in enumerate(stream, start=first_step):
                 check_images(images)
-                yield (
-                    crops(images, np.arange(len(images)), random(seed, _CROP, step)),
-                    tasks.encode_all(numbers),
-                )
+                rng = generator(seed, CROPS, step)
+                yield crops(images, np.arange(len(images)), rng), tasks.encode_all(numbers)
         finally:
             stream.close()
 
     return source
 
 
-def from_stream(blocks, pool, reuse, batch_size, seed, check=lambda: None):
-    """Make the source of an endless data set: a pool of drawn images, each used `reuse` times with fresh crops.
+# -- prefetch --------------------------------------------------------------------------------------
 
-    A round visits each image of the pool once. After it the oldest block of pool / reuse images makes place for a new one.
 
-    Args:
-      blocks: function (first block, images in a block) -> iterator of (uint8 [n, height, width, 3], list of n numbers), endless.
-      pool: int, images held in memory, a multiple of reuse.
-      reuse: int, rounds an image stays.
-      batch_size: int.
-      seed: int.
-      check: function () -> None, called before each batch; it may raise where `blocks` cannot go on.
+class _Worker:
+    """A thread that puts the items of a generator into a queue."""
 
-    Returns:
-      source.
-    """
-    size = pool // reuse
+    def __init__(self, iterator, depth):
+        self._iterator = iterator
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
+        self.ready = queue.Queue(depth)  # of (item, error); StopIteration comes last
+        self._thread.start()
 
-    def source(first_step):
-        step = first_step
-        oldest = rounds(pool, batch_size, step)[0][0]
-        stream = blocks(oldest, size)
-        images, labels = None, None
+    def close(self):
+        self._ended.set()
+        self._thread.join(JOIN_SECONDS)
 
-        def put(block):
-            nonlocal images, labels
-            drawn, numbers = next(stream)
-            if images is None:
-                images = np.empty((pool,) + drawn.shape[1:], np.uint8)
-                labels = {task.name: np.empty(pool, np.int32) for task in tasks.NUMBER_TASKS}
-            slot = slice(block % reuse * size, (block % reuse + 1) * size)
-            images[slot] = drawn
-            for name, classes in tasks.encode_all(numbers).items():
-                labels[name][slot] = classes
-
+    def _work(self):
         try:
-            for block in range(oldest, oldest + reuse):
-                put(block)
-            order = random(seed, _ORDER, oldest).permutation(pool)
-            while True:
-                check()
-                crop, pieces = random(seed, _CROP, step), []
-                for number, first, last in rounds(pool, batch_size, step):
-                    while oldest < number:
-                        put(oldest + reuse)
-                        oldest += 1
-                        order = random(seed, _ORDER, oldest).permutation(pool)
-                    chosen = order[first:last]
-                    pieces.append(
-                        (
-                            random_crops(images, chosen, crop),
-                            {name: classes[chosen] for name, classes in labels.items()},
-                        )
-                    )
-                yield (
-                    np.concatenate([piece[0] for piece in pieces]),
-                    {name: np.concatenate([piece[1][name] for piece in pieces]) for name in labels},
-                )
-                step += 1
+            for item in self._iterator:
+                self._put(item, None)
+                if self._ended.is_set():
+                    break
+            self._put(None, StopIteration())
+        except BaseException as error:  # any error: the consumer would wait for ever
+            self._put(None, error)
         finally:
-            stream.close()
+            self._iterator.close()
 
-    return source
-
-
-def prefetch(iterator, depth=2, stop=lambda: 0):
-    """Run an iterator in a thread of its own, a few items ahead; what it raises is raised here.
-
-    Args:
-      iterator: a generator.
-      depth: int, items held ready.
-      stop: function () -> int, called ten times a second while no item is ready; nonzero ends the generator.
-
-    Yields:
-      the iterator's items, in order. Closing this generator ends the thread and closes the iterator.
-    """
-    ready, ended = queue.Queue(depth), threading.Event()
-
-    def put(item):
-        while not ended.is_set():
+    def _put(self, item, error):
+        while not self._ended.is_set():
             try:
-                return ready.put(item, timeout=0.1)
+                return self.ready.put((item, error), timeout=POLL_SECONDS)
             except queue.Full:
                 continue
 
-    def work():
-        try:
-            for item in iterator:
-                put((item, None))
-                if ended.is_set():
-                    break
-            put((None, StopIteration()))
-        except BaseException as error:  # handed to the consumer, whatever it is: a thread that dies alone would hang the run
-            put((None, error))
-        finally:
-            iterator.close()
 
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
+def prefetch(iterator, depth=2, stop=None):
+    """Run a generator in its own thread, a few items ahead. Its errors are raised here.
+
+    Args:
+      iterator: a generator.
+      depth: int, the number of items held ready.
+      stop: function () -> int, called ten times a second while no item is ready. A nonzero answer
+        ends this generator.
+
+    Yields:
+      the items, in order. Closing this generator ends the thread and closes the iterator.
+    """
+    worker = _Worker(iterator, depth)
     try:
         while True:
             try:
-                item, error = ready.get(timeout=0.1)
+                item, error = worker.ready.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                if stop():
+                if stop and stop():
                     return
                 continue
             if isinstance(error, StopIteration):
@@ -278,38 +255,31 @@ def prefetch(iterator, depth=2, stop=lambda: 0):
                 raise error
             yield item
     finally:
-        ended.set()
-        thread.join(JOIN_SECONDS)
+        worker.close()
 
 
 def batches(config):
-    """Make the training source a run's record asks for: drawn as it trains, read from disk once, or (records) as it trains.
+    """Return the training source of a run.
 
     Args:
       config: config.Config.
 
-    Returns:
-      source.
-
     Raises:
       DataError: the data cannot be read.
     """
+    from mtl.data import registry
+
     if config.dataset == "synthetic":
+        from mtl.data import pool
         from mtl.data.drawn import synthetic
 
         blocks = synthetic.Blocks(
             config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers
         )
-        return from_stream(
+        return pool.from_stream(
             blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check
         )
-    from mtl.data import augment, registry
-
-    crops = (
-        functools.partial(augment.changed_crops, strength=config.augment)
-        if config.augment
-        else random_crops
-    )
+    crops = registry.crops(config)
     if config.dataset == "records":
         from mtl.data.records import reader as records_reader
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtl import config, tasks
-from mtl.data import batches
+from mtl.data import batches, pool as pool_lib
 from mtl.data.examples import Examples
 
 SIZE = config.WINDOW
@@ -153,7 +153,7 @@ def test_images_smaller_than_the_crop_are_refused(height, width):
 )
 def test_rounds_walk_through_every_place_in_order(count, batch_size):
     for step in range(2 * count + 3):
-        parts = batches.rounds(count, batch_size, step)
+        parts = batches.epochs(count, batch_size, step)
         walked = [(number, place) for number, first, last in parts for place in range(first, last)]
         assert walked == [
             divmod(at, count) for at in range(step * batch_size, (step + 1) * batch_size)
@@ -211,11 +211,11 @@ def test_centre_crop(height, width, size, top, left):
 
 def test_random_streams_differ_in_every_part_of_their_key():
     draws = {
-        key: batches.random(*key).integers(2**60)
+        key: batches.generator(*key).integers(2**60)
         for key in itertools.product([0, 1, 2], [1, 2], [0, 1, 2])
     }
     assert len(set(draws.values())) == len(draws)
-    assert draws[2, 1, 0] == batches.random(2, 1, 0).integers(2**60)
+    assert draws[2, 1, 0] == batches.generator(2, 1, 0).integers(2**60)
 
 
 # -- a data set in memory ------------------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ STREAMS = [(12, 4, 6), (12, 3, 5), (6, 2, 15), (8, 1, 3), (5, 5, 2)]
 def test_each_drawn_image_is_used_reuse_times(pool, reuse, batch_size):
     rounds, size = 3 * reuse + 2, pool // reuse
     steps = -(-rounds * pool // batch_size)
-    source = batches.from_stream(Blocks(), pool, reuse, batch_size, seed=1)
+    source = pool_lib.from_stream(Blocks(), pool, reuse, batch_size, seed=1)
     found = np.concatenate([check_batch(batch, batch_size) for batch in take(source, 0, steps)])
     for number in range(rounds):
         # Round r holds blocks r .. r + reuse - 1, each image once.
@@ -304,19 +304,19 @@ def test_each_drawn_image_is_used_reuse_times(pool, reuse, batch_size):
 
 @pytest.mark.parametrize("pool, reuse, batch_size", STREAMS)
 def test_a_stream_from_step_k_continues_the_stream_from_0(pool, reuse, batch_size):
-    source = batches.from_stream(Blocks(), pool, reuse, batch_size, seed=2)
+    source = pool_lib.from_stream(Blocks(), pool, reuse, batch_size, seed=2)
     whole = take(source, 0, 11)
     for first in range(11):
         assert_same(take(source, first, 11 - first), whole[first:])
     assert different(
-        take(batches.from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole
+        take(pool_lib.from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole
     )
 
 
 def test_a_stream_far_along_draws_what_it_holds_and_no_more():
     pool, reuse, batch_size, first = 12, 3, 5, 4000
     blocks = Blocks()
-    source = batches.from_stream(blocks, pool, reuse, batch_size, seed=0)
+    source = pool_lib.from_stream(blocks, pool, reuse, batch_size, seed=0)
     iterator = source(first)
     next(iterator)
     oldest = first * batch_size // pool
@@ -339,7 +339,7 @@ def test_a_stream_holds_one_pool_in_memory():
         for _ in itertools.count(first):
             yield np.zeros((size, SIZE, SIZE, 3), np.uint8), ["7"] * size
 
-    iterator = batches.from_stream(blank, pool, reuse, batch_size, seed=0)(0)
+    iterator = pool_lib.from_stream(blank, pool, reuse, batch_size, seed=0)(0)
     tracemalloc.start()
     try:
         for _ in range(10 * pool // batch_size):  # ten rounds
@@ -353,7 +353,7 @@ def test_a_stream_holds_one_pool_in_memory():
 
 
 def test_a_batch_is_the_consumers_own():
-    source = batches.from_stream(Blocks(), 6, 2, 4, seed=0)
+    source = pool_lib.from_stream(Blocks(), 6, 2, 4, seed=0)
     whole = take(source, 0, 6)
     iterator = source(0)
     for crops, labels in whole:
@@ -377,7 +377,7 @@ def test_a_stream_that_fails_is_closed_and_says_so():
             closed.append(True)
 
     with pytest.raises(OSError, match="no more pictures"):
-        take(batches.from_stream(failing, 6, 2, 4, seed=0), 0, 1)
+        take(pool_lib.from_stream(failing, 6, 2, 4, seed=0), 0, 1)
     assert closed == [True]
 
 
@@ -407,7 +407,7 @@ def test_batches_of_windows_keep_their_order_and_are_cut_by_step():
         assert check_batch(batch, 3).tolist() == [3 * step, 3 * step + 1, 3 * step + 2]
         images, _ = numbered(3 * step, 3)
         np.testing.assert_array_equal(
-            batch[0], batches.random_crops(images, range(3), batches.random(5, batches._CROP, step))
+            batch[0], batches.random_crops(images, range(3), batches.generator(5, batches.CROPS, step))
         )
     assert_same(take(source, 4, 2), whole[4:])
     assert (windows.started, windows.closed) == ([0, 4], 2)
@@ -514,7 +514,7 @@ def test_the_check_of_a_stream_ends_it_at_the_next_batch():
             raise answer
 
     blocks = Blocks()
-    stream = batches.from_stream(blocks, 12, 4, 6, 0, check)(0)
+    stream = pool_lib.from_stream(blocks, 12, 4, 6, 0, check)(0)
     assert len(list(itertools.islice(stream, 2))) == 2
     with pytest.raises(ValueError, match="a worker is gone"):
         next(stream)
@@ -586,7 +586,7 @@ def test_augment_changes_the_crops_of_the_set_on_disk_and_not_their_order(monkey
         assert (pictures != plain_pictures).any()
         for name, classes in labels.items():
             np.testing.assert_array_equal(classes, plain_labels[name])
-        stream = batches.random(5, batches._CROP, step)
+        stream = batches.generator(5, batches.CROPS, step)
         np.testing.assert_array_equal(
             pictures, augment.changed_crops(images, labels["digit1"], stream, 0.75)
         )
@@ -611,7 +611,7 @@ def test_batches_of_records_are_cut_and_changed_as_those_of_other_sets(monkeypat
     assert asked == [(("x", "train", 3, 5), {"workers": 2})]
     for step, (pictures, labels) in enumerate(got, start=1):
         images, numbers = numbered(3 * step, 3)
-        stream = batches.random(5, batches._CROP, step)
+        stream = batches.generator(5, batches.CROPS, step)
         wanted = (
             augment.changed_crops(images, range(3), stream, strength)
             if strength
@@ -636,6 +636,6 @@ def test_batches_of_the_drawn_set_are_those_of_its_stream(monkeypatch):
         pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2
     )
     assert_same(
-        take(batches.batches(record), 2, 5), take(batches.from_stream(Blocks(), 12, 3, 5, 6), 2, 5)
+        take(batches.batches(record), 2, 5), take(pool_lib.from_stream(Blocks(), 12, 3, 5, 6), 2, 5)
     )
     assert asked == [((6,), {"style": "written", "difficulty": 0.75, "workers": 2})]

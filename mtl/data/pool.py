@@ -1,0 +1,98 @@
+"""Batches of an endless dataset: a pool of images that are used several times, then replaced."""
+
+import itertools
+
+import numpy as np
+
+from mtl import tasks
+from mtl.data import batches
+
+
+def from_stream(blocks, pool, reuse, batch_size, seed, check=None):
+    """Return the source of an endless dataset.
+
+    An epoch visits each image of the pool once. After it the oldest block, pool / reuse images, is
+    replaced by a new one. So each image is used `reuse` times, with a new crop each time.
+
+    Args:
+      blocks: function (first block, images in a block) -> endless generator of (uint8 [n, height,
+        width, channels], list of n numbers).
+      pool: int, images held in memory, a multiple of reuse.
+      reuse: int, epochs that an image stays.
+      batch_size: int.
+      seed: int.
+      check: function () -> None, called before each batch. It raises if `blocks` cannot go on.
+    """
+
+    def source(first_step):
+        first_epoch = batches.epochs(pool, batch_size, first_step)[0][0]
+        stream = blocks(first_epoch, pool // reuse)
+        try:
+            held = _Pool(stream, pool, reuse, seed, first_epoch)
+            for step in itertools.count(first_step):
+                if check:
+                    check()
+                rng = batches.generator(seed, batches.CROPS, step)
+                yield held.batch(batches.epochs(pool, batch_size, step), rng)
+        finally:
+            stream.close()
+
+    return source
+
+
+class _Pool:
+    """The images of one epoch. Block b of the stream is in use from epoch b - reuse + 1 to b."""
+
+    def __init__(self, stream, size, reuse, seed, epoch):
+        """Read the blocks of an epoch.
+
+        Args:
+          stream: iterator of blocks; its first is block `epoch`.
+          size: int, images in the pool.
+          reuse: int, blocks in the pool.
+          seed: int.
+          epoch: int.
+        """
+        self._stream = stream
+        self._size = size
+        self._reuse = reuse
+        self._seed = seed
+        self._epoch = epoch
+        self._images = None  # uint8 [size, height, width, channels]
+        self._labels = {task.name: np.empty(size, np.int32) for task in tasks.NUMBER_TASKS}
+        for block in range(epoch, epoch + reuse):
+            self._read(block)
+        self._shuffle()
+
+    def batch(self, parts, rng):
+        """Return (crops, labels) of the positions that batches.epochs returns."""
+        crops, labels = [], []
+        for epoch, first, last in parts:
+            self._advance(epoch)
+            chosen = self._order[first:last]
+            crops.append(batches.random_crops(self._images, chosen, rng))
+            labels.append({name: classes[chosen] for name, classes in self._labels.items()})
+        joined = {name: np.concatenate([each[name] for each in labels]) for name in self._labels}
+        return np.concatenate(crops), joined
+
+    def _advance(self, epoch):
+        """Go on to an epoch: replace the oldest block once for each epoch in between."""
+        while self._epoch < epoch:
+            self._read(self._epoch + self._reuse)
+            self._epoch += 1
+            self._shuffle()
+
+    def _read(self, block):
+        """Read the next block of the stream into the place of the oldest."""
+        images, numbers = next(self._stream)
+        if self._images is None:
+            self._images = np.empty((self._size, *images.shape[1:]), np.uint8)
+        count = self._size // self._reuse
+        first = block % self._reuse * count
+        self._images[first : first + count] = images
+        for name, classes in tasks.encode_all(numbers).items():
+            self._labels[name][first : first + count] = classes
+
+    def _shuffle(self):
+        rng = batches.generator(self._seed, batches.ORDER, self._epoch)
+        self._order = rng.permutation(self._size)
