@@ -217,11 +217,11 @@ def check(name: str, value: Any) -> None:
     kind = type(FIELDS[name].default)
     allowed, limits = choices(name), range_of(name)
     if isinstance(value, bool) or not isinstance(value, _ACCEPTED[kind]):
-        raise ValueError(f"--{name}={value!r} must be of type {kind.__name__}")
+        raise ValueError(f"{name}={value!r} must be of type {kind.__name__}")
     if allowed and value not in allowed:
-        raise ValueError(f"--{name}={value} must be one of {', '.join(map(str, allowed))}")
+        raise ValueError(f"{name}={value} must be one of {', '.join(map(str, allowed))}")
     if limits and not limits.contains(value):
-        raise ValueError(f"--{name}={value} must be {limits.text()}")
+        raise ValueError(f"{name}={value} must be {limits.text()}")
 
 
 def check_data(dataset: str, data_dir: str) -> None:

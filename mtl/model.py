@@ -59,7 +59,8 @@ def build(
     Args:
       images: float32 [batch, height, width, channels] in 0..1, height and width static.
       tasks: sequence of tasks.Task.
-      bottom: str, one of config.BOTTOMS.
+      bottom: str, one of config.BOTTOMS, or a function (inputs, **settings) -> features, float
+        [batch, features]; settings are those of bottoms.mlp.
       training: bool, whether dropout is on.
       dropout: float in [0, 1), the share of hidden values set to 0 in training.
       seed: int; with the scope names it decides all initial weights and dropout masks.
@@ -77,8 +78,11 @@ def build(
       ValueError: an unknown name; images that are not float32, not of rank 4 or not of static size;
         or variables that already exist (TensorFlow's).
     """
-    for name, value in (("bottom", bottom), ("precision", precision), ("absent", absent)):
-        config_lib.check(name, value)
+    config_lib.check("precision", precision)
+    config_lib.check("absent", absent)
+    if not callable(bottom):
+        config_lib.check("bottom", bottom)
+        bottom = getattr(bottoms, bottom)
     images = _checked(images)
     # The mean of each image is subtracted, as in Goodfellow et al. 2013, section 5.1: brightness
     # says nothing about the number.
@@ -87,17 +91,26 @@ def build(
     with tf.variable_scope(SHARED):
         # Only the bottom computes in bfloat16: its 8 bits of precision are too few for the losses.
         inputs = tf.cast(inputs, tf.bfloat16 if precision == "bf16" else tf.float32)
-        built = getattr(bottoms, bottom)(inputs, towers=towers, **settings)
+        built = bottom(inputs, towers=towers, **settings)
+        if not isinstance(built, bottoms.Bottom):  # a function that returns only its features
+            built = bottoms.Bottom(built, {})
         features = tf.cast(built.features, tf.float32)
     logits = {task.name: tops.dense(features, task, seed=seed, absent=absent) for task in tasks}
     return Model(
         inputs=inputs,
-        layers=tuple(_layer(f"{SHARED}/{name}", end) for name, end in built.ends.items()),
+        layers=_shared_layers(built),
         features=features,
         tops={name: _layer(name, tensor) for name, tensor in logits.items()},
         logits=logits,
         log_probs={name: tf.nn.log_softmax(tensor) for name, tensor in logits.items()},
     )
+
+
+def _shared_layers(built):
+    """Return the Layers of a bottom; a bottom that names none is one layer."""
+    if not built.ends:
+        return (_layer(SHARED, built.features),)
+    return tuple(_layer(f"{SHARED}/{name}", end) for name, end in built.ends.items())
 
 
 def _layer(scope, output):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms
+from mtl import bottoms, config
 
 FEATURES = {"mlp": 256, "small": 512, "base": 320, "paper": 3072}
 CONVOLUTIONS = {
@@ -28,14 +28,14 @@ def build(name, height=21, width=13, dropout=0.0):
     images = tf.placeholder(tf.float32, [None, height, width, 3], "images")
     step = tf.placeholder(tf.int64, [], "step")
     with tf.variable_scope("shared"):
-        return images, step, bottoms.BOTTOMS[name](images, dropout=dropout, seed=3, step=step)
+        return images, step, getattr(bottoms, name)(images, dropout=dropout, seed=3, step=step).features
 
 
 def test_every_bottom_is_tested_here():
-    assert list(bottoms.BOTTOMS) == list(FEATURES) == list(CONVOLUTIONS) == list(HALVINGS)
+    assert list(config.BOTTOMS) == list(FEATURES) == list(CONVOLUTIONS) == list(HALVINGS)
 
 
-@pytest.mark.parametrize("name", bottoms.BOTTOMS)
+@pytest.mark.parametrize("name", config.BOTTOMS)
 def test_images_become_one_feature_vector_each(name):
     with tf.Graph().as_default(), tf.Session() as session:
         images, _, features = build(name)
@@ -51,7 +51,7 @@ def test_images_become_one_feature_vector_each(name):
         )
 
 
-@pytest.mark.parametrize("name", bottoms.BOTTOMS)
+@pytest.mark.parametrize("name", config.BOTTOMS)
 @pytest.mark.parametrize("height, width", [(54, 54), (21, 13)])
 def test_variables_lie_under_shared_with_the_documented_sizes(name, height, width):
     with tf.Graph().as_default():
@@ -163,13 +163,13 @@ def test_the_layers_of_the_paper_in_their_order():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in bottoms.BOTTOMS if name != "paper"]
+    "name", [name for name in config.BOTTOMS if name != "paper"]
 )  # there it falls on every layer
 def test_dropout_falls_on_the_features_and_follows_the_step(name):
     with tf.Graph().as_default(), tf.Session() as session:
         images, step, whole = build(name)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True), tf.variable_scope("shared"):
-            dropped = bottoms.BOTTOMS[name](images, dropout=0.5, seed=3, step=step)
+            dropped = getattr(bottoms, name)(images, dropout=0.5, seed=3, step=step).features
         session.run(tf.global_variables_initializer())
         x = np.random.default_rng(2).normal(size=[7, 21, 13, 3])
         full, first, again, later = (

@@ -1,65 +1,114 @@
-"""The record of a run: through JSON and back, its checks, and what may change when a run is continued."""
+"""mtl.config: choices and ranges, JSON round trips, and what may change when a run continues."""
 
 import dataclasses
 import json
+import math
+import pathlib
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mtl import bottoms, config, losses
+from mtl import config, objectives
 from mtl.config import Config
 
-FIELDS = {field.name: type(field.default) for field in dataclasses.fields(Config)}
-KINDS = {
-    str: st.text(max_size=9),
-    int: st.integers(-(2**62), 2**62),
-    float: st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
-}
-VALUES = {
-    name: st.sampled_from(config.CHOICES[name]) if name in config.CHOICES else KINDS[kind]
-    for name, kind in FIELDS.items()
-}
+KINDS = {name: type(field.default) for name, field in config.FIELDS.items()}
+WITH_CHOICES = [name for name in config.FIELDS if config.choices(name)]
+WITH_RANGE = [name for name in config.FIELDS if config.range_of(name)]
 
 
-def test_the_names_are_those_of_the_code():
-    assert config.BOTTOMS == tuple(bottoms.BOTTOMS)
-    assert config.OBJECTIVES == tuple(losses.OBJECTIVES) == tuple(losses.OBJECTIVES_OF_MEANS)
+# -- names -----------------------------------------------------------------------------------------
 
 
-def test_the_defaults_lie_within_the_names():
-    for name, choices in config.CHOICES.items():
-        assert getattr(Config(), name) in choices
-    assert config.CROP <= config.WINDOW
+def test_finds_bottoms_objectives_and_datasets_without_importing_them():
+    assert config.BOTTOMS == ("mlp", "small", "base", "paper")
+    assert config.OBJECTIVES == ("answer", "linear", "log_sum")
+    assert config.DATASETS == ("folder", "npz", "records", "svhn", "synthetic")
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
-@given(st.fixed_dictionaries({}, optional=VALUES))
-def test_json_round_trip(values):
-    before = Config.from_dict(values)
-    assert {name: getattr(before, name) for name in values} == values
-    assert Config.from_dict(json.loads(json.dumps(dataclasses.asdict(before)))) == before
+def test_a_new_source_file_is_found_without_a_list(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "PACKAGE", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.py").write_text('X = 1\nDATASET = "mine"\n', encoding="utf-8")
+    found = config.declared("data/**/*.py", r'^DATASET = "(\w+)"$')
+    assert found == {"mine": tmp_path / "data" / "mine.py"}
 
 
-def test_a_record_of_less_takes_the_defaults():
-    assert Config.from_dict({"steps": 7}) == dataclasses.replace(Config(), steps=7)
+@pytest.mark.parametrize("name", config.OBJECTIVES)
+def test_every_objective_has_the_functions_of_the_registry(name):
+    module = objectives.find(name)
+    assert callable(module.build) and callable(module.value)
+    assert module.value({"a": module.NEUTRAL}) == 0.0
 
 
-def test_an_unknown_field_is_named():
-    with pytest.raises(ValueError, match="unknown field 'botom'"):
-        Config.from_dict({"botom": "small"})
+def test_every_field_has_a_help_text():
+    assert all(config.help_of(name) for name in config.FIELDS)
 
 
-@pytest.mark.parametrize("name", config.CHOICES)
-def test_a_name_that_is_none_of_the_choices_is_refused_beside_them(name):
-    for choice in config.CHOICES[name]:
-        assert getattr(Config.from_dict({name: choice}), name) == choice
-    other = 3 if name == "views" else "nonesuch"
+def test_defaults_equal_the_quickstart_flagfile():
+    path = pathlib.Path(__file__).parent.parent / "flags" / "quickstart.flags"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("--"):
+            name, value = line[2:].split("=")
+            assert KINDS[name](value) == config.FIELDS[name].default, line
+
+
+# -- validation ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WITH_CHOICES)
+def test_rejects_a_value_that_is_not_a_choice(name):
+    choices = config.choices(name)
+    assert config.FIELDS[name].default in choices
+    other = 3 if KINDS[name] is int else "nonesuch"
     with pytest.raises(ValueError) as error:
         Config.from_dict({name: other})
-    assert (
-        str(error.value)
-        == f"field {name!r} must be one of {', '.join(map(str, config.CHOICES[name]))}, got {other!r}"
-    )
+    listed = ", ".join(map(str, choices))
+    assert str(error.value) == f"{name}={other} must be one of {listed}"
+
+
+def outside(limits, kind):
+    """Return values just outside a range."""
+    step = 1 if kind is int else 1e-6
+    values = [limits.low - step]
+    if limits.above_low:
+        values.append(limits.low)
+    if not math.isinf(limits.high):
+        values.append(limits.high + step)
+    if limits.below_high:
+        values.append(limits.high)
+    return values if kind is int else [*values, math.nan]
+
+
+@pytest.mark.parametrize("name", WITH_RANGE)
+def test_rejects_values_outside_the_range(name):
+    limits = config.range_of(name)
+    for value in outside(limits, KINDS[name]):
+        with pytest.raises(ValueError) as error:
+            Config.from_dict({name: value})
+        assert str(error.value) == f"{name}={value} must be {limits.text()}"
+
+
+@pytest.mark.parametrize("name", WITH_RANGE)
+def test_accepts_the_ends_of_the_range(name):
+    limits = config.range_of(name)
+    if not limits.above_low:
+        config.check(name, KINDS[name](limits.low))
+    if not limits.below_high and not math.isinf(limits.high):
+        config.check(name, KINDS[name](limits.high))
+
+
+@pytest.mark.parametrize(
+    "limits, text",
+    [
+        (config.Range(1), "at least 1"),
+        (config.Range(0, 2**31 - 1), "from 0 to 2147483647"),
+        (config.Range(0.0, 1.0), "from 0 to 1"),
+        (config.Range(0.0, 1.0, below_high=True), "from 0 to 1, 1 excluded"),
+        (config.Range(0.0, above_low=True, below_high=True), "above 0 and finite"),
+    ],
+)
+def test_a_range_in_words(limits, text):
+    assert limits.text() == text
 
 
 WRONG = {
@@ -69,16 +118,77 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_a_value_of_another_type_is_refused(name):
-    # True is an int to isinstance, but no number of steps: {"steps": true} would train one step.
-    for value in WRONG[FIELDS[name]]:
+@pytest.mark.parametrize("name", config.FIELDS)
+def test_rejects_a_value_of_another_type(name):
+    # bool is an int in Python: {"steps": true} would train one step.
+    for value in WRONG[KINDS[name]]:
         with pytest.raises(ValueError) as error:
             Config.from_dict({name: value})
-        assert (
-            str(error.value)
-            == f"field {name!r} must be of type {FIELDS[name].__name__}, got {value!r}"
-        )
+        assert str(error.value) == f"{name}={value!r} must be of type {KINDS[name].__name__}"
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"pool": 10, "reuse": 3}, "--pool=10 must be a multiple of --reuse=3"),
+        ({"augment": 0.5}, "--augment=0.5 does not apply to synthetic"),
+        (
+            {"objective": "answer", "absent": "mask"},
+            "--absent=mask does not work with --objective=answer; use --objective=log_sum",
+        ),
+    ],
+)
+def test_rejects_combinations(fields, message):
+    for make in (Config.from_dict, lambda values: Config(**values)):
+        with pytest.raises(ValueError) as error:
+            make(fields)
+        assert str(error.value).startswith(message)
+
+
+def test_data_needs_a_folder_and_synthetic_has_none():
+    config.check_data("synthetic", "")
+    config.check_data("svhn", "data")
+    with pytest.raises(ValueError, match="--data_dir is required with --dataset=npz"):
+        config.check_data("npz", "")
+    with pytest.raises(ValueError, match="--data_dir=x does not apply to --dataset=synthetic"):
+        config.check_data("synthetic", "x")
+
+
+def test_names_an_unknown_field():
+    with pytest.raises(ValueError, match="unknown field 'botom'"):
+        Config.from_dict({"botom": "small"})
+
+
+# -- the record ------------------------------------------------------------------------------------
+
+
+def strategy(name):
+    """Return a hypothesis strategy for the valid values of a field."""
+    choices, limits, kind = config.choices(name), config.range_of(name), KINDS[name]
+    if choices:
+        return st.sampled_from(choices)
+    if kind is str:
+        return st.text(max_size=9)
+    high = 2**62 if math.isinf(limits.high) else limits.high
+    if kind is int:
+        return st.integers(limits.low, high)
+    bounds = {"exclude_min": limits.above_low, "exclude_max": limits.below_high}
+    return st.floats(limits.low, float(high), **bounds)
+
+
+FREE = [name for name in config.FIELDS if name not in ("pool", "reuse", "augment", "objective")]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.fixed_dictionaries({}, optional={name: strategy(name) for name in FREE}))
+def test_json_round_trip(values):
+    before = Config.from_dict(values)
+    assert {name: getattr(before, name) for name in values} == values
+    assert Config.from_dict(json.loads(json.dumps(dataclasses.asdict(before)))) == before
+
+
+def test_a_partial_record_takes_the_defaults():
+    assert Config.from_dict({"steps": 7}) == dataclasses.replace(Config(), steps=7)
 
 
 def test_a_record_cannot_be_changed():
@@ -86,39 +196,29 @@ def test_a_record_cannot_be_changed():
         Config().steps = 1
 
 
-def _other(value):
-    return value + "x" if isinstance(value, str) else value + 1
+# -- differences -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_differences_name_each_field_unless_it_may_change(name):
-    old = Config()
-    new = dataclasses.replace(old, **{name: _other(getattr(old, name))})
-    expected = (
-        []
-        if name in config.MAY_CHANGE
-        else [f"--{name}={getattr(old, name)} (now {getattr(new, name)})"]
-    )
+def another(name):
+    """Return a valid value of a field that is not its default."""
+    default, choices = config.FIELDS[name].default, config.choices(name)
+    if choices:
+        return next(choice for choice in choices if choice != default)
+    if KINDS[name] is str:
+        return default + "x"
+    return default / 2 + 0.01 if KINDS[name] is float else 2 * default or 1
+
+
+@pytest.mark.parametrize("name", [name for name in config.FIELDS if name != "augment"])
+def test_differences_name_each_field_that_may_not_change(name):
+    old, new = Config(), dataclasses.replace(Config(), **{name: another(name)})
+    expected = [f"--{name}={getattr(old, name)} (now {getattr(new, name)})"]
+    if name in config.MAY_CHANGE:
+        expected = []
     assert config.differences(old, new) == expected
 
 
-def test_differences_come_in_the_order_of_the_fields():
+def test_differences_are_in_the_order_of_the_fields():
     assert config.differences(Config(), Config()) == []
     new = Config(seed=5, bottom="mlp", steps=9)
     assert config.differences(Config(), new) == ["--bottom=small (now mlp)", "--seed=0 (now 5)"]
-
-
-def test_what_may_change_exists_and_decides_no_result():
-    assert set(config.MAY_CHANGE) <= set(FIELDS)
-    decisive = {
-        "bottom",
-        "objective",
-        "label_smoothing",
-        "dropout",
-        "dataset",
-        "batch_size",
-        "learning_rate",
-        "schedule",
-        "seed",
-    }
-    assert not set(config.MAY_CHANGE) & decisive

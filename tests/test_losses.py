@@ -1,58 +1,18 @@
-"""The cost for any tasks: edges of the clip, identities of the log, smoothing."""
+"""mtl.losses: mean losses of any tasks, soft labels and the mask. tests/objectives has the sums."""
 
 import math
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from hypothesis import given, settings, strategies as st
 
 import helpers
-from mtl import losses
+from mtl import config, losses, objectives
 from mtl.tasks import Task
 
-HYPOTHESIS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
-MEANS = st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=3)
 THREE = (Task("colour", 3), Task("shape", 7), Task("size", 5))
 
-# -- the clip, value by value ----------------------------------------------------------------------------------------------------------
-
 FLOOR, CEILING = math.log(1e-37), math.log(1e37)
-
-
-@pytest.mark.parametrize(
-    "mean, log, slope",
-    [
-        (0.0, FLOOR, 0.0),  # below the floor the gradient is dead
-        (1e-38, FLOOR, 0.0),
-        (9.9e-38, FLOOR, 0.0),
-        (1e-37, FLOOR, 1e37),  # the boundary belongs to the living side
-        (1.1e-37, math.log(1.1e-37), 1 / 1.1e-37),
-        (1e-10, -23.02585, 1e10),
-        (0.1, -2.302585, 10.0),
-        (1.0, 0.0, 1.0),  # below a cross entropy of 1 the cost is negative
-        (2.3026, 0.83404, 0.4342917),
-        (9e36, math.log(9e36), 1 / 9e36),
-        (1e37, CEILING, 1e-37),
-        (1.1e37, CEILING, 0.0),
-        (math.inf, CEILING, 0.0),  # an infinite loss shows as a finite 85.2 that nothing pulls down
-        (math.nan, math.nan, 0.0),
-    ],
-)
-def test_edges_of_the_clip(mean, log, slope):
-    with tf.Graph().as_default(), tf.Session() as session:
-        x = tf.placeholder(tf.float32, [])
-        cost = losses.sum_of_logs([x])
-        value, gradient = session.run([cost, tf.gradients(cost, x)[0]], {x: np.float32(mean)})
-    assert value == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
-    assert gradient == pytest.approx(slope, rel=1e-5, abs=0)
-
-
-def test_the_floor_is_85_below_zero():
-    assert FLOOR == pytest.approx(-85.1956, abs=1e-4) and CEILING == pytest.approx(
-        85.1956, abs=1e-4
-    )
-    assert (losses.CLIP_FLOOR, losses.CLIP_CEILING) == (1e-37, 1e37)
 
 
 def run(objective, logits, labels):
@@ -141,23 +101,6 @@ def test_the_order_and_the_surplus_of_labels_do_not_matter():
     assert one == two
 
 
-def test_the_registers_hold_the_functions():
-    assert losses.OBJECTIVES == {"log_sum": losses.log_sum, "linear": losses.linear}
-    assert losses.OBJECTIVES.keys() == losses.OBJECTIVES_OF_MEANS.keys()
-
-
-@pytest.mark.parametrize("name", losses.OBJECTIVES)
-def test_an_objective_is_its_formula_of_the_means(name):
-    logits, labels = helpers.random_batch(np.random.default_rng(6), 7, THREE)
-    with tf.Graph().as_default(), tf.Session() as session:
-        whole = losses.OBJECTIVES[name](logits, labels)
-        formula = losses.OBJECTIVES_OF_MEANS[name](
-            list(losses.cross_entropies(logits, labels).values())
-        )
-        one, two = session.run([whole, formula])
-    assert one == two
-
-
 def test_a_row_of_zeros_counts_as_a_perfect_answer():
     # The documented hazard: tf.one_hot makes such a row of a class out of range, and the cost gets better by it.
     logits = np.random.default_rng(7).normal(size=[3, 5]).astype(np.float32)
@@ -176,97 +119,6 @@ def test_an_empty_batch_is_nan_and_no_perfect_answer():
     with tf.Graph().as_default(), tf.Session() as session:
         empty = np.zeros([0, 5], np.float32)
         assert math.isnan(session.run(losses.log_sum({"a": empty}, {"a": empty})))
-
-
-# -- identities of the sum of logs -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def of_means():
-    """A function (fetch, means) -> value in one graph: log_sum, linear and GLS = (product)^(1/n) of three means, and their gradients."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        means = tf.placeholder(tf.float32, [3])
-        a, b, c = tf.unstack(means)
-        tensors = {
-            "log_sum": losses.sum_of_logs([a, b, c]),
-            "linear": losses.plain_sum([a, b, c]),
-            "gls": tf.pow(a, 1 / 3) * tf.pow(b, 1 / 3) * tf.pow(c, 1 / 3),
-            "uw_o": tf.reduce_sum(means * tf.stop_gradient(1.0 / means)),
-        }
-        tensors |= {"d " + name: tf.gradients(tensor, means)[0] for name, tensor in tensors.items()}
-        yield lambda name, value: session.run(tensors[name], {means: np.float32(value)})
-
-
-@HYPOTHESIS
-@given(MEANS)
-def test_formulas_of_means_by_numpy(of_means, means):
-    means = np.float64(np.float32(means))
-    size = np.abs(np.log(means)).sum() + 1e-3
-    assert abs(of_means("log_sum", means) - np.log(means).sum()) <= 1e-5 * size
-    np.testing.assert_allclose(of_means("linear", means), means.sum(), rtol=1e-5)
-    np.testing.assert_allclose(of_means("d log_sum", means), 1 / means, rtol=1e-5)
-    np.testing.assert_array_equal(of_means("d linear", means), np.ones(3))
-
-
-@HYPOTHESIS
-@given(MEANS)
-def test_the_gradient_of_the_geometric_mean_is_that_of_the_log_times_gls_over_n(of_means, means):
-    np.testing.assert_allclose(
-        of_means("d gls", means),
-        of_means("gls", means) / 3 * of_means("d log_sum", means),
-        rtol=1e-4,
-    )
-
-
-@HYPOTHESIS
-@given(MEANS)
-def test_the_optimal_uncertainty_weights_give_the_same_gradient(of_means, means):
-    np.testing.assert_allclose(of_means("d uw_o", means), of_means("d log_sum", means), rtol=1e-5)
-
-
-@HYPOTHESIS
-@given(MEANS, st.integers(0, 2), st.floats(1e-6, 1e6))
-def test_rescaling_a_loss_adds_a_constant_and_leaves_the_other_gradients(
-    of_means, means, which, scale
-):
-    rescaled = np.float64(np.float32(means))
-    rescaled[which] *= scale
-    moved = np.float64(of_means("log_sum", rescaled)) - of_means("log_sum", means)
-    assert moved == pytest.approx(math.log(scale), abs=1e-4)
-    # d/dL of log(scale * L) is 1 / L still: the chain rule's factor `scale` cancels.
-    slopes = of_means("d log_sum", rescaled)
-    slopes[which] *= scale
-    np.testing.assert_allclose(slopes, of_means("d log_sum", means), rtol=1e-5)
-
-
-def test_rescaling_holds_through_a_network():
-    # Three heads on one shared matrix: the gradient at the shared matrix is what the identities are about.
-    rng = np.random.default_rng(8)
-    x, shared = rng.normal(size=[5, 4]), rng.normal(size=[4, 6])
-    tops = [rng.normal(size=[6, task.classes]) for task in THREE]
-    _, labels = helpers.random_batch(rng, 5, THREE)
-    with tf.Graph().as_default(), tf.Session() as session:
-        w = tf.constant(np.float32(shared))
-        hidden = tf.tanh(tf.matmul(np.float32(x), w))
-        means = [
-            losses.mean_cross_entropy(tf.matmul(hidden, np.float32(top)), labels[task.name])
-            for top, task in zip(tops, THREE)
-        ]
-        gls = tf.pow(means[0] * means[1] * means[2], 1 / 3)
-        log, scaled, geometric, size, *single = session.run(
-            [
-                tf.gradients(losses.sum_of_logs(means), w)[0],
-                tf.gradients(
-                    losses.sum_of_logs([1000.0 * means[0], means[1], 0.001 * means[2]]), w
-                )[0],
-                tf.gradients(gls, w)[0],
-                gls,
-                *[tf.gradients(mean, w)[0] / mean for mean in means],
-            ]
-        )
-    np.testing.assert_allclose(log, sum(single), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(scaled, log, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(geometric, size / 3 * log, rtol=1e-4, atol=1e-6)
 
 
 # -- smoothing -------------------------------------------------------------------------------------------------------------------------
@@ -335,9 +187,8 @@ def masked(logits, labels, otherwise):
     with tf.Graph().as_default(), tf.Session() as session:
         tensors, rows = helpers.placeholders(tasks)
         means = losses.labelled_cross_entropies(tensors, rows, otherwise)
-        slopes = dict(
-            zip(tensors, tf.gradients(losses.plain_sum(means.values()), list(tensors.values())))
-        )
+        total = tf.add_n(list(means.values()))
+        slopes = dict(zip(tensors, tf.gradients(total, list(tensors.values()))))
         return session.run([means, slopes], helpers.feed((tensors, logits), (rows, labels)))
 
 
@@ -366,26 +217,26 @@ def test_the_mean_is_over_the_labelled_examples_and_the_others_get_no_gradient()
     np.testing.assert_allclose(slopes["shape"][there], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("objective", losses.OBJECTIVES_OF_MEANS)
-def test_a_task_without_labels_adds_nothing_to_the_cost_and_has_no_gradient(objective):
+@pytest.mark.parametrize("name", [name for name in config.OBJECTIVES if name != "answer"])
+def test_a_task_without_labels_adds_nothing_to_the_cost_and_has_no_gradient(name):
+    objective = objectives.find(name)
     logits, labels = helpers.random_batch(np.random.default_rng(23), 5, THREE)
     labels["shape"][:] = 0.0
     with tf.Graph().as_default(), tf.Session() as session:
         tensors, rows = helpers.placeholders(THREE)
-        of_means = losses.OBJECTIVES_OF_MEANS[objective]
-        means = losses.labelled_cross_entropies(tensors, rows, losses.NEUTRAL[objective])
-        cost, others = of_means(means.values()), of_means([means["colour"], means["size"]])
+        means = losses.labelled_cross_entropies(tensors, rows, objective.NEUTRAL)
+        cost = objective.build(tensors, rows, means).cost
+        labelled = {each: means[each] for each in ("colour", "size")}
         fetches = [
             cost,
-            others,
+            objective.build(tensors, rows, labelled).cost,
             tf.gradients(cost, tensors["shape"])[0],
             tf.gradients(cost, tensors["size"])[0],
         ]
-        cost, others, slope, living = session.run(
-            fetches, helpers.feed((tensors, logits), (rows, labels))
-        )
+        feed = helpers.feed((tensors, logits), (rows, labels))
+        cost, others, slope, other_slope = session.run(fetches, feed)
     assert cost == pytest.approx(others, rel=1e-6) and math.isfinite(cost)
-    assert not slope.any() and np.isfinite(slope).all() and living.any()
+    assert not slope.any() and np.isfinite(slope).all() and other_slope.any()
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])

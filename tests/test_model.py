@@ -6,6 +6,7 @@ contract: checkpoints of old runs are read by these names. Only a change that is
     PYTHONPATH=. python tests/test_model.py
 """
 
+import functools
 import pathlib
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, layers, model, train
-from mtl.config import CHANNELS, CROP, Config
+from mtl.config import BOTTOMS, CHANNELS, CROP, Config
 from mtl.tasks import NUMBER_TASKS, Task
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -46,7 +47,7 @@ def variables_of_a_run(bottom):
         return lines(tf.global_variables())
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_the_variables_of_a_run_are_the_golden_ones(bottom):
     assert (
         variables_of_a_run(bottom)
@@ -54,7 +55,7 @@ def test_the_variables_of_a_run_are_the_golden_ones(bottom):
     )
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_the_network_holds_the_weights_among_them(bottom):
     golden = (GOLDEN / f"variables_{bottom}.txt").read_text(encoding="utf-8").splitlines()
     weights = [line for line in golden if line.split()[0].endswith(("/w", "/b"))]
@@ -63,7 +64,7 @@ def test_the_network_holds_the_weights_among_them(bottom):
         assert lines(tf.global_variables()) == lines(tf.trainable_variables()) == weights
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_the_golden_names_follow_the_contract(bottom):
     names = [
         line.split()[0]
@@ -103,6 +104,37 @@ def test_any_tasks_will_do():
         }
 
 
+def own_bottom(inputs, **settings):
+    return layers.dense(layers.flatten(inputs), "mine", 5, seed=settings["seed"])
+
+
+def test_a_function_serves_as_the_bottom():
+    with tf.Graph().as_default():
+        net = model.build(images_of(), bottom=own_bottom)
+        assert net.features.shape.as_list() == [None, 5]
+        (layer,) = net.layers
+        names = [variable.op.name for variable in layer.variables]
+        assert (layer.scope, names) == ("shared", ["shared/mine/w", "shared/mine/b"])
+
+
+@pytest.mark.parametrize("outer", ["", "outer"])
+@pytest.mark.parametrize("bottom", BOTTOMS)
+def test_the_record_names_every_layer_and_its_variables(bottom, outer):
+    with tf.Graph().as_default():
+        with tf.variable_scope(outer or tf.get_variable_scope()):
+            net = model.build(images_of((CROP, CROP, CHANNELS)), bottom=bottom, towers=2)
+        found = [variable for layer in net.layers for variable in layer.variables]
+        found += [variable for top in net.tops.values() for variable in top.variables]
+        assert found == tf.trainable_variables()
+        for layer in (*net.layers, *net.tops.values()):
+            assert {variable.op.name for variable in layer.variables} == {
+                f"{layer.scope}/w",
+                f"{layer.scope}/b",
+            }
+        assert [top.output for top in net.tops.values()] == list(net.logits.values())
+        assert net.layers[-1].output.shape.as_list() == net.features.shape.as_list()
+
+
 # -- values ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -118,19 +150,20 @@ def test_a_top_is_one_dense_layer_on_the_features():
                 for name in NAMES
             ]
         )
-        net, weights = session.run([net, weights], {images: random_images(5)})
+        fetches = [net.features, net.logits, net.log_probs, weights]
+        features, all_logits, log_probs, weights = session.run(fetches, {images: random_images(5)})
     for name in NAMES:
-        logits = np.float64(net.features) @ weights[f"{name}/w"] + weights[f"{name}/b"]
-        np.testing.assert_allclose(net.logits[name], logits, rtol=1e-4, atol=1e-4)
+        logits = np.float64(features) @ weights[f"{name}/w"] + weights[f"{name}/b"]
+        np.testing.assert_allclose(all_logits[name], logits, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(
-            net.log_probs[name],
+            log_probs[name],
             logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)),
             rtol=1e-4,
             atol=1e-4,
         )
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_the_light_of_an_image_changes_nothing(bottom):
     with tf.Graph().as_default(), tf.Session() as session:
         images = images_of()
@@ -140,18 +173,19 @@ def test_the_light_of_an_image_changes_nothing(bottom):
         light = np.float32([0.0, 0.25, -0.5, 1.0, -3.0]).reshape(
             5, 1, 1, 1
         )  # to each image its own: no mean of the batch
-        one, two = (session.run(net, {images: value}) for value in (pixels, pixels + light))
-        np.testing.assert_allclose(two.features, one.features, rtol=1e-3, atol=1e-4)
+        one = session.run(net.features, {images: pixels})
+        two = session.run(net.features, {images: pixels + light})
+        np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4)
         # A constant on one channel alone is a colour and does count.
         assert (
             np.abs(
-                session.run(net.features, {images: pixels + np.float32([1, 0, 0])}) - one.features
+                session.run(net.features, {images: pixels + np.float32([1, 0, 0])}) - one
             ).max()
             > 0.01
         )
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_bf16_is_the_same_network_but_for_rounding(bottom):
     features, pixels = {}, random_images(5)
     for precision in ("fp32", "bf16"):
@@ -228,10 +262,11 @@ def test_auto_reuse_shares_the_variables():
         assert len(tf.global_variables()) == count == 2 * (5 + 6)
         session.run(tf.global_variables_initializer())
         session.run([variable.assign(0.5 * variable + 0.01) for variable in tf.global_variables()])
-        one, two = session.run([one, two], {images: random_images(3)})
-    np.testing.assert_array_equal(one.features, two.features)
+        fetches = [(net.features, net.logits) for net in (one, two)]
+        one, two = session.run(fetches, {images: random_images(3)})
+    np.testing.assert_array_equal(one[0], two[0])
     for name in NAMES:
-        np.testing.assert_array_equal(one.logits[name], two.logits[name])
+        np.testing.assert_array_equal(one[1][name], two[1][name])
 
 
 def graph_of_training(bottom, before=lambda: None):
@@ -248,14 +283,14 @@ def graph_of_training(bottom, before=lambda: None):
         return graph, net, list(tf.global_variables())
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_two_builds_make_the_same_graph(bottom):
     one, two = (graph_of_training(bottom)[0].as_graph_def() for _ in range(2))
     assert [node.name for node in one.node] == [node.name for node in two.node]
     assert one == two
 
 
-@pytest.mark.parametrize("bottom", bottoms.BOTTOMS)
+@pytest.mark.parametrize("bottom", BOTTOMS)
 def test_every_operation_is_reachable_from_the_outputs(bottom):
     graph, net, variables = graph_of_training(bottom)
     waiting = [net.features.op] + [
@@ -320,25 +355,6 @@ def test_to_float_takes_uint8_alone(dtype):
     )
 
 
-@pytest.mark.parametrize(
-    "threads, batch_size, towers, within",
-    [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)],
-)
-def test_towers_share_the_threads_while_each_has_eight_images(threads, batch_size, towers, within):
-    assert model.towers_of(threads, batch_size) == towers
-    config = model.session_config(threads, batch_size)
-    assert (config.inter_op_parallelism_threads, config.intra_op_parallelism_threads) == (
-        towers,
-        within,
-    )
-
-
-def test_there_is_a_thread_for_each_core_unless_told(monkeypatch):
-    monkeypatch.setattr(model.os, "cpu_count", lambda: 6)
-    assert model.towers_of(0, 48) == 6 == model.session_config(0, 48).inter_op_parallelism_threads
-    assert model.session_config(0, 16).intra_op_parallelism_threads == 3  # two towers
-
-
 @pytest.mark.parametrize("bottom", ["mlp", "small", "base"])
 def test_towers_compute_what_one_computes_with_the_same_variables(bottom):
     images = np.random.default_rng(6).integers(0, 256, [7, 21, 13, 3]).astype(np.float32) / 255.0
@@ -363,19 +379,19 @@ def test_towers_compute_what_one_computes_with_the_same_variables(bottom):
             )
 
 
+def drop_half(x, *, seed, step):
+    x = layers.dropout(layers.flatten(x), "drop", 0.5, seed=seed, step=step)
+    return bottoms.Bottom(x, {})
+
+
 def test_towers_drop_out_different_values():
     image = np.random.default_rng(6).random([1, 54, 54, 3]).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         with tf.variable_scope("shared"):
-            features = bottoms.in_towers(
-                lambda x, seed: layers.dropout(
-                    layers.flatten(x), "drop", 0.5, seed=seed, step=tf.constant(4, tf.int64)
-                ),
-                tf.constant(np.repeat(image, 4, axis=0)),
-                2,
-                seed=3,
-            )
-        rows = session.run(features)
+            step = tf.constant(4, tf.int64)
+            four = tf.constant(np.repeat(image, 4, axis=0))
+            bottom = bottoms._in_towers(functools.partial(drop_half, step=step), four, 2, seed=3)
+        rows = session.run(bottom.features)
     assert rows.shape == (4, 54 * 54 * 3)
     assert not np.array_equal(rows[0] == 0.0, rows[2] == 0.0)
     assert 0.4 < (rows == 0.0).mean() < 0.6
@@ -394,18 +410,19 @@ def test_a_mask_takes_x_from_the_digits_alone():
                 images, bottom="mlp", absent=absent, tasks=[*NUMBER_TASKS, Task("colour", 11)]
             )
             session.run(tf.global_variables_initializer())
-            found[absent] = session.run(net, {images: pixels})
+            fetches = {"logits": net.logits, "log_probs": net.log_probs}
+            found[absent] = session.run(fetches, {images: pixels})
     for name in ("length", "colour"):
-        np.testing.assert_array_equal(found["mask"].log_probs[name], found["x"].log_probs[name])
+        np.testing.assert_array_equal(found["mask"]["log_probs"][name], found["x"]["log_probs"][name])
     for name in NAMES[1:]:
-        assert found["mask"].logits[name].shape == (5, 11)
+        assert found["mask"]["logits"][name].shape == (5, 11)
         np.testing.assert_array_equal(
-            found["mask"].logits[name][:, :10], found["x"].logits[name][:, :10]
+            found["mask"]["logits"][name][:, :10], found["x"]["logits"][name][:, :10]
         )
-        assert np.isfinite(found["mask"].log_probs[name]).all()
-        assert (np.exp(found["mask"].log_probs[name][:, 10]) == 0.0).all()
+        assert np.isfinite(found["mask"]["log_probs"][name]).all()
+        assert (np.exp(found["mask"]["log_probs"][name][:, 10]) == 0.0).all()
         np.testing.assert_allclose(
-            np.exp(found["mask"].log_probs[name][:, :10]).sum(axis=1), 1.0, rtol=1e-5
+            np.exp(found["mask"]["log_probs"][name][:, :10]).sum(axis=1), 1.0, rtol=1e-5
         )
 
 
@@ -416,18 +433,18 @@ def test_an_unknown_bottom_or_precision_is_named_beside_the_known_ones():
     with (
         tf.Graph().as_default(),
         pytest.raises(
-            ValueError, match="bottom must be one of mlp, small, base, paper, got 'smal'"
+            ValueError, match="bottom=smal must be one of mlp, small, base, paper"
         ),
     ):
         model.build(images_of(), bottom="smal")
     with (
         tf.Graph().as_default(),
-        pytest.raises(ValueError, match="precision must be one of fp32, bf16, got 'half'"),
+        pytest.raises(ValueError, match="precision=half must be one of fp32, bf16"),
     ):
         model.build(images_of(), precision="half")
     with (
         tf.Graph().as_default(),
-        pytest.raises(ValueError, match="absent must be one of x, mask, got 'X'"),
+        pytest.raises(ValueError, match="absent=X must be one of x, mask"),
     ):
         model.build(images_of(), absent="X")
 
@@ -477,7 +494,7 @@ def test_dropout_needs_a_step():
 
 
 if __name__ == "__main__":
-    for each in bottoms.BOTTOMS:
+    for each in BOTTOMS:
         (GOLDEN / f"variables_{each}.txt").write_text(
             "\n".join(variables_of_a_run(each)) + "\n", encoding="utf-8"
         )

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, checkpoint, config, layers, tasks, train
+from mtl import bottoms, checkpoint, config, layers, run_files, tasks, train
 from mtl.cli import signals
 from mtl.data import batches
 from mtl.errors import DataError, Interrupted, NotFiniteError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.monitor import progress
-from mtl.runs import directories
+from mtl.runs import find
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 BATCH = 6
@@ -59,7 +59,7 @@ def evaluate(bound):
     log_probs = bound.log_probs(bars(range(10)))
     means = {name: float(-rows.mean(dtype=np.float64)) for name, rows in log_probs.items()}
     right = (log_probs["digit1"].argmax(axis=1) == np.arange(10)).mean()
-    return {"sequence_accuracy": float(right), "cost": bound.cost_of_means(means), "means": means}
+    return {"sequence_accuracy": float(right), "means": means}
 
 
 def evaluation_of(record):
@@ -67,7 +67,6 @@ def evaluation_of(record):
     return inference_graph.build(
         tasks=tasks.NUMBER_TASKS,
         bottom=record.bottom,
-        objective=record.objective,
         absent=record.absent,
     )
 
@@ -80,10 +79,12 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments)
         return lambda: evaluate(bound)
 
     start = (
-        directories.find(record.init_from)
+        find.checkpoint(record.init_from)
         if record.init_from and not checkpoint.newest(str(model_dir))
         else None
     )
+    names = ("progress", "watch")
+    watching = {name: arguments.pop(name) for name in names if name in arguments}
     with signals.Caught() as stop:
         stop.arm()
         arguments.setdefault("start", start)
@@ -92,8 +93,7 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, **arguments)
             str(model_dir),
             source,
             evaluator if evaluate else None,
-            say=said.append,
-            stop=stop,
+            callbacks=train.Callbacks(say=said.append, stop=stop, **watching),
             **arguments,
         )
     return result, said
@@ -234,9 +234,28 @@ def test_every_schedule_has_its_formula():
             session.run(
                 tf.convert_to_tensor(train.learning_rate(1.0, name, tf.constant(2, tf.int64), 4))
             )
-            for name in config.SCHEDULES
+            for name in config.choices("schedule")
         ]
     np.testing.assert_allclose(last, [1.0, 0.5, 0.5], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "threads, batch_size, towers, within",
+    [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)],
+)
+def test_towers_share_the_threads_while_each_has_eight_images(threads, batch_size, towers, within):
+    assert train.towers_of(threads, batch_size) == towers
+    config = train.session_config(threads, batch_size)
+    assert (config.inter_op_parallelism_threads, config.intra_op_parallelism_threads) == (
+        towers,
+        within,
+    )
+
+
+def test_there_is_a_thread_for_each_core_unless_told(monkeypatch):
+    monkeypatch.setattr(train.os, "cpu_count", lambda: 6)
+    assert train.towers_of(0, 48) == 6 == train.session_config(0, 48).inter_op_parallelism_threads
+    assert train.session_config(0, 16).intra_op_parallelism_threads == 3  # two towers
 
 
 @pytest.mark.parametrize(
@@ -248,10 +267,10 @@ def test_the_graph_of_a_run(objective, formula, smoothing):
         graph = train.build(changed(objective=objective, label_smoothing=smoothing, dropout=0.0))
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             reading = evaluation_of(CONFIG)
-        assert list(graph.labels) == list(graph.cross_entropies) == list(reading.log_probs) == NAMES
+        assert list(graph.labels) == list(graph.losses) == list(reading.log_probs) == NAMES
         session.run(tf.global_variables_initializer())
         feed = {graph.images: images, **{graph.labels[name]: labels[name] for name in NAMES}}
-        raw, cost = session.run([graph.cross_entropies, graph.cost], feed)
+        raw, cost = session.run([graph.losses, graph.cost], feed)
         # Without dropout the network reads the same in training as in evaluation.
         log_probs = session.run(reading.log_probs, {reading.images: images})
         for task in tasks.NUMBER_TASKS:
@@ -339,7 +358,7 @@ def test_the_run_directory(reference):
     ]
     assert record["image"] == {"window": 64, "crop": 54, "channels": 3}
     assert record["threads"]["intra_op"] >= 1 and record["threads"]["inter_op"] == 1
-    assert checkpoint.read_config(str(reference)) == CONFIG
+    assert run_files.read_config(str(reference)) == CONFIG
     assert (reference / "flags.flags").read_text() == "--steps=12\n"
     assert (reference / "versions.json").read_text() == "{}\n"
     rows = metrics(reference)
@@ -420,7 +439,7 @@ def test_the_best_weights_are_those_of_the_best_sequence_accuracy(tmp_path):
     assert result == {"step": 8, "best": 0.6, "best_step": 4}, "of two equal ones the first"
     assert steps_kept(tmp_path / "best") == [4]
     assert steps_kept(tmp_path) == [6, 8]
-    assert directories.find(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
+    assert find.checkpoint(str(tmp_path)) == str(tmp_path / "best" / "model.ckpt-4")
     stored = everything(tmp_path / "best" / "model.ckpt-4")
     assert len(stored) == 14 + 1 and stored["global_step"] == 4, (
         "weights and step, without Adam's slots"
@@ -430,7 +449,7 @@ def test_the_best_weights_are_those_of_the_best_sequence_accuracy(tmp_path):
         checkpoint.restore(
             session,
             {variable.op.name: variable for variable in tf.global_variables()},
-            directories.find(str(tmp_path)),
+            find.checkpoint(str(tmp_path)),
         )
         found = graph.bind(session).log_probs(bars([3, 7]))
     for name in NAMES:
@@ -506,7 +525,7 @@ def test_interrupted_again_and_again(reference, tmp_path):
             run(tmp_path, progress=at_step(step, stop))
         assert steps_kept(tmp_path)[-1] == step
     run(tmp_path, changed(log_every=5))
-    assert checkpoint.read_config(str(tmp_path)).log_every == 5, (
+    assert run_files.read_config(str(tmp_path)).log_every == 5, (
         "the record is that of the last command"
     )
     assert_same_variables(tmp_path / "model.ckpt-12", reference / "model.ckpt-12")
@@ -567,7 +586,7 @@ def test_a_signal_ends_the_wait_for_a_batch(tmp_path, monkeypatch, steps, told):
 )
 def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypatch, step, moment):
     """The state is saved first, then evaluated, then the best weights are kept, then the metrics that tell of them."""
-    save, write, asked = checkpoint.save, checkpoint.write_records, []
+    save, write, asked = checkpoint.save, run_files.write_records, []
 
     def evaluate_or_die(bound):
         if moment == "before the evaluation" and len(asked) == step // 4 - 1:
@@ -590,7 +609,7 @@ def test_a_kill_within_an_evaluation_costs_no_step(reference, tmp_path, monkeypa
         write(model_dir, texts, rows)
 
     monkeypatch.setattr(checkpoint, "save", save_or_die)
-    monkeypatch.setattr(checkpoint, "write_records", write_or_die)
+    monkeypatch.setattr(run_files, "write_records", write_or_die)
     # Better at each evaluation, so that each one keeps its weights.
     with pytest.raises(SystemExit):
         run(
@@ -754,7 +773,7 @@ def with_a_gradient_of(wanted, at):
         nothing = tf.custom_gradient(
             lambda w: (0.0 * w, lambda upstream: gradient + 0.0 * tf.reduce_sum(upstream))
         )(tf.identity(w))
-        return mlp(images[:, ::5, ::5], **settings) + nothing
+        return mlp(images[:, ::5, ::5], **settings).features + nothing
 
     return bottom
 
@@ -762,7 +781,7 @@ def with_a_gradient_of(wanted, at):
 @pytest.fixture
 def sick_at_6(monkeypatch):
     """Make one gradient infinite at step 6, though every value and cross entropy is finite."""
-    monkeypatch.setitem(bottoms.BOTTOMS, "mlp", with_a_gradient_of(float("inf"), at=6))
+    monkeypatch.setattr(bottoms, "mlp", with_a_gradient_of(float("inf"), at=6))
 
 
 def test_an_infinite_gradient_ends_the_run_and_names_its_variable(tmp_path, sick_at_6):
@@ -802,7 +821,7 @@ def test_a_weight_that_its_update_made_infinite_is_not_saved_even_by_the_last_st
 ):
     """Gradient and cross entropy are finite; the square of the gradient, which Adam keeps, is not."""
 
-    monkeypatch.setitem(bottoms.BOTTOMS, "mlp", with_a_gradient_of(1e30, at=12))
+    monkeypatch.setattr(bottoms, "mlp", with_a_gradient_of(1e30, at=12))
     with pytest.raises(
         NotFiniteError,
         match="variable shared/limit/w/Adam_1: the sum of its values is inf at step 12;",
@@ -851,7 +870,7 @@ def test_init_from_takes_the_weights_alone(reference, tmp_path):
     # So small a rate moves no weight, but for those that are 0.
     record = changed(init_from=str(reference), learning_rate=1e-30, steps=1, seed=77)
     _, said = run(tmp_path, record, source=noted, evaluate=None)
-    start = directories.find(str(reference))
+    start = find.checkpoint(str(reference))
     assert (
         said == [f"{tmp_path}: starting from the weights of {start}"]
         and f"{os.sep}best{os.sep}" in start

@@ -147,7 +147,10 @@ def _check_fields(values):
     """Raise ValueError where the flag of a field of Config has a value that Config rejects."""
     for name in config.FIELDS:
         if name in values and values[name].value is not None:
-            config.check(name, values[name].value)
+            try:
+                config.check(name, values[name].value)
+            except ValueError as error:
+                raise ValueError(f"--{error}") from None
 
 
 def to_config(values):

@@ -1,0 +1,148 @@
+"""mtl.objectives.log_sum: the edges of the clip, and the identities of a sum of logarithms."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from hypothesis import given, settings, strategies as st
+
+import helpers
+from mtl import losses
+from mtl.objectives import linear, log_sum
+from mtl.tasks import Task
+
+HYPOTHESIS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+MEANS = st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=3)
+THREE = (Task("colour", 3), Task("shape", 7), Task("size", 5))
+FLOOR, CEILING = math.log(1e-37), math.log(1e37)
+
+
+def cost_of(module, means):
+    """Build the cost of an objective from a list of means."""
+    return module.build({}, {}, dict(enumerate(means))).cost
+
+
+# -- the clip --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "mean, log, slope",
+    [
+        (0.0, FLOOR, 0.0),  # below the floor the gradient is 0
+        (1e-38, FLOOR, 0.0),
+        (9.9e-38, FLOOR, 0.0),
+        (1e-37, FLOOR, 1e37),  # at the floor it is not
+        (1.1e-37, math.log(1.1e-37), 1 / 1.1e-37),
+        (1e-10, -23.02585, 1e10),
+        (0.1, -2.302585, 10.0),
+        (1.0, 0.0, 1.0),  # below a mean of 1 the cost is negative
+        (2.3026, 0.83404, 0.4342917),
+        (9e36, math.log(9e36), 1 / 9e36),
+        (1e37, CEILING, 1e-37),
+        (1.1e37, CEILING, 0.0),
+        (math.inf, CEILING, 0.0),  # an infinite loss looks like a finite 85.2 without a gradient
+        (math.nan, math.nan, 0.0),
+    ],
+)
+def test_values_and_slopes_at_the_edges_of_the_clip(mean, log, slope):
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [])
+        cost = log_sum.term(x)
+        value, gradient = session.run([cost, tf.gradients(cost, x)[0]], {x: np.float32(mean)})
+    assert value == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
+    assert gradient == pytest.approx(slope, rel=1e-5, abs=0)
+    assert log_sum.value({"a": mean}) == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
+
+
+def test_the_floor_is_minus_85():
+    assert pytest.approx(-85.1956, abs=1e-4) == FLOOR
+    assert (log_sum.CLIP_FLOOR, log_sum.CLIP_CEILING) == (1e-37, 1e37)
+
+
+# -- identities ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_means():
+    """A function (name, means) -> value: objectives of three means in one graph, and gradients."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        means = tf.placeholder(tf.float32, [3])
+        a, b, c = tf.unstack(means)
+        tensors = {
+            "log_sum": cost_of(log_sum, [a, b, c]),
+            "linear": cost_of(linear, [a, b, c]),
+            "geometric mean": tf.pow(a, 1 / 3) * tf.pow(b, 1 / 3) * tf.pow(c, 1 / 3),
+            "uncertainty": tf.reduce_sum(means * tf.stop_gradient(1.0 / means)),
+        }
+        tensors |= {"d " + name: tf.gradients(tensor, means)[0] for name, tensor in tensors.items()}
+        yield lambda name, value: session.run(tensors[name], {means: np.float32(value)})
+
+
+@HYPOTHESIS
+@given(MEANS)
+def test_values_and_gradients_equal_numpy(of_means, means):
+    means = np.float64(np.float32(means))
+    size = np.abs(np.log(means)).sum() + 1e-3
+    named = dict(enumerate(means))
+    assert abs(of_means("log_sum", means) - np.log(means).sum()) <= 1e-5 * size
+    assert abs(log_sum.value(named) - np.log(means).sum()) <= 1e-12 * size
+    np.testing.assert_allclose(of_means("linear", means), means.sum(), rtol=1e-5)
+    assert linear.value(named) == pytest.approx(means.sum(), rel=1e-12)
+    np.testing.assert_allclose(of_means("d log_sum", means), 1 / means, rtol=1e-5)
+    np.testing.assert_array_equal(of_means("d linear", means), np.ones(3))
+
+
+@HYPOTHESIS
+@given(MEANS)
+def test_gradient_is_proportional_to_that_of_the_geometric_mean(of_means, means):
+    scaled = of_means("geometric mean", means) / 3 * of_means("d log_sum", means)
+    np.testing.assert_allclose(of_means("d geometric mean", means), scaled, rtol=1e-4)
+
+
+@HYPOTHESIS
+@given(MEANS)
+def test_gradient_equals_that_of_optimal_uncertainty_weights(of_means, means):
+    expected = of_means("d log_sum", means)
+    np.testing.assert_allclose(of_means("d uncertainty", means), expected, rtol=1e-5)
+
+
+@HYPOTHESIS
+@given(MEANS, st.integers(0, 2), st.floats(1e-6, 1e6))
+def test_scaling_a_loss_adds_a_constant_and_keeps_the_gradients(of_means, means, which, scale):
+    rescaled = np.float64(np.float32(means))
+    rescaled[which] *= scale
+    moved = np.float64(of_means("log_sum", rescaled)) - of_means("log_sum", means)
+    assert moved == pytest.approx(math.log(scale), abs=1e-4)
+    # d/dL of log(scale * L) is still 1 / L: the factor `scale` of the chain rule cancels.
+    slopes = of_means("d log_sum", rescaled)
+    slopes[which] *= scale
+    np.testing.assert_allclose(slopes, of_means("d log_sum", means), rtol=1e-5)
+
+
+def test_identities_hold_for_gradients_at_a_shared_matrix():
+    rng = np.random.default_rng(8)
+    x, shared = rng.normal(size=[5, 4]), rng.normal(size=[4, 6])
+    tops = [rng.normal(size=[6, task.classes]) for task in THREE]
+    _, labels = helpers.random_batch(rng, 5, THREE)
+    with tf.Graph().as_default(), tf.Session() as session:
+        w = tf.constant(np.float32(shared))
+        hidden = tf.tanh(tf.matmul(np.float32(x), w))
+        means = [
+            losses.mean_cross_entropy(tf.matmul(hidden, np.float32(top)), labels[task.name])
+            for top, task in zip(tops, THREE)
+        ]
+        scaled = [1000.0 * means[0], means[1], 0.001 * means[2]]
+        geometric = tf.pow(means[0] * means[1] * means[2], 1 / 3)
+        fetches = {
+            "log": tf.gradients(cost_of(log_sum, means), w)[0],
+            "log of scaled": tf.gradients(cost_of(log_sum, scaled), w)[0],
+            "geometric": tf.gradients(geometric, w)[0],
+            "size": geometric,
+            "single": [tf.gradients(mean, w)[0] / mean for mean in means],
+        }
+        got = session.run(fetches)
+    np.testing.assert_allclose(got["log"], sum(got["single"]), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(got["log of scaled"], got["log"], rtol=1e-4, atol=1e-6)
+    expected = got["size"] / 3 * got["log"]
+    np.testing.assert_allclose(got["geometric"], expected, rtol=1e-4, atol=1e-6)
