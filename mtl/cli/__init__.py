@@ -1,1 +1,1 @@
-"""The command line: one file a command. Flags are defined, checked and read here and nowhere else."""
+"""The command line, a file for each command. Only this package defines and reads flags."""

@@ -9,22 +9,26 @@ from mtl.errors import UsageError
 
 
 def printable(text):
-    """Return a text (str) with the bytes of file names that are not UTF-8 written as \\udce9."""
+    r"""Return a text in which bytes of file names that are not UTF-8 are written as \udce9."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def say(line):
-    """Write one line of progress to stderr: stdout is for results. A full disk or a lost terminal there costs the line, not the work."""
+    """Write a line of progress to stderr. A failed write, such as to a full disk, is ignored.
+
+    Raises:
+      BrokenPipeError: the reader has closed the pipe, which ends the command.
+    """
     try:
         print(printable(line), file=sys.stderr, flush=True)
     except BrokenPipeError:
-        raise  # who reads on has gone, and the command goes too, as every part of a pipeline does
+        raise
     except OSError:
         pass
 
 
 def load(dataset, data_dir, split, **options):
-    """Load Examples as data.datasets.load does, which may take minutes: somebody who looks on is told of what."""
+    """Load Examples as registry.load does. It may take minutes, which a terminal is told first."""
     from mtl.data import registry
 
     if sys.stderr.isatty():
@@ -33,55 +37,82 @@ def load(dataset, data_dir, split, **options):
 
 
 def bar(total, shown=True, unit="image"):
-    """Return a tqdm bar over `total` images or other units, silent where stderr is no terminal or the work is done within two seconds."""
+    """Return a tqdm progress bar, which appears on a terminal after two seconds.
+
+    Args:
+      total: int, units of work.
+      shown: bool; False hides the bar.
+      unit: str; "B" counts bytes.
+    """
     try:
         from tqdm import tqdm
     except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"an environment variable TQDM_* has a bad value ({error}); unset it"
-        ) from None
+        what = f"an environment variable TQDM_* has a bad value ({error})"
+        raise UsageError(f"{what}; unset it") from None
 
-    hidden = not (shown and sys.stderr.isatty())
     return tqdm(
-        total=total, unit=unit, unit_scale=unit == "B", delay=2.0, leave=False, disable=hidden
+        total=total,
+        unit=unit,
+        unit_scale=unit == "B",
+        delay=2.0,
+        leave=False,
+        disable=not (shown and sys.stderr.isatty()),
     )
 
 
-def read(network, examples, views=1, after_each=lambda: None):
-    """Put Examples through a network (anything with log_probs) behind a bar; returns evaluate.read's dict, of `views` averaged.
+def read(network, examples, views=1, after_each=None):
+    """Run a network over Examples, with a progress bar.
 
-    `after_each`, a function () -> None, is called after each batch; what it raises ends the reading.
+    Args:
+      network: anything with log_probs(images), such as inference.network.Network.
+      examples: Examples.
+      views: int, views of each image to average.
+      after_each: function () -> None, called after each batch, or None. Its errors are passed on.
+
+    Returns:
+      dict task name -> float32 [n, classes], log probabilities.
     """
     from mtl.inference import reading
 
     with bar(len(examples.numbers)) as shown:
-
-        def progress(done, total):
-            shown.update(done - shown.n)
-            after_each()
-
+        progress = _Progress(shown, after_each)
         return reading.read(network.log_probs, examples.images, count=views, progress=progress)
 
 
-def set_backends():
-    """Set the backends of pyplot and Keras, which TensorFlow imports, for this process.
+class _Progress:
+    """Updates a bar after each batch, then calls a function."""
 
-    A notebook or another project may have set others in the environment, which may be missing here.
+    def __init__(self, shown, after_each):
+        self._bar = shown
+        self._after_each = after_each
+
+    def __call__(self, done, total):
+        self._bar.update(done - self._bar.n)
+        if self._after_each:
+            self._after_each()
+
+
+def set_backends():
+    """Set the backends of pyplot and of Keras, which TensorFlow imports, for this process.
+
+    The environment may name others, set for a notebook, which may not be installed here.
     """
     os.environ.update(MPLBACKEND="Agg", KERAS_BACKEND="tensorflow")
 
 
 def start_tensorflow(verbosity):
-    """Import TensorFlow, and keep what it writes to stderr as it starts away from the user, unless verbosity is 1 or more.
+    """Import TensorFlow, and hide what it writes to stderr unless verbosity is at least 1.
 
-    Some of its C++ messages come before its logging is set up and heed no setting: they are caught at the file descriptor. Asking
-    for the devices makes the rest of them come now; a session would do so too, and would fix the number of threads for good.
+    Some of its C++ messages ignore every log setting, so the file descriptor itself is redirected.
+    Listing the devices prints the rest of them now. A session would too, but would also fix the
+    number of threads for the whole process.
     """
-    if verbosity < 1:
+    hidden = verbosity < 1
+    if hidden:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with contextlib.nullcontext() if verbosity >= 1 else stderr.silent():
+    with stderr.silent() if hidden else contextlib.nullcontext():
         import tensorflow.compat.v1 as tf
 
         tf.config.experimental.list_physical_devices()
-    if verbosity < 1:
+    if hidden:
         tf.logging.set_verbosity(tf.logging.ERROR)

@@ -1,4 +1,6 @@
-"""`mtl convert`: the SVHN archives, or a folder of the same layout, as records."""
+"""`mtl convert`: turn the SVHN archives, or folders of the same layout, into records."""
+
+import functools
 
 from absl import flags as absl_flags
 
@@ -6,71 +8,55 @@ from mtl.cli import console, flags, paths
 from mtl.errors import UsageError
 
 USAGE = "mtl convert --archive_dir=DIR --out=DIR [--download] [--splits=train,test]"
-SUMMARY = "turn the SVHN archives into records, fetched first where wanted"
+SUMMARY = "turn the SVHN archives into records, and download them on request"
 SPLITS = ("train", "test", "extra")
 
 
 def define(values):
-    """Define the flags: where from, where to, what."""
-    text = "where train.tar.gz, test.tar.gz, extra.tar.gz lie, or folders train, test, extra of PNG files and digitStruct.mat"
-    paths.define(values, "archive_dir", "", text)
-    paths.define(
-        values, "out", "", "the folder to write; an unfinished conversion in it is continued"
-    )
-    text = "the parts to convert, of train, test, extra (2 GB); of train every tenth picture becomes validation"
-    absl_flags.DEFINE_list("splits", "train,test", text, flag_values=values)
-    text = "fetch the archives that are not in --archive_dir, going on where it was cut off"
-    absl_flags.DEFINE_boolean("download", False, text, flag_values=values)
-    absl_flags.DEFINE_string(
-        "url",
-        None,
-        "the address of the folder of archives, in place of SVHN's own",
-        flag_values=values,
-    )
-    text = "a file of lines `md5  bytes  name` for archives other than SVHN's own"
-    paths.define(values, "checksums", None, text)
+    """Define the flags: the source, the folder to write, and what to convert."""
     text = (
-        "puts extra's pictures into train and validation, too, instead of into a part of their own"
+        "folder of train.tar.gz, test.tar.gz and extra.tar.gz, or of folders train, test and "
+        "extra that hold PNG files and digitStruct.mat"
     )
+    paths.define(values, "archive_dir", "", text)
+    text = "folder to write; an unfinished conversion in it is continued"
+    paths.define(values, "out", "", text)
+    text = (
+        "parts to convert: train, test, extra (2 GB); every tenth image of train becomes validation"
+    )
+    absl_flags.DEFINE_list("splits", "train,test", text, flag_values=values)
+    text = "download archives that --archive_dir lacks; a partial download is continued"
+    absl_flags.DEFINE_boolean("download", False, text, flag_values=values)
+    text = "address of the folder of archives, instead of SVHN's own"
+    absl_flags.DEFINE_string("url", None, text, flag_values=values)
+    text = "file of lines `md5  bytes  name`, for archives other than SVHN's own"
+    paths.define(values, "checksums", None, text)
+    text = "put the images of extra into train and validation instead of a split of their own"
     absl_flags.DEFINE_boolean("extra_into_train", False, text, flag_values=values)
-    bounds = {"lower_bound": 0, "upper_bound": 2**31 - 1}
-    absl_flags.DEFINE_integer(
-        "seed",
-        0,
-        "decides what becomes validation, and the order of the records",
-        flag_values=values,
-        **bounds,
-    )
+    flags.define_field(values, "seed")
+    text = "most images in a file of records"
     bounds = {"lower_bound": 1, "upper_bound": 10**6}
-    absl_flags.DEFINE_integer(
-        "shard_size", 2048, "pictures in a file of records at most", flag_values=values, **bounds
-    )
+    absl_flags.DEFINE_integer("shard_size", 2048, text, flag_values=values, **bounds)
 
 
 def check(values, arguments):
-    """Hold the flags against each other; reads no file."""
+    """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
     if not values.archive_dir:
-        raise UsageError(
-            "--archive_dir is required; say where the archives lie, or where --download shall put them"
-        )
+        cure = "name the folder of the archives, or the folder that --download fills"
+        raise UsageError(f"--archive_dir is required; {cure}")
     if not values.out:
-        raise UsageError(
-            "--out is required; say where the records shall be written: --out=data/records"
-        )
-    unknown = [split for split in values.splits if split not in SPLITS]
-    if unknown or not values.splits or len(set(values.splits)) < len(values.splits):
-        raise UsageError(
-            f"--splits={','.join(values.splits)} must name some of {', '.join(SPLITS)}, each once"
-        )
-    if values.extra_into_train and not {"train", "extra"} <= set(values.splits):
-        raise UsageError(
-            "--extra_into_train needs both: --splits=train,extra or --splits=train,test,extra"
-        )
+        raise UsageError("--out is required; name the folder to write: --out=data/records")
+    splits = set(values.splits)
+    if not splits or len(splits) < len(values.splits) or not splits <= set(SPLITS):
+        names = ",".join(values.splits)
+        raise UsageError(f"--splits={names} must name some of {', '.join(SPLITS)}, each once")
+    if values.extra_into_train and not splits >= {"train", "extra"}:
+        cure = "use --splits=train,extra or --splits=train,test,extra"
+        raise UsageError(f"--extra_into_train needs both splits; {cure}")
     if values.url is not None and not values.download:
-        raise UsageError(
-            f"--url={values.url} means nothing without --download; add it, or leave --url out"
-        )
+        cure = "add --download, or remove --url"
+        raise UsageError(f"--url={values.url} has no effect without --download; {cure}")
     if values.url is not None and not values.url.startswith(("http://", "https://")):
         raise UsageError(f"--url={values.url} must begin with http:// or https://")
 
@@ -81,42 +67,46 @@ def main(values, arguments):
     from mtl.data.svhn import archives, convert
 
     table = archives.read_checksums(values.checksums) if values.checksums else archives.OFFICIAL
-    url = (values.url or archives.ADDRESS) if values.download else None
     with _Bars() as progress:
-
-        def prepare(split, folder):
-            return archives.prepare(
-                values.archive_dir,
-                split,
-                folder,
-                table=table,
-                url=url,
-                say=console.say,
-                progress=progress,
-            )
-
+        prepare = functools.partial(
+            archives.prepare,
+            values.archive_dir,
+            table=table,
+            url=(values.url or archives.ADDRESS) if values.download else None,
+            say=console.say,
+            progress=progress,
+        )
         manifest, worked = convert.convert(
-            values.out, values.splits, prepare, seed=values.seed, shard_size=values.shard_size,
-            extra_into_train=values.extra_into_train, say=console.say, progress=progress,
-        )  # fmt: skip
+            values.out,
+            values.splits,
+            prepare,
+            seed=values.seed,
+            shard_size=values.shard_size,
+            extra_into_train=values.extra_into_train,
+            say=console.say,
+            progress=progress,
+        )
     if not worked:
         print(f"{values.out}: nothing to do")
     for name, split in manifest["splits"].items():
-        size, skipped = (
-            sum(shard["bytes"] for shard in split["shards"]),
-            sum(split["skipped"].values()),
-        )
-        print(
-            f"{name:<12}{split['records']} records  {len(split['shards'])} shards  {size} bytes  {skipped} skipped"
-        )
+        print(f"{name:<12}{_summary(split)}")
     return 0
 
 
+def _summary(split):
+    """Return the sizes of a split of a manifest on one line."""
+    shards = split["shards"]
+    size = sum(shard["bytes"] for shard in shards)
+    skipped = sum(split["skipped"].values())
+    return f"{split['records']} records  {len(shards)} shards  {size} bytes  {skipped} skipped"
+
+
 class _Bars:
-    """One bar after another: a new one wherever other work begins."""
+    """Shows a progress bar for each kind of work, one after another."""
 
     def __init__(self):
-        self._bar, self._what = None, None
+        self._bar = None
+        self._what = None
 
     def __enter__(self):
         return self
@@ -128,11 +118,8 @@ class _Bars:
     def __call__(self, what, done, total):
         if what != self._what:
             self.__exit__()
-            self._bar, self._what = (
-                console.bar(
-                    total, unit="image" if what.startswith(("reading", "converting")) else "B"
-                ),
-                what,
-            )
+            unit = "image" if what.startswith(("reading", "converting")) else "B"
+            self._bar = console.bar(total, unit=unit)
             self._bar.set_description(what)
+            self._what = what
         self._bar.update(done - self._bar.n)

@@ -1,49 +1,38 @@
-"""`mtl evaluate`: the metrics of a trained network on a data set."""
+"""`mtl evaluate`: the metrics of a trained network on a dataset."""
 
 import json
 
 from absl import flags as absl_flags
 
-from mtl import config
-from mtl.cli import console, flags, origin, paths
+from mtl.cli import console, flags, paths, provenance
 
-USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--data_dir=DIR] [--split=test] [--json] [--report=DIR]"
-SUMMARY = "measure a trained network on a data set"
-SYNTHETIC_TEST = 2000  # images drawn where --count does not say
+USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--split=test] [--json] [--report=DIR]"
+SUMMARY = "evaluate a trained network on a dataset"
+SYNTHETIC_TEST = 2000  # images drawn without --count
 
 
 def define(values):
-    """Define the flags: which network, which pictures, how to print."""
-    flags.define_model_dir(
-        values, "the run directory to evaluate; pretrained is the one that comes with the package"
-    )
-    absl_flags.DEFINE_enum(
-        "dataset",
-        None,
-        config.DATASETS,
-        "what to evaluate on; by default what the run was trained on",
-        flag_values=values,
-    )
-    paths.define(
-        values, "data_dir", None, "where the data set lies; by default where the run's lies"
-    )
+    """Define the flags: the network, the dataset, and the output."""
+    text = "run directory to evaluate; pretrained is the packaged one"
+    flags.define_model_dir(values, text)
+    for name in ("dataset", "data_dir", "style", "difficulty", "views"):
+        flags.define_field(values, name, follows_run=True)
     flags.define_split(values, "test")
+    text = f"evaluate only this many images; default all, of synthetic {SYNTHETIC_TEST}"
+    absl_flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     absl_flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
-    text = "a folder for tables, pictures and a page (index.html) of where the network errs: confusion, lengths, coverage, surest mistakes"
-    paths.define(values, "report", None, text)
-    flags.define_views(
-        values, None, "how many views of each picture are averaged; by default as the run says"
+    text = (
+        "folder for a report: a page (index.html), tables and plots of confusions, lengths, "
+        "coverage and the most confident mistakes"
     )
-    flags.define_drawing(values, None)
-    text = f"the first so many images; by default all, of synthetic {SYNTHETIC_TEST}"
-    absl_flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
+    paths.define(values, "report", None, text)
 
 
 def check(values, arguments):
-    """Hold the flags against each other; reads no file."""
+    """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
-    flags.check_model_dir(values, "say which run to evaluate: --model_dir=runs/mine")
+    flags.check_model_dir(values, "name the run to evaluate: --model_dir=runs/mine")
     if values.dataset:
         flags.check_split(values.dataset, values.split)
     if values.dataset == "synthetic":
@@ -57,37 +46,43 @@ def main(values, arguments):
     from mtl.evaluation import evaluate
     from mtl.inference.network import Network
     from mtl.reports import report
-    from mtl.runs import directories, files
+    from mtl.runs import files, find
 
-    directory = directories.directory(values.model_dir)
+    directory = find.directory(values.model_dir)
     run = run_files.read_config(directory)
-    dataset = values.dataset or run.dataset
-    # The folder of the run holds the run's own data set, never another one.
+    dataset = flags.value_or_run(values, "dataset", run)
+    data_dir = _data_dir(values, dataset, run)
+    if values.report:  # before the work
+        files.check_folder(values.report, "--report")
+        report.check_directory(values.report)
+    with Network.open(values.model_dir, values.checkpoint) as network:
+        examples = console.load(
+            dataset,
+            data_dir,
+            values.split,
+            count=values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None),
+            style=flags.value_or_run(values, "style", run),
+            difficulty=flags.value_or_run(values, "difficulty", run),
+        )
+        log_probs = console.read(network, examples, flags.value_or_run(values, "views", run))
+    metrics = evaluate.measure(log_probs, examples.numbers, run.objective, run.absent)
+    head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples")}
+    result = {**head, "step": network.step, **metrics}
+    if values.json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        print(f"{dataset}, {values.split}, step {network.step}\n{evaluate.text(result)}")
+    if values.report:  # after the result, so that a full disk does not lose it
+        page, evaluations = provenance.describe(values, directory)
+        made = report.make(log_probs, examples, result, evaluations)
+        report.write(made, examples.images, values.report, console.say, page)
+    return 0
+
+
+def _data_dir(values, dataset, run):
+    """Return the folder of the dataset; raise UsageError for an invalid combination."""
+    # The folder of the run holds the run's own dataset.
     data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")
     flags.check_data(dataset, data_dir)
     flags.check_split(dataset, values.split)
-    if values.report:
-        files.check_folder(values.report, "--report")  # before the work, not after
-        report.check_directory(values.report)
-    with Network.open(values.model_dir, values.checkpoint) as network:
-        count = values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None)
-        drawing = {"style": values.style or run.style, "difficulty": values.difficulty}
-        examples = console.load(dataset, data_dir, values.split, count=count, **drawing)
-        log_probs = console.read(network, examples, values.views or run.views)
-        metrics = evaluate.measure(log_probs, examples.numbers, network.cost_of_means, run.absent)
-    head = {
-        "dataset": dataset,
-        "split": values.split,
-        "examples": metrics.pop("examples"),
-        "step": network.step,
-    }
-    result = {**head, **metrics}
-    title = f"{dataset}, {values.split}, step {network.step}"
-    print(
-        json.dumps(result, allow_nan=False) if values.json else f"{title}\n{evaluate.text(result)}"
-    )
-    if values.report:  # after the result, which a full disk must not cost
-        told, evaluations = origin.of(values, directory)
-        rows = report.make(log_probs, examples, result, evaluations)
-        report.write(rows, examples.images, values.report, console.say, told)
-    return 0
+    return data_dir

@@ -1,89 +1,87 @@
-"""The entry of `mtl`: choose the command, parse its flags, turn errors into one line and an exit code."""
+"""The entry of `mtl`: find the command, parse its flags, turn errors into exit codes."""
 
 import contextlib
 import difflib
 import errno
+import importlib
 import os
 import signal
 import sys
 
 from absl import flags as absl_flags
 
-from mtl import __version__
-from mtl.cli import console, convert, evaluate, explain, flags, predict, preview, signals, train
+from mtl import __version__, config
+from mtl.cli import console, flags, signals
 from mtl.errors import MtlError, UsageError
 
-# A command is a module with USAGE, SUMMARY, define(values), check(values, arguments) and main(values, arguments) -> exit code.
-COMMANDS = {
-    "train": train,
-    "evaluate": evaluate,
-    "predict": predict,
-    "preview": preview,
-    "convert": convert,
-    "explain": explain,
-}
-# An error of these kinds that names no file is one of stdout.
-OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+# A command is a file of mtl/cli with USAGE = "mtl NAME ...", SUMMARY, define(values),
+# check(values, arguments) and main(values, arguments) -> exit code.
+COMMANDS = config.declared("cli/*.py", r'^USAGE = "mtl (\w+)')
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
+# An OSError of these kinds that names no file comes from writing to stdout.
+OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+LESS_MEMORY = "lower --batch_size, --pool or --count, or give fewer images"
 
 
 def run(argv=None):
     """Run one command.
 
     Args:
-      argv: list of str without the program's name; None takes the process's own, and then also minds its signals.
+      argv: list of str without the program's name; None reads the command line of the process, and
+        then also handles its signals.
 
     Returns:
-      int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 129, 130 or 143 interrupted by a
-      signal, 141 stdout was closed.
+      int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 129, 130 or 143
+      interrupted by a signal, 141 stdout was closed.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     where = f"mtl {arguments[0]}" if arguments and arguments[0] in COMMANDS else "mtl"
     if argv is None:
-        _open_what_is_closed()
+        _open_closed_streams()
         signals.install(where)
         console.set_backends()
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a file name that is not UTF-8 is shown, not died of
+        # File names may hold bytes that are not UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
-    except MtlError as error:
-        return _fail(where, error, error.exit_code)
     except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at exit.
+        # At exit Python flushes stdout again, which would print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as error:
         return _fail(where, "interrupted", 128 + (error.args[0] if error.args else signal.SIGINT))
-    except OSError as error:
-        return _fail(where, _described(error), 2)
-    except MemoryError:
-        return _fail(
-            where, "out of memory; lower --batch_size, --pool or --count, or take fewer images", 2
-        )
+    except MtlError as error:
+        return _fail(where, error, error.exit_code)
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        return _fail(where, message, 2)
+
+
+def load(name):
+    """Import the command `name` of COMMANDS; return its module."""
+    return importlib.import_module(f"mtl.cli.{COMMANDS[name].stem}")
 
 
 def _dispatch(arguments):
-    if not arguments or arguments[0] in HELP:
+    """Run the command that the arguments name; return its exit code."""
+    name = arguments[0] if arguments else "--help"
+    if name in HELP:
         print(_overview())
         return 0
-    if arguments[0] == "--version":
+    if name == "--version":
         print(f"mtl {__version__}")
         return 0
-    name = arguments[0]
     if name not in COMMANDS:
-        nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-        meant = f"did you mean {nearest[0]}? " if nearest else ""
-        raise UsageError(f"unknown command {name!r}; {meant}The commands are {', '.join(COMMANDS)}")
-    command, values = COMMANDS[name], absl_flags.FlagValues()
+        raise UsageError(_unknown(name))
+    command = load(name)
+    values = absl_flags.FlagValues()
     command.define(values)
     flags.define(values)
-    if HELP.intersection(
-        arguments
-    ):  # before parsing: a person who is lost gets help, whatever else stands there
+    if HELP.intersection(arguments):  # before parsing: help is shown despite a wrong flag
         print(flags.help_text(command.USAGE, command.SUMMARY, values))
         return 0
     rest = flags.parse(values, arguments)
@@ -92,21 +90,41 @@ def _dispatch(arguments):
 
 
 def _overview():
+    """Return the text that lists the commands."""
     about = "Multi-task learning in low-level graph mode: six softmax outputs on one shared bottom."
-    lines = [f"  {name:<10}{command.SUMMARY}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<10}{load(name).SUMMARY}" for name in COMMANDS]
     foot = "mtl COMMAND --help lists the flags of a command; mtl --version shows the version."
     return "\n".join(["usage: mtl COMMAND [--flag=value ...]", "", about, "", *lines, "", foot])
 
 
-def _described(error):
-    """Say in one line what an OSError is about, and the cure where it is known."""
+def _unknown(name):
+    """Return the message for an unknown command, with the nearest one."""
+    nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    return f"unknown command {name!r}; {hint}The commands are {', '.join(COMMANDS)}"
+
+
+def _message(error):
+    """Return the message of an error that a user can cause, with its cure; None for a bug."""
+    if isinstance(error, OSError):
+        return _system_message(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory; {LESS_MEMORY}"
+    tf = sys.modules.get("tensorflow")  # not imported here: that takes seconds
+    if tf is not None and isinstance(error, tf.errors.ResourceExhaustedError):
+        from mtl import checkpoint
+
+        return f"out of memory ({checkpoint.first_line(error)}); {LESS_MEMORY}"
+    return None
+
+
+def _system_message(error):
+    """Return the message of an OSError, with its cure where it is known."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit with ulimit -n, or close other programs"
     if error.filename is None and "No usable temporary directory" in str(error):
-        cure = (
-            "make room in one, set TMPDIR to another, or raise the limit of open files (ulimit -n)"
-        )
-        return f"no temporary folder can be used; {cure}"
+        cure = "free space in one, set TMPDIR to another, or raise the limit of open files"
+        return f"no temporary folder can be used; {cure} (ulimit -n)"
     reason = error.strerror or str(error)
     if error.filename:
         return f"{error.filename}: {reason}"
@@ -114,18 +132,19 @@ def _described(error):
 
 
 def _fail(where, message, code):
-    with contextlib.suppress(OSError):  # where stderr is full or nobody reads it, the code tells
-        line = f"{where}: {' '.join(str(message).split())}"
+    """Print an error on one line; return the exit code."""
+    line = f"{where}: {' '.join(str(message).split())}"
+    with contextlib.suppress(OSError):  # stderr may be full or closed: the exit code remains
         print(console.printable(line), file=sys.stderr, flush=True)
     return code
 
 
-def _open_what_is_closed():
-    """Lead the streams that the process was started without (>&-) to nowhere, before another file takes their numbers."""
-    for name, mode in (
-        ("stdin", "r"),
-        ("stdout", "w"),
-        ("stderr", "w"),
-    ):  # the lowest number that is free is its own
+def _open_closed_streams():
+    """Open /dev/null for the standard streams that the parent closed (>&-).
+
+    Otherwise the next files to be opened would get their descriptors. The order matters: the lowest
+    free descriptor is the one of the stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))

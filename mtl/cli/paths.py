@@ -1,4 +1,4 @@
-"""Flags that take a path. They are checked as they are parsed, before anything is read or written."""
+"""Flags that take a path. They are checked while parsed, before anything is read or written."""
 
 import os
 import re
@@ -66,6 +66,5 @@ def define(values, name, default, text):
       default: str or None.
       text: str, the help.
     """
-    absl_flags.DEFINE(
-        _Parser(), name, default, text, flag_values=values, serializer=absl_flags.ArgumentSerializer()
-    )
+    serializer = absl_flags.ArgumentSerializer()
+    absl_flags.DEFINE(_Parser(), name, default, text, flag_values=values, serializer=serializer)

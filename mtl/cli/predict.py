@@ -1,4 +1,4 @@
-"""`mtl predict`: the numbers in pictures, as a trained network reads them."""
+"""`mtl predict`: the numbers in image files, as a trained network reads them."""
 
 import csv
 import json
@@ -10,56 +10,52 @@ from absl import flags as absl_flags
 from mtl.cli import console, flags, paths
 from mtl.errors import DataError, UsageError
 
-USAGE = "mtl predict [--model_dir=DIR] [--box=LEFT,TOP,WIDTH,HEIGHT] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
-SUMMARY = "read the numbers in picture files"
-BATCH = 256  # pictures read at a time: it bounds memory, as of each its window alone is kept
-SHEET = 400  # pictures on a sheet: more would be a picture that few programs open
+USAGE = "mtl predict [--model_dir=DIR] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
+SUMMARY = "read the numbers in image files"
+BATCH = 256  # images at a time; only their windows stay in memory
+SHEET = 400  # images on a sheet; few programs open a larger one
 
 
 def define(values):
-    """Define the flags: which network, where to look, how to print."""
-    flags.define_model_dir(
-        values,
-        "the run directory whose network reads; pretrained comes with the package",
-        "pretrained",
-    )
+    """Define the flags: the network, the part of the image to read, and the output."""
+    text = "run directory whose network is used; pretrained is the packaged one"
+    flags.define_model_dir(values, text, "pretrained")
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
-    flags.define_views(
-        values, None, "how many views of each picture are averaged; by default as the run says"
-    )
+    flags.define_field(values, "views", follows_run=True)
     text = (
-        "left,top,width,height of the number (the box of all its digits) in pixels of the upright picture, fractions allowed, in every "
-        "picture given; the network sees it with the margin it was trained with; without it the whole picture counts as the number"
+        "left,top,width,height of the box around all digits, the same in every image, in pixels of "
+        "the upright image, fractions allowed; the network sees it with the margin of training; "
+        "without --box the whole image is the number"
     )
     absl_flags.DEFINE_string("box", None, text, flag_values=values)
-    absl_flags.DEFINE_boolean(
-        "json",
-        False,
-        "print one JSON object a picture, with the probabilities of all six tasks",
-        flag_values=values,
+    text = "print one JSON object for each image, with the probabilities of all six tasks"
+    absl_flags.DEFINE_boolean("json", False, text, flag_values=values)
+    text = (
+        "print CSV with the header file,number,confidence; number is empty for no digits, X for "
+        "more than five"
     )
-    text = "print CSV with the header file,number,confidence; number is empty where there are no digits, X where more than five"
     absl_flags.DEFINE_boolean("csv", False, text, flag_values=values)
-    text = f"also draw what the network saw, each with its number and confidence: a .png or .jpg of the first {SHEET} pictures"
+    text = (
+        f"also write a .png or .jpg of the first {SHEET} images as the network sees them, each "
+        "with its number and confidence"
+    )
     paths.define(values, "sheet", None, text)
 
 
 def check(values, arguments):
-    """Hold the flags against each other; reads no file."""
-    flags.check_model_dir(
-        values, "leave it out to read with the network that comes with the package"
-    )
+    """Validate combinations of flags. Reads no file."""
+    flags.check_model_dir(values, "remove the flag to use the packaged network")
     _box(values.box)
     if values.json and values.csv:
         raise UsageError("--json and --csv exclude each other; choose one")
     if values.sheet is not None:
         flags.check_sheet("sheet", values.sheet)
     if not arguments and not values.only_check_args:
-        raise UsageError("no IMAGE given; name at least one picture file")
+        raise UsageError("no IMAGE given; name at least one image file")
 
 
 def main(values, arguments):
-    """Read the pictures in the order given; a bad one costs one line on stderr and, at the end, the exit code 2."""
+    """Predict the images in the given order; return the exit code, 2 if any could not be read."""
     console.start_tensorflow(values.verbosity)
     from mtl.inference import predictions
     from mtl.inference.network import Network
@@ -67,129 +63,150 @@ def main(values, arguments):
 
     if values.sheet:
         files.check_file(values.sheet, "--sheet")
-    named, box, seen, failed = _named(arguments), _box(values.box), [], 0
+    found = _files(arguments)
+    box = _box(values.box)
     show = _printer(values)
-    # Where the results themselves run over the terminal, they are the progress.
+    count, sheet = 0, []
+    # On a terminal the results themselves are the progress.
     with (
         Network.open(values.model_dir, values.checkpoint) as network,
-        console.bar(len(named), not sys.stdout.isatty()) as bar,
+        console.bar(len(found), not sys.stdout.isatty()) as bar,
     ):
-        for first in range(0, len(named), BATCH):
-            read, windows = [], []
-            for file in named[first : first + BATCH]:
-                try:
-                    windows.append(_window(file, box))
-                    read.append(file)
-                except DataError as error:
-                    bar.clear()
-                    console.say(f"mtl predict: {error}")
-                    failed += 1
-                bar.update()
-            results = predictions.predictions(
-                network.log_probs, read, windows, values.views or network.config.views
-            )
+        views = flags.value_or_run(values, "views", network.config)
+        for first in range(0, len(found), BATCH):
+            names, windows = _read(found[first : first + BATCH], box, bar)
+            results = predictions.predictions(network.log_probs, names, windows, views)
             for result in results:
                 show(result)
             sys.stdout.flush()
+            count += len(results)
             if values.sheet:
-                seen += list(zip(results, windows))[: SHEET - len(seen)]
+                sheet += list(zip(results, windows))[: SHEET - len(sheet)]
     if values.sheet:
-        _draw(values.sheet, seen, len(named) - failed)
-    return DataError.exit_code if failed else 0
+        _save_sheet(values.sheet, sheet, count)
+    return DataError.exit_code if count < len(found) else 0
+
+
+# -- read ------------------------------------------------------------------------------------------
 
 
 def _box(text):
-    """Parse --box into left, top, right, bottom; None where it is not given."""
+    """Parse --box into left, top, right, bottom; None without it."""
     if text is None:
         return None
     try:
         left, top, width, height = map(float, text.split(","))
     except ValueError:
-        raise UsageError(
-            f"--box={text} must be four numbers: left,top,width,height in pixels"
-        ) from None
+        what = f"--box={text} must be four numbers"
+        raise UsageError(f"{what}: left,top,width,height in pixels") from None
     if not (all(map(math.isfinite, (left, top, width, height))) and width > 0 and height > 0):
-        raise UsageError(
-            f"--box={text} must be finite, and its width and height, the last two, above 0"
-        )
+        raise UsageError(f"--box={text} must be finite, with width and height above 0")
     return left, top, left + width, top + height
 
 
-def _named(arguments):
-    """List the files that the arguments name, and in the place of one that names none the DataError."""
+def _files(arguments):
+    """List the files that the arguments name, and a DataError for an argument that names none."""
     from mtl.data import images
 
-    named = []
+    found = []
     for argument in arguments:
         try:
-            named += images.named(argument)
+            found += images.named(argument)
         except DataError as error:
-            named.append(error)
-    return named
+            found.append(error)
+    return found
+
+
+def _read(found, box, bar):
+    """Read image files, and report those that fail on stderr.
+
+    Returns:
+      The names of the files that were read (list of str) and their windows (list of array).
+    """
+    names, windows = [], []
+    for file in found:
+        try:
+            windows.append(_window(file, box))
+            names.append(file)
+        except DataError as error:
+            bar.clear()
+            console.say(f"mtl predict: {error}")
+        bar.update()
+    return names, windows
 
 
 def _window(file, box):
-    """Cut the window out of a picture file as data sets do, DataError where it cannot be."""
+    """Return the window of an image file, cut out as datasets do; raise DataError if it fails."""
     from mtl.data import images
 
     if isinstance(file, DataError):
         raise file
-    picture = images.read(file)
+    image = images.read(file)
     if box is None:
-        return images.window(picture)
+        return images.window(image)
     try:
-        images.clipped(
-            box, picture.size
-        )  # the number itself: with its margin it may reach into a picture that it lies beside
-        return images.window(picture, images.grown([box]))
+        # The box itself, because its margin may reach into an image that it lies beside.
+        images.clipped(box, image.size)
+        return images.window(image, images.grown([box]))
     except ValueError as error:
-        raise DataError(
-            f"{file}: {error}: --box is left,top,width,height within the picture"
-        ) from None
+        cure = "--box is left,top,width,height within the image"
+        raise DataError(f"{file}: {error}; {cure}") from None
+
+
+# -- write -----------------------------------------------------------------------------------------
 
 
 def _printer(values):
-    """Return the function (prediction) that prints one as the flags say; the header of a table is printed at once."""
+    """Return the function that prints a prediction; print the header of CSV."""
     if values.json:
-        return lambda result: print(json.dumps(result, allow_nan=False))
-    if not values.csv:
-        return lambda result: print(_line(result))
+        return _print_json
+    if values.csv:
+        print("file,number,confidence")
+        return _print_csv
+    return _print_line
+
+
+def _print_json(result):
+    print(json.dumps(result, allow_nan=False))
+
+
+def _print_csv(result):
     from mtl.inference import decoding
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "number", "confidence"])
-    return lambda result: writer.writerow(
-        [result["file"], decoding.written(result["number"]), result["confidence"]]
-    )
+    row = [result["file"], decoding.written(result["number"]), result["confidence"]]
+    csv.writer(sys.stdout, lineterminator="\n").writerow(row)
 
 
-def _line(result):
-    number = "more than 5 digits" if result["number"] is None else result["number"] or "no number"
-    return f"{result['file']}  {number}  {_share(result)}"
+def _print_line(result):
+    print(f"{result['file']}  {_number(result, 'more than 5 digits')}  {_confidence(result)}")
 
 
-def _share(result):
-    """Write a confidence for a person; a broken network may have none."""
+def _number(result, many):
+    """Return the number in words; many: str, for more than five digits."""
+    return many if result["number"] is None else result["number"] or "no number"
+
+
+def _confidence(result):
+    """Return the confidence in words; a broken network may have none."""
     return "-" if result["confidence"] is None else f"{result['confidence']:.3f}"
 
 
-def _draw(path, seen, read):
-    """Draw the sheet of (prediction, window) pairs; read: int, how many there were."""
+def _save_sheet(path, seen, count):
+    """Write the sheet.
+
+    Args:
+      path: str.
+      seen: list of (prediction, window).
+      count: int, images predicted; more than the sheet holds are reported.
+    """
     if not seen:
-        console.say(f"{path}: not drawn, as no picture could be read")
+        console.say(f"{path}: not written, because no image could be read")
         return
     import numpy as np
 
     from mtl.reports import sheet
 
-    results, windows = zip(*seen)
-    numbers = [
-        "> 5 digits" if result["number"] is None else result["number"] or "no number"
-        for result in results
-    ]
-    captions = [f"{number}\n{_share(result)}" for number, result in zip(numbers, results)]
-    sheet.save(sheet.draw(np.stack(windows), captions), path)
-    if read > len(seen):
-        console.say(
-            f"{path}: the first {len(seen)} of {read} pictures; the other {read - len(seen)} are not on it"
-        )
+    captions = [f"{_number(result, '> 5 digits')}\n{_confidence(result)}" for result, _ in seen]
+    sheet.save(sheet.draw(np.stack([window for _, window in seen]), captions), path)
+    if count > len(seen):
+        console.say(f"{path}: shows the first {len(seen)} of {count} images")

@@ -1,31 +1,28 @@
-"""`mtl preview`: a labelled contact sheet of a data set."""
+"""`mtl preview`: a labelled contact sheet of a dataset."""
 
 from absl import flags as absl_flags
 
-from mtl import config
 from mtl.cli import console, flags, paths
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--split=train] [--out=sheet.png]"
-SUMMARY = "draw a labelled contact sheet of a data set"
+SUMMARY = "draw a labelled contact sheet of a dataset"
 
 
 def define(values):
-    """Define the flags: which pictures, how many, where to."""
-    flags.define_field(values, "dataset", "the data set", choices=config.DATASETS)
-    flags.define_field(values, "data_dir", "where the data set lies; synthetic needs none")
+    """Define the flags: which images, how many, and the file to write."""
+    flags.define_field(values, "dataset")
+    flags.define_field(values, "data_dir")
     flags.define_split(values, "train")
-    flags.define_drawing(values)
-    paths.define(values, "out", "sheet.png", "the picture to write, .png or .jpg")
-    absl_flags.DEFINE_integer(
-        "rows", 8, "rows of images", lower_bound=1, upper_bound=100, flag_values=values
-    )
-    absl_flags.DEFINE_integer(
-        "columns", 12, "images in a row", lower_bound=1, upper_bound=100, flag_values=values
-    )
+    flags.define_field(values, "style")
+    flags.define_field(values, "difficulty")
+    paths.define(values, "out", "sheet.png", "image file to write, .png or .jpg")
+    size = {"lower_bound": 1, "upper_bound": 100, "flag_values": values}
+    absl_flags.DEFINE_integer("rows", 8, "rows of images", **size)
+    absl_flags.DEFINE_integer("columns", 12, "images in a row", **size)
 
 
 def check(values, arguments):
-    """Hold the flags against each other; reads no file."""
+    """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
     flags.check_data(values.dataset, values.data_dir)
     flags.check_split(values.dataset, values.split)
@@ -37,15 +34,14 @@ def main(values, arguments):
     from mtl.reports import sheet
     from mtl.runs import files
 
-    files.check_file(values.out, "--out")  # before the work, not after
+    files.check_file(values.out, "--out")  # before the work
     if values.dataset == "records":  # TensorFlow reads them
         console.start_tensorflow(values.verbosity)
-    count = values.rows * values.columns
     examples = console.load(
         values.dataset,
         values.data_dir,
         values.split,
-        count=count,
+        count=values.rows * values.columns,
         style=values.style,
         difficulty=values.difficulty,
     )

@@ -12,42 +12,41 @@ from mtl.cli import signals
 
 @contextlib.contextmanager
 def silent():
-    """Catch what is written to file descriptor 2; show it if the block fails or the process dies."""
+    """Hide what is written to file descriptor 2; show it if the block fails or the process dies."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as caught, _shown_after_death(caught, kept):
-        os.dup2(caught.fileno(), 2)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as hidden, _shown_after_death(hidden, stderr):
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
-        except Exception:  # not where the user interrupts
-            _copy(caught, kept)
+        except Exception:  # a KeyboardInterrupt shows nothing
+            _copy(hidden, stderr)
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 @contextlib.contextmanager
-def _shown_after_death(caught, stderr):
-    """Have a child process copy a file to a file descriptor if this process dies in the block.
+def _shown_after_death(hidden, stderr):
+    """Let a child process copy the hidden text to stderr if this process dies in the block.
 
-    TensorFlow's C++ may abort while it is imported. Its message is then in the file, and no code of
-    this process runs any more.
+    TensorFlow's C++ may abort while it is imported, and then no code of this process runs.
     """
     if not hasattr(os, "fork") or "tensorflow" in sys.modules:
-        yield  # nothing is imported any more, and a process with TensorFlow's threads must not fork
+        yield  # TensorFlow is imported already, and a process with its threads must not fork
         return
     reader, writer = os.pipe()
-    # The child keeps them blocked: a Ctrl-C goes to both, and the parent decides when to end.
+    # The child ignores Ctrl-C, which goes to both: the parent decides when to end.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.NUMBERS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns of threads; the child uses none
+        warnings.simplefilter("ignore")  # Python 3.12 warns of threads; the child has none
         child = os.fork()
     if not child:
         try:
             os.close(writer)
-            if not os.read(reader, 1):  # the parent is gone
-                _copy(caught, stderr)
+            if not os.read(reader, 1):  # the parent died
+                _copy(hidden, stderr)
         finally:
             os._exit(0)
     os.close(reader)
@@ -60,9 +59,9 @@ def _shown_after_death(caught, stderr):
         os.waitpid(child, 0)
 
 
-def _copy(caught, descriptor):
-    """Write all of a file to a file descriptor."""
-    at = 0
-    while block := os.pread(caught.fileno(), 1 << 16, at):
+def _copy(file, descriptor):
+    """Write the whole file to a file descriptor."""
+    position = 0
+    while block := os.pread(file.fileno(), 1 << 16, position):
         os.write(descriptor, block)
-        at += len(block)
+        position += len(block)

@@ -1,4 +1,4 @@
-"""mtl.cli.flagfiles: flagfiles among flags and in each other, and what is wrong in which of them."""
+"""Flagfiles on the command line and in each other, and the message for a bad one."""
 
 import os
 
@@ -10,92 +10,85 @@ from mtl.errors import UsageError
 
 
 @pytest.fixture
-def parsed(tmp_path, monkeypatch):
-    """Return a function (arguments, **texts of flagfiles) -> (the values, what is no flag), from within the folder of the flagfiles."""
+def parse(tmp_path, monkeypatch):
+    """Return a function (*arguments, **texts of flagfiles) -> (FlagValues, other arguments)."""
     monkeypatch.chdir(tmp_path)
 
-    def parse(*arguments, **texts):
+    def parse_in_folder(*arguments, **texts):
         for name, text in texts.items():
             (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
         values = absl_flags.FlagValues()
         for name in ("steps", "seed"):
-            flags.define_field(values, name, "help")
+            flags.define_field(values, name)
         return values, flags.parse(values, ["train", *arguments])
 
-    return parse
+    return parse_in_folder
 
 
-def test_what_comes_later_wins_wherever_it_stands(parsed):
-    values, rest = parsed(
-        "--steps=1",
-        "--flagfile=a",
-        "--steps=4",
-        "x",
-        a="# a comment\n\n--steps=3\n// another\n  --seed=5  \n",
-    )
+def test_later_value_wins(parse):
+    text = "# a comment\n\n--steps=3\n// another\n  --seed=5  \n"
+    values, rest = parse("--steps=1", "--flagfile=a", "--steps=4", "x", a=text)
     assert (values.steps, values.seed, rest) == (4, 5, ["x"])
-    values, _ = parsed(
-        "--steps=1", "--flagfile", "a", a="--flagfile=b\n--seed=7\n", b="--steps=3\n--seed=6\n"
-    )
+
+
+def test_flagfile_in_a_flagfile_counts_at_its_line(parse):
+    nested = "--steps=3\n--seed=6\n"
+    values, _ = parse("--steps=1", "--flagfile", "a", a="--flagfile=b\n--seed=7\n", b=nested)
     assert (values.steps, values.seed) == (3, 7)
-    values, rest = parsed("--seed", "9", "-flagfile=a", "--", "--flagfile=a", a="--steps=3")
+
+
+def test_flagfile_after_two_dashes_is_no_flag(parse):
+    arguments = ["--seed", "9", "-flagfile=a", "--", "--flagfile=a"]
+    values, rest = parse(*arguments, a="--steps=3")
     assert (values.steps, values.seed, rest) == (3, 9, ["--flagfile=a"])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"--steps=3\xff\n",
-        "--stesp=3\n",
-        "--steps\n",
-        "--steps=x\n",
-        "--nosteps=3\n",
-        "steps=3\n",
-        "--\n",
-        "-7\n",
-    ],
-)
-def test_a_bad_one_is_one_line_that_names_it(parsed, text):
-    for flagfile in ("a", "b"):  # by itself, and where another one names it
+BAD = [
+    b"--steps=3\xff\n",
+    "--stesp=3\n",
+    "--steps\n",
+    "--steps=x\n",
+    "--steps=0\n",
+    "--nosteps=3\n",
+    "steps=3\n",
+    "--\n",
+    "-7\n",
+]
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_line_names_its_flagfile(parse, text):
+    for flagfile in ("a", "b"):  # alone, and included by another
         with pytest.raises(UsageError) as caught:
-            parsed(f"--flagfile={flagfile}", a=text, b="--seed=2\n--flagfile=a\n")
+            parse(f"--flagfile={flagfile}", a=text, b="--seed=2\n--flagfile=a\n")
         assert "a: " in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_one_that_is_no_file_is_named_and_not_waited_for(parsed, tmp_path):
+def test_unreadable_flagfile_is_named_at_once(parse, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     os.symlink("/dev/zero", tmp_path / "zero")
-    for path, reason in {
-        "pipe": "not a file",
-        "zero": "not a file",
-        ".": "not a file",
-        "nowhere": "No such file or directory",
-    }.items():
-        with pytest.raises(
-            UsageError,
-            match=f"^a: {path}: cannot be read .{reason}.: --flagfile takes a file of flags",
-        ):
-            parsed("--flagfile=a", a=f"--flagfile={path}\n")
+    reasons = {"pipe": "not a file", "zero": "not a file", ".": "not a file"}
+    reasons["nowhere"] = "No such file or directory"
+    for path, reason in reasons.items():
+        with pytest.raises(UsageError, match=f"^a: {path}: cannot be read .{reason}.; --flagfile"):
+            parse("--flagfile=a", a=f"--flagfile={path}\n")
     with pytest.raises(UsageError, match="names no file"):
-        parsed("--flagfile=")
+        parse("--flagfile=")
 
 
-def test_a_circle_ends(parsed):
-    with pytest.raises(
-        UsageError, match=f"more than {flagfiles.MAX_FLAGFILES} flagfiles; remove the line"
-    ):
-        parsed("--flagfile=a", a="--flagfile=b\n", b="--flagfile=a\n")
+def test_flagfiles_that_include_each_other_end(parse):
+    message = f"more than {flagfiles.MAX_FLAGFILES} flagfiles; remove the line"
+    with pytest.raises(UsageError, match=message):
+        parse("--flagfile=a", a="--flagfile=b\n", b="--flagfile=a\n")
 
 
-def test_a_byte_order_mark_is_skipped(tmp_path):
+def test_byte_order_mark_is_skipped(tmp_path):
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbf--steps=7\n--seed=3\n")
-    assert [flag for flag, _ in flagfiles.expanded([f"--flagfile={tmp_path / 'a'}"])] == [
-        "--steps=7",
-        "--seed=3",
-    ]
+    found = [flag for flag, _ in flagfiles.expanded([f"--flagfile={tmp_path / 'a'}"])]
+    assert found == ["--steps=7", "--seed=3"]
 
 
-def test_separators_of_unicode_within_a_value_end_no_line(tmp_path):
+def test_unicode_line_separators_do_not_split_a_value(tmp_path):
     (tmp_path / "a").write_bytes("--data_dir=a\u2028b\x0bc\r\n--seed=3\r--steps=2".encode())
     found = [flag for flag, _ in flagfiles.expanded([f"--flagfile={tmp_path / 'a'}"])]
     assert found == ["--data_dir=a\u2028b\x0bc", "--seed=3", "--steps=2"]

@@ -95,7 +95,7 @@ def test_the_second_signal_ends_what_hears_none(started, number):
         time.monotonic() - since < 5.0
     )  # a loaded machine may be slow; without the watching thread it is a minute
     assert process.returncode == 128 + number and out == ""
-    assert err == "mtl train: ended at once by a second signal; the last checkpoint stands\n"
+    assert err == "mtl train: stopped at once by a second signal; the last checkpoint is kept\n"
 
 
 def test_a_signal_sent_twice_at_once_is_one(started):

@@ -114,7 +114,7 @@ def test_a_second_one_ends_a_step_that_hears_none_and_leaves_the_last_checkpoint
     )
     assert life.code == 128 + number
     assert life.text.endswith(
-        "HERE\nmtl train: ended at once by a second signal; the last checkpoint stands\n"
+        "HERE\nmtl train: stopped at once by a second signal; the last checkpoint is kept\n"
     )
     assert before == {
         path.name: path.read_bytes() for path in (tmp_path / "run").glob("*") if path.is_file()
