@@ -161,6 +161,12 @@ def to_config(values):
         raise UsageError(str(error)) from None
 
 
+def value_or_run(values, name, run):
+    """Return the value of a flag that follows the run: its own, or that of the run's Config."""
+    value = values[name].value
+    return getattr(run, name) if value is None else value
+
+
 def flags_text(values):
     """Return the flags that repeat a run, one on each line.
 
