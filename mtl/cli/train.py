@@ -8,7 +8,7 @@ from absl import flags as absl_flags
 
 from mtl.cli import console, flags, signals
 from mtl.errors import UsageError
-from mtl.runs import files, lock
+from mtl.runs import files
 
 USAGE = "mtl train --model_dir=DIR [--flagfile=FILE] [--flag=value ...]"
 SUMMARY = "train a network into a run directory, or continue a run"
@@ -42,7 +42,7 @@ def main(values, arguments):
     from mtl import checkpoint, train
     from mtl.cli import training
     from mtl.data import registry
-    from mtl.runs import environment, find, mend
+    from mtl.runs import environment, find, lock, mend
 
     _check_directory(model_dir)
     if training.is_finished(config, model_dir):

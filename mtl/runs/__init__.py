@@ -1,1 +1,1 @@
-"""Run directories: find, verify and mend them, the lock, and files that are whole or not there."""
+"""Run directories: find, verify and mend them, lock them, and write files whole or not at all."""

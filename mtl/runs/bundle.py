@@ -1,8 +1,9 @@
-"""Hold the index of a checkpoint against what TensorFlow's Saver writes, before TensorFlow opens it.
+"""Check the index of a checkpoint before TensorFlow opens it.
 
-Its reader trusts an index whose checksums are right: of a negative or huge shape, a key that comes twice or a tensor in slices it aborts
-the process or reads past its buffers (seen of 2.21). An index is a table of sorted keys (LevelDB's format) from the names of variables to
-messages of tensorflow/core/protobuf/tensor_bundle.proto. What is checked here is all of that but the checksums, which TensorFlow checks.
+TensorFlow's own reader aborts the process, or reads past its buffers, on a damaged or hostile index
+(seen with 2.21: a negative or huge shape, a repeated key, a tensor in slices). The checksums do not
+protect from that: anyone who forges an index can compute them. So every index is compared here with
+what tf.train.Saver writes before TensorFlow opens it.
 """
 
 import math
@@ -11,181 +12,206 @@ import struct
 
 import tensorflow.compat.v1 as tf
 
-MOST_INDEX, MOST_NAME, MOST_VARIABLES, MOST_AXES = (
-    1 << 22,
-    1 << 11,
-    1 << 15,
-    8,
-)  # bytes, bytes, number, number: far from what a run has
-FOOTER, MAGIC, TRAILER = (
-    48,
-    bytes.fromhex("57fb808b247547db"),
-    5,
-)  # bytes at the end of a table, its last ones, bytes after a block
-TYPES = {
-    each.as_datatype_enum: each
-    for each in (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64)
+# Limits, far above what a run needs.
+MAX_INDEX = 1 << 22  # bytes
+MAX_NAME = 1 << 11  # bytes
+MAX_VARIABLES = 1 << 15
+MAX_AXES = 8
+MAX_ELEMENTS = 1 << 48  # of one tensor
+
+DTYPES = {
+    dtype.as_datatype_enum: dtype
+    for dtype in (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64)
 }
-_VARINT, _BYTES, _FIXED32 = 0, 2, 5  # how a field of a message is written
+
+# An index is a table in LevelDB's format: blocks of sorted (key, value) pairs, then a footer.
+_FOOTER = 48  # bytes
+_MAGIC = bytes.fromhex("57fb808b247547db")  # the end of the footer
+_TRAILER = 5  # bytes after a block: its compression and its checksum
+# The first key is empty; its value is a BundleHeaderProto. Each other key is the name of a variable
+# and its value is a BundleEntryProto, see tensorflow/core/protobuf/tensor_bundle.proto.
+_NUM_SHARDS, _VERSION = 1, 3  # fields of BundleHeaderProto; field 2 is the byte order
+_DTYPE, _SHAPE, _OFFSET, _SIZE, _CRC32C = 1, 2, 4, 5, 6  # of BundleEntryProto
+_DIM, _DIM_SIZE = 2, 1  # of TensorShapeProto, and of each of its dimensions
+_VARINT, _BYTES, _FIXED32 = 0, 2, 5  # how a field of a protocol buffer is encoded
 
 
 def check(path):
-    """Check a checkpoint that may come from anywhere.
+    """Check the index of a checkpoint from any source.
 
     Args:
       path: str, without .index.
 
     Returns:
-      dict name of variable -> (shape, list of int, tf.DType), as the index has it.
+      dict variable name -> (shape as a list of int, tf.DType), as the index has them.
 
     Raises:
-      ValueError: it is not what Saver writes into one file of data; the message says why, in a few words.
+      ValueError: Saver does not write such a checkpoint. The message is a short reason.
       OSError: a file cannot be read.
     """
+    # TensorFlow would look for a checkpoint inside a folder of this name.
+    _require(not os.path.isdir(path), "a folder has its name")
     index, data = path + ".index", data_file(path)
-    _need(
-        not os.path.isdir(path), "a folder has its name"
-    )  # TensorFlow would look for a checkpoint in there
     for file in (index, data):
-        _need(
-            os.path.isfile(file), f"no file {os.path.basename(file)}"
-        )  # a pipe would be waited for
+        # Opening a pipe would block.
+        _require(os.path.isfile(file), f"no file {os.path.basename(file)}")
     with open(index, "rb") as file:
-        table = file.read(MOST_INDEX + 1)
+        table = file.read(MAX_INDEX + 1)
     try:
         return _variables(table, os.path.getsize(data))
     except (IndexError, TypeError, struct.error, UnicodeDecodeError):
-        raise ValueError("the index is cut short or damaged") from None
+        raise ValueError("the index is truncated or damaged") from None
 
 
 def data_file(path):
-    """Return the path of the one file of data of a checkpoint (str, without .index)."""
+    """Return the path of the only data file of a checkpoint; path: str, without .index."""
     return path + ".data-00000-of-00001"
 
 
 def _variables(table, data_size):
-    _need(
-        FOOTER <= len(table) <= MOST_INDEX and table.endswith(MAGIC),
-        "not the index of a checkpoint, or too long a one",
-    )
-    at = len(table) - FOOTER
-    for _ in range(3):  # offset and size of a block that is not used, offset of the block of blocks
-        offset, at = _number(table, at)
-    found, end, last, used = {}, 0, None, 0
-    for _, handle in _pairs(table, offset, _number(table, at)[0]):
-        offset, at = _number(handle, 0)
-        _need(offset == end, "the index has gaps")
-        size = _number(handle, at)[0]
-        end += size + TRAILER
-        for key, value in _pairs(table, offset, size):
-            if last is None:
-                header = _fields(value)
-                _need(
-                    key == b"" and header.get(1) == 1 and set(header) <= {1, 3},
-                    "it is not in one file of little-endian numbers",
-                )
-            else:
-                _need(
-                    key > last and len(found) < MOST_VARIABLES,
-                    "a name comes twice or out of order, or there are too many",
-                )
-                shape, dtype = found[key.decode("utf-8")] = _entry(value, data_size)
-                used += math.prod(shape) * dtype.size
-                _need(used <= data_size, "tensors that share their bytes")
-            last = key
-    return found
+    """Return the variables of an index as `check` does; data_size: int, bytes of the data file."""
+    entries = _entries(table)
+    last, header = next(entries)
+    _check_header(last, _fields(header))
+    variables, used = {}, 0
+    for key, value in entries:
+        _require(key > last, "a name is repeated or out of order")
+        _require(len(variables) < MAX_VARIABLES, "too many variables")
+        shape, dtype = _variable(_fields(value), data_size)
+        used += math.prod(shape) * dtype.size
+        _require(used <= data_size, "tensors share bytes")
+        variables[key.decode("utf-8")] = shape, dtype
+        last = key
+    return variables
 
 
-def _entry(value, data_size):
-    """Return (shape, dtype) of a BundleEntryProto: 1 dtype, 2 shape, 4 offset, 5 size, 6 checksum; 3 and 7 are shards and slices."""
-    entry = _fields(value)
-    _need(
-        set(entry) <= {1, 2, 4, 5, 6} and isinstance(entry.get(2), bytes),
-        "a tensor in parts, or without a shape",
-    )
-    shape, at = [], 0
-    while at < len(
-        entry[2]
-    ):  # a TensorShapeProto: messages of the number 2, each with the size as its number 1
-        _need(entry[2][at] == 2 << 3 | _BYTES, "a shape that is not known")
-        length, at = _number(entry[2], at + 1)
-        size = _fields(entry[2][at : at + length])
-        _need(
-            at + length <= len(entry[2]) and set(size) <= {1} and len(shape) < MOST_AXES,
-            "a shape that is not known",
-        )
-        shape, at = [*shape, size.get(1, 0)], at + length
-    dtype = TYPES.get(entry.get(1))
-    _need(dtype is not None, "a tensor of another type than weights have")
-    # A negative size is a huge one here. Zeros must not hide one: TensorFlow multiplies the others.
-    fits, bytes_of_it = math.prod(max(size, 1) for size in shape) < 1 << 48, entry.get(5, 0)
-    _need(
-        fits and math.prod(shape) * dtype.size == bytes_of_it,
-        "a shape that does not go with its bytes",
-    )
-    _need(entry.get(4, 0) + bytes_of_it <= data_size, "the file of data is cut short")
+def _check_header(key, header):
+    single = header.get(_NUM_SHARDS) == 1
+    little_endian = set(header) <= {_NUM_SHARDS, _VERSION}
+    _require(key == b"" and single and little_endian, "not one data file of little-endian numbers")
+
+
+def _variable(entry, data_size):
+    """Return (shape, dtype) of a BundleEntryProto."""
+    known = {_DTYPE, _SHAPE, _OFFSET, _SIZE, _CRC32C}
+    _require(set(entry) <= known, "a tensor in slices or in another file")
+    _require(isinstance(entry.get(_SHAPE), bytes), "a tensor without a shape")
+    dtype = DTYPES.get(entry.get(_DTYPE))
+    _require(dtype is not None, "a tensor of a type that weights do not have")
+    shape, size = _shape(entry[_SHAPE]), entry.get(_SIZE, 0)
+    # A negative size counts as a huge one here. A zero beside it must not hide it: TensorFlow
+    # multiplies the other sizes.
+    elements = math.prod(max(axis, 1) for axis in shape)
+    matches = elements < MAX_ELEMENTS and math.prod(shape) * dtype.size == size
+    _require(matches, "a shape that does not match the size of the tensor")
+    _require(entry.get(_OFFSET, 0) + size <= data_size, "the data file is truncated")
     return shape, dtype
 
 
-def _pairs(table, at, size):
-    """Yield the (key, value) of a block, and check that where a reader may enter it (its restarts) a pair begins with a whole key."""
-    _need(
-        8 <= size < len(table) - at and table[at + size] == 0,
-        "a block is of a wrong size, or compressed",
-    )
-    block = table[at : at + size]
-    end = size - 4 - 4 * struct.unpack("<I", block[-4:])[0]
-    _need(0 < end < size - 4, "a block is empty")
-    key, at, whole = b"", 0, set()
-    while at < end:
-        start = at
-        shared, at = _number(block, at)  # bytes of the key before that this one begins with
-        added, at = _number(block, at)
-        length, at = _number(block, at)
-        _need(
-            shared <= len(key) and shared + added <= MOST_NAME and at + added + length <= end,
-            "a name or an entry is too long",
-        )
-        if not shared:
+def _shape(message):
+    """Return the sizes in a TensorShapeProto, list of int."""
+    reader, shape = _Reader(message), []
+    while reader.has_more():
+        known = reader.varint() == _DIM << 3 | _BYTES and len(shape) < MAX_AXES
+        _require(known, "a shape of an unknown kind")
+        axis = _fields(reader.take(reader.varint()))
+        _require(set(axis) <= {_DIM_SIZE}, "a shape of an unknown kind")
+        shape.append(axis.get(_DIM_SIZE, 0))
+    return shape
+
+
+def _entries(table):
+    """Yield the (key, value) pairs of a table, at least one."""
+    is_table = _FOOTER <= len(table) <= MAX_INDEX and table.endswith(_MAGIC)
+    _require(is_table, "not the index of a checkpoint, or too large")
+    footer = _Reader(table[-_FOOTER:])
+    for _ in range(2):
+        footer.varint()  # offset and size of the metaindex, which TensorFlow does not use
+    index_offset, index_size = footer.varint(), footer.varint()
+    end = 0
+    for _, handle in _block(table, index_offset, index_size):
+        reader = _Reader(handle)
+        offset, size = reader.varint(), reader.varint()
+        _require(offset == end, "the index has gaps")
+        end += size + _TRAILER
+        yield from _block(table, offset, size)
+
+
+def _block(table, offset, size):
+    """Yield the (key, value) pairs of one block, at least one.
+
+    A key is stored as the number of bytes that it shares with the key before it, and the rest. A
+    block ends with its restarts: the offsets where a reader may enter it, so there the key must be
+    whole.
+    """
+    fits = 8 <= size < len(table) - offset and table[offset + size] == 0
+    _require(fits, "a block has a wrong size or is compressed")
+    block = table[offset : offset + size]
+    (count,) = struct.unpack("<I", block[-4:])
+    end = size - 4 - 4 * count
+    _require(0 < end < size - 4, "a block is empty")
+    reader, key, whole = _Reader(block[:end]), b"", set()
+    while reader.has_more():
+        start = reader.at
+        shared, rest, length = reader.varint(), reader.varint(), reader.varint()
+        _require(shared <= len(key) and shared + rest <= MAX_NAME, "a name is too long")
+        if shared == 0:
             whole.add(start)
-        key = key[:shared] + block[at : at + added]
-        at += added + length
-        yield key, block[at - length : at]
-    restarts = struct.unpack(f"<{(size - 4 - end) // 4}I", block[end:-4])
-    _need(restarts[0] == 0 and whole.issuperset(restarts), "a block is entered within an entry")
+        key = key[:shared] + reader.take(rest)
+        yield key, reader.take(length)
+    restarts = struct.unpack(f"<{count}I", block[end:-4])
+    _require(restarts[0] == 0 and whole.issuperset(restarts), "a block restarts within an entry")
 
 
 def _fields(message):
-    """Return a protocol buffer's fields, dict number -> int or bytes; ValueError where they do not come once each and in order."""
-    fields, at, last = {}, 0, 0
-    while at < len(message):
-        tag, at = _number(message, at)
+    """Return the fields of a protocol buffer, dict number -> int or bytes.
+
+    Raises:
+      ValueError: a field is repeated or out of order, or of a kind that Saver does not write.
+    """
+    reader, fields, last = _Reader(message), {}, 0
+    while reader.has_more():
+        tag = reader.varint()
         number, kind = tag >> 3, tag & 7
-        _need(
-            number > last and kind in (_VARINT, _BYTES, _FIXED32),
-            "a message has fields that Saver does not write",
-        )
+        known = number > last and kind in (_VARINT, _BYTES, _FIXED32)
+        _require(known, "a message has fields that Saver does not write")
         if kind == _VARINT:
-            fields[number], at = _number(message, at)
+            fields[number] = reader.varint()
+        elif kind == _BYTES:
+            fields[number] = reader.take(reader.varint())
         else:
-            length, at = _number(message, at) if kind == _BYTES else (4, at)
-            _need(at + length <= len(message), "a message is cut short")
-            fields[number], at = message[at : at + length], at + length
+            fields[number] = reader.take(4)
         last = number
     return fields
 
 
-def _number(data, at):
-    """Return the varint at a place, int, and where it ends."""
-    value = 0
-    for shift in range(0, 64, 7):
-        value |= (data[at] & 127) << shift
-        at += 1
-        if data[at - 1] < 128:
-            return value, at
-    raise ValueError("a number has over 64 bits")
+class _Reader:
+    """Reads bytes from front to back."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def has_more(self):
+        return self.at < len(self.data)
+
+    def take(self, size):
+        """Return the next `size` bytes."""
+        _require(self.at + size <= len(self.data), "a message is truncated")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def varint(self):
+        """Return the next integer: 7 bits a byte, lowest first; IndexError at the end."""
+        value = 0
+        for shift in range(0, 64, 7):
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+        raise ValueError("a number has more than 64 bits")
 
 
-def _need(true, reason):
-    if not true:
+def _require(condition, reason):
+    if not condition:
         raise ValueError(reason)

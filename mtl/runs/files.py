@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whether they could be written, asked before the work, and texts of a size that has a bound."""
+"""Files: write one whole or not at all, check an output path early, read a text of limited size."""
 
 import contextlib
 import errno
@@ -12,13 +12,12 @@ from mtl.errors import DataError
 
 @contextlib.contextmanager
 def whole(path: str) -> Iterator[str]:
-    """Let a file be written under another name, and give it its own when all of it is there.
+    """Write a file under a temporary name, then rename it, in `with`.
 
-    Args:
-      path: str, replaced where it exists.
+    If the block fails, the temporary file is removed and an existing file at `path` stays.
 
     Yields:
-      str, the path to write to. Where the block fails it is removed, and what stood at `path` stays.
+      str, the temporary path to write to.
 
     Raises:
       OSError: the file cannot be renamed.
@@ -33,62 +32,71 @@ def whole(path: str) -> Iterator[str]:
 
 
 def free(path: str) -> str:
-    """Return the path if it does not exist, else the first of PATH-1, PATH-2, ... that does not."""
-    others = (f"{path}-{number}" for number in itertools.count(1))
-    return next(name for name in itertools.chain([path], others) if not os.path.lexists(name))
+    """Return the first of PATH, PATH-1, PATH-2, ... that does not exist."""
+    candidate = path
+    for number in itertools.count(1):
+        if not os.path.lexists(candidate):
+            break
+        candidate = f"{path}-{number}"
+    return candidate
 
 
 def read_text(path: str, limit: int, encoding: str = "utf-8-sig") -> str:
-    """Read a text file that is small where it is what it should be.
+    """Read a text file of limited size.
 
     Args:
       path: str.
-      limit: int, bytes that it has at most.
-      encoding: str; "utf-8-sig" is UTF-8 with or without the byte order mark of some editors.
-
-    Returns:
-      str.
+      limit: int, the most bytes that are accepted.
+      encoding: str; "utf-8-sig" is UTF-8 with or without a byte order mark.
 
     Raises:
-      OSError: it is missing, larger, or no file: a pipe would be waited for, and a device may have no end.
-      UnicodeDecodeError: it is not a text in this encoding.
+      OSError: the file is missing, too large, or not a regular file. A pipe would block, and a
+        device may never end.
+      UnicodeDecodeError: the text has another encoding.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "not a file", path)
     with open(path, "rb") as file:
-        content = file.read(limit + 1)  # whatever its size is said to be
+        # The size that the system reports may be wrong: files in /proc have 0 bytes.
+        content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit >> 10} KB", path)
     return content.decode(encoding)
 
 
 def check_file(path: str, flag: str) -> None:
-    """Raise DataError where a file cannot be written, as its folder is missing or closed or a folder has its name.
+    """Check that a file can be written. Creates nothing.
 
     Args:
       path: str.
-      flag: str, what named the file: "--out".
+      flag: str, the flag that named the file, "--out".
+
+    Raises:
+      DataError: the path is a folder, or its folder is missing or not writable.
     """
     directory = os.path.dirname(path) or "."
     if os.path.isdir(path):
         raise DataError(f"{path}: is a folder; {flag} takes the name of a file")
     if not os.path.isdir(directory):
         raise DataError(f"{directory}: no such folder for {flag}; make it first")
-    _try(directory, flag)
+    _check_writable(directory, flag)
 
 
 def check_folder(path: str, flag: str) -> None:
-    """Raise DataError where a folder cannot be made, or written to; it is not made yet, so that a failure leaves nothing behind.
+    """Check that a folder can be created and written to. Creates nothing.
 
     Args:
-      path: str, the folder; those above it may be missing too.
-      flag: str, what named it: "--report".
+      path: str; the folders above it may be missing too.
+      flag: str, the flag that named the folder, "--report".
+
+    Raises:
+      DataError: as `check_place`, or the folder is not writable.
     """
-    _try(check_place(path, flag), flag)
+    _check_writable(check_place(path, flag), flag)
 
 
 def check_place(path: str, flag: str) -> str:
-    """Return the nearest existing folder (str) of a path, whose arguments are those of `check_folder`.
+    """Return the nearest folder on a path that exists; the arguments are those of `check_folder`.
 
     Raises:
       DataError: a file or a dangling link is in the way.
@@ -96,19 +104,17 @@ def check_place(path: str, flag: str) -> str:
     while not os.path.lexists(path):
         path = os.path.dirname(path.rstrip(os.sep)) or "."
     if os.path.islink(path) and not os.path.exists(path):
-        raise DataError(
-            f"{path}: is a link to {os.readlink(path)}, which does not exist; make that folder, or choose another {flag}"
-        )
+        what = f"is a link to {os.readlink(path)}, which does not exist"
+        raise DataError(f"{path}: {what}; make that folder, or choose another {flag}")
     if not os.path.isdir(path):
-        raise DataError(f"{path}: is no folder; {flag} takes the name of a folder")
+        raise DataError(f"{path}: is not a folder; {flag} takes the name of a folder")
     return path
 
 
-def _try(directory, flag):
-    """Make a file without a name in a directory: permissions alone would not tell of a disk that is full or read only."""
+def _check_writable(directory, flag):
+    # A test of permissions would miss a disk that is full or read-only.
     try:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
-        raise DataError(
-            f"{directory}: cannot be written ({error.strerror}); choose another folder for {flag}"
-        ) from None
+        cure = f"choose another folder for {flag}"
+        raise DataError(f"{directory}: cannot be written ({error.strerror}); {cure}") from None

@@ -1,78 +1,92 @@
-"""One run to a directory: a lock that the system opens again however its process ends."""
+"""The lock of a run directory: one process at a time; the system releases it when that one ends."""
 
 import contextlib
 import errno
+import functools
 import os
 import re
 
+from mtl.checkpoint import LOCK
 from mtl.errors import DataError, UsageError
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing keeps two runs apart there
+except ImportError:  # Windows: two runs can collide there
     fcntl = None
-
-FILE = "lock"
 
 
 @contextlib.contextmanager
 def held(directory):
-    """Keep a run directory to this process, in `with`.
+    """Hold the lock of a run directory, in `with`.
 
     Args:
-      directory: str, made where it does not exist, and removed again where nothing was written there.
+      directory: str, created if missing, and removed at the end if nothing else was written there.
 
     Yields:
-      function () -> None that raises DataError once the directory is no longer the one that was locked.
+      function () -> None that raises DataError once the directory was removed or replaced.
 
     Raises:
-      UsageError: another process has it; the message gives its pid.
-      DataError: the directory cannot be written, or its file `lock` is not one of ours.
+      UsageError: another process holds the lock; the message gives its pid.
+      DataError: the directory cannot be written, or its file `lock` is another program's.
     """
-    path, made = os.path.join(directory, FILE), not os.path.exists(directory)
-    try:
-        os.makedirs(directory, exist_ok=True)
-        file = open(path, "a+", encoding="utf-8", errors="replace")
-    except OSError as error:
-        cure = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
-        raise DataError(
-            f"{directory}: cannot be written ({error.strerror}); {cure}, or choose another --model_dir"
-        ) from None
-    with file:
+    path = os.path.join(directory, LOCK)
+    created = not os.path.exists(directory)
+    with _opened(directory) as file:
         if fcntl:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                owner = file.read(20).strip() or "another"
-                raise UsageError(
-                    f"{directory}: process {owner} trains here; wait for it, end it, or choose another --model_dir"
-                ) from None
-            except OSError:
-                pass  # some network file systems have no locks: better without one than not at all
-        file.seek(0)
-        if not re.fullmatch(r"\s*\d*\s*", file.read(20), re.ASCII):
-            raise DataError(
-                f"{path}: is not a lock of mtl, which holds a process's number; choose another --model_dir"
-            )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-
-        def check():
-            try:
-                same = os.path.samestat(os.stat(path), os.fstat(file.fileno()))
-            except OSError:
-                same = False
-            if not same:
-                raise DataError(
-                    f"{directory}: was removed or replaced while this run trained in it; nothing more is written there"
-                )
-
+            _acquire(file, directory)
+        _write_pid(file)
         try:
-            yield check
+            yield functools.partial(_check_same, file, directory)
         finally:
-            with contextlib.suppress(OSError):  # it is gone, or not empty
-                if made and os.listdir(directory) == [FILE]:
+            with contextlib.suppress(OSError):  # the directory is gone
+                if created and os.listdir(directory) == [LOCK]:
                     os.remove(path)
                     os.rmdir(directory)
+
+
+def _opened(directory):
+    """Create the directory and its lock file where they are missing; return the open file."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+        path = os.path.join(directory, LOCK)
+        return open(path, "a+", encoding="utf-8", errors="replace")
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = "free some space" if full else "make it writable"
+        what = f"cannot be written ({error.strerror})"
+        raise DataError(f"{directory}: {what}; {cure}, or choose another --model_dir") from None
+
+
+def _acquire(file, directory):
+    """Acquire the lock without waiting."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read(20).strip() or "another"
+        cure = "wait for it, end it, or choose another --model_dir"
+        raise UsageError(f"{directory}: process {owner} trains here; {cure}") from None
+    except OSError:
+        pass  # some network file systems have no locks; train without one
+
+
+def _write_pid(file):
+    """Replace the content of the lock file by the pid of this process."""
+    file.seek(0)
+    if not re.fullmatch(r"\s*\d*\s*", file.read(20), re.ASCII):
+        what = "not a lock file of mtl, which holds the number of a process"
+        raise DataError(f"{file.name}: {what}; choose another --model_dir")
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+
+
+def _check_same(file, directory):
+    """Raise DataError unless the lock file in the directory is the one that was opened."""
+    try:
+        same = os.path.samestat(os.stat(file.name), os.fstat(file.fileno()))
+    except OSError:
+        same = False
+    if not same:
+        what = "was removed or replaced while this run trained in it"
+        raise DataError(f"{directory}: {what}; nothing more is written there")
