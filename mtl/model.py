@@ -80,9 +80,6 @@ def build(
     """
     config_lib.check("precision", precision)
     config_lib.check("absent", absent)
-    if not callable(bottom):
-        config_lib.check("bottom", bottom)
-        bottom = getattr(bottoms, bottom)
     images = _checked(images)
     # The mean of each image is subtracted, as in Goodfellow et al. 2013, section 5.1: brightness
     # says nothing about the number.
@@ -91,9 +88,7 @@ def build(
     with tf.variable_scope(SHARED):
         # Only the bottom computes in bfloat16: its 8 bits of precision are too few for the losses.
         inputs = tf.cast(inputs, tf.bfloat16 if precision == "bf16" else tf.float32)
-        built = bottom(inputs, towers=towers, **settings)
-        if not isinstance(built, bottoms.Bottom):  # a function that returns only its features
-            built = bottoms.Bottom(built, {})
+        built = _build_bottom(bottom, inputs, towers=towers, **settings)
         features = tf.cast(built.features, tf.float32)
     logits = {task.name: tops.dense(features, task, seed=seed, absent=absent) for task in tasks}
     return Model(
@@ -104,6 +99,17 @@ def build(
         logits=logits,
         log_probs={name: tf.nn.log_softmax(tensor) for name, tensor in logits.items()},
     )
+
+
+def _build_bottom(bottom, inputs, **settings):
+    """Build a bottom, given by name or as a function; return a bottoms.Bottom."""
+    if callable(bottom):
+        built = bottom(inputs, **settings)
+    else:
+        config_lib.check("bottom", bottom)
+        built = getattr(bottoms, bottom)(inputs, **settings)
+    # A function may return only its features.
+    return built if isinstance(built, bottoms.Bottom) else bottoms.Bottom(built, {})
 
 
 def _shared_layers(built):

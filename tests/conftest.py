@@ -1,6 +1,8 @@
-"""What tests of several folders share."""
+"""Fixtures that tests of several folders share."""
 
 import os
+import signal
+import threading
 
 import pytest
 
@@ -9,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow
 
 @pytest.fixture
 def command(capsys):
-    """A function (*arguments) -> (exit code, stdout, stderr) that runs a command in this process."""
+    """A function (*arguments) -> (exit code, stdout, stderr) that runs a command in-process."""
     from mtl.cli.main import run
 
     def run_command(*arguments):
@@ -23,7 +25,7 @@ def command(capsys):
 
 @pytest.fixture
 def refused(command):
-    """A function (exit code, *arguments) -> the one line on stderr of a command that must fail so, printing no result."""
+    """A function (exit code, *arguments) -> the line on stderr of a command that must fail."""
 
     def fails(expected, *arguments):
         code, out, err = command(*arguments)
@@ -37,7 +39,7 @@ def refused(command):
 
 @pytest.fixture(scope="module")
 def coarse():
-    """Let the mlp of a module's tests see every fifth pixel, so that what it saves is small."""
+    """Let the mlp of a module's tests see every fifth pixel: its checkpoints shrink to 1 MB."""
     from mtl import bottoms
 
     whole = bottoms.mlp
@@ -46,3 +48,25 @@ def coarse():
             bottoms, "mlp", lambda images, **settings: whole(images[:, ::5, ::5], **settings)
         )
         yield
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory, coarse):
+    """The directory of a toy run that nothing interrupted. Read only."""
+    from tests import toy_runs
+
+    directory = tmp_path_factory.mktemp("reference")
+    records = {"flags.flags": "--steps=12\n", "versions.json": "{}\n"}
+    result, said = toy_runs.run(directory, records=records)
+    assert result["step"] == 12
+    assert [line for line in said if "sequence accuracy" in line] == said and len(said) == 3
+    return directory
+
+
+@pytest.fixture
+def nothing_left():
+    """Assert after a test that the prefetch thread is gone and signals are handled as before."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    assert [thread for thread in threading.enumerate() if thread.name == "prefetch"] == []
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers

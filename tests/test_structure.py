@@ -1,4 +1,4 @@
-"""What the layout of the project promises: a small core, one TensorFlow, flags in one place, a light import, tests for every file."""
+"""The rules of the layout: a small core, one TensorFlow, flags in one place, imports downward."""
 
 import ast
 import pathlib
@@ -11,14 +11,46 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "mtl").rglob("*.py"))
 
-CORE = ("tasks", "layers", "bottoms", "model", "answer", "losses", "train", "config", "checkpoint")
-CORE_WHERE_PRESENT = ("errors",)
-CORE_STATEMENTS = 700
+# In the order in which a reader takes them.
+CORE = (
+    "tasks",
+    "config",
+    "errors",
+    "layers",
+    "bottoms",
+    "tops",
+    "model",
+    "answer",
+    "losses",
+    "train",
+    "loop",
+    "checkpoint",
+    "run_files",
+)
+# Without objectives/. It was 594 when config.py had no help texts and ranges, and when train.run was
+# one function of 137 lines with nested functions; taken apart, the same work has more statements.
+CORE_STATEMENTS = 850
+FUNCTION_LINES = 60
 FILE_LINES = 300
+
+# What each room of mtl/ may import of the others, besides itself and tasks, config and errors.
+ROOMS = {
+    "core": ["objectives", "data.batches"],
+    "objectives": ["answer"],
+    "data": ["runs.files"],
+    "runs": ["checkpoint", "run_files"],
+    "inference": ["core", "data", "runs"],
+    "evaluation": ["objectives", "data", "inference"],
+    "reports": ["data", "evaluation", "inference", "runs"],
+    "explain": ["core", "objectives", "data", "inference", "reports", "runs"],
+    "monitor": ["core", "objectives", "data", "evaluation", "explain", "inference", "reports", "runs"],
+    "lessons": ["core", "data", "cli"],
+    "pretrained": ["core", "runs"],
+}
 
 
 def name_of(path):
-    """Return mtl/data/svhn/reader.py for the path of that file: what a failing test shows."""
+    """Return mtl/data/npz.py for the path of that file."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -28,8 +60,7 @@ def parse(path):
 
 def core():
     """Return the paths of the core, by module name."""
-    paths = {name: ROOT / "mtl" / f"{name}.py" for name in CORE + CORE_WHERE_PRESENT}
-    return {name: path for name, path in paths.items() if name in CORE or path.exists()}
+    return {name: ROOT / "mtl" / f"{name}.py" for name in CORE}
 
 
 def imports(tree):
@@ -39,9 +70,7 @@ def imports(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, (
-                f"line {node.lineno}: imports within the project are written in full"
-            )
+            assert node.level == 0, f"line {node.lineno}: imports within the project are absolute"
             found += [f"{node.module}.{alias.name}" for alias in node.names]
     return found
 
@@ -50,68 +79,76 @@ def within(name, packages):
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-# The checks below, one function a promise, take a syntax tree and list what breaks the promise. Each is itself tested on code that does.
+# -- checks: each takes a syntax tree and lists what breaks a rule ----------------------------------
 
 
 def other_tensorflow(tree):
     """List imports of TensorFlow in any other form than `import tensorflow.compat.v1 as tf`."""
     found = []
     for node in ast.walk(tree):
+        text = ast.unparse(node) if isinstance(node, (ast.stmt, ast.Call)) else ""
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            text = ast.unparse(node)
-            if (
-                re.search(r"\b(tensorflow\w*|keras|tf_keras|tf_slim)\b", text)
-                and text != "import tensorflow.compat.v1 as tf"
-            ):
+            known = re.search(r"\b(tensorflow\w*|keras|tf_keras|tf_slim)\b", text)
+            if known and text != "import tensorflow.compat.v1 as tf":
                 found.append(text)
-        elif isinstance(node, ast.Call) and re.search(
-            r"(\bimport_module|__import__)$", ast.unparse(node.func)
-        ):
-            if re.search("tensorflow|keras|estimator", ast.unparse(node)):
-                found.append(ast.unparse(node))
+        elif isinstance(node, ast.Call):
+            imports_it = re.search(r"(\bimport_module|__import__)$", ast.unparse(node.func))
+            if imports_it and re.search("tensorflow|keras|estimator", text):
+                found.append(text)
     return found
 
 
 def high_level_or_unsafe(tree):
-    """List uses of Keras, tf.layers, contrib, estimator, pickles, and of np.load that may open some; comments and docstrings are free."""
+    """List uses of Keras, tf.layers, contrib, estimator, pickles and unguarded np.load."""
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and re.search(
-            r"^tf\.(.*\.)?(keras|layers|contrib|estimator|flags|app)$", ast.unparse(node)
-        ):
-            found.append(ast.unparse(node))
-        elif isinstance(node, ast.Name) and node.id in (
-            "keras",
-            "tf_keras",
-            "contrib",
-            "estimator",
-            "pickle",
-        ):
-            found.append(node.id)
-        elif (
-            isinstance(node, ast.keyword)
-            and node.arg == "allow_pickle"
-            and ast.unparse(node.value) != "False"
-        ):
-            found.append(ast.unparse(node))
-        elif isinstance(node, ast.Call) and re.fullmatch(
-            r"(np|numpy)\.load", ast.unparse(node.func)
-        ):
-            # Said, though it is the default: a reader shall not have to know.
-            found += [ast.unparse(node)] * (
-                "allow_pickle=False" not in map(ast.unparse, node.keywords)
-            )
+        if isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+            if re.search(r"^tf\.(.*\.)?(keras|layers|contrib|estimator|flags|app)$", text):
+                found.append(text)
+        elif isinstance(node, ast.Name):
+            if node.id in ("keras", "tf_keras", "contrib", "estimator", "pickle"):
+                found.append(node.id)
+        elif isinstance(node, ast.keyword):
+            if node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+                found.append(ast.unparse(node))
+        elif isinstance(node, ast.Call) and re.fullmatch(r"(np|numpy)\.load", ast.unparse(node.func)):
+            # False is the default, but a reader should not have to know.
+            if "allow_pickle=False" not in map(ast.unparse, node.keywords):
+                found.append(ast.unparse(node))
     forbidden = r"\b(c?pickle|cloudpickle|dill|shelve|joblib|marshal|keras|numpy\.load)\b"
     return found + [name for name in imports(tree) if re.search(forbidden, name, re.I)]
 
 
 def flag_use(tree):
-    """List imports of absl.flags, and uses of a name FLAGS that the file has not given a value of its own."""
+    """List imports of absl.flags, and uses of a name FLAGS that the file does not define."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "FLAGS"]
-    own = any(isinstance(node.ctx, ast.Store) for node in names)
-    return [f"FLAGS, line {node.lineno}" for node in names if not own] + [
-        name for name in imports(tree) if within(name, ["absl.flags"])
-    ]
+    found = [name for name in imports(tree) if within(name, ["absl.flags"])]
+    if not any(isinstance(node.ctx, ast.Store) for node in names):
+        found += [f"FLAGS, line {node.lineno}" for node in names]
+    return found
+
+
+def long_functions(tree):
+    """List functions of more than FUNCTION_LINES lines."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    lengths = [(node.name, node.end_lineno - node.lineno + 1) for node in functions]
+    return [f"{name}, {lines} lines" for name, lines in lengths if lines > FUNCTION_LINES]
+
+
+def named_lambdas(tree):
+    """List lambdas that are given a name, and lists that are multiplied by a condition."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            found.append(ast.unparse(node))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            for one, other in ((node.left, node.right), (node.right, node.left)):
+                condition = isinstance(other, (ast.Compare, ast.BoolOp))
+                condition = condition or ast.unparse(other).startswith("bool(")
+                if isinstance(one, (ast.List, ast.JoinedStr)) and condition:
+                    found.append(ast.unparse(node))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -144,13 +181,16 @@ def flag_use(tree):
         (flag_use, "import absl.flags"),
         (flag_use, "from absl.flags import FLAGS"),
         (flag_use, "def f():\n    return FLAGS.steps"),
+        (long_functions, "def f():\n" + "    x = 1\n" * FUNCTION_LINES),
+        (named_lambdas, "double = lambda x: 2 * x"),
+        (named_lambdas, "lines += ['more'] * (count > 3)"),
     ],
 )
-def test_the_checks_find_what_they_look_for(check, code):
+def test_each_check_finds_what_it_looks_for(check, code):
     assert check(ast.parse(code))
 
 
-def test_the_checks_leave_the_rest_alone():
+def test_the_checks_accept_permitted_code():
     lines = [
         '"""No Keras, no pickle."""',
         "import tensorflow.compat.v1 as tf",
@@ -159,52 +199,82 @@ def test_the_checks_leave_the_rest_alone():
         "np.load(path, allow_pickle=False)",
         'FLAGS = "flags.flags"',
         "print(FLAGS, checkpoint.FLAGS)",
+        "rows = [0.0] * count",
+        "sorted(rows, key=lambda row: -row)",
     ]
     tree = ast.parse("\n".join(lines))
-    assert other_tensorflow(tree) == high_level_or_unsafe(tree) == flag_use(tree) == []
-
-
-# -- the core --------------------------------------------------------------------------------------------------------------------------
-
-
-def statements(tree):
-    """Count the statements of a file; docstrings do not count."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return sum(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in found
-    )
-
-
-def test_the_core_has_at_most_700_statements():
-    # Statements, not lines: a limit of lines is met by folding them.
-    counts = {name: statements(parse(path)) for name, path in core().items()}
-    assert sum(counts.values()) <= CORE_STATEMENTS, f"{sum(counts.values())} statements: {counts}"
-
-
-def test_the_core_imports_nothing_beside_itself_tensorflow_numpy_and_absl():
-    own = [f"mtl.{name}" for name in core()] + ["mtl.data.batches", "mtl.__version__"]
-    allowed = [*sys.stdlib_module_names, "tensorflow.compat.v1", "numpy", "absl", *own]
-    strange = {
-        name_of(path): [name for name in imports(parse(path)) if not within(name, allowed)]
-        for path in core().values()
-    }
-    assert {path: names for path, names in strange.items() if names} == {}
-
-
-def test_the_parts_without_tensorflow_import_none():
-    for name in ("tasks", "config", "errors"):
-        assert not [
-            found for found in imports(parse(core()[name])) if within(found, ["tensorflow"])
-        ], name
-
-
-# -- all of mtl/ -----------------------------------------------------------------------------------------------------------------------
+    for check in (other_tensorflow, high_level_or_unsafe, flag_use, long_functions, named_lambdas):
+        assert check(tree) == []
 
 
 def broken(check, paths):
     """Return the files in which a check finds something, and what."""
     found = {name_of(path): check(parse(path)) for path in paths}
     return {path: uses for path, uses in found.items() if uses}
+
+
+# -- the core --------------------------------------------------------------------------------------
+
+
+def statements(tree):
+    """Count the statements of a file without docstrings."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return sum(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in found
+    )
+
+
+def test_the_core_is_small_enough_to_read_in_an_hour():
+    # Statements, not lines: a limit of lines is met by folding them.
+    counts = {name: statements(parse(path)) for name, path in core().items()}
+    assert sum(counts.values()) <= CORE_STATEMENTS, f"{sum(counts.values())} statements: {counts}"
+
+
+def test_the_core_is_all_that_lies_at_the_root():
+    root = {path.stem for path in (ROOT / "mtl").glob("*.py")}
+    assert root == {*CORE, "__init__", "__main__"}
+
+
+def test_the_core_imports_only_itself_tensorflow_numpy_and_absl():
+    own = [f"mtl.{name}" for name in (*CORE, "objectives", "data.batches")]
+    allowed = [*sys.stdlib_module_names, "tensorflow.compat.v1", "numpy", "absl", *own]
+    paths = [*core().values(), *(ROOT / "mtl" / "objectives").glob("*.py")]
+    strange = {}
+    for path in paths:
+        strange[name_of(path)] = [name for name in imports(parse(path)) if not within(name, allowed)]
+    assert {path: names for path, names in strange.items() if names} == {}
+
+
+def test_tasks_config_and_errors_do_not_import_tensorflow():
+    for name in ("tasks", "config", "errors"):
+        found = [each for each in imports(parse(core()[name])) if within(each, ["tensorflow"])]
+        assert not found, name
+
+
+# -- all of mtl/ -----------------------------------------------------------------------------------
+
+
+def room_of(path):
+    """Return the room of a file: "data", "runs", ... or "core"."""
+    parts = path.relative_to(ROOT / "mtl").parts
+    return parts[0] if len(parts) > 1 else "core"
+
+
+def test_no_room_imports_upward():
+    upward = {}
+    for path in SOURCES:
+        room = room_of(path)
+        if room == "cli" or path.stem == "__main__":
+            continue
+        allowed = [f"mtl.{name}" for name in ("tasks", "config", "errors", room)]
+        allowed += [f"mtl.{name}" for name in ROOMS[room]]
+        if "core" in (room, *ROOMS[room]):
+            allowed += [f"mtl.{name}" for name in CORE]
+        own = [name for name in imports(parse(path)) if within(name, ["mtl"])]
+        found = [name for name in own if not within(name, allowed)]
+        if found:
+            upward[name_of(path)] = found
+    assert upward == {}
 
 
 def test_tensorflow_is_imported_in_one_form():
@@ -215,8 +285,16 @@ def test_no_keras_no_layers_no_contrib_no_estimator_no_pickles():
     assert broken(high_level_or_unsafe, SOURCES) == {}
 
 
-def test_flags_are_read_in_the_commands_alone():
-    assert broken(flag_use, [path for path in SOURCES if path.parent != ROOT / "mtl" / "cli"]) == {}
+def test_flags_are_read_only_in_the_commands():
+    assert broken(flag_use, [path for path in SOURCES if room_of(path) != "cli"]) == {}
+
+
+def test_no_function_is_longer_than_60_lines():
+    assert broken(long_functions, SOURCES) == {}
+
+
+def test_no_lambda_has_a_name_and_no_list_is_multiplied_by_a_condition():
+    assert broken(named_lambdas, SOURCES) == {}
 
 
 def test_no_file_is_longer_than_300_lines():
@@ -227,77 +305,39 @@ def test_no_file_is_longer_than_300_lines():
 LIGHT = ("mtl", "mtl.tasks", "mtl.config", "mtl.data.registry", "mtl.cli.main")
 
 
-def test_what_commands_import_to_check_flags_imports_no_tensorflow():
-    # One process for all: each import is followed by a look at what came with it.
+def test_checking_flags_imports_no_tensorflow():
     program = (
         "import importlib, sys\n"
         f"for name in {LIGHT}:\n"
-        "    try:\n"
-        "        importlib.import_module(name)\n"
-        "    except ImportError as error:\n"
-        "        print(name, 'cannot be imported:', error)\n"
+        "    importlib.import_module(name)\n"
         "    heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
         "    if heavy:\n"
         "        print(name, 'imports', heavy)\n"
         "        break\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("", 0), done.stdout + done.stderr
 
 
 def test_every_file_has_its_tests():
-    # mtl/x.py: tests/test_x.py; mtl/data/x.py: tests/data/test_x.py or tests/test_data_x.py; the lessons have one test for all.
+    # mtl/data/x.py has tests/data/test_x.py; the lessons share one file.
     missing = []
     for path in SOURCES:
-        if path.stem in (
-            "__init__",
-            "__main__",
-            "make_glyphs",
-        ):  # the last needs fonts; what it made is held by test_glyphs.py
+        # make_glyphs needs fonts; test_glyphs.py checks what it made.
+        if path.stem in ("__init__", "__main__", "make_glyphs"):
             continue
         *package, name = path.relative_to(ROOT / "mtl").with_suffix("").parts
         name = re.sub(r"^lesson\d_.*", "lessons", name)
-        homes = [
-            pathlib.Path("tests", *package, f"test_{name}.py"),
-            pathlib.Path("tests", "test_" + "_".join([*package, name]) + ".py"),
-        ]
-        if not any((ROOT / home).exists() for home in homes):
-            missing.append(f"{name_of(path)} wants {homes[0].as_posix()}")
-    assert not missing, "\n".join(["no tests of:", *missing])
+        home = pathlib.Path("tests", *package, f"test_{name}.py")
+        if not (ROOT / home).exists():
+            missing.append(f"{name_of(path)} needs {home.as_posix()}")
+    assert not missing, "\n".join(["no tests for:", *missing])
 
 
 def test_the_answer_is_attributed_in_its_file():
     text = ast.get_docstring(parse(ROOT / "mtl" / "answer.py"))
-    for part in (
-        "xtt",
-        "thetna",
-        '"Multitask deep learning with Tensorflow"',
-        "Stack Overflow",
-        "2016",
-        "CC BY-SA 3.0",
-        "https://creativecommons.org/licenses/by-sa/3.0/",
-        "under the same licence",
-        "Changes:",
-    ):
+    parts = ("xtt", "thetna", '"Multitask deep learning with Tensorflow"', "Stack Overflow", "2016")
+    licence = ("CC BY-SA 3.0", "https://creativecommons.org/licenses/by-sa/3.0/")
+    for part in (*parts, *licence, "under the same licence", "Changes:"):
         assert part in text, part
-
-
-# -- BUILD.md --------------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_tests_that_the_table_of_promises_names_are_there():
-    text = (
-        (ROOT / "BUILD.md").read_text(encoding="utf-8").split("## Reliability")[1].split("###")[0]
-    )
-    named, path = [], None
-    for file, name in re.findall(r"`(tests/[\w/]+\.py)?::(test_\w+)`", text):
-        path = file or path
-        named.append((path, name))
-    assert len(named) >= 15
-    for path, name in named:
-        assert any(
-            isinstance(node, ast.FunctionDef) and node.name == name
-            for node in parse(ROOT / path).body
-        ), f"{path}::{name}"
