@@ -1,1 +1,1 @@
-"""Seven lessons in graph mode, each a file to read and to run: `python -m mtl.lessons` lists them."""
+"""Seven lessons on graph mode, each a file to read and run: `python -m mtl.lessons` lists them."""

@@ -1,4 +1,4 @@
-"""`python -m mtl.lessons [NUMBER [--solution]]`: list the lessons, run one, or run the solution of its question."""
+"""List the lessons, run one, or run its solution: python -m mtl.lessons [NUMBER [--solution]]."""
 
 import ast
 import importlib
@@ -7,54 +7,47 @@ import pathlib
 import signal
 import sys
 
-from mtl.cli import common
+from mtl.cli import console
 from mtl.errors import UsageError
 
-USAGE = "python -m mtl.lessons [NUMBER [--solution]]"
+COMMAND = "python -m mtl.lessons"
+FOLDER = pathlib.Path(__file__).parent
+LIST = f"""usage: {COMMAND} [NUMBER [--solution]]
+
+{{titles}}
+
+The files are in {FOLDER}.
+Read a lesson first: it says what it prints. Then run it by its number.
+Each lesson ends with a question; --solution runs the answer."""
 
 
 def lessons():
-    """Return the paths of the lessons by number, as they are written on a command line: {"1": .../lesson1_graph.py, ...}."""
-    return {
-        path.name[len("lesson")]: path
-        for path in sorted(pathlib.Path(__file__).parent.glob("lesson[0-9]_*.py"))
-    }
+    """Return the paths of the lessons by number: {"1": .../lesson1_graph.py, ...}."""
+    return {path.name[len("lesson")]: path for path in sorted(FOLDER.glob("lesson[0-9]_*.py"))}
 
 
 def title(path):
-    """Return what a lesson is about: the first line of its docstring, read and not imported, because that would import TensorFlow."""
+    """Return the first line of a lesson's docstring; importing it would import TensorFlow."""
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
 
 
 def main(arguments):
-    """Do what the command line (list of str) asks for.
+    """Run the lessons command; arguments: list of str, without the program's name.
 
     Raises:
       UsageError: there is no such lesson.
     """
     found = lessons()
-    numbers = [argument for argument in arguments if argument != "--solution"]
     if not arguments or {"--help", "-h"}.intersection(arguments):
-        foot = f"The files lie in {pathlib.Path(__file__).parent}. Read one, which says what it will print; run it by its number,\n"
-        foot += "think about the question that it ends with, and run the solution by --solution."
-        print(
-            "\n".join(
-                [
-                    f"usage: {USAGE}",
-                    "",
-                    *(f"  {title(path)}  ({path.name})" for path in found.values()),
-                    "",
-                    foot,
-                ]
-            )
-        )
+        titles = [f"  {title(path)}  ({path.name})" for path in found.values()]
+        print(LIST.format(titles="\n".join(titles)))
         return
+    numbers = [argument for argument in arguments if argument != "--solution"]
     if len(numbers) != 1 or numbers[0] not in found:
-        what = f"unknown lesson {' '.join(numbers)!r}" if numbers else "no lesson was named"
-        raise UsageError(
-            f"{what}; the lessons are 1 to {len(found)}, as in {USAGE.replace('[NUMBER [--solution]]', '3 --solution')}"
-        )
-    common.start_tensorflow(verbosity=0)
+        what = f"unknown lesson {' '.join(numbers)!r}" if numbers else "no lesson number"
+        cure = f"choose 1 to {len(found)}, for example: {COMMAND} 3 --solution"
+        raise UsageError(f"{what}; {cure}")
+    console.start_tensorflow(verbosity=0)
     lesson = importlib.import_module(f"mtl.lessons.{found[numbers[0]].stem}")
     if "--solution" in arguments:
         lesson.solution()
@@ -63,9 +56,9 @@ def main(arguments):
         print(f"\nQuestion: {lesson.QUESTION}", flush=True)
 
 
-# Processes that are spawned import this file anew under another name: without the guard each would start a lesson.
+# Without this guard, each spawned worker process, which imports this file, would run a lesson too.
 if __name__ == "__main__":
-    common.set_backends()
+    console.set_backends()
     try:
         main(sys.argv[1:])
         sys.stdout.flush()
@@ -76,6 +69,6 @@ if __name__ == "__main__":
         print("mtl.lessons: interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at exit.
+        # Python flushes stdout again at exit; a closed pipe would then print a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)

@@ -1,26 +1,27 @@
 """Lesson 1: a graph is not a computation.
 
-In graph mode `tf.add(a, b)` adds nothing. It puts a node into a graph and returns a handle of what the node will give: a Tensor that has a
-name, a type and a shape, but no value. A value exists only within `session.run(...)`, which computes what it was asked for and what that
-needs, each node once a run, and nothing else: a node that divides by zero does no harm until it is asked for. In PyTorch, the same line
-would compute at once.
+In graph mode `tf.add(a, b)` adds nothing. It puts a node into a graph and returns a Tensor. The
+Tensor has a name, a type and a shape, but no value. Values exist only inside `session.run(...)`.
+A run computes the tensors you ask for and the nodes they depend on. It computes each node once, and
+no other node: a division by zero does no harm until a run needs its result. In PyTorch the same
+line would compute at once.
 
 It prints:
 
     Tensor("total:0", shape=(), dtype=float32)
     nodes: a, b, total
     run: 7.0
-    with another node, which nobody asks for: 7.0
-    asked for, it fails: InvalidArgumentError
-    one draw, fetched twice in one run: the same
-    fetched in two runs: not the same
+    run beside a node that would fail: 7.0
+    run of that node: InvalidArgumentError
+    one draw, fetched twice in one run: equal
+    one draw, fetched in two runs: different
 """
 
 import tensorflow.compat.v1 as tf
 
 
 def main():
-    """Build a graph, look at it, run parts of it."""
+    """Build a graph, inspect it, and run parts of it."""
     with tf.Graph().as_default() as graph, tf.Session() as session:
         a = tf.constant(3.0, name="a")
         b = tf.constant(4.0, name="b")
@@ -30,51 +31,57 @@ def main():
         print("run:", session.run(total))
 
         broken = tf.floordiv(tf.constant(1), tf.constant(0))
-        print("with another node, which nobody asks for:", session.run(total))
+        print("run beside a node that would fail:", session.run(total))
         try:
             session.run(broken)
         except tf.errors.InvalidArgumentError as error:
-            print("asked for, it fails:", type(error).__name__)
+            print("run of that node:", type(error).__name__)
 
         draw = tf.random_uniform([])
-        once, again = session.run([draw, draw])
-        print(
-            "one draw, fetched twice in one run:", "the same" if once == again else "not the same"
-        )
-        later = session.run(draw)
-        print("fetched in two runs:", "the same" if once == later else "not the same")
+        first, second = session.run([draw, draw])
+        third = session.run(draw)
+        print("one draw, fetched twice in one run:", compare(first, second))
+        print("one draw, fetched in two runs:", compare(first, third))
 
 
-QUESTION = "A Python function that counts its calls builds a node, and the node is run three times. What does the counter say?"
+def compare(first, second):
+    """Return "equal" or "different"."""
+    return "equal" if first == second else "different"
+
+
+QUESTION = (
+    "A Python function counts its calls and returns a node. The node runs three times. "
+    "What is the count?"
+)
 
 
 def solution():
-    """Once: Python runs while the graph is built, and is gone when the graph runs.
+    """1: the function runs while the graph is built, and not again.
 
-    So `print` and `if` in a function that builds nodes speak of the building. To have Python called in each run, make it a
-    node: tf.py_func.
+    A `print` or an `if` in such a function also acts only while the graph is built. To call Python
+    in each run, make the function a node with tf.py_func.
 
     It prints:
 
-        called at building: 1
-        called by py_func: 3
+        calls of the function that builds: 1
+        calls through py_func: 3
     """
-    calls = {"building": 0, "running": 0}
+    calls = {"build": 0, "run": 0}
 
     def double(x):
-        calls["building"] += 1
+        calls["build"] += 1
         return 2.0 * x
 
-    def count(x):
-        calls["running"] += 1
+    def identity(x):
+        calls["run"] += 1
         return x
 
     with tf.Graph().as_default(), tf.Session() as session:
-        node = tf.py_func(count, [double(tf.constant(3.0))], tf.float32)
+        node = tf.py_func(identity, [double(tf.constant(3.0))], tf.float32)
         for _ in range(3):
             session.run(node)
-    print("called at building:", calls["building"])
-    print("called by py_func:", calls["running"])
+    print("calls of the function that builds:", calls["build"])
+    print("calls through py_func:", calls["run"])
 
 
 if __name__ == "__main__":

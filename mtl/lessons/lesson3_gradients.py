@@ -1,9 +1,11 @@
-"""Lesson 3: a loss, its gradient as part of the graph, Adam's slots.
+"""Lesson 3: gradients are nodes, and Adam's state is variables.
 
-`tf.gradients(loss, w)` computes nothing either: it walks the graph back from the loss and adds the nodes that will give the derivative.
-There is no tape and no `.grad` that piles up: the gradient is one more tensor to fetch. `optimizer.minimize(loss)` is two steps:
-compute_gradients adds those nodes, apply_gradients adds one update for each variable. What Adam remembers of each weight, a mean of
-its gradients (m) and of their squares (v), are variables too, its slots; two more hold the powers of its decay rates.
+`tf.gradients(loss, w)` computes nothing. It walks the graph back from the loss and adds the nodes
+that compute the derivative. There is no tape, and no `.grad` that accumulates: a gradient is one
+more tensor to fetch. `optimizer.minimize(loss)` takes two steps. compute_gradients adds these
+nodes, and apply_gradients adds an update of each variable. Adam keeps two running means for each
+weight: of its gradients (m) and of their squares (v). They are variables too, called slots. Two
+more variables hold the powers of Adam's decay rates.
 
 It prints:
 
@@ -19,15 +21,15 @@ import tensorflow.compat.v1 as tf
 
 
 def build(scale=1.0):
-    """Build loss = scale * (2w - 6)^2 and a step of Adam; return w, the loss, the optimiser and the step."""
+    """Build loss = scale * (2w - 6)^2 and Adam; return w, the loss, Adam and its train step."""
     w = tf.get_variable("w", [], tf.float32, tf.ones_initializer(), use_resource=True)
-    loss = scale * tf.square(2.0 * w - 6.0)  # least at w = 3
+    loss = scale * tf.square(2.0 * w - 6.0)  # smallest at w = 3
     adam = tf.train.AdamOptimizer(learning_rate=0.1)
     return w, loss, adam, adam.minimize(loss)
 
 
 def main():
-    """Look at a gradient, then at what Adam adds to the graph, then train."""
+    """Fetch a gradient, list the variables that Adam adds, and train."""
     with tf.Graph().as_default() as graph, tf.Session() as session:
         w, loss, adam, step = build()
         before = len(graph.get_operations())
@@ -48,26 +50,27 @@ def main():
 
 
 QUESTION = (
-    "The loss is multiplied by 1,000. How far does w go in Adam's first step: 100, 0.1 or 0.0001?"
+    "The loss is multiplied by 1,000. How far does Adam's first step move w: 100, 0.1 or 0.0001?"
 )
 
 
 def solution():
-    """0.1, the learning rate, as before: Adam divides m by the root of v, and a common factor falls out.
+    """0.1, the learning rate, as before: Adam divides m by the root of v, so a factor cancels.
 
-    So the size of a loss does not matter to Adam, but the sizes of several losses, one against the other, do: lesson 5.
+    Adam ignores the scale of a loss. It does not ignore the ratio between two losses that are
+    added: see lesson 5.
 
     It prints:
 
-        loss times 1: w goes 0.1000
-        loss times 1000: w goes 0.1000
+        loss times 1: w moves by 0.1000
+        loss times 1000: w moves by 0.1000
     """
     for scale in (1.0, 1000.0):
         with tf.Graph().as_default(), tf.Session() as session:
             w, _, _, step = build(scale)
             session.run(tf.global_variables_initializer())
             session.run(step)
-            print(f"loss times {scale:.0f}: w goes {session.run(w) - 1.0:.4f}")
+            print(f"loss times {scale:.0f}: w moves by {session.run(w) - 1.0:.4f}")
 
 
 if __name__ == "__main__":

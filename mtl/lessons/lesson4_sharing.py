@@ -1,85 +1,83 @@
-"""Lesson 4: sharing a bottom under two tops.
+"""Lesson 4: two tops share one bottom.
 
-Multi-task learning in one picture: the bottom is built once, and two tops are built on its output. Each loss has a gradient by its
-own top and by the shared weight, and none (None, not 0) by the other's top: no way leads there. Of a sum of losses, the shared weight
-gets the sum of both gradients: here the tasks pull against each other, and what is left decides where the bottom goes.
+This is multi-task learning at its smallest. The bottom is built once, and two tops use its output.
+Each loss has a gradient at its own top and at the shared weight. At the other top its gradient is
+None, not 0: no path leads there. When the losses are added, the shared weight gets the sum of both
+gradients. Here the two have opposite signs, and the sum decides where the shared weight moves.
 
-By hand, with x = 1, bottom 2, tops 3 and -1: a gives 6 and wants 5, b gives -2 and wants -4.
+By hand, with x = 1, bottom 2 and tops 3 and -1: task a outputs 6, its target is 5. Task b outputs
+-2, its target is -4.
 
 It prints:
 
-                  loss a   loss b  their sum
+                  loss a   loss b        sum
     shared/w         6.0     -4.0        2.0
     a/w              4.0     None        4.0
     b/w             None      8.0        8.0
-    one step of 0.1 down: shared/w 1.8, a/w 2.6, b/w -1.8
+    after one step of gradient descent: shared/w 1.8, a/w 2.6, b/w -1.8
 """
 
 import tensorflow.compat.v1 as tf
 
 
-def times(x, scope, start):
-    """Multiply by a variable: a layer of one weight, in a variable scope of its own."""
+def scale(x, scope, start):
+    """Multiply by a variable: a layer of one weight, in its own variable scope."""
     with tf.variable_scope(scope):
-        return x * tf.get_variable(
-            "w", [], tf.float32, tf.constant_initializer(start), use_resource=True
-        )
+        initializer = tf.constant_initializer(start)
+        return x * tf.get_variable("w", [], tf.float32, initializer, use_resource=True)
 
 
 def main():
-    """Build one bottom and two tops, and look at who pulls on what."""
+    """Build one bottom and two tops, and print the gradient of each loss at each weight."""
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.constant(1.0)
-        features = times(x, "shared", 2.0)
-        loss_a = tf.square(times(features, "a", 3.0) - 5.0)
-        loss_b = tf.square(times(features, "b", -1.0) + 4.0)
+        features = scale(x, "shared", 2.0)
+        loss_a = tf.square(scale(features, "a", 3.0) - 5.0)
+        loss_b = tf.square(scale(features, "b", -1.0) + 4.0)
         loss = tf.add(loss_a, loss_b)
         weights = tf.trainable_variables()
         gradients = [tf.gradients(each, weights) for each in (loss_a, loss_b, loss)]
-        step = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+        step = tf.train.GradientDescentOptimizer(learning_rate=0.1).minimize(loss)
 
         session.run(tf.global_variables_initializer())
-        print("{:12}{:>8}{:>9}{:>11}".format("", "loss a", "loss b", "their sum"))
-        for weight, *row in zip(weights, *gradients):
-            row = [None if each is None else session.run(each) for each in row]
-            print("{:12}{!s:>8}{!s:>9}{!s:>11}".format(weight.op.name, *row))
+        print("{:12}{:>8}{:>9}{:>11}".format("", "loss a", "loss b", "sum"))
+        for weight, *tensors in zip(weights, *gradients):
+            values = [None if each is None else session.run(each) for each in tensors]
+            print("{:12}{!s:>8}{!s:>9}{!s:>11}".format(weight.op.name, *values))
         session.run(step)
-        print(
-            "one step of 0.1 down:",
-            ", ".join(f"{weight.op.name} {session.run(weight):.1f}" for weight in weights),
-        )
+        moved = [f"{weight.op.name} {session.run(weight):.1f}" for weight in weights]
+        print("after one step of gradient descent:", ", ".join(moved))
 
 
-QUESTION = "What if the bottom is built once more, for a second input: does it share the weight?"
+QUESTION = "The bottom is built a second time, for another input. Does it share the weight?"
 
 
 def solution():
-    """Not by itself: a second get_variable of one name is an error, unless the scope is told to reuse.
+    """No: a second get_variable of the same name is an error, unless the scope allows reuse.
 
-    Sharing by building once needs no reuse. It is for the same weights on another input: two pictures to compare, or a validation
-    set with a graph of its own.
+    To share a bottom between tops, build it once; no reuse is needed. Reuse applies the same
+    weights to another input: to a second image, or to a validation set.
 
     It prints:
 
-        again: ValueError
-        again with AUTO_REUSE: 2.0 and 20.0 by 1 variable
-        in another scope: 2 variables
+        second time: ValueError
+        second time with AUTO_REUSE: 2.0 and 20.0 from 1 variable
+        second time in another scope: 2 variables
     """
     with tf.Graph().as_default(), tf.Session() as session:
-        first = times(tf.constant(1.0), "shared", 2.0)
+        first = scale(tf.constant(1.0), "shared", 2.0)
         try:
-            times(tf.constant(10.0), "shared", 2.0)
+            scale(tf.constant(10.0), "shared", 2.0)
         except ValueError as error:
-            print("again:", type(error).__name__)
+            print("second time:", type(error).__name__)
         with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
-            second = times(tf.constant(10.0), "shared", 2.0)
+            second = scale(tf.constant(10.0), "shared", 2.0)
         session.run(tf.global_variables_initializer())
-        print(
-            "again with AUTO_REUSE: {} and {}".format(*session.run([first, second])),
-            f"by {len(tf.global_variables())} variable",
-        )
-        times(tf.constant(10.0), "other", 2.0)
-        print(f"in another scope: {len(tf.global_variables())} variables")
+        one, two = session.run([first, second])
+        count = len(tf.global_variables())
+        print(f"second time with AUTO_REUSE: {one} and {two} from {count} variable")
+        scale(tf.constant(10.0), "other", 2.0)
+        print(f"second time in another scope: {len(tf.global_variables())} variables")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,30 @@
-"""Lesson 5: the answer's loss, and why it can collapse.
+"""Lesson 5: the answer's cost, and why it can collapse.
 
-The answer adds up log(clip(cross entropy, 1e-37, 1e37)) of its tasks. The derivative of a log is 1 / loss: with this weight each task's
-gradient pulls on the shared bottom. Below, the five digits know nothing and stay so; the length is right by a growing margin, its right
-logit above the others, first with a hard label, then with one that is smoothed by 0.1. In a plain sum a task that is solved lets go: at
-margin 8 it would pull with 0.002. Here it is weighted by 497 and pulls with 1, harder than when it knew nothing, and so on down to a
-loss of exactly 0. There the clip holds the log at ln(1e-37) = -85.2 with gradient 0: the cost shows a triumph, five tasks learnt nothing.
+The answer's cost is the sum of log(clip(cross entropy, 1e-37, 1e37)) over its tasks. The derivative
+of log(loss) is 1 / loss, so the gradient of each task is multiplied by a weight of 1 / loss.
 
-The cure is in the labels. A smoothed one is met at a margin of 4.2, where the pull is 0; its loss stays above 0.4, and its weight small.
+Below, the network sees one example. Its five digits stay at chance. Its length is classified
+correctly with a growing margin: the correct logit exceeds the other logits by that margin.
 
-It prints (a pull above 0 raises the right logit):
+With a hard label, the gradient of a plain sum fades once a task is solved: at a margin of 8 it is
+0.002. The answer's weight there is 497, so the gradient is 1: more than at chance. This goes on
+until the loss is exactly 0. Then the clip holds the log at ln(1e-37) = -85.2, and the gradient is
+0. The cost looks excellent, and five tasks have learned nothing.
 
-    margin  label       loss   weight     pull     cost
-         0  hard        1.946      0.5     0.44     5.04
-         4  hard        0.104      9.6     0.95     2.11
-         8  hard        0.002    497.3     1.00    -1.84
-        40  hard        0.000      0.0     0.00   -80.82
-         0  smoothed    1.946      0.5     0.40     5.04
-         4  smoothed    0.447      2.2     0.03     3.57
-         8  smoothed    0.688      1.5    -0.12     4.00
-        40  smoothed    3.429      0.3    -0.02     5.61
+Label smoothing is the cure. With smoothing 0.1 the loss has its minimum at a margin of 4.2, where
+the gradient is 0. The loss stays above 0.4, so the weight stays small.
+
+It prints (-gradient: of the cost, at the correct logit; above 0 a step raises that logit):
+
+    margin  label       loss   weight  -gradient     cost
+         0  hard        1.946      0.5       0.44     5.04
+         4  hard        0.104      9.6       0.95     2.11
+         8  hard        0.002    497.3       1.00    -1.84
+        40  hard        0.000      0.0       0.00   -80.82
+         0  smoothed    1.946      0.5       0.40     5.04
+         4  smoothed    0.447      2.2       0.03     3.57
+         8  smoothed    0.688      1.5      -0.12     4.00
+        40  smoothed    3.429      0.3      -0.02     5.61
 """
 
 import numpy as np
@@ -29,44 +35,43 @@ from mtl.tasks import NUMBER_TASKS
 
 
 def main():
-    """Feed the answer's cost one example whose length is more and more surely right, and look at weight, pull and cost."""
+    """Feed logits to the answer's cost, and print loss, weight, gradient and cost."""
     with tf.Graph().as_default(), tf.Session() as session:
-        logits = {task.name: tf.placeholder(tf.float32, [1, task.classes]) for task in NUMBER_TASKS}
         smoothing = tf.placeholder(tf.float32, [])
-        labels = {
-            task.name: tf.one_hot([2], task.classes) * (1.0 - smoothing) + smoothing / task.classes
-            for task in NUMBER_TASKS
-        }
+        logits = {}
+        labels = {}
+        for task in NUMBER_TASKS:
+            logits[task.name] = tf.placeholder(tf.float32, [1, task.classes])
+            hard = tf.one_hot([2], task.classes)
+            labels[task.name] = hard * (1.0 - smoothing) + smoothing / task.classes
         cost = answer.cost(logits, labels)
         loss = losses.mean_cross_entropy(logits["length"], labels["length"])
-        of_loss, of_cost = (
-            tf.gradients(value, logits["length"])[0][0, 2] for value in (loss, cost)
-        )
+        gradient_of_loss = tf.gradients(loss, logits["length"])[0][0, 2]
+        gradient_of_cost = tf.gradients(cost, logits["length"])[0][0, 2]
+        fetches = [loss, gradient_of_loss, gradient_of_cost, cost]
 
-        print("margin  label       loss   weight     pull     cost")
-        for soft in (0.0, 0.1):
+        print("margin  label       loss   weight  -gradient     cost")
+        for share, label in [(0.0, "hard"), (0.1, "smoothed")]:
             for margin in (0, 4, 8, 40):
-                feed = {logits[task.name]: np.zeros([1, task.classes]) for task in NUMBER_TASKS} | {
-                    smoothing: soft
-                }
+                feed = {logits[task.name]: np.zeros([1, task.classes]) for task in NUMBER_TASKS}
                 feed[logits["length"]][0, 2] = margin
-                raw, slope, slope_of_cost, total = session.run([loss, of_loss, of_cost, cost], feed)
-                weight = (
-                    slope_of_cost / slope if slope else 0.0
-                )  # how many times as hard as in a plain sum
-                label = "smoothed" if soft else "hard"
-                print(
-                    f"{margin:6}  {label:8}{raw:9.3f}{weight:9.1f}{0.0 - slope_of_cost:9.2f}{total:9.2f}"
-                )
+                feed[smoothing] = share
+                value, plain, logged, total = session.run(fetches, feed)
+                weight = logged / plain if plain else 0.0
+                line = f"{margin:6}  {label:8}{value:9.3f}{weight:9.1f}"
+                print(f"{line}{0.0 - logged:11.2f}{total:9.2f}")
 
 
-QUESTION = "A broken image makes the cross entropy of one task infinite, the others are 1. What does the cost show, and who is told?"
+QUESTION = (
+    "A broken image makes the cross entropy of one task infinite; the other five are 1. "
+    "What is the cost, and does anything report the fault?"
+)
 
 
 def solution():
-    """85.2, and nobody: the clip's ceiling holds the log at ln(1e37), and beyond it the gradient is 0.
+    """85.2, and nothing does: the clip holds the log at ln(1e37), and the gradient there is 0.
 
-    So a training must watch the raw cross entropies; mtl/train.py does.
+    Training therefore has to check the cross entropies themselves. mtl/train.py does.
 
     It prints:
 
@@ -74,12 +79,9 @@ def solution():
     """
     with tf.Graph().as_default(), tf.Session() as session:
         means = [tf.constant(float("inf"))] + [tf.constant(1.0)] * 5
-        cost = losses.sum_of_logs(means)
-        print(
-            "cost {:.1f}, gradient {:.1f}".format(
-                *session.run([cost, tf.gradients(cost, means[0])[0]])
-            )
-        )
+        cost = tf.add_n([tf.log(tf.clip_by_value(mean, 1e-37, 1e37)) for mean in means])
+        (gradient,) = tf.gradients(cost, [means[0]])
+        print("cost {:.1f}, gradient {:.1f}".format(*session.run([cost, gradient])))
 
 
 if __name__ == "__main__":

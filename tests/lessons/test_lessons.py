@@ -1,4 +1,4 @@
-"""The lessons print what their docstrings say they print; each is short, asks a question and solves it; the command runs them."""
+"""Each lesson is short and self-contained, and prints what its docstring says."""
 
 import ast
 import importlib
@@ -16,211 +16,218 @@ import tensorflow.compat.v1 as tf
 
 import helpers
 from mtl import answer
+from mtl.errors import UsageError
 from mtl.lessons import __main__ as command
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATHS = {int(number): path for number, path in command.lessons().items()}
-LINES = 80
+LINES = 140
+NUMBER = r"\d+(\.\d+)?"
 
 
 def load(number):
     return importlib.import_module(f"mtl.lessons.{PATHS[number].stem}")
 
 
-def predicted(documented):
-    """Return what the docstring of a lesson or solution says it prints: an indented block, or a word at the end of a line."""
-    text = inspect.getdoc(documented)
-    block = re.search(r"It prints\b[^\n]*:\n\n((?: {4}.*(?:\n|$))+)", text)
-    return (
-        textwrap.dedent(block[1]).splitlines()
-        if block
-        else [re.search(r"It prints: (\S+)\.$", text)[1]]
-    )
+def parse(number):
+    return ast.parse(PATHS[number].read_text(encoding="utf-8"))
 
 
-def assert_as_predicted(documented, output):
-    """Hold lines against the docstring of `documented`, where .. stands for a number that differs from machine to machine."""
+def documented_output(documented):
+    """Return the lines that the docstring of a lesson or a solution shows below "It prints"."""
+    block = re.search(r"It prints\b[^\n]*:\n\n((?: {4}.*(?:\n|$))+)", inspect.getdoc(documented))
+    return textwrap.dedent(block[1]).splitlines()
+
+
+def assert_as_documented(documented, output):
+    """Compare an output with a docstring, where .. stands for any number."""
     lines = output.splitlines()
-    for line, expected in zip(lines, predicted(documented)):
-        assert re.fullmatch(re.escape(expected).replace(r"\.\.", r"\d+(\.\d+)?"), line), (
-            f"{line!r}, predicted {expected!r}"
-        )
-    assert len(lines) == len(predicted(documented)), output
+    expected = documented_output(documented)
+    assert len(lines) == len(expected), output
+    for line, pattern in zip(lines, expected):
+        assert re.fullmatch(re.escape(pattern).replace(r"\.\.", NUMBER), line), (line, pattern)
 
 
-def user(*arguments):
-    """Run Python as a user types it, from the root of the repository."""
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+def run_python(*arguments):
+    """Run Python in a new process, in the root of the repository."""
+    command_line = [sys.executable, *arguments]
+    return subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
-# -- their form ------------------------------------------------------------------------------------------------------------------------
+# -- form ------------------------------------------------------------------------------------------
 
 
-def test_there_are_seven():
+def test_there_are_seven_lessons():
     assert sorted(PATHS) == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("number", PATHS)
-def test_a_lesson_is_short_and_has_its_parts_in_order(number):
-    text = PATHS[number].read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    assert len(text.splitlines()) <= LINES
+def test_lesson_is_short_and_ends_with_main_question_and_solution(number):
+    assert len(PATHS[number].read_text(encoding="utf-8").splitlines()) <= LINES
+    tree = parse(number)
     assert ast.get_docstring(tree).startswith(f"Lesson {number}: ")
-    names = [
-        node.targets[0].id if isinstance(node, ast.Assign) else getattr(node, "name", "")
-        for node in tree.body
-    ]
-    assert (
-        names[-4:] == ["main", "QUESTION", "solution", ""]
-        and ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    main()"
-    )
+    names = []
+    for node in tree.body[:-1]:
+        name = node.targets[0].id if isinstance(node, ast.Assign) else getattr(node, "name", None)
+        if name in ("main", "QUESTION", "solution"):
+            names.append(name)
+    assert names == ["main", "QUESTION", "solution"]
+    assert ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    main()"
     assert load(number).QUESTION.endswith("?")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
-def test_the_first_six_need_tensorflow_and_numpy_alone(number):
-    tree = ast.parse(PATHS[number].read_text(encoding="utf-8"))
-    imports = {
-        ast.unparse(node)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    }
-    own = {
-        "from mtl import answer, losses",
-        "from mtl.tasks import NUMBER_TASKS",
-    }  # of the core, which needs no more
-    assert imports - own <= {
+def test_first_six_lessons_import_only_tensorflow_numpy_and_the_core(number):
+    nodes = ast.walk(parse(number))
+    imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert {ast.unparse(node) for node in imports} <= {
         "import os",
         "import tempfile",
         "import numpy as np",
         "import tensorflow.compat.v1 as tf",
+        "from mtl import answer, losses",
+        "from mtl.tasks import NUMBER_TASKS",
     }
 
 
-# -- what they print -------------------------------------------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
-def test_a_lesson_prints_what_it_says(number, capsys):
+def test_lesson_prints_what_its_docstring_says(number, capsys):
     lesson = load(number)
     lesson.main()
-    assert_as_predicted(lesson, capsys.readouterr().out)
+    assert_as_documented(lesson, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("number", PATHS)
-def test_a_solution_prints_what_it_says(number, capsys):
+def test_solution_prints_what_its_docstring_says(number, capsys):
     lesson = load(number)
     lesson.solution()
-    assert_as_predicted(lesson.solution, capsys.readouterr().out)
+    assert_as_documented(lesson.solution, capsys.readouterr().out)
 
 
-def test_lesson_7_reads_numbers_that_it_was_not_trained_on(monkeypatch, capsys):
-    lesson, drawn, draw = load(7), {}, load(7).draw
-    monkeypatch.setattr(
-        lesson, "draw", lambda split, count: drawn.setdefault(split, draw(split, count))
-    )
+def test_lesson_7_classifies_unseen_numbers_and_shows_no_progress_in_a_pipe(monkeypatch, capsys):
+    lesson = load(7)
+    draw = lesson.draw
+    drawn = {}
+
+    def recording_draw(split, count):
+        drawn[split] = draw(split, count)
+        return drawn[split]
+
+    monkeypatch.setattr(lesson, "draw", recording_draw)
     lesson.main()
     captured = capsys.readouterr()
-    assert_as_predicted(lesson, captured.out)
-    assert captured.err == ""  # no progress where nobody looks on
-    seen = {image.tobytes() for image in drawn["train"][0]}
-    assert len(drawn["train"][0]) == 4096 and len(drawn["test"][0]) == 500
-    assert not [image for image in drawn["test"][0] if image.tobytes() in seen]
+    assert_as_documented(lesson, captured.out)
+    assert captured.err == ""
+    train, test = drawn["train"][0], drawn["test"][0]
+    assert (len(train), len(test)) == (4096, 500)
+    seen = {image.tobytes() for image in train}
+    assert not [image for image in test if image.tobytes() in seen]
 
 
-def test_lesson_7_shows_on_a_terminal_how_far_it_is(monkeypatch):
+def test_lesson_7_shows_progress_on_a_terminal(monkeypatch):
     terminal = io.StringIO()
-    terminal.isatty = lambda: True
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stderr", terminal)
     load(7).draw("test", 3)
-    assert "test: " in terminal.getvalue() and "/3" in terminal.getvalue()
+    assert "test: " in terminal.getvalue()
+    assert "/3" in terminal.getvalue()
 
 
-def test_the_cost_of_lesson_7_is_the_answers():
+def build_and_run(cost, logits, labels):
+    """Return the operation types of the graph of a cost, and its value."""
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tensors = []
+        for arrays in (logits, labels):
+            tensors.append({name: tf.constant(array) for name, array in arrays.items()})
+        value = session.run(cost(*tensors))
+        return [operation.type for operation in graph.get_operations()], value
+
+
+def test_cost_of_lesson_7_is_the_answers_graph_and_value():
+    def lesson_cost(logits, labels):
+        return load(7).cost(list(labels.values()), list(logits.values()))
+
     logits, labels = helpers.random_batch(np.random.default_rng(7), batch=5)
-    kinds = []
-    for build in (answer.cost, lambda z, y: load(7).cost(list(y.values()), list(z.values()))):
-        with tf.Graph().as_default() as graph, tf.Session() as session:
-            cost = build(
-                *[
-                    {name: tf.constant(rows) for name, rows in each.items()}
-                    for each in (logits, labels)
-                ]
-            )
-            kinds.append(
-                [operation.type for operation in graph.get_operations()] + [session.run(cost)]
-            )
-    assert kinds[0] == kinds[1]
+    expected = build_and_run(answer.cost, logits, labels)
+    assert build_and_run(lesson_cost, logits, labels) == expected
 
 
-@pytest.mark.parametrize("change", ["extra line", "another number", "a line too few"])
-def test_another_output_than_predicted_is_noticed(change):
+@pytest.mark.parametrize("change", ["extra line", "another number", "missing line"])
+def test_comparison_with_a_docstring_detects_a_change(change):
     lesson = load(7)
-    said = [line.replace("..", "12") for line in predicted(lesson)]
-    assert_as_predicted(lesson, "\n".join(said))
+    lines = [line.replace("..", "12") for line in documented_output(lesson)]
+    assert_as_documented(lesson, "\n".join(lines))
     changed = {
-        "extra line": [*said, ""],
-        "another number": [said[0].replace("5.04", "5.05"), *said[1:]],
-        "a line too few": said[:-1],
+        "extra line": [*lines, "x"],
+        "another number": [lines[0].replace("5.04", "5.05"), *lines[1:]],
+        "missing line": lines[:-1],
     }
     with pytest.raises(AssertionError):
-        assert_as_predicted(lesson, "\n".join(changed[change] + ["x"] * (change == "extra line")))
+        assert_as_documented(lesson, "\n".join(changed[change]))
 
 
-# -- the command -----------------------------------------------------------------------------------------------------------------------
+# -- command ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["3", "-h"]])
-def test_it_lists_the_lessons(arguments, capsys):
+def test_command_lists_the_lessons(arguments, capsys):
     command.main(arguments)
-    lines = capsys.readouterr().out.splitlines()
-    assert [
-        int(number)
-        for line in lines
-        for number in re.findall(r"^  Lesson (\d): .*\(lesson\1_\w+\.py\)$", line)
-    ] == list(PATHS)
+    output = capsys.readouterr().out
+    titles = re.findall(r"^  Lesson (\d): .*\(lesson\1_\w+\.py\)$", output, re.MULTILINE)
+    assert [int(number) for number in titles] == list(PATHS)
 
 
-def test_the_list_imports_no_tensorflow():
-    program = "import sys; from mtl.lessons import __main__ as command; command.main([]); print('tensorflow' in sys.modules)"
-    done = user("-c", program)
+def test_list_of_lessons_imports_no_tensorflow():
+    program = (
+        "import sys\n"
+        "from mtl.lessons import __main__ as command\n"
+        "command.main([])\n"
+        "print('tensorflow' in sys.modules)\n"
+    )
+    done = run_python("-c", program)
     assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", "False")
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "arguments, what",
     [
         (["9"], "unknown lesson '9'"),
         (["x"], "unknown lesson 'x'"),
         (["3", "4"], "unknown lesson '3 4'"),
         (["3", "--solutions"], "unknown lesson '3 --solutions'"),
-        (["--solution"], "no lesson was named"),
+        (["--solution"], "no lesson number"),
     ],
 )
-def test_what_there_is_not_is_one_line_that_names_the_cure(arguments, words):
-    done = user("-m", "mtl.lessons", *arguments)
+def test_unknown_lesson_is_refused_with_the_cure(arguments, what):
+    with pytest.raises(UsageError) as error:
+        command.main(arguments)
+    example = "python -m mtl.lessons 3 --solution"
+    assert str(error.value) == f"{what}; choose 1 to 7, for example: {example}"
+
+
+def test_usage_error_is_one_line_on_stderr_and_exit_code_1():
+    done = run_python("-m", "mtl.lessons", "9")
     assert (done.returncode, done.stdout) == (1, "")
-    assert (
-        done.stderr
-        == f"mtl.lessons: {words}; the lessons are 1 to 7, as in python -m mtl.lessons 3 --solution\n"
-    )
+    assert done.stderr.startswith("mtl.lessons: unknown lesson '9'; choose 1 to 7")
+    assert done.stderr.count("\n") == 1
 
 
-def test_a_lesson_runs_by_its_number_and_asks_its_question():
-    done = user("-m", "mtl.lessons", "3")
+def test_command_runs_a_lesson_and_prints_its_question():
+    done = run_python("-m", "mtl.lessons", "3")
     output, question = done.stdout.split("\n\nQuestion: ")
     assert (done.returncode, done.stderr, question) == (0, "", load(3).QUESTION + "\n")
-    assert_as_predicted(load(3), output)
+    assert_as_documented(load(3), output)
 
 
-def test_a_solution_runs_by_its_number(capsys):
+def test_command_runs_a_solution(capsys):
     command.main(["4", "--solution"])
-    assert_as_predicted(load(4).solution, capsys.readouterr().out)
+    assert_as_documented(load(4).solution, capsys.readouterr().out)
 
 
-def test_a_lesson_runs_as_a_file():
-    done = user(str(PATHS[1]))
+def test_lesson_runs_as_a_script():
+    done = run_python(str(PATHS[1]))
     assert done.returncode == 0, done.stderr
-    assert_as_predicted(load(1), done.stdout)
+    assert_as_documented(load(1), done.stdout)
