@@ -26,9 +26,10 @@ def streamed(config, steps):
 def in_memory(config):
     """Open the side that trains on as many images as the stream holds at a time, or the records hold, made before the clock starts."""
     if config.dataset == "synthetic":
-        examples = synthetic.examples(
+        examples = synthetic.load(
+            "",
             "train",
-            config.pool,
+            count=config.pool,
             difficulty=config.difficulty,
             seed=config.seed,
             workers=config.workers,

@@ -47,11 +47,12 @@ def run(seeds=3, steps=config_lib.Config.steps):
 
 
 def _rows(seeds, steps):
-    held = synthetic.examples("validation", 1000)
+    held = synthetic.load("", "validation", count=1000)
     held = held._replace(images=np.ascontiguousarray(batches.centre_crop(held.images)))
     for seed in range(seeds):
         config = config_lib.Config(seed=seed, steps=steps, threads=2)
-        drawn = synthetic.examples("train", steps * config.batch_size // config.reuse, seed=seed)
+        count = steps * config.batch_size // config.reuse
+        drawn = synthetic.load("", "train", count=count, seed=seed)
         weights = None
         for name, module, argument, environment in [("mtl", None, None, {})] + [
             side for side in sides.peers() if side[0] in SIDES

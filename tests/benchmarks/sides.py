@@ -55,7 +55,7 @@ def versions():
 
 def images_of(count):
     """Draw images for training, cut to what a network reads, so that mtl's random crops are the images themselves; Examples."""
-    drawn = synthetic.examples("train", count)
+    drawn = synthetic.load("", "train", count=count)
     return drawn._replace(images=np.ascontiguousarray(batches.centre_crop(drawn.images)))
 
 

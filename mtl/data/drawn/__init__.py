@@ -1,1 +1,1 @@
-"""The embedded data set: images of numbers, drawn as they are needed."""
+"""The synthetic dataset: images of numbers, drawn as they are needed."""

@@ -1,4 +1,7 @@
-"""The atlas of distance fields of the digits 0..9 in several hundred faces (see `make_glyphs.py`)."""
+"""The atlas: distance fields of the digits 0..9 in several hundred font faces.
+
+`make_glyphs.py` makes it.
+"""
 
 import functools
 import os
@@ -7,21 +10,25 @@ from typing import NamedTuple
 import numpy as np
 
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "glyphs.npz")
-TILE = 32  # px, the side of a tile
+TILE = 32  # pixels, the side of a tile
 
 
 class Glyphs(NamedTuple):
-    """The digits of all faces as square tiles of TILE pixels, in which a "0" is 22 pixels high where it fits.
+    """The digits of all faces, each in a square tile of TILE pixels.
+
+    A "0" is 22 pixels high, or less if the digits of its face would not fit into a tile. All digits
+    of a face stand on one baseline. Positions are in tile pixels from the upper left corner.
 
     Attributes:
-      field: uint8 [faces, 10, TILE, TILE] (row, column), the signed distance to the outline as 128 + 16 * d with d
-        in tile pixels at the pixel's centre, positive inside the digit.
-      left: float32 [faces, 10], x of the ink's left edge, in tile pixels from the tile's left edge.
+      field: uint8 [faces, 10, TILE, TILE], row before column. Each value is 128 + 16 * d, where d
+        is the signed distance from the pixel's centre to the outline, positive inside the digit.
+      left: float32 [faces, 10], x of the ink's left edge.
       right: float32 [faces, 10], x of its right edge.
-      top: float32 [faces, 10], y of its upper edge, from the tile's upper edge.
-      bottom: float32 [faces, 10], y of its lower edge. All digits of a face stand on one baseline.
-      names: str [faces], the family and style.
-      weight: float32 [faces], the ink's share of its bounding box, mean over the digits: greater is bolder.
+      top: float32 [faces, 10], y of its upper edge.
+      bottom: float32 [faces, 10], y of its lower edge.
+      names: str [faces], family and style.
+      weight: float32 [faces], the ink's share of its bounding box, averaged over the digits:
+        larger is bolder.
     """
 
     field: np.ndarray
@@ -33,36 +40,26 @@ class Glyphs(NamedTuple):
     weight: np.ndarray
 
 
-def save(path, glyphs):
-    """Write an atlas; its field loses precision away from the outline (see `_coarse`).
-
-    Args:
-      path: the file to write.
-      glyphs: a Glyphs.
-    """
+def save(path: str, glyphs: Glyphs) -> None:
+    """Write an atlas. The field loses precision away from the outlines; see `_coarse`."""
     arrays = glyphs._asdict()
-    # Differences of rows and columns are mostly zero: half the size of the values themselves.
-    levels = _coarse(glyphs.field)
-    arrays["field"] = np.diff(levels, axis=-1, prepend=np.uint8(0))
+    # Differences along the rows are mostly zero, so the file is half as large.
+    arrays["field"] = np.diff(_coarse(glyphs.field), axis=-1, prepend=np.uint8(0))
     np.savez_compressed(path, **arrays)
 
 
 def _coarse(field):
-    """Return a field rounded to quarters of a pixel near the outline, where it is seen, and to pixels elsewhere."""
+    """Round distances to quarters of a pixel near the outline and to whole pixels elsewhere."""
     distance = field.astype(np.int32) - 128
-    # The middle of each step, so that no value changes its side of the outline and none is biased.
+    # To the middle of each step: no pixel changes sides, and the mean is unbiased.
     near = 4 * (distance // 4) + 2
     far = 16 * (distance // 16) + 8
     return (128 + np.where((distance >= -32) & (distance < 32), near, far)).astype(np.uint8)
 
 
 @functools.lru_cache(maxsize=1)
-def load():
-    """Read the atlas that comes with the package.
-
-    Returns:
-      A Glyphs, the same at each call: its arrays are read-only.
-    """
+def load() -> Glyphs:
+    """Return the atlas of the package, always the same object. Its arrays are read-only."""
     with np.load(PATH, allow_pickle=False) as arrays:
         parts = {name: arrays[name] for name in Glyphs._fields}
     parts["field"] = np.cumsum(parts["field"], axis=-1, dtype=np.uint8)

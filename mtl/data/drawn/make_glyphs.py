@@ -1,8 +1,8 @@
-"""Make `glyphs.npz` and `GLYPHS_LICENSES.txt`: distance fields of the digits of freely licensed fonts.
+"""Make `glyphs.npz` and `GLYPHS_LICENSES.txt` from the digits of freely licensed fonts.
 
-A developer's tool, not imported by the package. It needs `pip install fonttools scipy pillow` and a Debian system
-with the font packages of `OPEN_FONT` and `APACHE` below (`apt-get install`); it was run on Debian 12 (bookworm).
-The result depends only on the font files and the versions of FreeType, NumPy and SciPy. Run it as
+A developer's tool: the package does not import it. It needs `pip install fonttools scipy pillow`,
+and a Debian system with the packages of `font_packages.py` (`apt-get install`). Debian 12 was used.
+The result depends only on the font files and the versions of FreeType, NumPy and SciPy. Run
 
     python -m mtl.data.drawn.make_glyphs --licence_text=FILE
 
@@ -13,39 +13,27 @@ import argparse
 import io
 import os
 import re
-import subprocess
 
 import numpy as np
 from fontTools.ttLib import TTFont, TTLibError
 from PIL import ImageFont
 from scipy import ndimage
 
-from mtl.data.drawn import glyphs
+from mtl.data.drawn import font_packages, glyphs
+from mtl.data.drawn.faces import Face, choose
+from mtl.data.drawn.font_packages import Font
 
 DIGITS = "0123456789"
-TILE, HEIGHT, MARGIN, SCALE = glyphs.TILE, 22, 3, 8
-# Packages whose fonts are under the SIL Open Font License 1.1 (some leave the choice of another licence as well).
-OPEN_FONT = """
-    fonts-croscore fonts-lato fonts-noto-core fonts-cabin fonts-cantarell fonts-comfortaa fonts-crosextra-caladea
-    fonts-crosextra-carlito fonts-dosis fonts-ebgaramond fonts-inter fonts-jura fonts-karla fonts-lobstertwo
-    fonts-manrope fonts-national-park fonts-oldstandard fonts-opendin fonts-play fonts-quattrocento fonts-quicksand
-    fonts-sora fonts-vollkorn fonts-yanone-kaffeesatz fonts-yrsa-rasa fonts-bebas-neue fonts-league-spartan
-    fonts-league-mono fonts-allerta fonts-arapey fonts-averia-gwf fonts-averia-sans-gwf fonts-averia-serif-gwf
-    fonts-b612 fonts-courier-prime fonts-comic-neue fonts-fantasque-sans fonts-firacode fonts-gemunu-libre
-    fonts-jetbrains-mono fonts-junction fonts-kaushanscript fonts-leckerli-one fonts-linuxlibertine fonts-monoid
-    fonts-mononoki fonts-nanum fonts-nanum-extra fonts-routed-gothic fonts-sil-andika fonts-sil-charis
-    fonts-sil-gentium fonts-smc-manjari fonts-rampart fonts-reggae fonts-rocknroll fonts-yusei-magic fonts-stick
-    fonts-dancingscript fonts-gfs-didot fonts-gfs-artemisia fonts-gfs-neohellenic fonts-hosny-amiri
-    fonts-anonymous-pro fonts-junicode fonts-elstob fonts-mplus fonts-oxygen fonts-lemonada fonts-compagnon
-    fonts-cherrybomb fonts-smiley-sans fonts-millimetre fonts-essays1743
-""".split()
-APACHE = "fonts-open-sans fonts-roboto-unhinted fonts-roboto-slab fonts-clear-sans".split()
+TILE = glyphs.TILE
+HEIGHT = 22  # of a "0", in tile pixels
+MARGIN = 3  # around the digits, in tile pixels
+SCALE = 8  # samples per tile pixel, across and down
 SPECK = 20  # samples, about a third of a tile pixel
-# Few slanted faces are wanted (the generator slants), hairlines are lost in a tile, symbol fonts' digits are dingbats.
+# Drawing slants the digits itself, hairlines get lost in a tile, and symbol fonts have no digits.
 SKIPPED_FILES = re.compile(
     r"Keyboard|Initials|Colored|Symbols|BoldItalic|LightItalic|Thin|Hairline|ExtraLight|UltraLight"
 )
-# The number of enclosed holes a well-formed digit may have: outline, dotted and sketched faces fall out here.
+# How many holes a well-formed digit may have. It excludes outlined, dotted and sketched faces.
 HOLES = {
     "0": (1,),
     "1": (0,),
@@ -60,74 +48,112 @@ HOLES = {
 }
 
 
-def font_files(packages):
-    """Yield (package, path) of the installed font files of Debian packages, in a fixed order."""
-    for package in packages:
-        listed = subprocess.run(
-            ["dpkg-query", "-L", package], capture_output=True, text=True, check=True
-        ).stdout
-        for path in sorted(listed.splitlines()):
-            if path.lower().endswith((".ttf", ".otf")) and os.path.isfile(path):
-                yield package, path
+# -- fonts ---------------------------------------------------------------------------------------
 
 
-def packaged_copyright(package):
-    """Return the first copyright line of a Debian package's licence file."""
-    with open(f"/usr/share/doc/{package}/copyright", encoding="utf-8") as stream:
-        return re.search(r"^Copyright:\s*(.+)$", stream.read(), re.MULTILINE).group(1)
+def fonts():
+    """Yield a Font for each usable font file, and a second one if it has two sets of digits."""
+    for licence, packages in font_packages.PACKAGES.items():
+        for package, path in font_packages.font_files(packages):
+            if not SKIPPED_FILES.search(os.path.basename(path)):
+                yield from _read_fonts(path, package, licence)
 
 
-def lining(font):
-    """Return {digit: glyph} of the lining figures that the face offers beside its own digits, or None."""
+def _read_fonts(path, package, licence):
+    """Return the one or two Fonts of a file, or none if it cannot be read or has no digits."""
+    try:
+        font = TTFont(path)
+        cmap = font.getBestCmap() or {}
+    except TTLibError:
+        return []
+    if not all(ord(digit) in cmap for digit in DIGITS):
+        return []
+    names = font["name"]
+    family = names.getDebugName(16) or names.getDebugName(1)
+    style = names.getDebugName(17) or names.getDebugName(2)
+    name = f"{family} {style}"
+    about = {
+        "package": package,
+        "family": family,
+        "licence": licence,
+        "copyright": names.getDebugName(0) or font_packages.packaged_copyright(package),
+    }
+    with open(path, "rb") as file:
+        own = file.read()
+    lining = _lining_figures(font, cmap)
+    if not lining:
+        return [Font(name, own, alternative=False, **about)]
+    return [
+        Font(name, _remapped(font, lining), alternative=False, **about),
+        Font(f"{name} old-style", own, alternative=True, **about),
+    ]
+
+
+def _lining_figures(font, cmap):
+    """Return {digit: glyph} of the lining figures that a font offers beside its own digits."""
     if "GSUB" not in font or not font["GSUB"].table.FeatureList:
-        return None
-    table, cmap, found = font["GSUB"].table, font.getBestCmap(), {}
-    for record in table.FeatureList.FeatureRecord:
-        if record.FeatureTag == "lnum":
-            for index in record.Feature.LookupListIndex:
-                for part in table.LookupList.Lookup[index].SubTable:
-                    part = getattr(part, "ExtSubTable", part)
-                    if part.LookupType == 1:
-                        found.update(
-                            {
-                                c: part.mapping[cmap[ord(c)]]
-                                for c in DIGITS
-                                if cmap[ord(c)] in part.mapping
-                            }
-                        )
-    return found or None
+        return {}
+    table, found = font["GSUB"].table, {}
+    records = table.FeatureList.FeatureRecord
+    features = [record.Feature for record in records if record.FeatureTag == "lnum"]
+    for index in [index for feature in features for index in feature.LookupListIndex]:
+        for part in table.LookupList.Lookup[index].SubTable:
+            part = getattr(part, "ExtSubTable", part)
+            if part.LookupType == 1:  # one glyph for another
+                glyph_of = part.mapping
+                own = {digit: cmap[ord(digit)] for digit in DIGITS}
+                found |= {d: glyph_of[glyph] for d, glyph in own.items() if glyph in glyph_of}
+    return found
 
 
-def remapped(font, mapping):
-    """Return the bytes of a font whose character map shows other glyphs for the digits."""
+def _remapped(font, mapping):
+    """Return the bytes of a font that shows other glyphs for the digits."""
     for table in font["cmap"].tables:
         if table.isUnicode():
-            table.cmap.update({ord(c): glyph for c, glyph in mapping.items()})
-    stream = io.BytesIO()
-    font.save(stream)
-    return stream.getvalue()
+            table.cmap.update({ord(digit): glyph for digit, glyph in mapping.items()})
+    buffer = io.BytesIO()
+    font.save(buffer)
+    return buffer.getvalue()
 
 
-def rasters(data):
-    """Return ten boolean canvases [TILE * SCALE]^2 of a font's digits on a common baseline, or None if one is empty."""
+# -- shapes --------------------------------------------------------------------------------------
 
-    def ink(size):
-        """Return the digits' pictures and their extents about the origin on the baseline."""
-        face = ImageFont.truetype(io.BytesIO(data), size, layout_engine=ImageFont.Layout.BASIC)
-        pictures, boxes = [], np.zeros((10, 4))
-        for digit in DIGITS:
-            # The mask's own size will not do: it takes in the digit's advance.
-            mask, offset = face.getmask2(digit, "L", anchor="ls")
-            picture = np.array(mask, np.uint8).reshape(mask.size[::-1]) >= 128
-            rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
-            if not len(rows):
-                return None, None
-            pictures.append(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-            left, top = columns[0] + offset[0], rows[0] + offset[1]
-            boxes[int(digit)] = left, top, left + pictures[-1].shape[1], top + pictures[-1].shape[0]
-        return pictures, boxes
 
-    _, boxes = ink(500)
+def measured_faces(verbose):
+    """Yield the Faces with ten well-formed digits; `verbose` prints why the others are skipped."""
+    seen = set()
+    for font in fonts():
+        if font.name in seen:
+            continue
+        face, fault = _measured(font)
+        if face:
+            seen.add(font.name)
+            yield face
+        elif verbose:
+            print(f"{font.name}: {fault}")
+
+
+def _measured(font):
+    """Return the Face of a font and "", or None and why it is skipped."""
+    canvases = _rasters(font.data)
+    if canvases is None:
+        return None, "an empty digit"
+    struck = _is_struck(canvases[0])
+    fault = _fault(canvases, struck)
+    if fault:
+        return None, fault
+    face = _measure(font, canvases, struck)
+    if _is_torn(face.field[int(struck) :]):
+        return None, "torn"
+    zero_height = np.ptp(face.extents[0, 2:])
+    if not face.old and (font.alternative or zero_height < 16):
+        return None, "small, or its lining figures are taken"
+    return face, ""
+
+
+def _rasters(data):
+    """Return the digits on a common baseline, bool [10, side, side], or None if one is empty."""
+    _, boxes = _ink(data, 500)
     if boxes is None:
         return None
     boxes = boxes / 500
@@ -135,185 +161,107 @@ def rasters(data):
     width = (boxes[:, 2] - boxes[:, 0]).max()
     room = TILE - 2 * MARGIN
     size = SCALE * min(HEIGHT / (boxes[0, 3] - boxes[0, 1]), room / extent, room / width)
-    pictures, boxes = ink(size)
+    images, boxes = _ink(data, size)
     side = TILE * SCALE
     baseline = (side - boxes[:, 3].max() - boxes[:, 1].min()) / 2
-    out = np.zeros((10, side, side), bool)
-    for digit, (picture, box) in enumerate(zip(pictures, boxes)):
-        top, left = round(box[1] + baseline), (side - picture.shape[1]) // 2
-        out[digit, top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return out
+    canvases = np.zeros((10, side, side), bool)
+    for canvas, image, box in zip(canvases, images, boxes):
+        top, left = round(box[1] + baseline), (side - image.shape[1]) // 2
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvases
 
 
-def fault(canvases):
-    """Return why a face is left out, or "" if its ten digits are well formed; a struck zero is "zero"."""
-    struck = False
-    for digit, canvas in zip(DIGITS, canvases):
-        parts = ndimage.label(canvas, np.ones((3, 3)))[1]
-        # Curves that meet leave specks of a few samples: those are no holes.
-        holes = sum(np.bincount(ndimage.label(~canvas)[0].ravel())[1:] >= SPECK) - 1
-        if digit == "0" and (parts == 2 or holes in (2, 3)):
-            struck = True
-        elif parts != 1 or holes not in HOLES[digit]:
+def _ink(data, size):
+    """Return the digits' images and their boxes about the origin on the baseline, or None, None."""
+    face = ImageFont.truetype(io.BytesIO(data), size, layout_engine=ImageFont.Layout.BASIC)
+    images, boxes = [], np.zeros((10, 4))
+    for digit in DIGITS:
+        # The mask is larger than the ink: it includes the digit's advance.
+        mask, offset = face.getmask2(digit, "L", anchor="ls")
+        image = np.array(mask, np.uint8).reshape(mask.size[::-1]) >= 128
+        rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+        if not len(rows):
+            return None, None
+        images.append(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        left, top = columns[0] + offset[0], rows[0] + offset[1]
+        boxes[int(digit)] = left, top, left + images[-1].shape[1], top + images[-1].shape[0]
+    return images, boxes
+
+
+def _parts_and_holes(canvas):
+    """Return the number of connected parts of a digit, and of its holes."""
+    parts = ndimage.label(canvas, np.ones((3, 3)))[1]
+    # Where curves meet, a few samples may be left over: these are no holes.
+    holes = sum(np.bincount(ndimage.label(~canvas)[0].ravel())[1:] >= SPECK) - 1
+    return parts, holes
+
+
+def _is_struck(zero):
+    """Tell whether a zero has a stroke or a dot in it."""
+    parts, holes = _parts_and_holes(zero)
+    return bool(parts == 2 or holes in (2, 3))
+
+
+def _fault(canvases, struck):
+    """Return what is wrong with a face, or "" if its ten digits are well formed."""
+    first = int(struck)  # a struck zero is an accepted exception
+    for digit, canvas in list(zip(DIGITS, canvases))[first:]:
+        parts, holes = _parts_and_holes(canvas)
+        if parts != 1 or holes not in HOLES[digit]:
             return f"{digit} has {parts} parts and {holes} holes"
     if any(np.array_equal(canvases[i], canvases[j]) for i in range(10) for j in range(i)):
         return "two digits alike"
-    return "zero" if struck else ""
+    return ""
 
 
-def distance(canvas):
-    """Return the signed distance [TILE, TILE] in tile pixels (positive inside) at the centres of the tile's pixels."""
-    signed = ndimage.distance_transform_edt(canvas) - ndimage.distance_transform_edt(~canvas)
-    signed -= 0.5 * np.sign(signed)  # an edge lies half a sample away from the samples next to it
-    blocks = signed.reshape(TILE, SCALE, TILE, SCALE)[
-        :, SCALE // 2 - 1 : SCALE // 2 + 1, :, SCALE // 2 - 1 : SCALE // 2 + 1
-    ]
-    return blocks.mean(axis=(1, 3)) / SCALE
-
-
-def measure(name, canvases):
-    """Return the face's entry: name, distances [10, TILE, TILE], extents [10, 4] (left, right, top, bottom), weight, stroke."""
-    extents, share = np.zeros((10, 4)), []
+def _measure(font, canvases, struck):
+    """Return the Face of a font whose digits are given by their canvases."""
+    extents, shares = np.zeros((10, 4)), []
     for digit, canvas in enumerate(canvases):
         rows, columns = np.flatnonzero(canvas.any(1)), np.flatnonzero(canvas.any(0))
         extents[digit] = np.array([columns[0], columns[-1] + 1, rows[0], rows[-1] + 1]) / SCALE
-        share.append(canvas.sum() / (np.ptp(rows) + 1) / (np.ptp(columns) + 1))
-    field = np.stack([distance(canvas) for canvas in canvases])
-    return {
-        "name": name,
-        "field": field,
-        "extents": extents,
-        "weight": np.mean(share),
-        "stroke": 2 * np.mean(field.max(axis=(1, 2))),
-    }
+        shares.append(canvas.sum() / (np.ptp(rows) + 1) / (np.ptp(columns) + 1))
+    field = np.stack([_distance(canvas) for canvas in canvases])
+    stroke = 2 * np.mean(field.max(axis=(1, 2)))
+    old = bool(np.ptp(extents[:, 2]) > 3 or np.ptp(extents[:, 3]) > 3)
+    return Face(font, field, extents, np.mean(shares), stroke, struck, old)
 
 
-def torn(field):
-    """Return whether a stroke is so thin that tiles [n, TILE, TILE] of connected digits show one in pieces."""
+def _distance(canvas):
+    """Return the signed distance in tile pixels, [TILE, TILE], at the centres of the pixels."""
+    signed = ndimage.distance_transform_edt(canvas) - ndimage.distance_transform_edt(~canvas)
+    signed -= 0.5 * np.sign(signed)  # an edge lies half a sample from the samples beside it
+    middle = slice(SCALE // 2 - 1, SCALE // 2 + 1)
+    blocks = signed.reshape(TILE, SCALE, TILE, SCALE)[:, middle, :, middle]
+    return blocks.mean(axis=(1, 3)) / SCALE
+
+
+def _is_torn(field):
+    """Tell whether the tiles show a connected digit in pieces, because its strokes are thin."""
     for tile in field:
-        ink = (
-            ndimage.zoom(tile, 4, order=1) >= -0.2
-        )  # px; a blur or a slightly bolder drawing mends a smaller gap
+        ink = ndimage.zoom(tile, 4, order=1) >= -0.2  # blur or bolder ink closes a smaller gap
         pieces = np.bincount(ndimage.label(ink)[0].ravel())[1:]
         if (pieces >= 4).sum() != 1:
             return True
     return False
 
 
-def faces(verbose):
-    """Yield the entries (see `measure`, plus package, family, copyright, licence) of all acceptable faces."""
-    seen = set()
-    for licence, packages in (("OFL-1.1", OPEN_FONT), ("Apache-2.0", APACHE)):
-        for package, path in font_files(packages):
-            if SKIPPED_FILES.search(os.path.basename(path)):
-                continue
-            try:
-                font = TTFont(path)
-                cmap = font.getBestCmap() or {}
-            except TTLibError:
-                continue
-            if not all(ord(c) in cmap for c in DIGITS):
-                continue
-            names = font["name"]
-            family = names.getDebugName(16) or names.getDebugName(1)
-            style = names.getDebugName(17) or names.getDebugName(2)
-            about = {
-                "package": package,
-                "family": family,
-                "licence": licence,
-                "copyright": names.getDebugName(0) or packaged_copyright(package),
-            }
-            other = lining(font)
-            with open(path, "rb") as stream:
-                variants = [(f"{family} {style}", stream.read())]
-            if other:
-                variants = [
-                    (f"{family} {style}", remapped(font, other)),
-                    (f"{family} {style} old-style", variants[0][1]),
-                ]
-            for name, data in variants:
-                if name in seen:
-                    continue
-                canvases = rasters(data)
-                why = "an empty digit" if canvases is None else fault(canvases)
-                if why in ("", "zero"):
-                    entry = {**measure(name, canvases), **about, "struck": why == "zero"}
-                    heights = entry["extents"][:, 2:]
-                    entry["old"] = bool(np.ptp(heights[:, 0]) > 3 or np.ptp(heights[:, 1]) > 3)
-                    if torn(entry["field"][1 if entry["struck"] else 0 :]):
-                        why = "torn"
-                    elif not entry["old"] and (name != variants[0][0] or np.ptp(heights[0]) < 16):
-                        why = "small, or its lining figures are taken"
-                    else:
-                        seen.add(name)
-                        yield entry
-                if verbose and why:
-                    print(f"{name}: {why}")
+# -- the atlas -----------------------------------------------------------------------------------
 
 
-# How many faces of a kind may be taken: a struck zero, old-style figures and thin strokes are rare on signs.
-LIMITS = {"struck": 14, "old": 24, "thin": 30, "slanted": 30}
-
-
-def kinds(entry):
-    """Return the kinds of `LIMITS` that a face belongs to."""
-    slanted = re.search(r"Italic|Oblique|Slant|Inclined", entry["name"])
-    return [
-        kind
-        for kind, belongs in (
-            ("struck", entry["struck"]),
-            ("old", entry["old"]),
-            ("thin", entry["stroke"] < 2.3),
-            ("slanted", slanted),
-        )
-        if belongs
-    ]
-
-
-def choose(entries, count, least):
-    """Return at most `count` entries, each time the one farthest from those taken, none nearer than `least` pixels."""
-    entries = [e for e in entries if e["stroke"] >= 1.5]
-    near = np.stack([np.clip(e["field"], -2, 2).ravel() for e in entries]).astype(np.float32)
-    taken, gaps, left = [], np.full(len(entries), np.inf, np.float32), dict(LIMITS)
-    index = next(i for i, e in enumerate(entries) if not kinds(e))
-    while True:
-        for kind in kinds(entries[index]):
-            left[kind] -= 1
-        taken.append(index)
-        gaps = np.minimum(gaps, np.abs(near - near[index]).mean(axis=1))
-        for i, entry in enumerate(entries):
-            if any(left[kind] <= 0 for kind in kinds(entry)):
-                gaps[i] = 0
-        index = int(gaps.argmax())
-        if len(taken) == count or gaps[index] < least:
-            print(
-                f"{len(taken)} of {len(entries)} faces, the next would be {gaps[index]:.3f} px from its neighbour"
-            )
-            return sorted((entries[i] for i in taken), key=lambda e: e["name"])
-
-
-def write_licences(path, chosen, text):
-    """Write the list of families with copyright and licence, and the text of the Open Font License."""
-    lines = [
-        "glyphs.npz holds distance fields computed from the digits of the fonts listed here: it is a derived work of them.",
-        "The part that comes from a font is under that font's licence: the SIL Open Font License, Version 1.1 (OFL-1.1,",
-        "text at the end of this file) or the Apache License, Version 2.0 (Apache-2.0, text in the file LICENSE of this",
-        "project, and at http://www.apache.org/licenses/LICENSE-2.0). The atlas is named after none of the fonts; the",
-        "names below and in its array `names` only say where a shape comes from. `make_glyphs.py` made it.",
-        "",
-    ]
-    families = {}
-    for entry in chosen:
-        families.setdefault((entry["family"], entry["package"]), entry)
-    for (family, package), entry in sorted(families.items()):
-        lines += [
-            f"{family}",
-            f"    Licence: {entry['licence']}; Debian package: {package}",
-            f"    {' '.join(entry['copyright'].split())}",
-            "",
-        ]
-    with open(path, "w", encoding="utf-8") as stream:
-        stream.write("\n".join(lines) + "\n" + "-" * 80 + "\n\n" + text)
+def make_atlas(chosen):
+    """Return the Glyphs of Faces."""
+    field = np.clip(np.rint(128 + 16 * np.stack([face.field for face in chosen])), 0, 255)
+    extents = np.stack([face.extents for face in chosen]).astype(np.float32)
+    return glyphs.Glyphs(
+        field=field.astype(np.uint8),
+        left=extents[..., 0],
+        right=extents[..., 1],
+        top=extents[..., 2],
+        bottom=extents[..., 3],
+        names=np.array([face.font.name for face in chosen]),
+        weight=np.array([face.weight for face in chosen], np.float32),
+    )
 
 
 def main():
@@ -321,43 +269,20 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--licence_text", required=True, help="file with the text of the OFL 1.1")
+    parser.add_argument("--faces", type=int, default=400, help="largest number of faces")
     parser.add_argument(
-        "--licence_text",
-        required=True,
-        help="a file with the text of the SIL Open Font License 1.1",
+        "--least", type=float, default=0.02, help="smallest mean distance of two faces, in pixels"
     )
-    parser.add_argument("--faces", type=int, default=400, help="the most faces to take")
-    parser.add_argument(
-        "--least",
-        type=float,
-        default=0.02,
-        help="the least mean distance of two faces, in tile pixels",
-    )
-    parser.add_argument(
-        "--verbose", action="store_true", help="say which faces are left out, and why"
-    )
+    parser.add_argument("--verbose", action="store_true", help="print why faces are skipped")
     flags = parser.parse_args()
-    chosen = choose(list(faces(flags.verbose)), flags.faces, flags.least)
-    field = np.clip(np.rint(128 + 16 * np.stack([e["field"] for e in chosen])), 0, 255).astype(
-        np.uint8
-    )
-    extents = np.stack([e["extents"] for e in chosen]).astype(np.float32)
-    glyphs.save(
-        glyphs.PATH,
-        glyphs.Glyphs(
-            field,
-            extents[..., 0],
-            extents[..., 1],
-            extents[..., 2],
-            extents[..., 3],
-            np.array([e["name"] for e in chosen]),
-            np.array([e["weight"] for e in chosen], np.float32),
-        ),
-    )
-    with open(flags.licence_text, encoding="utf-8") as stream:
-        write_licences(
-            os.path.join(os.path.dirname(glyphs.PATH), "GLYPHS_LICENSES.txt"), chosen, stream.read()
-        )
+    chosen = choose(measured_faces(flags.verbose), flags.faces, flags.least)
+    glyphs.save(glyphs.PATH, make_atlas(chosen))
+    with open(flags.licence_text, encoding="utf-8") as file:
+        text = font_packages.licences([face.font for face in chosen], file.read())
+    path = os.path.join(os.path.dirname(glyphs.PATH), "GLYPHS_LICENSES.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
     print(f"{os.path.getsize(glyphs.PATH)} bytes")
 
 

@@ -1,142 +1,170 @@
-"""The embedded data set: numbers drawn like house numbers, with no download and no font on the user's machine.
+"""The synthetic dataset: images of numbers, drawn when they are needed.
 
-Image `index` of a split is a pure function of (seed, split, index): the same for any number of workers, on any day. Train is an endless
-stream; validation and test are fixed, whatever the run's seed.
+It needs no download and no fonts. Image `index` of a split depends on (seed, split, index) alone,
+not on the number of workers. The train split is endless. Validation and test do not depend on the
+seed.
 """
 
 import itertools
 import os
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from mtl.config import SPLITS, Config
 from mtl.data.drawn import drawing, glyphs, handwriting, workers as workers_lib
 from mtl.data.examples import Examples
+from mtl.data.pool import from_stream
+from mtl.errors import DataError
+
+DATASET = "synthetic"
 
 FIXED_SEED = 2016  # of validation and test
 CHUNK = 64  # images a worker draws at a time
+FEW_CHUNKS = 4  # drawn without workers, because starting them takes longer
 
-# How many numbers have 0, 1, .. 7 digits. Validation and test have them as streets do, with some of each rare class to measure it by;
-# train shows the rare lengths more often, because they must be learnt too.
+# Shares of numbers with 0, 1, .. 7 digits. Validation and test follow real streets, but hold enough
+# of each rare length to measure it. Train has more of the rare lengths, which are hard to learn.
 LENGTHS = {
     "train": (0.02, 0.14, 0.31, 0.27, 0.14, 0.07, 0.03, 0.02),
     "validation": (0.015, 0.18, 0.47, 0.25, 0.06, 0.01, 0.01, 0.005),
 }
 LENGTHS["test"] = LENGTHS["validation"]
-# House numbers count from 1, so small leading digits are the common ones (Newcomb 1881, Benford 1938); a leading 0 is rare.
+# Houses are numbered from 1, so small leading digits are common (Newcomb 1881, Benford 1938).
 LEADING = np.array([0.01] + [np.log10(1 + 1 / digit) for digit in range(1, 10)])
 LEADING = 0.6 * LEADING / LEADING.sum() + 0.4 * np.array([0.1] * 10)
 
 
-def number(stream, split):
-    """Draw a number.
+def load(
+    data_dir: str,
+    split: str,
+    *,
+    count: int | None = None,
+    style: str = Config.style,
+    difficulty: float = Config.difficulty,
+    seed: int = 0,
+    workers: int = 0,
+) -> Examples:
+    """Draw the first images of a split.
 
     Args:
-      stream: np.random.Generator.
-      split: str, one of config.SPLITS, which have different shares of long numbers.
+      data_dir: ignored; the other datasets need it.
+      split: one of config.SPLITS.
+      count: number of images; required, because the dataset is endless.
+      style: one of config.choices("style").
+      difficulty: 0..1.
+      seed: of train; the other splits are fixed.
+      workers: number of processes; 0 is one per core.
 
-    Returns:
-      str of 0 to 7 digits.
+    Raises:
+      DataError: there is no such split.
+      ValueError: no count.
     """
-    length = stream.choice(len(LENGTHS[split]), p=LENGTHS[split])
+    if split not in SPLITS:
+        raise DataError(
+            f"the dataset synthetic has no split {split!r}; choose one of {', '.join(SPLITS)}"
+        )
+    if count is None:
+        raise ValueError("the dataset synthetic is endless; give a count")
+    tasks = [
+        (seed, split, first, min(CHUNK, count - first), difficulty, style)
+        for first in range(0, count, CHUNK)
+    ]
+    if len(tasks) <= FEW_CHUNKS:
+        parts = [_draw_chunk(*task) for task in tasks]
+    else:
+        with workers_lib.Workers(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
+            futures = [pool.submit(_draw_chunk, *task) for task in tasks]
+            parts = [future.result() for future in futures]
+    images, numbers = _joined(parts)
+    return Examples(images, numbers, [f"{split}/{index}" for index in range(count)])
+
+
+def source(config: Config) -> Callable[[int], Iterator]:
+    """Return the source of a run's training batches; see mtl/data/batches.py."""
+    blocks = Blocks(
+        config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers
+    )
+    return from_stream(
+        blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check
+    )
+
+
+def number(rng: np.random.Generator, split: str) -> str:
+    """Return a random number of 0 to 7 digits; the splits differ in their shares of lengths."""
+    length = rng.choice(len(LENGTHS[split]), p=LENGTHS[split])
     if not length:
         return ""
-    digits = stream.integers(0, 10, length)
-    digits[0] = stream.choice(10, p=LEADING)
+    digits = rng.integers(0, 10, length)
+    digits[0] = rng.choice(10, p=LEADING)
     return "".join(map(str, digits))
 
 
-def example(seed, split, index, difficulty, style=Config.style):
+def example(
+    seed: int, split: str, index: int, difficulty: float, style: str = Config.style
+) -> tuple[np.ndarray, str]:
     """Draw one image.
 
     Args:
-      seed: int, of the run; validation and test are drawn from FIXED_SEED instead.
-      split: str, one of config.SPLITS.
-      index: int.
-      difficulty: float, 0 (large, clean, high contrast) to 1 (as bad as photographs of houses are).
-      style: str, one of config.CHOICES["style"]: numbers on houses, or amounts written by hand.
+      seed: of train; the other splits use FIXED_SEED.
+      split: one of config.SPLITS.
+      difficulty: from 0 (large, clean, high contrast) to 1 (as bad as photographs of houses get).
+      style: one of config.choices("style").
 
     Returns:
       uint8 [WINDOW, WINDOW, 3] and the number.
     """
     key = [seed if split == "train" else FIXED_SEED, SPLITS.index(split), index]
-    stream = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
     if style == "written":
-        text = handwriting.number(stream)
-        return handwriting.draw(text, stream, difficulty), text
-    text = number(stream, split)
-    return drawing.draw(text, stream, difficulty, glyphs.load()), text
+        text = handwriting.number(rng)
+        return handwriting.draw(text, rng, difficulty), text
+    text = number(rng, split)
+    return drawing.draw(text, rng, difficulty, glyphs.load()), text
 
 
-def _chunk(seed, split, first, count, difficulty, style):
-    drawn = [
-        example(seed, split, index, difficulty, style) for index in range(first, first + count)
-    ]
+def _draw_chunk(seed, split, first, count, difficulty, style):
+    """Return the images and numbers of `count` examples from index `first` on."""
+    indices = range(first, first + count)
+    drawn = [example(seed, split, index, difficulty, style) for index in indices]
     return np.stack([image for image, _ in drawn]), [text for _, text in drawn]
 
 
-def _joined(parts):
-    return np.concatenate([images for images, _ in parts]), [
-        text for _, texts in parts for text in texts
-    ]
-
-
-def examples(split, count, *, style=Config.style, difficulty=Config.difficulty, seed=0, workers=0):
-    """Draw the first images of a split.
-
-    Args:
-      split: str, one of config.SPLITS.
-      count: int.
-      style: str, see `example`.
-      difficulty: float in [0, 1].
-      seed: int, which train stream; the other splits are fixed.
-      workers: int, processes; 0 is one for each core.
-
-    Returns:
-      Examples.
-    """
-    tasks = [
-        (seed, split, first, min(CHUNK, count - first), difficulty, style)
-        for first in range(0, count, CHUNK)
-    ]
-    if len(tasks) <= 4:  # a few images are drawn sooner than a worker starts
-        parts = [_chunk(*task) for task in tasks]
-    else:
-        with workers_lib.Workers(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
-            futures = [pool.submit(_chunk, *task) for task in tasks]
-            parts = [future.result() for future in futures]
-    images, texts = _joined(parts)
-    return Examples(images, texts, [f"{split}/{index}" for index in range(count)])
+def _joined(chunks):
+    """Return the images and numbers of several chunks, joined."""
+    images = np.concatenate([images for images, _ in chunks])
+    return images, list(itertools.chain.from_iterable(numbers for _, numbers in chunks))
 
 
 class Blocks:
-    """The endless train stream, drawn ahead of its use by worker processes."""
+    """The endless train split in blocks, drawn ahead of their use by worker processes."""
 
-    def __init__(self, seed, *, style=Config.style, difficulty=Config.difficulty, workers=0):
-        """Describe the stream; nothing is drawn yet.
-
-        Args:
-          seed: int.
-          style: str, see `example`.
-          difficulty: float in [0, 1].
-          workers: int, processes; 0 is one for each core.
-        """
-        self._seed, self._drawing = seed, (difficulty, style)
+    def __init__(
+        self,
+        seed: int,
+        *,
+        style: str = Config.style,
+        difficulty: float = Config.difficulty,
+        workers: int = 0,
+    ):
+        """Store the settings, which are those of `load`. Drawing starts with the first call."""
+        self._seed = seed
+        self._drawing = (difficulty, style)
         self._count = workers or os.cpu_count() or 1
         self._pool = None
 
-    def __call__(self, first, size):
-        """Draw blocks of `size` images, from block `first` (both int) on.
+    def __call__(self, first: int, size: int) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """Draw blocks of `size` images, starting with block number `first`.
 
         Yields:
-          (uint8 [size, WINDOW, WINDOW, 3], list of `size` numbers).
+          uint8 [size, WINDOW, WINDOW, 3] and the `size` numbers.
 
         Raises:
           MtlError: a worker process was killed.
         """
         with workers_lib.Workers(self._count) as pool:
             self._pool = pool
-            # One block in hand while the next is drawn: memory stays bounded.
+            # Two blocks at most are in flight, so that memory stays bounded.
             ahead = [self._submit(pool, first, size), self._submit(pool, first + 1, size)]
             for block in itertools.count(first + 2):
                 drawn = _joined([future.result() for future in ahead.pop(0)])
@@ -144,13 +172,15 @@ class Blocks:
                 yield drawn
 
     def check(self):
-        """Raise MtlError where a worker process was killed, even while no block is awaited."""
+        """Raise MtlError if a worker process was killed, even while no block is awaited."""
         self._pool.check()
 
     def _submit(self, pool, block, size):
-        """Have a block drawn; return a list of Future, one a chunk."""
-        begins, end = range(block * size, (block + 1) * size, CHUNK), (block + 1) * size
+        """Start drawing a block; return a list of Future, one per chunk."""
+        begin, end = block * size, (block + 1) * size
         return [
-            pool.submit(_chunk, self._seed, "train", at, min(CHUNK, end - at), *self._drawing)
-            for at in begins
+            pool.submit(
+                _draw_chunk, self._seed, "train", first, min(CHUNK, end - first), *self._drawing
+            )
+            for first in range(begin, end, CHUNK)
         ]

@@ -1,7 +1,7 @@
-"""Processes that draw images, each on its own pipe, so that the death of one is noticed at once.
+"""Worker processes that draw images. The death of one is noticed at once.
 
-concurrent.futures.ProcessPoolExecutor is not enough here. Its workers share one pipe for their
-results: when the system kills one in the middle of a result, the parent waits for the rest for ever.
+Each worker has its own pipe. concurrent.futures.ProcessPoolExecutor is not enough: its workers
+share one pipe for results, and if the system kills a worker while it writes one, the parent hangs.
 """
 
 import atexit
@@ -19,51 +19,54 @@ from typing import Any
 from mtl.errors import MtlError
 
 KILLED = (
-    "a process that draws images was killed, as the system does when memory runs out; "
+    "a process that draws images was killed, perhaps because memory ran out; "
     "free memory or use fewer workers, then repeat the command"
 )
 # A child forked from a process with TensorFlow's threads can hang; a spawned one has no TensorFlow.
 _CONTEXT = multiprocessing.get_context("spawn")
-# They reach a whole process group. The command saves first and then ends its workers itself.
+# Workers ignore them: a terminal sends them to the whole process group, but the parent first saves
+# the run and then ends its workers itself.
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 
 class Workers:
-    """A fixed number of processes, each with a thread that hands it one call at a time, in `with`."""
+    """A context manager of worker processes. A thread per worker hands it one call at a time."""
 
     def __init__(self, count: int):
         """Start `count` processes."""
-        resource_tracker.ensure_running()  # here, because it would unblock signals in `_start`
-        self._calls, self._lock = queue.SimpleQueue(), threading.Lock()
-        self._processes, self._closed = [], False
+        resource_tracker.ensure_running()  # started later, it would unblock signals in `_start`
+        self._calls = queue.SimpleQueue()
+        self._lock = threading.Lock()  # guards the two fields below
+        self._processes = []
+        self._closed = False
         self._threads = [
             threading.Thread(target=self._serve, name="workers", daemon=True) for _ in range(count)
         ]
         for thread in self._threads:
             thread.start()
-        # At exit multiprocessing joins its processes, and these heed no signal but SIGKILL.
+        # At exit multiprocessing sends SIGTERM to its processes and joins them; these ignore it.
         atexit.register(self.close)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
-        """Call a function of a module in one of the processes.
+        """Call a module-level function in one of the processes.
 
         Returns:
-          Future of its result. It raises what the function raises, and MtlError if its process
-          was killed.
+          Future. Its result() raises what the function raises, or MtlError if the process was
+          killed.
         """
         future = Future()
         self._calls.put((future, function, arguments))
         return future
 
     def check(self) -> None:
-        """Raise MtlError where one of the processes was killed."""
+        """Raise MtlError if a process was killed."""
         if not all(process.is_alive() for process in self._processes):
             raise MtlError(KILLED)
 
     def close(self) -> None:
-        """Kill the processes; a call that is not done raises MtlError."""
+        """Kill the processes. Unfinished calls raise MtlError."""
         with self._lock:
             self._closed = True
             for process in self._processes:
@@ -83,7 +86,7 @@ class Workers:
         self.close()
 
     def _serve(self):
-        """Start a process and hand it calls until the workers are closed."""
+        """Start a process, and hand it calls until `close`."""
         pipe = self._start()
         while (call := self._calls.get()) is not None:
             future, function, arguments = call
@@ -100,7 +103,7 @@ class Workers:
     def _start(self):
         """Start a process; return our end of its pipe."""
         if hasattr(signal, "pthread_sigmask"):
-            # The process inherits the mask, so that no signal meets it while it still imports.
+            # The process inherits the mask: no signal can end it while it imports.
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         ours, its = _CONTEXT.Pipe()
         with self._lock:
@@ -108,15 +111,15 @@ class Workers:
                 process = _CONTEXT.Process(target=_work, args=[its], daemon=True)
                 process.start()
                 self._processes.append(process)
-        its.close()  # from here on only the process holds it: when that dies, our end is told
+        its.close()  # now only the process holds it, so its death ends our recv() with EOFError
         return ours
 
 
 def _work(pipe):
-    """Answer calls until the other end of the pipe is gone, as after a SIGKILL of the command."""
+    """Answer calls until the parent closes the pipe or dies."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    os.nice(10)  # the network goes first: workers only keep the pool filled
+    os.nice(10)  # training needs the cores more than the workers that fill the pool
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, arguments = pipe.recv()
