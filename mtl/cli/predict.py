@@ -111,7 +111,7 @@ def _files(arguments):
     found = []
     for argument in arguments:
         try:
-            found += images.named(argument)
+            found += images.expand(argument)
         except DataError as error:
             found.append(error)
     return found

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from mtl.data.records import format as records
+from mtl.data.records import manifest, reader as records_reader
 from mtl.data.svhn import archives, convert, download, reader
 from tests.served import serve
 from tests.svhn_files import boxes, draw
@@ -75,14 +75,14 @@ def test_archives_are_fetched_and_converted(command, made, tmp_path, monkeypatch
     for split in ("train", "validation"):
         of_folder, of_records = (
             reader.load(str(made), split),
-            records.load(str(tmp_path / "out"), split),
+            records_reader.load(str(tmp_path / "out"), split),
         )
         order = [of_records.names.index(name) for name in of_folder.names]
         assert [of_records.numbers[i] for i in order] == of_folder.numbers and len(order) == len(
             of_records.names
         )
         np.testing.assert_array_equal(of_records.images[order], of_folder.images)
-    told = records.read_manifest(str(tmp_path / "out"))["sources"]["train.tar.gz"]
+    told = manifest.read_manifest(str(tmp_path / "out"))["sources"]["train.tar.gz"]
     assert told["url"].endswith("/train.tar.gz") and told["bytes"] == os.path.getsize(
         made / "archives" / "train.tar.gz"
     )

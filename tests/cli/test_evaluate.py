@@ -1,4 +1,4 @@
-"""The flags of `mtl evaluate`; what it measures is in tests/end_to_end."""
+"""`mtl evaluate` with a fake network; a trained one is evaluated in tests/end_to_end."""
 
 import csv
 import json
@@ -10,8 +10,9 @@ import pytest
 from html_check import tree
 from PIL import Image
 
-from mtl import config
-from mtl.data import npz
+from mtl import config, run_files
+from mtl.data import batches, npz
+from mtl.data.drawn import synthetic
 from mtl.data.examples import Examples
 
 
@@ -19,15 +20,15 @@ from mtl.data.examples import Examples
     "flag, named",
     [
         ("--split=tset", "split"),
-        ("--dataset=mnist", "dataset"),
+        ("--dataset=mnist", "--dataset=mnist must be one of"),
         ("--count=0", "count"),
-        ("--views=3", "views"),
-        ("--difficulty=2", "difficulty"),
+        ("--views=3", "--views=3 must be one of 1, 2, 4"),
+        ("--difficulty=2", "--difficulty=2.0 must be from 0 to 1"),
         ("--json=perhaps", "json"),
         ("extra", "'extra'"),
     ],
 )
-def test_a_bad_flag_is_named(refused, flag, named):
+def test_bad_flag_is_named(refused, flag, named):
     assert named in refused(1, "evaluate", "--model_dir=x", flag)
 
 
@@ -35,49 +36,81 @@ def test_model_dir_is_required(refused):
     assert "--model_dir" in refused(1, "evaluate")
 
 
-def test_synthetic_has_neither_a_folder_nor_a_third_part(refused):
-    assert "--data_dir=photos" in refused(
-        1, "evaluate", "--model_dir=x", "--dataset=synthetic", "--data_dir=photos"
-    )
-    assert "--split=extra" in refused(
-        1, "evaluate", "--model_dir=x", "--dataset=synthetic", "--split=extra"
-    )
+@pytest.mark.parametrize("flag", ["--data_dir=photos", "--split=extra"])
+def test_synthetic_has_no_folder_and_no_extra(refused, flag):
+    assert flag in refused(1, "evaluate", "--model_dir=x", "--dataset=synthetic", flag)
 
 
-def test_a_missing_run_is_named(refused, tmp_path):
-    assert str(tmp_path / "nowhere") in refused(
-        2, "evaluate", f"--model_dir={tmp_path / 'nowhere'}"
-    )
+def test_missing_run_is_named(refused, tmp_path):
+    run = tmp_path / "nowhere"
+    assert str(run) in refused(2, "evaluate", f"--model_dir={run}")
 
 
-# -- the report -----------------------------------------------------------------------------------------------------------------------
+# -- flags that follow the run ---------------------------------------------------------------------
 
 
 @pytest.fixture
-def five(network, monkeypatch, tmp_path):
-    """Return the flags that evaluate the fake network on five pictures, two of which it reads wrong."""
-    from mtl import run_files
+def trained_with(monkeypatch):
+    """Return a function (**fields): the run directory then has this Config."""
 
-    monkeypatch.setattr(run_files, "read_config", lambda model_dir: config.Config())
+    def set_config(**fields):
+        run = config.Config(**fields)
+        monkeypatch.setattr(run_files, "read_config", lambda model_dir: run)
+
+    return set_config
+
+
+@pytest.fixture
+def five(network, trained_with, tmp_path):
+    """Return flags that evaluate the fake on five images, of which it reads two wrong."""
+    trained_with()
     images = np.zeros((5, config.WINDOW, config.WINDOW, 3), np.uint8)
     images[..., 0] = np.array([7, 12, 210, 99, 3])[:, None, None]
-    (tmp_path / "data").mkdir()
-    npz.save(
-        str(tmp_path / "data" / "validation.npz"),
-        Examples(images, ["7", "17", "210", "9", "3"], list("abcde")),
-    )
-    return [
-        "--model_dir=run",
-        "--dataset=npz",
-        f"--data_dir={tmp_path / 'data'}",
-        "--split=validation",
-    ]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    numbers = ["7", "17", "210", "9", "3"]
+    npz.save(str(folder / "validation.npz"), Examples(images, numbers, list("abcde")))
+    return ["--model_dir=run", "--dataset=npz", f"--data_dir={folder}", "--split=validation"]
 
 
-def test_a_report_holds_what_is_printed(five, command, tmp_path):
+@pytest.mark.parametrize(
+    "run_views, flags, expected",
+    [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)],
+)
+def test_views_follow_the_run_unless_given(
+    five, network, command, trained_with, run_views, flags, expected
+):
+    trained_with(views=run_views)
+    code, out, _ = command("evaluate", *five, *flags, "--json")
+    assert code == 0 and json.loads(out)["examples"] == 5
+    assert [len(crops) for crops in network.seen] == [5 * expected]
+
+
+@pytest.mark.parametrize(
+    "flags, style, difficulty",
+    [
+        ([], "written", 0.75),
+        (["--style=houses"], "houses", 0.75),
+        (["--difficulty=0"], "written", 0.0),
+    ],
+)
+def test_style_and_difficulty_follow_the_run_unless_given(
+    network, command, trained_with, flags, style, difficulty
+):
+    trained_with(style="written", difficulty=0.75)
+    assert command("evaluate", "--model_dir=pretrained", "--count=3", *flags)[0] == 0
+    drawn = synthetic.load("", "test", count=3, style=style, difficulty=difficulty)
+    np.testing.assert_array_equal(network.seen[0], batches.centre_crop(drawn.images))
+
+
+# -- the report ------------------------------------------------------------------------------------
+
+
+def test_report_holds_the_printed_metrics(five, command, tmp_path):
     directory = tmp_path / "reports" / "first"
     code, out, err = command("evaluate", *five, "--json", f"--report={directory}")
-    assert (code, err) == (0, "") and json.loads(out)["sequence_accuracy"] == 0.6
+    assert (code, err) == (0, "")
+    assert json.loads(out)["sequence_accuracy"] == 0.6
     assert (directory / "metrics.json").read_text() == out
     rows = list(csv.reader((directory / "mistakes.csv").read_text().splitlines()))
     assert [row[:3] for row in rows[1:]] == [["b", "17", "12"], ["d", "9", "99"]]
@@ -90,129 +123,81 @@ def page_of(directory):
     return tree((directory / "index.html").read_text(encoding="utf-8"))
 
 
-def test_the_page_tells_of_the_run_and_how_it_is_made_again(five, command, tmp_path, monkeypatch):
+@pytest.fixture
+def damaged_run(tmp_path, monkeypatch):
+    """Write a run directory `run` with a damaged last line of metrics; go to its parent."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "flags.flags").write_text("--bottom=mlp\n")
-    (tmp_path / "run" / "versions.json").write_text('{"numpy": "0.1"}')
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "flags.flags").write_text("--bottom=mlp\n")
+    (run / "versions.json").write_text('{"numpy": "0.1"}')
     rows = [{"step": step, "sequence_accuracy": 0.25} for step in (10, 30)]
-    (tmp_path / "run" / "metrics.jsonl").write_text(
-        "".join(json.dumps(row) + "\n" for row in rows) + "["
-    )
-    code, _, err = command("evaluate", *five, "--report=a b")
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (run / "metrics.jsonl").write_text(text + "[")
+
+
+def test_page_describes_the_run(damaged_run, five, command, tmp_path):
+    code, _, err = command("evaluate", *five, "--report=report")
     assert (code, err) == (0, "")
-    got = page_of(tmp_path / "a b")
-    assert (
-        got.one("h1").text == "run on npz, validation, step 30"
-        and "60.00%" in got.one("header").text
-    )
-    part = got.one("section", id="run")
-    assert (
-        part.one("pre").text == "--bottom=mlp"
-        and "metrics.jsonl, line 3, is damaged" in part.text
-        and "0.1" in part.one("table").text
-    )
-    assert [row[:2] for row in got.one("section", id="training").all("table")[0].rows()[1:]] == [
-        ["10", "25.00%"],
-        ["30", "25.00%"],
-    ]
-    again, anew = (node.text for node in got.one("section", id="again").all("pre"))
-    assert anew == "mtl train --flagfile=run/flags.flags --model_dir=runs/again"
-    before = {path.name: path.read_bytes() for path in (tmp_path / "a b").iterdir()}
-    program, *arguments = shlex.split(
-        again.replace("\\ ", "")
-    )  # what a shell does about a backslash at the end of a line
+    page = page_of(tmp_path / "report")
+    assert page.one("h1").text == "run on npz, validation, step 30"
+    assert "60.00%" in page.one("header").text
+    run = page.one("section", id="run")
+    assert run.one("pre").text == "--bottom=mlp"
+    assert "metrics.jsonl, line 3, is damaged" in run.text
+    assert "0.1" in run.one("table").text
+    curve = page.one("section", id="training").all("table")[0].rows()[1:]
+    assert [row[:2] for row in curve] == [["10", "25.00%"], ["30", "25.00%"]]
+
+
+def test_command_on_the_page_repeats_the_report(damaged_run, five, command, tmp_path):
+    assert command("evaluate", *five, "--report=a b")[0] == 0
+    directory = tmp_path / "a b"
+    evaluate, train = [pre.text for pre in page_of(directory).one("section", id="again").all("pre")]
+    assert train == "mtl train --flagfile=run/flags.flags --model_dir=runs/again"
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    # A shell joins lines at a backslash.
+    program, *arguments = shlex.split(evaluate.replace("\\ ", ""))
     assert program == "mtl" and command(*arguments)[0] == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "a b").iterdir()} == before
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
 
-def test_the_page_of_the_packaged_network_says_what_it_lacks(network, command, tmp_path):
-    assert (
-        command(
-            "evaluate",
-            "--model_dir=pretrained",
-            "--count=3",
-            "--views=1",
-            f"--report={tmp_path / 'report'}",
-        )[0]
-        == 0
-    )
-    got = page_of(tmp_path / "report")
-    assert (
-        "holds no metrics.jsonl" in got.text
-        and "--steps=42000" in got.one("section", id="run").one("pre").text
-    )
+def test_page_of_the_packaged_network_lists_what_is_missing(network, command, tmp_path):
+    flags = ["--model_dir=pretrained", "--count=3", "--views=1"]
+    assert command("evaluate", *flags, f"--report={tmp_path / 'report'}")[0] == 0
+    page = page_of(tmp_path / "report")
+    assert "has no metrics.jsonl" in page.text
+    assert "--steps=42000" in page.one("section", id="run").one("pre").text
     assert not (tmp_path / "report" / "curves.csv").exists()
 
 
-def test_a_hostile_file_name_is_text(network, command, tmp_path):
+def test_hostile_file_name_is_escaped(network, command, tmp_path):
     name = "<img src=x onerror=alert(1)>.png"
     (tmp_path / "test").mkdir()
     Image.new("RGB", (64, 64), (12, 0, 0)).save(tmp_path / "test" / name)
     (tmp_path / "test" / "labels.csv").write_text(f"file,label\n{name},7\n")
-    flags = [
-        "--model_dir=pretrained",
-        "--dataset=folder",
-        f"--data_dir={tmp_path}",
-        "--views=1",
-        f"--report={tmp_path / 'report'}",
-    ]
-    assert command("evaluate", *flags)[0] == 0
-    (picture,) = page_of(tmp_path / "report").one("section", id="mistakes").all("img")
-    assert picture.attributes["alt"].endswith(f"{name}: true 7, read 12, confidence 0.729")
+    flags = ["--model_dir=pretrained", "--dataset=folder", f"--data_dir={tmp_path}", "--views=1"]
+    assert command("evaluate", *flags, f"--report={tmp_path / 'report'}")[0] == 0
+    (image,) = page_of(tmp_path / "report").one("section", id="mistakes").all("img")
+    assert name in image.attributes["alt"] and "0.729" in image.attributes["alt"]
 
 
-def test_without_matplotlib_there_is_a_page(five, command, tmp_path, monkeypatch):
+def test_report_without_matplotlib_has_no_plots(five, command, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = command("evaluate", *five, f"--report={tmp_path / 'report'}")
     assert code == 0 and err.count("\n") == 1 and "pip install 'mtl[plot]'" in err
     assert len(page_of(tmp_path / "report").all("img")) == 2
 
 
-@pytest.mark.parametrize(
-    "of_the_run, flags, expected",
-    [(1, [], 1), (4, [], 4), (4, ["--views=1"], 1), (1, ["--views=2"], 2)],
-)
-def test_as_many_views_are_averaged_as_the_run_says_or_the_flag(
-    five, network, command, monkeypatch, of_the_run, flags, expected
-):
-    from mtl import checkpoint
-
-    monkeypatch.setattr(
-        checkpoint, "read_config", lambda model_dir: config.Config(views=of_the_run)
-    )
-    code, out, _ = command("evaluate", *five, *flags, "--json")
-    assert code == 0 and json.loads(out)["examples"] == 5
-    assert [len(crops) for crops in network.seen] == [5 * expected]
-
-
-@pytest.mark.parametrize("flags, style", [([], "written"), (["--style=houses"], "houses")])
-def test_drawn_pictures_are_of_the_style_of_the_run_or_the_flag(
-    network, command, monkeypatch, flags, style
-):
-    from mtl import run_files
-    from mtl.data import batches
-    from mtl.data.drawn import synthetic
-
-    monkeypatch.setattr(run_files, "read_config", lambda model_dir: config.Config(style="written"))
-    assert command("evaluate", "--model_dir=run", "--count=3", *flags)[0] == 0
-    np.testing.assert_array_equal(
-        network.seen[0], batches.centre_crop(synthetic.examples("test", 3, style=style).images)
-    )
-
-
 @pytest.mark.parametrize("path", ["file", "file/below"])
-def test_a_report_that_cannot_be_written_is_found_before_the_work(
-    five, network, refused, tmp_path, path
-):
+def test_report_folder_is_checked_before_the_work(five, network, refused, tmp_path, path):
     (tmp_path / "file").write_text("")
     line = refused(2, "evaluate", *five, f"--report={tmp_path / path}")
-    assert f"{tmp_path / 'file'}: is no folder" in line and "--report" in line
+    assert f"mtl evaluate: {tmp_path / 'file'}: " in line and "--report" in line
     assert network.seen == []
 
 
-def test_a_failed_evaluation_leaves_no_report(five, refused, tmp_path):
-    assert "npz" in refused(
-        2, "evaluate", *five[:-1], "--split=test", f"--report={tmp_path / 'report'}"
-    )
+def test_failed_evaluation_leaves_no_report(five, refused, tmp_path):
+    flags = [*five[:-1], "--split=test", f"--report={tmp_path / 'report'}"]
+    assert "npz" in refused(2, "evaluate", *flags)
     assert not (tmp_path / "report").exists()

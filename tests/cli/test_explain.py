@@ -4,71 +4,79 @@ import pathlib
 import xml.etree.ElementTree as ElementTree
 
 import html_check
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_the_picture_in_the_readme_is_what_the_command_writes(command):
+def test_image_in_the_readme_is_the_diagram(command):
     code, out, err = command("explain", "--format=svg")
     assert (code, err) == (0, "")
-    assert out == (ROOT / ".readme" / "network.svg").read_text(encoding="utf-8"), (
-        "mtl explain --format=svg > .readme/network.svg"
-    )
+    image = (ROOT / ".readme" / "network.svg").read_text(encoding="utf-8")
+    assert out == image, "write it again: mtl explain --format=svg > .readme/network.svg"
     assert "](.readme/network.svg)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_text_is_the_default_and_goes_to_stdout(command):
+def test_default_is_text_on_stdout(command):
     code, out, err = command("explain", "--bottom=mlp", "--objective=linear")
-    assert (code, err) == (0, "") and out.startswith("mlp, linear: ") and "losses.py:" in out
+    assert (code, err) == (0, "")
+    assert out.startswith("mlp, linear: ") and "losses.py:" in out
 
 
-def test_a_flagfile_of_a_run_says_what_the_graph_is(command):
-    code, out, _ = command("explain", f"--flagfile={ROOT}/flags/cheques.flags", "--format=dot")
-    assert (
-        code == 0 and out.startswith("digraph mtl {") and '"shared/conv6"' in out
-    )  # and no data was asked for
+def test_flagfile_selects_the_graph_and_needs_no_data(command):
+    flagfile = ROOT / "flags" / "cheques.flags"
+    code, out, _ = command("explain", f"--flagfile={flagfile}", "--format=dot")
+    assert code == 0 and out.startswith("digraph mtl {") and '"shared/conv6"' in out
 
 
-def test_out_names_a_file(command, tmp_path):
+def test_out_names_the_file(command, tmp_path):
     path = tmp_path / "graph.svg"
     code, out, _ = command("explain", "--bottom=mlp", "--format=svg", f"--out={path}")
     assert code == 0 and out.startswith(f"{path}: ") and out.endswith(" operations\n")
     ElementTree.parse(path)
 
 
-def test_a_page_with_real_steps(command, tmp_path):
+def test_page_holds_real_steps_and_its_command(command, tmp_path):
     path = tmp_path / "graph.html"
     small = ["--bottom=mlp", "--batch_size=3", "--pool=16", "--workers=1"]
     code, _, err = command("explain", *small, "--format=html", "--step=2", f"--out={path}")
     assert (code, err) == (0, "")
-    tree = html_check.tree(path.read_text(encoding="utf-8"))
-    assert len(html_check.data(tree)["steps"]) == 2
-    assert (
-        tree.one("pre").text.split(" \\ ")[0] == "mtl explain"
-        and "--step=2" in tree.one("pre").text
-    )
+    page = html_check.tree(path.read_text(encoding="utf-8"))
+    assert len(html_check.data(page)["steps"]) == 2
+    shown = page.one("pre").text
+    assert shown.startswith("mtl explain ") and "--step=2" in shown
 
 
-def test_a_page_is_not_thrown_at_a_terminal(refused, monkeypatch):
+def test_page_is_not_written_to_a_terminal(refused, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert "say where to write it: --out=graph.html" in refused(1, "explain", "--format=html")
+    assert "name a file: --out=graph.html" in refused(1, "explain", "--format=html")
 
 
-def test_what_is_wrong_is_said_in_one_line(refused, tmp_path):
-    assert "--step=3 is for --format=html" in refused(1, "explain", "--step=3")
-    assert "--step" in refused(1, "explain", "--format=html", "--step=201")
-    assert "--format" in refused(1, "explain", "--format=png")
-    assert "--bottom" in refused(1, "explain", "--bottom=smal")
-    assert "unexpected argument 'svg'" in refused(1, "explain", "svg")
-    assert "no such folder for --out" in refused(2, "explain", f"--out={tmp_path}/none/graph.txt")
-    assert "is a folder; --out" in refused(2, "explain", f"--out={tmp_path}")
-    assert "--data_dir is required" in refused(
-        1, "explain", "--dataset=svhn", "--format=html", "--step=1"
-    )
-    assert "must be a multiple of" in refused(1, "explain", "--format=html", "--step=1", "--pool=9")
+STEP = ["--format=html", "--step=1"]
 
 
-def test_weights_that_are_not_there_are_named(refused, tmp_path):
-    wanted = ["--bottom=mlp", "--format=html", "--step=1", f"--out={tmp_path}/graph.html"]
-    said = refused(2, "explain", *wanted, f"--init_from={tmp_path}/none")
-    assert f"{tmp_path}/none" in said and not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--step=3"], "--step=3 does not work with --format=text; use --format=html"),
+        (["--format=html", "--step=201"], "--step"),
+        (["--format=png"], "--format"),
+        (["--bottom=smal"], "--bottom=smal must be one of mlp, small, base, paper"),
+        (["--pool=9"], "--pool=9 must be a multiple of --reuse=8"),
+        (["svg"], "unexpected argument 'svg'"),
+        ([*STEP, "--dataset=svhn"], "--data_dir is required"),
+    ],
+)
+def test_invalid_flags_are_refused_by_the_check_alone(refused, flags, message):
+    assert message in refused(1, "explain", *flags, "--only_check_args")
+
+
+def test_unwritable_out_is_refused_before_the_work(refused, tmp_path):
+    assert "--out" in refused(2, "explain", f"--out={tmp_path}/none/graph.txt")
+    assert "--out" in refused(2, "explain", f"--out={tmp_path}")
+
+
+def test_missing_start_weights_are_named(refused, tmp_path):
+    flags = ["--bottom=mlp", *STEP, f"--out={tmp_path}/graph.html", f"--init_from={tmp_path}/none"]
+    assert f"{tmp_path}/none" in refused(2, "explain", *flags)
+    assert not list(tmp_path.iterdir())

@@ -120,9 +120,9 @@ def test_what_names_no_picture_costs_a_line_in_its_turn(fake, command, tmp_path)
     code, out, err = command("predict", *READ, "*.jpg", "missing.png", "a.png", "empty")
     assert code == 2 and out == "a.png  7  0.810\n"  # 0.9 for the length, 0.9 for the digit
     starts = [
-        "*.jpg: the pattern names no picture",
+        "*.jpg: no images match this pattern",
         "missing.png: no such file",
-        "empty: the folder names no picture",
+        "empty: no images in this folder",
     ]
     assert [
         line.startswith(f"mtl predict: {start}")
@@ -218,7 +218,7 @@ def test_a_box_beside_a_picture_costs_a_line(fake, command, box):
     assert code == 2
     assert (
         err.startswith("mtl predict: small.png: the box from ")
-        and "outside the picture of 23 x 17" in err.splitlines()[0]
+        and "outside the image of 23 x 17" in err.splitlines()[0]
     )
     assert "--box" in err.splitlines()[0]
     if not box.startswith("-"):
