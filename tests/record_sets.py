@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl.data.records import format as records
+from mtl.data.records import format as records, manifest as manifests
 
 
 def encode(pixels, kind="PNG", **options):
@@ -59,5 +59,5 @@ def write(directory, **splits):
             "skipped": {},
             "shards": described,
         }
-    records.write_manifest(str(directory), manifest)
+    manifests.write_manifest(str(directory), manifest)
     return manifest

@@ -1,1 +1,1 @@
-"""Data sets and the way their images reach the network."""
+"""Datasets, and the way from their images to training batches."""

@@ -1,4 +1,4 @@
-"""A folder of pictures of one's own: DIR/SPLIT/labels.csv with the header `file,label`, and the files that it names."""
+"""A folder of your own images: DIR/SPLIT/labels.csv with the header `file,label`, and its files."""
 
 import csv
 import io
@@ -7,45 +7,47 @@ from typing import NamedTuple
 
 from mtl import tasks
 from mtl.data import images
-from mtl.data.examples import Examples, room, source
+from mtl.data.examples import Examples, empty_windows, find_split
 from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
+DATASET = "folder"
+
 HEADER = ["file", "label"]
-MAX_BYTES = (
-    16 << 20
-)  # of labels.csv: 700,000 lines, whose windows would take 9 GB; the shortest lines take 60 times its size
+# The largest labels.csv: about 700,000 lines, whose windows take 9 GB. A file of the shortest lines
+# takes 60 times its size in memory.
+MAX_BYTES = 16 << 20
 
 
 class Row(NamedTuple):
     """One line of labels.csv."""
 
-    line: int  # counted from 1, as editors show it
+    line: int  # counted from 1, as editors do
     file: str  # relative to labels.csv
-    label: str  # digits; "" is a picture without a number
+    label: str  # digits; "" is an image without a number
 
 
 def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
-    """Read a split of a folder; the whole picture is the window.
+    """Read a split of a folder. The window is the whole image.
 
     Args:
-      data_dir: str, the directory that holds a directory for each split.
-      split: str, one of those, or "validation": the directory of that name, else the held out part of train.
-      count: int, read the first `count` at most; None reads all.
+      data_dir: contains a folder for each split.
+      split: one of them, or "validation"; see find_split.
+      count: the most examples to read; None reads all.
 
     Returns:
-      Examples in the order of labels.csv; their names are those in the column `file`.
+      Examples in the order of labels.csv, named as in its column `file`.
 
     Raises:
-      DataError: labels.csv or a picture is missing or broken; the message names the line of labels.csv.
-      NoExamplesError: none is of this split.
+      DataError: labels.csv or an image is missing or broken; the message names the line.
+      NoExamplesError: the split is empty.
     """
-    directory, belongs = source(data_dir, split)
+    directory, belongs = find_split(data_dir, split)
     path = os.path.join(directory, "labels.csv")
     rows = [row for row in read_labels(path) if belongs(row.file)][:count]
     if not rows:
-        raise NoExamplesError(f"{path}: no picture of the split {split}: add lines `file,label`")
-    windows = room(len(rows), path)
+        raise NoExamplesError(f"{path}: no images in the split {split}; add lines `file,label`")
+    windows = empty_windows(len(rows), path)
     for i, row in enumerate(rows):
         try:
             windows[i] = images.window(images.read(os.path.join(directory, row.file)))
@@ -55,73 +57,71 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
 
 
 def read_labels(path: str) -> list[Row]:
-    """Read and check a labels.csv, and that the files it names are there, before time is spent on decoding them.
+    """Read a labels.csv and check that its files exist, before any of them is decoded.
 
-    Args:
-      path: str.
-
-    Returns:
-      list of Row, in the order of the file; empty lines are passed over. A file may be listed
-        several times, with the same label.
+    Empty lines are skipped. A file may be listed several times with the same label.
 
     Raises:
-      DataError: it is missing, not such a table, a label holds anything but digits, a file is
+      DataError: the table is missing or malformed, a label has anything but digits, a file is
         missing or outside the folder, or two lines give a file different labels.
     """
-    rows, first = [], {}
     try:
-        reader = csv.reader(io.StringIO(files.read_text(path, MAX_BYTES), newline=""), strict=True)
-        header = next(reader, [])
-        if header != HEADER:
-            raise DataError(
-                f"{path} line 1: the header is {','.join(header)[:80]!r}: write file,label"
-            )
-        for fields in reader:
-            if fields:
-                row = _row(path, reader.line_num, fields)
-                _check_label(path, row, first.setdefault(os.path.normpath(row.file), row))
-                rows.append(row)
+        text = files.read_text(path, MAX_BYTES)
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}): write it with the header file,label"
-        ) from None
+        cure = "write it with the header file,label"
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text in UTF-8: save it as CSV in UTF-8") from None
+        raise DataError(f"{path}: not text in UTF-8; save it as CSV in UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return _rows(path, reader)
     except csv.Error as error:
         cure = "check that every quote is closed, and save it as CSV in UTF-8"
-        raise DataError(f"{path} line {reader.line_num}: {error}: {cure}") from None
+        raise DataError(f"{path} line {reader.line_num}: {error}; {cure}") from None
+
+
+def _rows(path, reader):
+    """Read and check all lines; reader: csv.reader."""
+    header = next(reader, [])
+    if header != HEADER:
+        found = repr(",".join(header)[:80])
+        raise DataError(f"{path} line 1: the header is {found}; write file,label")
+    rows = []
+    first = {}  # normalised file name -> the first Row of it
+    for fields in reader:
+        if not fields:
+            continue
+        row = _row(path, reader.line_num, fields)
+        _check_label(path, row, first.setdefault(os.path.normpath(row.file), row))
+        rows.append(row)
     return rows
 
 
 def _row(path, line, fields):
-    """Check one line."""
+    """Check the fields of one line."""
+    where = f"{path} line {line}"
     if len(fields) != len(HEADER):
-        raise DataError(f"{path} line {line}: {len(fields)} fields: write file,label")
+        raise DataError(f"{where}: {len(fields)} fields; write file,label")
     name, label = fields
     try:
         tasks.encode(label)
     except ValueError as error:
-        raise DataError(f"{path} line {line}: {str(error)[:200]}: write the label so") from None
+        raise DataError(f"{where}: {str(error)[:200]}; correct the label") from None
     shown = repr(name[:200])
     if len(name.splitlines()) > 1:
-        raise DataError(
-            f"{path} line {line}: the name {shown} has a line break in it: rename the picture"
-        )
-    # By the text alone: a link within the folder may well lead elsewhere, its owner put it there.
+        raise DataError(f"{where}: the file name {shown} has a line break; rename the image")
+    # Only the text is checked. A link in the folder may lead elsewhere: its owner wants that.
     if os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir:
-        raise DataError(
-            f"{path} line {line}: {shown} lies outside the folder: name a file relative to labels.csv"
-        )
+        raise DataError(f"{where}: {shown} is outside the folder; use a path relative to it")
     if not os.path.isfile(os.path.join(os.path.dirname(path), name)):
-        raise DataError(
-            f"{path} line {line}: no such file {shown}: add the picture or remove the line"
-        )
+        raise DataError(f"{where}: no such file {shown}; add the image or remove the line")
     return Row(line, name, label)
 
 
 def _check_label(path, row, first):
-    """Raise DataError where a line gives a file another label than its first line does."""
-    if row.label != first.label:
-        label, other = row.label[:80], first.label[:80]
-        what = f"{row.file[:200]!r} has the label {label!r}, but {other!r} on line {first.line}"
-        raise DataError(f"{path} line {row.line}: {what}: keep the line with the correct label")
+    """Raise DataError if the first line of the same file has another label."""
+    if row.label == first.label:
+        return
+    labels = f"the label {row.label[:80]!r}, but {first.label[:80]!r} on line {first.line}"
+    cure = "keep the line with the correct label"
+    raise DataError(f"{path} line {row.line}: {row.file[:200]!r} has {labels}; {cure}")

@@ -1,4 +1,7 @@
-"""Examples as one NumPy file a split: DIR/SPLIT.npz with images uint8 [n, 64, 64, 3], numbers as texts, and names where there are any."""
+"""Examples as NumPy files: DIR/SPLIT.npz with the arrays images, numbers and optionally names.
+
+images: uint8 [n, WINDOW, WINDOW, CHANNELS]; numbers and names: n strings.
+"""
 
 import os
 import struct
@@ -11,111 +14,111 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS, WINDOW
 from mtl.data.batches import check_images
-from mtl.data.examples import Examples, source
+from mtl.data.examples import Examples, find_split
 from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
-# What NumPy and zipfile raise at a damaged or foreign file.
-_BROKEN = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, SyntaxError, OverflowError, struct.error,
-           tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+DATASET = "npz"
+
+CURE = "write it again with mtl.data.npz.save"
+
+# What NumPy and zipfile raise for a damaged file.
+_BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    OverflowError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     """Read a split.
 
     Args:
-      data_dir: str, the directory that holds SPLIT.npz.
-      split: str, the file's name without .npz, or "validation": the file of that name, else the held out part of train.
-      count: int, deliver the first `count` at most; None delivers all.
+      data_dir: contains SPLIT.npz.
+      split: the name of the file without .npz, or "validation"; see find_split.
+      count: the most examples to return; None returns all.
 
     Returns:
-      Examples in the order of the file. Without names they are called by their place, "0", "1", ...
+      Examples in the order of the file. Without names in the file they are "0", "1", ...
 
     Raises:
-      DataError: the file is missing, broken, or holds something else.
-      NoExamplesError: none is of this split.
+      DataError: the file is missing, broken, or has other arrays.
+      NoExamplesError: the split is empty.
     """
-    path, belongs = source(data_dir, split, ".npz")
+    path, belongs = find_split(data_dir, split, ".npz")
     whole = read(path)
     kept = [i for i, name in enumerate(whole.names) if belongs(name)][:count]
     if not kept:
-        raise NoExamplesError(f"{path}: no example of the split {split}: give it more examples")
-    return Examples(
-        whole.images[kept], [whole.numbers[i] for i in kept], [whole.names[i] for i in kept]
-    )
+        raise NoExamplesError(f"{path}: no examples in the split {split}; add some")
+    numbers = [whole.numbers[i] for i in kept]
+    names = [whole.names[i] for i in kept]
+    return Examples(whole.images[kept], numbers, names)
 
 
 def read(path: str) -> Examples:
-    """Read all examples of an .npz file.
-
-    Args:
-      path: str.
-
-    Returns:
-      Examples in the order of the file.
+    """Read all examples of an .npz file, in its order.
 
     Raises:
-      DataError: the file is missing, broken, or holds something else.
+      DataError: the file is missing, broken, or has other arrays.
     """
     if os.path.isfile(path) and not zipfile.is_zipfile(path):
-        raise DataError(
-            f"{path}: not an .npz file, or cut short: write it anew with images and numbers, as mtl.data.npz.save does"
-        )
+        raise DataError(f"{path}: not an .npz file, or truncated; {CURE}")
     try:
-        # Objects would be unpickled, which runs whatever code the file holds.
-        with np.load(path, allow_pickle=False) as archive:
-            if len(set(archive.files)) < len(archive.files):
-                raise ValueError("an array is there twice")
-            # np.asarray: a member that does not begin as an array does comes as bytes.
-            images, numbers = np.asarray(archive["images"]), np.asarray(archive["numbers"])
-            names = (
-                np.asarray(archive["names"])
-                if "names" in archive
-                else np.arange(len(images)).astype(np.str_)
-            )
+        images, numbers, names = _arrays(path)
     except _BROKEN as error:
-        reason = " ".join(str(error.args[-1] if error.args else type(error).__name__).split())
-        raise DataError(
-            f"{path}: cannot be read ({reason}): write it anew with images and numbers, as mtl.data.npz.save does"
-        ) from None
-    if (
-        images.dtype != np.uint8
-        or images.ndim != 4
-        or images.shape[1:] != (WINDOW, WINDOW, CHANNELS)
-    ):
+        text = str(error.args[-1] if error.args else type(error).__name__)
+        raise DataError(f"{path}: cannot be read ({' '.join(text.split())}); {CURE}") from None
+    shape = (WINDOW, WINDOW, CHANNELS)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
         wanted = f"uint8 [n, {WINDOW}, {WINDOW}, {CHANNELS}]"
-        raise DataError(
-            f"{path}: images are {images.dtype} {list(images.shape)}, not {wanted}: write it anew as mtl.data.npz.save does"
-        )
+        found = f"{images.dtype} {list(images.shape)}"
+        raise DataError(f"{path}: images are {found}, not {wanted}; {CURE}")
     for field, texts in (("numbers", numbers), ("names", names)):
-        # As integers, numbers have lost their leading zeros.
+        # Numbers stored as integers have lost their leading zeros.
         if texts.dtype.kind != "U" or texts.shape != (len(images),):
-            raise DataError(
-                f"{path}: {field} are {texts.dtype} {list(texts.shape)}, not {len(images)} texts: write them as np.str_"
-            )
+            found = f"{texts.dtype} {list(texts.shape)}, not {len(images)} strings"
+            raise DataError(f"{path}: {field} are {found}; save them as np.str_")
     for i, number in enumerate(numbers):
         try:
             tasks.encode(str(number))
         except ValueError as error:
-            raise DataError(f"{path}: example {i}: {error}: write the label so") from None
+            raise DataError(f"{path}: example {i}: {error}; correct the label") from None
     return Examples(images, numbers.tolist(), names.tolist())
 
 
-def save(path: str, examples: Examples) -> None:
-    """Write examples as an .npz file; it appears under its name when it is complete.
+def _arrays(path):
+    """Return the arrays images, numbers and names; raise one of _BROKEN if the file is damaged."""
+    # No pickles: they can run any code.
+    with np.load(path, allow_pickle=False) as archive:
+        if len(set(archive.files)) < len(archive.files):
+            raise ValueError("an array is stored twice")
+        # np.asarray: a member without the header of an array is returned as bytes.
+        images = np.asarray(archive["images"])
+        numbers = np.asarray(archive["numbers"])
+        if "names" in archive:
+            return images, numbers, np.asarray(archive["names"])
+        return images, numbers, np.arange(len(images)).astype(np.str_)
 
-    Args:
-      path: str, ending in .npz.
-      examples: Examples.
+
+def save(path: str, examples: Examples) -> None:
+    """Write an .npz file. It is complete or absent.
 
     Raises:
       OSError: the file cannot be written.
-      ValueError: the images are not what `read` accepts.
+      ValueError: `read` would not accept the images.
     """
     check_images(examples.images, ("n", WINDOW, WINDOW, CHANNELS))
-    texts = {
-        "numbers": np.array(examples.numbers, np.str_),
-        "names": np.array(examples.names, np.str_),
-    }
+    numbers = np.array(examples.numbers, np.str_)
+    names = np.array(examples.names, np.str_)
     with files.whole(path) as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, images=examples.images, **texts)
+        np.savez(file, images=examples.images, numbers=numbers, names=names)

@@ -12,7 +12,7 @@ import os
 import platform
 
 from mtl import config
-from mtl.cli.train import processor
+from mtl.runs.environment import processor
 from mtl.errors import MtlError
 from tests.benchmarks import tables
 
@@ -39,8 +39,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
     parser.add_argument("--csv", help="the file to write every value to")
     parser.add_argument("--data_dir", help="of the records")
-    parser.add_argument("--bottom", choices=config.BOTTOMS[1:], help="this network alone")
-    parser.add_argument("--precision", choices=config.PRECISIONS, help="this precision alone")
+    parser.add_argument("--bottom", choices=[name for name in config.BOTTOMS if name != "mlp"], help="this network alone")
+    parser.add_argument("--precision", choices=config.choices("precision"), help="this precision alone")
     parser.add_argument("--quick", action="store_true", help="without the peers that compile")
     for name in FIELDS:
         default = getattr(config.Config, name)
@@ -93,11 +93,11 @@ def _input(name, arguments):
 
 
 def _records(name, arguments):
-    from mtl.data.records import format as records
+    from mtl.data.records import manifest
     from tests.benchmarks import input_rate
 
     try:
-        records.find(arguments.data_dir, "train")
+        manifest.find_shards(arguments.data_dir, "train")
     except MtlError as error:
         raise SystemExit(f"benchmarks: {error}") from None
     fields = {name: getattr(arguments, name) for name in FIELDS}

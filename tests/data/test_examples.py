@@ -26,8 +26,8 @@ def test_another_seed_holds_out_others():
 
 def test_without_a_validation_split_train_is_parted_in_two(tmp_path):
     os.makedirs(tmp_path / "train")
-    where, belongs = examples.source(str(tmp_path), "train")
-    held_where, held = examples.source(str(tmp_path), "validation")
+    where, belongs = examples.find_split(str(tmp_path), "train")
+    held_where, held = examples.find_split(str(tmp_path), "validation")
     assert where == held_where == str(tmp_path / "train")
     names = [f"{i}.png" for i in range(200)]
     assert all(belongs(name) != held(name) for name in names)
@@ -38,42 +38,42 @@ def test_a_validation_split_of_its_own_leaves_train_whole(tmp_path):
     for split in ("train", "validation"):
         os.makedirs(tmp_path / split)
     for split in ("train", "validation"):
-        where, belongs = examples.source(str(tmp_path), split)
+        where, belongs = examples.find_split(str(tmp_path), split)
         assert where == str(tmp_path / split)
         assert all(belongs(f"{i}.png") for i in range(50))
 
 
 def test_files_instead_of_folders(tmp_path):
     (tmp_path / "test.npz").write_bytes(b"")
-    assert examples.source(str(tmp_path), "test", ".npz")[0] == str(tmp_path / "test.npz")
+    assert examples.find_split(str(tmp_path), "test", ".npz")[0] == str(tmp_path / "test.npz")
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])
 def test_a_missing_split_is_named_with_those_there_are(tmp_path, split):
     os.makedirs(tmp_path / "extra")
     with pytest.raises(DataError, match="no split .* found extra"):
-        examples.source(str(tmp_path), split)
+        examples.find_split(str(tmp_path), split)
 
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="gone"):
-        examples.source(str(tmp_path / "gone"), "train")
+        examples.find_split(str(tmp_path / "gone"), "train")
 
 
 def test_of_many_names_a_few_are_shown():
-    assert examples.some([]) == "none"
-    assert examples.some(["a", "b"]) == "a, b"
-    assert examples.some([str(i) for i in range(99)]) == "0, 1, 2, 3, 4, 5, 6, 7, ..."
+    assert examples.first_names([]) == "none"
+    assert examples.first_names(["a", "b"]) == "a, b"
+    assert examples.first_names([str(i) for i in range(99)]) == "0, 1, 2, 3, 4, 5, 6, 7, ..."
 
 
 def test_room_for_more_than_there_is_names_what_asks_for_it():
-    assert examples.room(3, "train").shape == (3, 64, 64, 3)
+    assert examples.empty_windows(3, "train").shape == (3, 64, 64, 3)
     for count in (2**40, 2**60):
         with pytest.raises(
             DataError,
-            match=f"^train: {count} pictures of 64 x 64 pixels are more than the memory holds",
+            match=f"^train: {count} images of 64 x 64 pixels do not fit into memory",
         ):
-            examples.room(count, "train")
+            examples.empty_windows(count, "train")
 
 
 def test_a_name_that_is_no_text_is_held_out_or_not_like_others():

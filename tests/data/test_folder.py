@@ -69,18 +69,18 @@ def test_validation_is_every_tenth_of_train_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("line, reason", [
-    ("a.png,12a", "line 4: a number is written with"),
-    ("a.png,²", "line 4: a number is written with"),
-    ("a.png, 12", "line 4: a number is written with"),
-    ("a.png,-1", "line 4: a number is written with"),
+    ("a.png,12a", "line 4: a number consists of"),
+    ("a.png,²", "line 4: a number consists of"),
+    ("a.png, 12", "line 4: a number consists of"),
+    ("a.png,-1", "line 4: a number consists of"),
     ("a.png", "line 4: 1 fields"),
     ("a.png,1,2", "line 4: 3 fields"),
     ("none.png,1", "line 4: no such file 'none.png'"),
     (",1", "line 4: no such file ''"),
     ("sub,1", "line 4: no such file 'sub'"),
-    ("../test/a.png,1", "line 4: '../test/a.png' lies outside"),
-    ("sub/../../b,1", "line 4: 'sub/../../b' lies outside"),
-    ("/etc/hostname,1", "line 4: '/etc/hostname' lies outside"),
+    ("../test/a.png,1", "line 4: '../test/a.png' is outside the folder"),
+    ("sub/../../b,1", "line 4: 'sub/../../b' is outside the folder"),
+    ("/etc/hostname,1", "line 4: '/etc/hostname' is outside the folder"),
     ('"a.png,1', "line 4: unexpected end of data"),
 ])  # fmt: skip
 def test_bad_line_is_named(tmp_path, line, reason):
@@ -95,7 +95,7 @@ def test_file_with_two_labels_is_refused(tmp_path):
     make(tmp_path / "test", LINES)
     with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
         file.write("\n./sub//b.jpg,12\n")
-    reason = "labels.csv line 6: './sub//b.jpg' has the label '12', but '' on line 3: keep the line"
+    reason = "labels.csv line 6: './sub//b.jpg' has the label '12', but '' on line 3; keep the line"
     assert reason in error_of(tmp_path)
 
 
@@ -133,6 +133,6 @@ def test_missing_and_unreadable_tables(tmp_path):
     (tmp_path / "test").mkdir()
     assert "No such file" in error_of(tmp_path)
     make(tmp_path / "test", [])
-    assert "no picture of the split test" in error_of(tmp_path)
+    assert "no images in the split test" in error_of(tmp_path)
     make(tmp_path / "test", LINES, encoding="utf-16")
     assert "UTF-8" in error_of(tmp_path)

@@ -258,7 +258,7 @@ def test_missing_directory_empty_and_text(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     assert "empty" in error_of(tmp_path / "empty.png")
     (tmp_path / "text.png").write_text("210")
-    assert "not a picture" in error_of(tmp_path / "text.png")
+    assert "not an image" in error_of(tmp_path / "text.png")
 
 
 def test_pipe_is_refused_rather_than_waited_for(tmp_path):
@@ -338,7 +338,7 @@ def test_shrinking_averages():
 
 @pytest.mark.parametrize("box", [(40, 0, 50, 9), (-9, 0, 0, 9), (5, 30, 7, 31), (5, -8, 7, -1)])
 def test_window_outside_the_picture(box):
-    with pytest.raises(ValueError, match="outside the picture of 40 x 30"):
+    with pytest.raises(ValueError, match="outside the image of 40 x 30"):
         images.window(Image.new("RGB", (40, 30)), box)
 
 
@@ -371,7 +371,7 @@ def test_missing_permission_is_not_reported_as_a_broken_picture(tmp_path, monkey
     path = saved(tmp_path, Image.fromarray(noise(5, 7)))
     monkeypatch.setattr(Image, "open", closed)  # root may read anything
     message = error_of(path)
-    assert "no permission" in message and "save it anew" not in message
+    assert "no permission" in message and "save it again" not in message
 
 
 def test_grown_box():
@@ -386,7 +386,7 @@ def test_a_picture_in_memory_is_called_as_it_is_told(tmp_path):
         whole = file.read()
     np.testing.assert_array_equal(np.asarray(images.read("17.png", io.BytesIO(whole))), pixels)
     for damaged in (b"", whole[:5], whole[:60]):
-        with pytest.raises(DataError, match=r"^17\.png: .*: save it anew as PNG or JPEG$"):
+        with pytest.raises(DataError, match=r"^17\.png: .*; save it again as PNG or JPEG$"):
             images.read("17.png", io.BytesIO(damaged))
 
 
@@ -422,7 +422,7 @@ def album(tmp_path, monkeypatch):
     ],
 )
 def test_what_an_argument_names(album, argument, found):
-    assert images.named(argument) == found
+    assert images.expand(argument) == found
 
 
 BRACKETS = ["photos[1]/a.jpg", "photos[1]/b.png", "photos[1]/in[2]/c.jpg", "photos1/d.jpg"]
@@ -449,9 +449,9 @@ def test_folder_that_exists_is_not_read_as_a_pattern(tmp_path, monkeypatch, argu
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    assert images.named(argument) == found
+    assert images.expand(argument) == found
     if not argument.startswith("."):
-        assert images.named(str(tmp_path / argument)) == [str(tmp_path / path) for path in found]
+        assert images.expand(str(tmp_path / argument)) == [str(tmp_path / path) for path in found]
 
 
 def test_leading_tilde_is_the_home_folder_unless_a_file_has_that_name(tmp_path, monkeypatch):
@@ -461,20 +461,24 @@ def test_leading_tilde_is_the_home_folder_unless_a_file_has_that_name(tmp_path, 
         path.write_bytes(b"")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(here)
-    assert images.named("~/a.jpg") == [str(home / "a.jpg")]
-    assert images.named("~/*.png") == [str(home / "b.png")]
-    assert images.named("~") == [str(home / "a.jpg"), str(home / "b.png")]
+    assert images.expand("~/a.jpg") == [str(home / "a.jpg")]
+    assert images.expand("~/*.png") == [str(home / "b.png")]
+    assert images.expand("~") == [str(home / "a.jpg"), str(home / "b.png")]
     (here / "~").mkdir()
     (here / "~" / "d.png").write_bytes(b"")
-    assert images.named("~/*") == ["~/d.png"]
+    assert images.expand("~/*") == ["~/d.png"]
 
 
 @pytest.mark.parametrize(
-    "argument, kind",
-    [("none", "folder"), ("folder.png", "folder"), ("z*.png", "pattern"), ("*.csv", "pattern")],
+    "argument, fault",
+    [
+        ("none", "no images in this folder"),
+        ("folder.png", "no images in this folder"),
+        ("z*.png", "no images match this pattern"),
+        ("*.csv", "no images match this pattern"),
+    ],
 )
-def test_an_argument_that_names_no_picture(album, argument, kind):
-    with pytest.raises(
-        DataError, match=rf"^{argument.replace('*', '[*]')}: the {kind} names no picture"
-    ):
-        images.named(argument)
+def test_argument_without_images_is_an_error(album, argument, fault):
+    with pytest.raises(DataError) as caught:
+        images.expand(argument)
+    assert str(caught.value).startswith(f"{argument}: {fault}; name image files")

@@ -62,10 +62,10 @@ def test_validation_is_every_tenth_of_train_by_name(tmp_path):
     ({"images": np.zeros((3, 54, 54, 3), np.uint8)}, "images are uint8 [3, 54, 54, 3]"),
     ({"images": np.zeros((3, 64, 64, 3), np.float32)}, "images are float32"),
     ({"images": np.uint8(3)}, "cannot be read"),
-    ({"images": np.zeros((0, 64, 64, 3), np.uint8), "numbers": np.array([], str)}, "no example of the split"),
-    ({"numbers": np.array([1, 2, 3])}, "numbers are int64 [3], not 3 texts"),
-    ({"numbers": np.array(["1", "2"])}, "numbers are <U1 [2], not 3 texts"),
-    ({"numbers": np.array(["1", "x", "3"])}, "example 1: a number is written"),
+    ({"images": np.zeros((0, 64, 64, 3), np.uint8), "numbers": np.array([], str)}, "no examples in the split"),
+    ({"numbers": np.array([1, 2, 3])}, "numbers are int64 [3], not 3 strings"),
+    ({"numbers": np.array(["1", "2"])}, "numbers are <U1 [2], not 3 strings"),
+    ({"numbers": np.array(["1", "x", "3"])}, "example 1: a number consists"),
     ({"numbers": np.array(["1", None, "3"])}, "cannot be read"),
     ({"names": np.array([b"1", b"2", b"3"])}, "names are |S1"),
 ])  # fmt: skip
@@ -93,7 +93,7 @@ def test_missing_fields_and_broken_files(tmp_path):
     (tmp_path / "test.npz").write_bytes(whole)
     assert "CRC" in error_of(tmp_path)
     (tmp_path / "test.npz").write_bytes(whole[:9000])
-    assert "cut short" in error_of(tmp_path)
+    assert "truncated" in error_of(tmp_path)
 
 
 def test_nothing_is_left_where_saving_fails(tmp_path, monkeypatch):
@@ -122,4 +122,4 @@ def test_array_that_is_there_twice_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "test.npz", "a") as archive:
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("numbers.npy", archive.read("names.npy"))
-    assert "an array is there twice" in error_of(tmp_path)
+    assert "an array is stored twice" in error_of(tmp_path)

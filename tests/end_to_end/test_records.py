@@ -95,6 +95,6 @@ def test_a_broken_record_ends_the_run_on_one_line(refused, data_dir, tmp_path):
         2, "train", f"--model_dir={tmp_path / 'run'}", *FLAGS, f"--data_dir={tmp_path}", "--steps=9"
     )
     assert (
-        "train-00001-of-00002.tfrecord: record 1: the picture is" in line
+        "train-00001-of-00002.tfrecord: record 1: the image is" in line
         and "repeat mtl convert" in line
     )

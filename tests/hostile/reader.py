@@ -39,16 +39,16 @@ def examples(found):
 
 
 def records(path):
-    from mtl.data.records import format as records
+    from mtl.data.records import reader
 
-    return examples(records.load(path, "train"))
+    return examples(reader.load(path, "train"))
 
 
 def training(path):
     """Take one batch as training does, which reads in another way."""
-    from mtl.data.records import reader as records_reader
+    from mtl.data.records import reader
 
-    windows, numbers = next(records_reader.windows(path, "train", 2, 0, workers=1)(0))
+    windows, numbers = next(reader.windows(path, "train", 2, 0, workers=1)(0))
     assert windows.shape == (2, 64, 64, 3)
     return numbers
 
@@ -91,15 +91,15 @@ def archive(path):
 
 def flagfile(path):
     """Parse the flags of `mtl train`, next to the file."""
-    from absl import flags
+    from absl import flags as absl_flags
 
-    from mtl.cli import common, train
+    from mtl.cli import flags, train
 
     os.chdir(os.path.dirname(path))
-    values = flags.FlagValues()
+    values = absl_flags.FlagValues()
     train.define(values)
-    common.define(values)
-    rest = common.parse(values, ["train", f"--flagfile={path}"])
+    flags.define(values)
+    rest = flags.parse(values, ["train", f"--flagfile={path}"])
     assert rest == [] and type(values.steps) is int
     return values.steps
 

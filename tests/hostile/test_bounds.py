@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mtl.data import folder, images
-from mtl.data.records import format as records, manifest
+from mtl.data.records import manifest
 from tests.hostile import test_images, test_records
 from tests.svhn_files import write_struct
 
@@ -93,7 +93,7 @@ def test_a_file_with_a_hole_of_gigabytes(taken, tmp_path, head):
     with open(tmp_path / "hole", "wb") as file:
         file.write(head)
         file.truncate(4 << 30)
-    refused(taken, "picture", tmp_path / "hole", 20, f"more than {images.MAX_BYTES // 10**6} MB")
+    refused(taken, "picture", tmp_path / "hole", 20, f"larger than {images.MAX_BYTES // 10**6} MB")
     if head[:3] != b"GIF":  # which is looked through byte by byte, for half a minute
         os.truncate(tmp_path / "hole", images.MAX_BYTES)
         answer = taken("picture", tmp_path / "hole", measured=True)
@@ -251,14 +251,14 @@ def test_arrays_that_are_packed_as_matlab_does_are_read(taken, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["records", "training"])
-@pytest.mark.parametrize("length", [2**40, 2**33, 2**64 - 1, records.MAX_RECORD + 1])
+@pytest.mark.parametrize("length", [2**40, 2**33, 2**64 - 1, manifest.MAX_RECORD + 1])
 def test_a_record_that_claims_a_terabyte(taken, tmp_path, kind, length):
     claim = length.to_bytes(8, "little")
     claim += test_records.framed(tmp_path, claim)[-4:]
     path = test_records.write(tmp_path, claim + bytes(300))
     with open(path, "r+b") as file:
         file.truncate(path.stat().st_size)
-    refused(taken, kind, tmp_path, 50, f"{path}: record 0: claims to be of {length} bytes")
+    refused(taken, kind, tmp_path, 50, f"{path}: record 0: claims {length} bytes")
 
 
 def features(count, size):

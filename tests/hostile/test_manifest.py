@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from mtl.data.records import format as records
+from mtl.data.records import manifest as manifests
 from mtl.errors import DataError
 from tests import record_sets
 from tests.mutations import damaged, quick
@@ -16,7 +16,7 @@ from tests.mutations import damaged, quick
 def found(directory, split="train"):
     """Return "found" where the shards of a split are, "refused" where the error is one line that names the manifest or a shard."""
     try:
-        shards = records.find(str(directory), split)
+        shards = manifests.find_shards(str(directory), split)
         assert all(shard.records >= 0 and shard.path.startswith(str(directory)) for shard in shards)
         return "found"
     except DataError as error:
@@ -102,5 +102,5 @@ def test_of_very_many_splits_a_few_are_shown(tmp_path):
     splits = {f"{i:0200}": {"records": 0, "shards": []} for i in range(10_000)}
     (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "splits": splits}))
     with pytest.raises(DataError) as caught:
-        records.find(str(tmp_path), "train")
+        manifests.find_shards(str(tmp_path), "train")
     assert len(str(caught.value)) < 2500

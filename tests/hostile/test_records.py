@@ -56,7 +56,7 @@ def test_each_length_that_is_left_is_refused(tmp_path, taken):
         path = write(tmp_path, content[:size])
         # Of a length that is cut itself TensorFlow takes no notice.
         said = (
-            f"{path}: 1 records, and 2 by"
+            f"{path}: 1 records, but 2 in"
             if first <= size < first + 12
             else f"{path}: record {int(size > first)}: "
         )
@@ -103,7 +103,7 @@ def test_a_length_whose_checksum_holds_is_bounded_before_memory_is_asked_for(
     assert not answer or answer["outcome"] == "refused"
 
 
-FEATURES = [*records._KINDS, "image/names", ""]
+FEATURES = [*records.FEATURES, "image/names", ""]
 VALUES = st.one_of(
     st.lists(
         st.binary(max_size=9)
@@ -178,7 +178,7 @@ def test_a_manifest_that_claims_more_than_any_memory_holds_is_refused(tmp_path, 
     answer = taken("records", tmp_path, tmp_path / "manifest.json", measured=True)
     assert (
         re.search(
-            r"2\d{11} pictures of 64 x 64 pixels are more than the memory holds", answer["told"]
+            r"2\d{11} images of 64 x 64 pixels do not fit into memory", answer["told"]
         )
         and answer["mb"] < 100
     )

@@ -1,31 +1,40 @@
-"""The manifest.json beside the shards of records: which files make up each split, and how much must be in them."""
+"""The manifest.json beside the shards: the files of each split, and how many records they have."""
 
+import functools
 import json
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
-from mtl.errors import DataError
+from mtl.data.examples import first_names
+from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
 MANIFEST = "manifest.json"
-VERSION = 1  # of the format: of the manifest and of the features of a record
-FRAME = 16  # bytes that a TFRecord file spends on a record beside its own
-# Bytes of a record: more than the 32 MB of a picture that convert takes. TensorFlow asks for as much memory as a record claims to be long
-# before it looks for its end, and the process dies where there is none.
+VERSION = 1  # of the manifest and of the features of a record
+FRAME = 16  # bytes that a TFRecord file adds to each record
+# The largest record: more than the 32 MB of an image that convert accepts. TensorFlow allocates as
+# many bytes as a record claims to have, and without enough memory the process dies.
 MAX_RECORD = 33 << 20
-MAX_BYTES = (
-    8 << 20
-)  # of a manifest: 40,000 shards, which is a hundred times SVHN; as Python's objects it may take 25 times as much
+# The largest manifest: 40,000 shards, a hundred times SVHN. As Python objects it may take 25 times
+# as much memory.
+MAX_BYTES = 8 << 20
 MAX_NAME = 255  # characters of the name of a file or a split
 CURE = "repeat mtl convert"
 
 
+class Shard(NamedTuple):
+    """One file of records, as the manifest describes it."""
+
+    path: str
+    records: int
+    bytes: int
+
+
 def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
-    """Write manifest.json, whole or not at all.
+    """Write manifest.json. It is complete or absent.
 
     Args:
-      directory: str.
-      manifest: dict of "version", "splits" and whatever else shall be known of the data.
+      manifest: "version", "splits" and any other facts about the data.
 
     Raises:
       OSError: it cannot be written.
@@ -37,103 +46,137 @@ def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
         sync(unfinished)
 
 
-def read_manifest(directory: str) -> dict[str, Any]:
-    """Read manifest.json, and hold the files that it lists against the directory.
+def find_shards(data_dir: str, split: str) -> list[Shard]:
+    """List the shards of a split, in the manifest's order. Together they have a record or more.
 
     Args:
-      directory: str.
-
-    Returns:
-      dict: "splits" is a dict split -> {"records": int, "shards": list of {"file", "records", "bytes", "sha256"}, ...}.
+      data_dir: the folder that mtl convert wrote.
 
     Raises:
-      DataError: it is missing, damaged, of another version, or a shard is missing or of another size.
+      DataError: there is no such split, or the manifest is wrong; see `read_manifest`.
+      NoExamplesError: the split is empty, or it is validation and missing.
+    """
+    splits = read_manifest(data_dir)["splits"]
+    path = os.path.join(data_dir, MANIFEST)
+    if split not in splits and split != "validation":
+        found = first_names(list(splits))
+        cure = "choose one of them, or convert it"
+        raise DataError(f"{path}: no split {split!r}, found {found}; {cure}")
+    if split not in splits or splits[split]["records"] == 0:
+        raise NoExamplesError(f"{path}: no records in the split {split}; convert more images")
+    return [
+        Shard(os.path.join(data_dir, shard["file"]), shard["records"], shard["bytes"])
+        for shard in splits[split]["shards"]
+    ]
+
+
+def read_manifest(directory: str) -> dict[str, Any]:
+    """Read manifest.json, and check that the shards in the folder have the sizes it lists.
+
+    Returns:
+      dict: "splits" is a dict split -> {"records": int, "shards": list of {"file", "records",
+      "bytes", "sha256"}, ...}.
+
+    Raises:
+      DataError: it is missing, damaged, of another version, or a shard is missing or of another
+        size.
     """
     path = os.path.join(directory, MANIFEST)
-
-    def unique(pairs):  # json keeps the last of two values of one key
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise DataError(f"{path}: damaged (an object has a key twice): {CURE}")
-        return found
-
-    try:
-        manifest = json.loads(files.read_text(path, MAX_BYTES), object_pairs_hook=unique)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}): --data_dir is the directory that mtl convert wrote"
-        ) from None
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or brackets without end
-        raise DataError(f"{path}: damaged, not JSON: {CURE}") from None
+    manifest = _parse(path)
     version = manifest.get("version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != VERSION:
-        raise DataError(
-            f"{path}: version {str(version)[:20]} of the format, and {VERSION} is read: {CURE}"
-        )
+        found = f"version {str(version)[:20]} of the format"
+        raise DataError(f"{path}: {found}, but only {VERSION} is supported; {CURE}")
     try:
         _check_manifest(manifest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        found = f"no {error}" if isinstance(error, KeyError) else str(error)
-        if isinstance(error, (TypeError, AttributeError)):  # their messages are Python's own
-            found = "a value of another type than mtl convert writes"
-        raise DataError(f"{path}: damaged ({' '.join(found.split())[:200]}): {CURE}") from None
+    except KeyError as error:
+        raise _damaged(path, f"no {error}") from None
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
+    except (TypeError, AttributeError):  # with Python's own messages
+        raise _damaged(path, "a value has another type than mtl convert writes") from None
     for split in manifest["splits"].values():
         for shard in split["shards"]:
             _check_file(os.path.join(directory, shard["file"]), shard["bytes"])
     return manifest
 
 
+def _parse(path):
+    """Return the JSON value in a file."""
+    try:
+        text = files.read_text(path, MAX_BYTES)
+        return json.loads(text, object_pairs_hook=functools.partial(_object, path))
+    except OSError as error:
+        cure = "give the folder that mtl convert wrote as --data_dir"
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deeply
+        raise DataError(f"{path}: damaged, not JSON; {CURE}") from None
+
+
+def _object(path, pairs):
+    """Return the dict of a JSON object. By default json ignores all but the last of equal keys."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _damaged(path, "an object has a key twice")
+    return found
+
+
+def _damaged(path, reason):
+    return DataError(f"{path}: damaged ({' '.join(reason.split())[:200]}); {CURE}")
+
+
 def _check_manifest(manifest):
-    """Raise KeyError, TypeError, ValueError or AttributeError where a manifest is not laid out as it must be."""
+    """Raise KeyError, TypeError, ValueError or AttributeError if a manifest is malformed."""
     _natural(manifest["version"], "version")
     listed = set()
     for name, split in manifest["splits"].items():
         if not name.isprintable() or len(name) > MAX_NAME:  # errors show it
             raise ValueError(f"the name of the split {name[:80]!r}")
         for shard in split["shards"]:
-            file = shard["file"]
-            # By the name alone: a manifest from elsewhere must not lead out of its directory.
-            good = (
-                isinstance(file, str)
-                and file.isprintable()
-                and len(file) <= MAX_NAME
-                and os.path.basename(file) == file
-            )
-            if not good or file in ("", ".", ".."):
-                raise ValueError(
-                    f"the shard {file!r} of {name} is not the name of a file beside it"
-                )
-            if file in listed:
-                raise ValueError(f"the shard {file!r} of {name} is listed twice")
-            listed.add(file)
-            _natural(shard["records"], f"records of {file}")
-            if FRAME * shard["records"] > _natural(shard["bytes"], f"bytes of {file}"):
-                raise ValueError(
-                    f"{shard['records']} records do not fit into the {shard['bytes']} bytes of {file}"
-                )
-        held = sum(shard["records"] for shard in split["shards"])
-        if _natural(split["records"], f"records of {name}") != held:
-            raise ValueError(f"{split['records']} records of {name}, and {held} in its shards")
+            _check_shard(shard, name, listed)
+            listed.add(shard["file"])
+        total = sum(shard["records"] for shard in split["shards"])
+        if _natural(split["records"], f"records of {name}") != total:
+            raise ValueError(f"{split['records']} records of {name}, but {total} in its shards")
+
+
+def _check_shard(shard, split, listed):
+    """Check the entry of one shard; listed: the files of the entries before it."""
+    file = shard["file"]
+    if not _is_file_name(file):
+        raise ValueError(f"the shard {file!r} of {split} is not the name of a file beside it")
+    if file in listed:
+        raise ValueError(f"the shard {file!r} of {split} is listed twice")
+    records = _natural(shard["records"], f"records of {file}")
+    size = _natural(shard["bytes"], f"bytes of {file}")
+    if FRAME * records > size:
+        raise ValueError(f"{records} records do not fit into the {size} bytes of {file}")
+
+
+def _is_file_name(name):
+    """Tell whether a value names a file without a folder: a manifest must not lead elsewhere."""
+    if not isinstance(name, str) or not name.isprintable() or len(name) > MAX_NAME:
+        return False
+    return os.path.basename(name) == name and name not in ("", ".", "..")
 
 
 def _natural(value, what):
-    """Return an int of 0 or more, which a file could have bytes, as it is; ValueError for anything else."""
-    if type(value) is not int or not 0 <= value < 2**63:  # True is an int, too
+    """Return an int from 0 to 2**63 - 1, the largest size of a file; else raise ValueError."""
+    if type(value) is not int or not 0 <= value < 2**63:  # not isinstance: True is an int too
         raise ValueError(f"{what}: {value!r}")
     return value
 
 
 def _check_file(path, size):
-    """Raise DataError where a shard is not there, or not of the size it was written with."""
+    """Raise DataError if a shard is missing or not of the size in the manifest."""
     if not os.path.isfile(path):
-        raise DataError(f"{path}: no such file, though {MANIFEST} lists it: {CURE}")
-    if os.path.getsize(path) != size:
-        raise DataError(
-            f"{path}: {os.path.getsize(path)} bytes, and {size} by {MANIFEST}: delete it and {CURE}"
-        )
+        raise DataError(f"{path}: no such file, but {MANIFEST} lists it; {CURE}")
+    found = os.path.getsize(path)
+    if found != size:
+        raise DataError(f"{path}: {found} bytes, but {size} in {MANIFEST}; delete it and {CURE}")
 
 
 def sync(path: str) -> None:
-    """Bring what was written to a file to the disk; a rename can reach it before the bytes do."""
+    """Flush a file to disk. Without it, a rename may reach the disk before the content."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 
 from mtl.data import images
-from mtl.data.examples import Examples, room, source
+from mtl.data.examples import Examples, empty_windows, find_split
 from mtl.errors import DataError, NoExamplesError
+
+DATASET = "svhn"
 
 STRUCT = "digitStruct.mat"
 # A house number has at most six digits in SVHN. What claims many more is no list of digits, and would be read one object at a time.
@@ -65,7 +67,7 @@ def load(
     Raises:
       DataError: the directory, digitStruct.mat or all of its pictures are missing (NoExamplesError), or one of them is broken.
     """
-    directory, belongs = source(data_dir, split)
+    directory, belongs = find_split(data_dir, split)
     path = os.path.join(directory, STRUCT)
     present = set(os.listdir(directory))
     absent, seen, repeated = [], set(), 0
@@ -98,7 +100,7 @@ def load(
         what = f"entries of the split {split} skipped because an earlier one has the same name: {repeated}"
         (warn or _to_stderr)(f"{path}: {what}")
 
-    windows = room(len(found), path)
+    windows = empty_windows(len(found), path)
     for i, entry in enumerate(found):
         picture = images.read(os.path.join(directory, entry.name))
         try:

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from mtl.data import images
-from mtl.data.records import format as records
+from mtl.data.records import format as records, manifest, reader as records_reader
 from mtl.data.svhn import reader
 from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
@@ -112,7 +112,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path):
 
 def test_a_shard_that_cannot_be_written_is_named(tmp_path):
     message = test_svhn.error_of(records.write_shard, str(tmp_path / "nowhere" / "a"), RECORDS)
-    assert "nowhere/a: cannot be written" in message and "choose another directory" in message
+    assert "nowhere/a: cannot be written" in message and "choose another folder" in message
 
 
 # -- reading -------------------------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_a_shard_that_cannot_be_written_is_named(tmp_path):
 def test_what_is_written_is_parsed(tmp_path):
     path = tmp_path / "a"
     records.write_shard(str(path), RECORDS)
-    serialized = list(records.serialized_records(records.Shard(str(path), 3, path.stat().st_size)))
+    serialized = list(records.serialized_records(manifest.Shard(str(path), 3, path.stat().st_size)))
     assert serialized == frames(path)
     assert list(map(records.parse, serialized)) == RECORDS
 
@@ -136,7 +136,7 @@ def test_records_of_svhn_are_svhn(tmp_path):
         made.append(records.Record(entry.name, encoded, height, width, entry.number, entry.boxes))
     record_sets.write(tmp_path, test=[made[:2], [], made[2:]])
     for count in (None, 5, 4, 1, 9):
-        got = records.load(str(tmp_path), "test", count=count)
+        got = records_reader.load(str(tmp_path), "test", count=count)
         np.testing.assert_array_equal(got.images, wanted.images[:count])
         assert got.images.dtype == np.uint8
         assert (got.numbers, got.names) == (wanted.numbers[:count], wanted.names[:count])
@@ -145,22 +145,22 @@ def test_records_of_svhn_are_svhn(tmp_path):
 def test_a_record_without_boxes_is_its_whole_picture(tmp_path):
     (record,) = record_sets.some(["12"])
     picture = Image.open(io.BytesIO(record.encoded))
-    np.testing.assert_array_equal(records.window(record._replace(boxes=[])), images.window(picture))
-    assert (records.window(record) != records.window(record._replace(boxes=[]))).any()
+    np.testing.assert_array_equal(records_reader.window(record._replace(boxes=[])), images.window(picture))
+    assert (records_reader.window(record) != records_reader.window(record._replace(boxes=[]))).any()
 
 
 def test_splits_that_are_not_there(tmp_path):
     record_sets.write(tmp_path, train=[record_sets.some(["1", "2"])], test=[[]])
-    assert "manifest.json: no split 'extra' there, found train, test: choose" in test_svhn.error_of(
-        records.load, str(tmp_path), "extra"
+    assert "manifest.json: no split 'extra', found train, test; choose" in test_svhn.error_of(
+        records_reader.load, str(tmp_path), "extra"
     )
     for split in ("validation", "test"):
         with pytest.raises(
-            NoExamplesError, match=f"manifest.json: no record of the split {split}: "
+            NoExamplesError, match=f"manifest.json: no records in the split {split}; "
         ):
-            records.load(str(tmp_path), split)
+            records_reader.load(str(tmp_path), split)
     record_sets.write(tmp_path)
-    assert "found none" in test_svhn.error_of(records.load, str(tmp_path), "train")
+    assert "found none" in test_svhn.error_of(records_reader.load, str(tmp_path), "train")
 
 
 def example(**changes):
@@ -199,34 +199,34 @@ BROKEN = {  # serialized record, what is said of it
     "nothing": (b"", "0 values of image/name"),
     "two lengths": (example(length=integers(3, 3)), "2 values of length"),
     "no height": (example(image_height=None), "0 values of image/height"),
-    "digit 11": (example(digits=integers(2, 11, 0)), "the digit 11 is none of 0 to 9"),
-    "digit -1": (example(digits=integers(2, -1, 0)), "the digit -1 is none of 0 to 9"),
-    "length": (example(length=integers(2)), "length 2, and 3 digits"),
-    "boxes": (example(boxes=floats(*range(8))), "8 sides of boxes of 3 digits"),
-    "part of a box": (example(boxes=floats(*range(11))), "11 sides of boxes of 3 digits"),
-    "box of NaN": (example(boxes=floats(*[1.0, 1.0, 5.0, np.nan] * 3)), "not all of them finite"),
+    "digit 11": (example(digits=integers(2, 11, 0)), "the digit 11 is not in 0..9"),
+    "digit -1": (example(digits=integers(2, -1, 0)), "the digit -1 is not in 0..9"),
+    "length": (example(length=integers(2)), "length 2, but 3 digits"),
+    "boxes": (example(boxes=floats(*range(8))), "8 sides of boxes for 3 digits"),
+    "part of a box": (example(boxes=floats(*range(11))), "11 sides of boxes for 3 digits"),
+    "box of NaN": (example(boxes=floats(*[1.0, 1.0, 5.0, np.nan] * 3)), "a side of a box is not finite"),
     "box outside": (
         example(boxes=floats(*[90.0, 1.0, 95.0, 8.0] * 3)),
-        "lies outside the picture of 17 x 9",
+        "lies outside the image of 17 x 9",
     ),
     "box turned over": (example(boxes=floats(*[9.0, 1.0, 5.0, 8.0] * 3)), "has a negative width"),
     "other size": (
         example(image_width=integers(16)),
-        "the picture is 17 x 9, and 16 x 9 by the record",
+        "the image is 17 x 9, but 16 x 9 in the record",
     ),
     "no size": (example(image_width=integers(0)), "0 x 9 pixels"),
     "bomb by the record": (
         example(image_height=integers(2**40), image_width=integers(2**40)),
-        "pixels, and pictures of 1 to 64 million",
+        "pixels, but an image may have 1 to 64 million",
     ),
     "bomb by the header": (example(image_encoded=file(huge())), "1.png: 9000 x 9000 pixels"),
     "no picture": (
         example(image_encoded=file(b"")),
-        "1.png: not a picture of a known kind, or cut short",
+        "1.png: not an image of a known format, or truncated",
     ),
     "cut short": (
         example(image_encoded=file(WHOLE[: len(WHOLE) // 2])),
-        "1.png: the picture cannot be decoded",
+        "1.png: the image cannot be decoded",
     ),
 }
 
@@ -236,9 +236,9 @@ def test_a_broken_record_is_named(tmp_path, name):
     serialized, said = BROKEN[name]
     good = record_sets.some(["5", "67", "8"])
     record_sets.write(tmp_path, test=[good, [*good[:2], serialized, good[2]]])
-    message = test_svhn.error_of(records.load, str(tmp_path), "test")
+    message = test_svhn.error_of(records_reader.load, str(tmp_path), "test")
     assert message.startswith(f"{tmp_path / 'test-00001-of-00002.tfrecord'}: record 2: ")
-    assert said in message and message.endswith(": delete the shard and repeat mtl convert")
+    assert said in message and message.endswith("; delete the shard and repeat mtl convert")
 
 
 def flip(at):
@@ -271,26 +271,26 @@ def test_a_damaged_shard_is_named(tmp_path, name):
     path = tmp_path / "test-00000-of-00001.tfrecord"
     damage(path)
     with pytest.raises(DataError) as caught:
-        list(records.serialized_records(records.Shard(str(path), 3, path.stat().st_size)))
+        list(records.serialized_records(manifest.Shard(str(path), 3, path.stat().st_size)))
     message = str(caught.value)
     assert (
         message.startswith(f"{path}: {said}")
-        and message.endswith(": delete the shard and repeat mtl convert")
+        and message.endswith("; delete the shard and repeat mtl convert")
         and "\n" not in message
     )
 
 
 @pytest.mark.parametrize(
     "claimed, said",
-    [(2, "more than the 2 records of manifest.json"), (4, "3 records, and 4 by manifest.json")],
+    [(2, "more than the 2 records in manifest.json"), (4, "3 records, but 4 in manifest.json")],
 )
 def test_counts_are_held_against_the_manifest(tmp_path, claimed, said):
     written = record_sets.write(tmp_path, test=[record_sets.some(["5", "67", "8"])])
     split = written["splits"]["test"]
     split["records"] = split["shards"][0]["records"] = claimed
-    records.write_manifest(str(tmp_path), written)
-    message = test_svhn.error_of(records.load, str(tmp_path), "test")
+    manifest.write_manifest(str(tmp_path), written)
+    message = test_svhn.error_of(records_reader.load, str(tmp_path), "test")
     assert (
         message
-        == f"{tmp_path / 'test-00000-of-00001.tfrecord'}: {said}: delete it and repeat mtl convert"
+        == f"{tmp_path / 'test-00000-of-00001.tfrecord'}: {said}; delete it and repeat mtl convert"
     )

@@ -39,7 +39,7 @@ def test_the_manifest_comes_back(tmp_path):
 
 
 def test_a_manifest_that_is_not_there(tmp_path):
-    assert "manifest.json: cannot be read (No such file or directory): --data_dir" in error_of(
+    assert "manifest.json: cannot be read (No such file or directory); give the folder" in error_of(
         tmp_path
     )
 
@@ -61,16 +61,16 @@ SHARD = ("splits", "train", "shards", 0)
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (changed("version", to=2), "version 2 of the format, and 1 is read"),
+        (changed("version", to=2), "version 2 of the format, but only 1 is supported"),
         (changed("version", to="1"), "damaged (version: '1')"),
         (changed("version", to=True), "damaged (version: True)"),
         (lambda value: value.pop("version"), "damaged (no 'version')"),
         (lambda value: value.pop("splits"), "damaged (no 'splits')"),
-        (changed("splits", to=[]), "damaged (a value of another type than mtl"),
-        (changed("splits", "train", to=None), "damaged (a value of another type than mtl"),
+        (changed("splits", to=[]), "damaged (a value has another type than mtl"),
+        (changed("splits", "train", to=None), "damaged (a value has another type than mtl"),
         (
             changed("splits", "train", "records", to=4),
-            "damaged (4 records of train, and 3 in its shards)",
+            "damaged (4 records of train, but 3 in its shards)",
         ),
         (
             changed(*SHARD, "records", to=-1),
@@ -92,8 +92,8 @@ SHARD = ("splits", "train", "shards", 0)
         ),
         (changed(*SHARD, "file", to="a\nb"), "is not the name of a file beside it"),
         (changed(*SHARD, "file", to=7), "is not the name of a file beside it"),
-        (changed(*SHARD, "file", to="gone"), "gone: no such file, though manifest.json lists it"),
-        (changed(*SHARD, "bytes", to=1111), "bytes, and 1111 by manifest.json: delete it"),
+        (changed(*SHARD, "file", to="gone"), "gone: no such file, but manifest.json lists it"),
+        (changed(*SHARD, "bytes", to=1111), "bytes, but 1111 in manifest.json; delete it"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_named_with_the_cure(tmp_path, change, reason):
@@ -113,7 +113,7 @@ def test_shard_that_is_listed_twice_is_refused(tmp_path, first, second):
     splits[second]["records"] += shard["records"]
     manifest.write_manifest(str(tmp_path), written)
     reason = f"damaged (the shard 'train-00000-of-00002.tfrecord' of {second} is listed twice)"
-    assert f"{reason}: repeat mtl convert" in error_of(tmp_path)
+    assert f"{reason}; repeat mtl convert" in error_of(tmp_path)
 
 
 def test_split_that_is_there_twice_is_refused(tmp_path):
@@ -122,7 +122,7 @@ def test_split_that_is_there_twice_is_refused(tmp_path):
     whole = path.read_text()
     start = whole.index('"train"')
     path.write_text(f'{whole[:start]}"train": {{"records": 0, "shards": []}}, {whole[start:]}')
-    assert "manifest.json: damaged (an object has a key twice): repeat" in error_of(tmp_path)
+    assert "manifest.json: damaged (an object has a key twice); repeat" in error_of(tmp_path)
 
 
 def test_byte_order_mark_before_a_manifest_is_skipped(tmp_path):

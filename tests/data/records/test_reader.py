@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from mtl.data import images
-from mtl.data.records import format as records, reader as records_reader
+from mtl.data.records import format as records, manifest, reader as records_reader, stream
 from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
 from tests.data.records import test_format as test_records
@@ -93,7 +93,7 @@ def test_few_records_are_held_at_a_time(tmp_path, monkeypatch, bounds):
     held = bounds.get("BUFFER", 2000 * 40 // size)
     assert held in (2, 3)
     for name, value in bounds.items():
-        monkeypatch.setattr(records_reader, name, value)
+        monkeypatch.setattr(stream, name, value)
     found = numbers(take(str(tmp_path), 0, 20))
     assert sorted(found[:40]) == sorted(found[40:]) == list(range(40))
     for epoch in (found[:40], found[40:]):
@@ -104,8 +104,8 @@ def test_few_records_are_held_at_a_time(tmp_path, monkeypatch, bounds):
 
 
 def test_shards_are_read_in_turns_and_in_another_order_each_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(records_reader, "BUFFER", 1)  # no shuffling after
-    monkeypatch.setattr(records_reader, "OPEN", 2)
+    monkeypatch.setattr(stream, "BUFFER", 1)  # no shuffling after
+    monkeypatch.setattr(stream, "OPEN", 2)
     record_sets.write(
         tmp_path,
         train=[
@@ -126,10 +126,10 @@ def test_shards_are_read_in_turns_and_in_another_order_each_epoch(tmp_path, monk
 
 
 def test_splits_that_are_not_there(numbered, tmp_path):
-    with pytest.raises(DataError, match="no split 'test' there, found train"):
+    with pytest.raises(DataError, match="no split 'test', found train"):
         records_reader.windows(numbered, "test", 4, 0)
     record_sets.write(tmp_path, train=[[], []])
-    with pytest.raises(NoExamplesError, match="no record of the split train"):
+    with pytest.raises(NoExamplesError, match="no records in the split train"):
         records_reader.windows(str(tmp_path), "train", 4, 0)
 
 
@@ -201,7 +201,7 @@ def test_other_kinds_of_files(tmp_path, kind):
     }[kind]()
     record = records.Record("a", encoded, 80, 64, "7", [(8.0, 9.0, 50.0, 70.0)])
     (window,) = windows_of(tmp_path, [record])
-    off = np.abs(window.astype(int) - records.window(record))
+    off = np.abs(window.astype(int) - records_reader.window(record))
     assert off.max() <= (2 if "PNG" in kind else 6)
 
 
@@ -249,17 +249,17 @@ def test_a_damaged_shard_stops_the_run_and_is_named(tmp_path, name):
     written["splits"]["train"]["shards"][1]["bytes"] = (
         path.stat().st_size
     )  # else the size alone gives it away
-    records.write_manifest(str(tmp_path), written)
+    manifest.write_manifest(str(tmp_path), written)
     assert failure(tmp_path).startswith(f"{path}: {said}")
 
 
-@pytest.mark.parametrize("claimed, said", [(2, "more than the 2 records"), (4, "3 records, and 4")])
+@pytest.mark.parametrize("claimed, said", [(2, "more than the 2 records"), (4, "3 records, but 4")])
 def test_counts_are_held_against_the_manifest(tmp_path, claimed, said):
     good = record_sets.some(["5", "67", "8"])
     written = record_sets.write(tmp_path, train=[good, good])
     split = written["splits"]["train"]
     split["shards"][1]["records"], split["records"] = claimed, 3 + claimed
-    records.write_manifest(str(tmp_path), written)
+    manifest.write_manifest(str(tmp_path), written)
     assert failure(tmp_path).startswith(f"{tmp_path / 'train-00001-of-00002.tfrecord'}: {said}")
 
 
@@ -275,7 +275,7 @@ def test_what_only_training_refuses_is_named(tmp_path):
     gif = record_sets.encode(np.zeros((9, 17, 3), np.uint8), "GIF")
     made = record_sets.some(["5", "67", "8"])
     record_sets.write(tmp_path, train=[[made[0], made[0]._replace(encoded=gif), made[2]]])
-    assert len(records.load(str(tmp_path), "train").numbers) == 3
+    assert len(records_reader.load(str(tmp_path), "train").numbers) == 3
     message = failure(tmp_path)
     assert (
         message.startswith(f"{tmp_path / 'train-00000-of-00001.tfrecord'}: record 1: ")
@@ -288,4 +288,4 @@ def test_a_failure_that_no_record_explains_names_the_folder(numbered, monkeypatc
         raise tf.errors.ResourceExhaustedError(None, None, "out of\nmemory")
 
     monkeypatch.setattr(tf.Session, "make_callable", lambda *arguments: out_of_memory)
-    assert failure(numbered) == f"{numbered}: cannot be read (out of memory): repeat mtl convert"
+    assert failure(numbered) == f"{numbered}: cannot be read (out of memory); repeat mtl convert"

@@ -13,7 +13,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl.data.records import format as records, manifest as manifests
+from mtl.data.records import format as records, manifest as manifests, reader as records_reader
 from mtl.data.svhn import archives, convert, reader
 from mtl.errors import DataError, UsageError
 from tests.svhn_files import boxes, draw, write_struct
@@ -132,7 +132,7 @@ def test_all_that_is_labelled_is_converted(data, tmp_path):
 
 def test_the_manifest_says_what_there_is(data, tmp_path):
     manifest, _, _ = run(data, seed=3)
-    assert records.read_manifest(str(tmp_path / "out")) == manifest
+    assert manifests.read_manifest(str(tmp_path / "out")) == manifest
     assert (
         manifest["version"] == 1
         and manifest["window"] == "boxes grown to 1.3 times"
@@ -152,7 +152,7 @@ def test_the_records_are_those_that_the_folder_gives(data, tmp_path):
     for split in ("train", "validation", "test"):
         of_folder, of_records = (
             reader.load(str(data), split),
-            records.load(str(tmp_path / "out"), split),
+            records_reader.load(str(tmp_path / "out"), split),
         )
         order = [of_records.names.index(name) for name in of_folder.names]
         assert len(order) == len(of_records.names)
@@ -256,7 +256,7 @@ def test_splits_may_come_one_after_another(data, tmp_path):
     assert {name: after[name] for name in before if name != "manifest.json"} == {
         name: before[name] for name in before if name != "manifest.json"
     }
-    assert records.read_manifest(str(tmp_path / "out")) == manifest
+    assert manifests.read_manifest(str(tmp_path / "out")) == manifest
 
 
 @pytest.mark.parametrize("stop", range(10))
@@ -403,7 +403,7 @@ def test_a_damaged_state_is_named(data, tmp_path, name, content):
 
 def test_out_must_be_a_folder(data, tmp_path):
     (tmp_path / "out").write_bytes(b"")
-    with pytest.raises(DataError, match="out: is no folder; --out"):
+    with pytest.raises(DataError, match="out: is not a folder; --out"):
         run(data)
 
 
