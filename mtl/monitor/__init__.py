@@ -1,1 +1,1 @@
-"""Monitor: the progress line and TensorBoard."""
+"""Monitor a training run: the progress line and TensorBoard."""

@@ -1,53 +1,55 @@
-"""The progress line of a training: how fast, how long still, and how each task stands."""
+"""The progress line of a training run: its speed, the time left, and the loss of each task."""
 
 import contextlib
 import time
 
 from mtl.config import Config
+from mtl.objectives.log_sum import CLIP_FLOOR
 
 
 class Progress:
-    """Write progress lines by a monotonic clock that can be stopped while something other than training is done."""
+    """Writes progress lines."""
 
     def __init__(self, config: Config, write):
-        """Begin with the first call.
+        """Start no clock: the first line has no speed.
 
         Args:
           config: Config of the run.
           write: function str -> None.
         """
-        self._config, self._write, self._step = config, write, None
+        self._config, self._write = config, write
+        self._timed = None  # (step, seconds) of the last line
 
-    def __call__(self, step, cost, cross_entropies, *batch):
-        """Write one line.
+    def __call__(self, step, cost, losses, *batch):
+        """Write one line; see train.Callbacks.progress.
 
         Args:
           step: int, steps done.
           cost: float.
-          cross_entropies: dict task name -> float, raw: neither clipped nor logged. One at the clip's floor is marked, for its task
-            has no gradient any more.
-          *batch: what was trained on; not looked at.
+          losses: dict task name -> float, neither clipped nor logged. A task at the clip's floor is
+            marked, because it has no gradient there.
+          *batch: ignored.
         """
-        # TensorFlow is there already where something trains; nothing else of this package's commands has to wait for it.
-        from mtl.losses import CLIP_FLOOR
-
         now = time.monotonic()
-        line = f"step {step}/{self._config.steps}"
-        if self._step is not None:
-            rate = (step - self._step) / (now - self._since)
+        parts = [f"step {step}/{self._config.steps}"]
+        if self._timed:
+            last_step, then = self._timed
+            rate = (step - last_step) / (now - then)
             minutes, seconds = divmod(round((self._config.steps - step) / rate), 60)
-            line += f"  {rate * self._config.batch_size:.0f} images/s  {minutes}:{seconds:02d} left"
-        self._step, self._since = step, now
-        tasks = [
-            f"{name} {value:.3f}" + " (AT FLOOR)" * bool(value <= CLIP_FLOOR)
-            for name, value in cross_entropies.items()
-        ]
-        self._write("  ".join([line, f"cost {cost:.3f}", *tasks]))
+            parts.append(f"{rate * self._config.batch_size:.0f} images/s")
+            parts.append(f"{minutes}:{seconds:02d} left")
+        self._timed = step, now
+        parts.append(f"cost {cost:.3f}")
+        for name, loss in losses.items():
+            floor = " (AT FLOOR)" if loss <= CLIP_FLOOR else ""
+            parts.append(f"{name} {loss:.3f}{floor}")
+        self._write("  ".join(parts))
 
     @contextlib.contextmanager
     def paused(self):
-        """Leave out of the speed what happens in the block."""
+        """Exclude the time of the block from the speed."""
         start = time.monotonic()
         yield
-        if self._step is not None:
-            self._since += time.monotonic() - start
+        if self._timed:
+            step, then = self._timed
+            self._timed = step, then + (time.monotonic() - start)

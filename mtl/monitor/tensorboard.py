@@ -1,13 +1,10 @@
-"""Event files for TensorBoard: scalars of the training and of each evaluation, pictures with what was read on them, the graph.
+"""What a run shows in TensorBoard: scalars, validation images with their predictions, the graph.
 
-Written record by record, by the thread that trains, so that an error is met where it can be told, and a killed run leaves at most half a
-record. A run that is continued cuts what lies beyond its step, and goes on in a file of its own: a TensorBoard that is open sees both.
+The README lists the tags.
 """
 
 import dataclasses
 import io
-import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,171 +12,89 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, losses, train
+from mtl import checkpoint, train
 from mtl.config import Config
 from mtl.data.examples import Examples
 from mtl.evaluation import metrics
+from mtl.explain import blocks, diagram, lines
 from mtl.inference import decoding
+from mtl.monitor import event_files
+from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
 from mtl.reports import sheet
-from mtl.runs import files
 
-PREFIX = "events.out.tfevents."  # TensorBoard looks for tfevents in the name
-# Other programs end the name with that of the host.
-OURS = re.compile(re.escape(PREFIX) + r"\d{10}(-\d+)?")
-_FRAME = 16  # bytes around a record: its length and two checksums
-PICTURES = 24  # of validation, drawn at each evaluation
-
-
-def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
-    """Cut the event files of a run directory back to a step.
-
-    A file without any value is removed, and a damaged end is cut off. Files that this module did not
-    name are never changed, nor is one that cannot be read.
-
-    Args:
-      directory: str.
-      step: int, the last one whose values are kept.
-      say: function str -> None, called with a warning for each file that cannot be read.
-
-    Raises:
-      OSError: a file cannot be written.
-    """
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    for path in (os.path.join(directory, name) for name in names if OURS.fullmatch(name)):
-        if not os.path.isfile(path):
-            continue  # a pipe would be waited for
-        try:
-            records = _records(path)
-        except (OSError, tf.errors.OpError) as error:
-            reason = checkpoint.first_line(error)
-            say(f"warning: {path}: cannot be read ({reason}); it is left as it is")
-            continue
-        kept = [record for record, event in records if event.step <= step]
-        if not any(event.HasField("summary") for _, event in records if event.step <= step):
-            os.remove(path)
-        elif sum(len(record) + _FRAME for record in kept) < os.path.getsize(path):
-            with files.whole(path) as unfinished, tf.io.TFRecordWriter(unfinished) as writer:
-                for record in kept:
-                    writer.write(record)
-
-
-def _records(path):
-    """Return the records of an event file as (bytes, tf.Event), up to its end or to damage.
-
-    Raises:
-      OSError, tf.errors.OpError: it cannot be read, or it does not even begin as an event file.
-    """
-    found = []
-    try:
-        for record in tf.io.tf_record_iterator(path):
-            found.append((record, tf.Event.FromString(record)))
-    except (OSError, tf.errors.OpError) as error:
-        if not found or not isinstance(error, tf.errors.DataLossError):
-            raise
-    except Exception as error:  # protobuf's error has no name in compat.v1
-        if not found:
-            raise OSError("not an event file") from error
-    return found
+IMAGES = 24  # of validation, drawn at each evaluation
 
 
 class Events:
-    """What a run writes for TensorBoard. Where it cannot be written, that is said once, and the run goes on without."""
+    """Writes the events of a run. If a write fails, one warning says so and the run goes on."""
 
     def __init__(self, config: Config, directory: str, first: int, say: Callable[[str], Any]):
-        """Do nothing yet: a run that cannot start leaves nothing behind. With the first values, what is there is cut back and a file begun.
+        """Write nothing yet: a run that fails to start leaves no file.
 
         Args:
           config: Config of the run.
-          directory: str, its run directory.
-          first: int, the step it continues from, 0 of a new one.
-          say: function str -> None.
+          directory: str, the run directory.
+          first: int, the step that the run continues from, 0 for a new run.
+          say: function str -> None, called with warnings.
         """
         self._config, self._directory, self._first, self._say = config, directory, first, say
-        self._begun, self._writer, self._step = False, None, None
-
-    def _begin(self):
-        """Cut what is there back, and begin a file."""
-        self._begun, first = True, self._first
-        try:
-            cut(self._directory, first, self._say)
-            graph = {"graph_def": _graph(self._config)} if first == 0 else {}
-            self._writer = tf.io.TFRecordWriter(
-                files.free(os.path.join(self._directory, f"{PREFIX}{first:010d}"))
-            )
-        except (OSError, tf.errors.OpError, LookupError) as error:
-            return self._give_up(error)
-        self._write(first, file_version="brain.Event:2")
-        if graph:
-            self._write(0, **graph)
-        # An open TensorBoard forgets what it has seen of the steps that are done again.
-        self._write(first + 1, session_log=tf.SessionLog(status=tf.SessionLog.START))
+        self._begun = False
+        self._file = None
+        self._timed = None  # (step, seconds) of the last step; None after an evaluation
 
     def watch(self, session: Any, graph: train.Graph) -> None:
-        """Add to a training graph what is measured beside it: the gradient that each task sends into the features, the learning rate."""
-        config, self._session, self._inputs = (
-            self._config,
-            session,
-            [graph.images, *graph.labels.values()],
-        )
-        self._global_step = graph.step.value()
+        """Add the gradient norms and the learning rate to a training graph.
+
+        Args:
+          session: tf.Session of the run.
+          graph: train.Graph.
+        """
+        config = self._config
+        self._session, self._graph = session, graph
         with tf.name_scope("tensorboard"):
-            means = graph.cross_entropies
-            weights = tf.gradients(
-                losses.OBJECTIVES_OF_MEANS[config.objective](means.values()), list(means.values())
-            )
-            top = session.graph.get_operation_by_name(f"{next(iter(means))}/MatMul")
-            pulls = [
-                weight * tf.gradients(mean, top.inputs[0])[0]
-                for mean, weight in zip(means.values(), weights)
-            ]
+            self._global_step = graph.step.value()
             rate = train.learning_rate(
                 config.learning_rate, config.schedule, graph.step, config.steps
             )
-            self._fetched = {
-                f"grad_norm/shared/{name}": tf.norm(pull) for name, pull in zip(means, pulls)
-            }
-            self._fetched["lr"] = tf.convert_to_tensor(rate)
+            self._fetched = {"lr": tf.convert_to_tensor(rate)}
+            for name, term in graph.terms.items():
+                (gradient,) = tf.gradients(term, graph.network.features)
+                self._fetched[f"grad_norm/shared/{name}"] = tf.norm(gradient)
 
     def step(
         self,
         step: int,
         cost: float,
-        cross_entropies: Mapping[str, float],
+        losses: Mapping[str, float],
         images: np.ndarray,
         labels: Mapping[str, np.ndarray],
     ) -> None:
-        """Write the scalars of a training step; the gradients are those of its batch after it.
+        """Write the scalars of a training step.
 
         Args:
           step: int.
           cost: float.
-          cross_entropies: dict task name -> float, raw.
-          images: uint8 [batch, crop, crop, 3].
+          losses: dict task name -> float, the mean loss, neither clipped nor logged.
+          images: uint8 [batch, crop, crop, 3], the batch of this step. The gradient norms are
+            those of the updated weights on it.
           labels: dict task name -> int32 [batch].
         """
         now = time.monotonic()
-        values = {
-            "cost": cost,
-            **self._session.run(self._fetched, dict(zip(self._inputs, [images, *labels.values()]))),
-        }
-        for name, raw in cross_entropies.items():
-            clipped = min(max(raw, losses.CLIP_FLOOR), losses.CLIP_CEILING)
-            values |= {
-                f"loss/{name}/raw_ce": raw,
-                f"loss/{name}/log": np.log(clipped),
-                f"loss/{name}/at_floor": raw <= losses.CLIP_FLOOR,
-            }
-        if self._step is not None:
-            values["examples_per_sec"] = (
-                (step - self._step) * self._config.batch_size / (now - self._since)
-            )
-        self._step, self._since = step, time.monotonic()
-        self._scalars(step, values)
+        feeds = {self._graph.images: images}
+        for name, placeholder in self._graph.labels.items():
+            feeds[placeholder] = labels[name]
+        values = {"cost": cost, **self._session.run(self._fetched, feeds), **_loss_scalars(losses)}
+        if self._timed:
+            last_step, then = self._timed
+            images_done = (step - last_step) * self._config.batch_size
+            values["examples_per_sec"] = images_done / (now - then)
+        self._timed = step, time.monotonic()
+        self._write_scalars(step, values)
 
     def evaluated(
         self, row: Mapping[str, Any], examples: Examples, log_probs: Mapping[str, np.ndarray]
     ) -> None:
-        """Write an evaluation on validation, at the step where the training is: its metrics, and the first pictures with what was read.
+        """Write an evaluation on validation: its metrics, and the first images with predictions.
 
         Args:
           row: dict as evaluate.measure returns it.
@@ -187,93 +102,112 @@ class Events:
           log_probs: dict task name -> float32 [n, classes].
         """
         step = int(self._session.run(self._global_step))
-        self._step = None  # the time of an evaluation is not the training's
-        values = {
-            "accuracy/sequence": row["sequence_accuracy"],
-            "accuracy/character": row["character_accuracy"],
-        }
-        values |= {"coverage_at_98": row["coverage_at_98"], "validation/cost": row["cost"]}
-        for name in row["task_accuracy"]:
-            values |= {
-                f"accuracy/{name}": row["task_accuracy"][name],
-                f"validation/{name}/raw_ce": row["task_cross_entropy"][name],
-            }
-        self._scalars(step, {name: value for name, value in values.items() if value is not None})
-        seen = slice(0, PICTURES)
-        numbers, _ = decoding.joint({name: rows[seen] for name, rows in log_probs.items()})
-        self._write(
-            step,
-            summary=tf.Summary(
-                value=[_pictures(examples.images[seen], examples.numbers[seen], numbers)]
-            ),
-        )
+        self._timed = None  # the time of an evaluation is not training time
+        self._write_scalars(step, _evaluation_scalars(row))
+        shown = {name: rows[:IMAGES] for name, rows in log_probs.items()}
+        numbers, _ = decoding.joint(shown)
+        image = _image(examples.images[:IMAGES], examples.numbers[:IMAGES], numbers)
+        self._write(step, summary=tf.Summary(value=[image]))
 
     def close(self) -> None:
-        """End the file."""
-        if self._writer:
-            self._attempt(self._writer.close)
-
-    def _scalars(self, step, values):
-        """Write scalars (dict tag -> value) of a step."""
-        self._write(
-            step,
-            summary=tf.Summary(
-                value=[
-                    tf.Summary.Value(tag=tag, simple_value=float(value))
-                    for tag, value in values.items()
-                ]
-            ),
-        )
-
-    def _write(self, step, **what):
-        """Write one event."""
-        if not self._begun:
-            self._begin()
-        if self._writer:
-            event = tf.Event(wall_time=time.time(), step=step, **what)
-            self._attempt(
-                lambda: (self._writer.write(event.SerializeToString()), self._writer.flush())
-            )
-
-    def _attempt(self, act):
+        """Close the file."""
         try:
-            act()
+            if self._file:
+                self._file.close()
         except (OSError, tf.errors.OpError) as error:
             self._give_up(error)
 
+    def _write_scalars(self, step, values):
+        """Write scalars, dict tag -> number."""
+        scalars = [
+            tf.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()
+        ]
+        self._write(step, summary=tf.Summary(value=scalars))
+
+    def _write(self, step, **content):
+        """Write one event; the first one opens the file."""
+        try:
+            if not self._begun:
+                self._begun = True
+                self._open()
+            if self._file:
+                self._file.write(step, **content)
+        except (OSError, tf.errors.OpError) as error:
+            self._give_up(error)
+
+    def _open(self):
+        """Cut the files of the run back to its first step, and open a new one."""
+        event_files.cut(self._directory, self._first, self._say)
+        self._file = event_files.Writer(self._directory, self._first)
+        if self._first == 0:
+            self._write_graph()
+        # An open TensorBoard then forgets the steps that are trained again.
+        self._file.write(self._first + 1, session_log=tf.SessionLog(status=tf.SessionLog.START))
+
+    def _write_graph(self):
+        try:
+            graph = draw_graph(self._config)
+        except Exception as error:  # no error in the drawing may cost the scalars
+            reason = checkpoint.first_line(error)
+            what = f"no graph for TensorBoard ({reason}); scalars are written"
+            self._say(f"warning: {self._file.path}: {what}")
+        else:
+            self._file.write(0, graph_def=graph)
+
     def _give_up(self, error):
-        self._writer = None
-        self._say(
-            f"warning: no more event files for TensorBoard ({checkpoint.first_line(error)}); the run goes on without"
-        )
+        self._file = None
+        reason = checkpoint.first_line(error)
+        what = f"no more event files for TensorBoard ({reason}); training continues"
+        self._say(f"warning: {self._directory}: {what}")
 
 
-def _graph(config):
-    """Return the training graph of a Config, as bytes of a GraphDef, its operations in the scopes of the diagram.
+def draw_graph(config: Config) -> bytes:
+    """Return the training graph of a Config as a GraphDef, in the name scopes of the diagram.
 
-    It has one tower, and no branch around Adam where the run has one: TensorBoard would draw neither as the diagram.
+    It has one tower, and Adam is not inside a condition: TensorBoard draws neither clearly.
     """
-    from mtl.explain import blocks, diagram, lines
-
     explained = lines.explain(dataclasses.replace(config, on_nonfinite="stop"))
     return blocks.scoped(explained, diagram.of(explained)).SerializeToString()
 
 
-def _pictures(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | None]):
-    """Draw pictures, each with what it shows and what was read, as the value of a summary."""
+def _loss_scalars(losses):
+    scalars = {}
+    for name, loss in losses.items():
+        clipped = min(max(loss, CLIP_FLOOR), CLIP_CEILING)
+        scalars[f"loss/{name}/raw_ce"] = loss
+        scalars[f"loss/{name}/log"] = np.log(clipped)
+        scalars[f"loss/{name}/at_floor"] = loss <= CLIP_FLOOR
+    return scalars
+
+
+def _evaluation_scalars(row):
+    """Return dict tag -> number; a metric that is None has no scalar."""
+    scalars = {
+        "accuracy/sequence": row["sequence_accuracy"],
+        "accuracy/character": row["character_accuracy"],
+        "coverage_at_98": row["coverage_at_98"],
+        "validation/cost": row["cost"],
+    }
+    for name, accuracy in row["task_accuracy"].items():
+        scalars[f"accuracy/{name}"] = accuracy
+    for name, loss in row["task_cross_entropy"].items():
+        scalars[f"validation/{name}/raw_ce"] = loss
+    return {tag: value for tag, value in scalars.items() if value is not None}
+
+
+def _image(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | None]):
+    """Return a sheet of images, each captioned "label > prediction", as a value of a summary."""
     captions = [
         f"{truth or 'none'} > {decoding.written(number) or 'none'}"
         for truth, number in zip(truths, numbers)
     ]
     drawn = sheet.draw(images, captions, columns=6, marks=metrics.right(numbers, truths).tolist())
     encoded = io.BytesIO()
-    drawn.save(
-        encoded, format="JPEG", quality=90
-    )  # a tenth of a PNG, and an evaluation writes one each
-    picture = tf.Summary.Image(
+    drawn.save(encoded, format="JPEG", quality=90)  # a tenth of the size of a PNG
+    image = tf.Summary.Image(
         height=drawn.height,
         width=drawn.width,
         colorspace=3,
         encoded_image_string=encoded.getvalue(),
     )
-    return tf.Summary.Value(tag="validation/read", image=picture)
+    return tf.Summary.Value(tag="validation/read", image=image)
