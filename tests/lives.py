@@ -1,14 +1,17 @@
-"""Processes of `mtl` that are killed where a test wants it. Forked from a server that has imported TensorFlow, each is there at once."""
+"""Processes of `mtl` that a test may kill. Forked from a server that has imported TensorFlow."""
 
 import contextlib
+import hashlib
+import importlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
 from typing import NamedTuple
 
-from mtl.cli import main, train  # noqa: F401  what is imported here, the server has ready
+from mtl.cli import main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -16,48 +19,58 @@ _CONTEXT.set_forkserver_preload(
         "tensorflow.compat.v1",
         "h5py",
         "PIL.Image",
-        "mtl.train",
-        "mtl.evaluation.evaluate",
-        "mtl.inference.graph",
+        "mtl.cli.training",
+        "mtl.inference.network",
         "tests.lives",
     ]
 )
+TIMEOUT = 120.0  # seconds after which a process is killed and the test fails
 
 
 class Life(NamedTuple):
-    """How a process ended: its exit code (-9 where SIGKILL ended it) and what it wrote to stdout and stderr."""
+    """How a process ended."""
 
-    code: int
-    text: str
+    code: int  # the exit code; -9 after SIGKILL
+    text: str  # stdout and stderr together
 
 
 def start(log, arguments, prepare=None, *details):
-    """Start `mtl` with arguments (list of str); log (a path) takes what it writes, prepare(*details) is called in it first.
+    """Start `mtl` in a process; it writes no event files unless --tensorboard is given.
 
-    No event files, unless it is told --tensorboard: these many processes have other files to look at, and a graph to draw takes a second.
+    Args:
+      log: pathlib.Path, takes stdout and stderr.
+      arguments: list of str.
+      prepare: function called as prepare(*details) in the process first, or None.
     """
-    arguments = [*arguments[:1], *["--notensorboard"] * (arguments[0] == "train"), *arguments[1:]]
+    arguments = list(map(str, arguments))
+    if arguments[0] == "train":  # the graph for TensorBoard would take a second
+        arguments.insert(1, "--notensorboard")
     with contextlib.suppress(FileNotFoundError):
-        os.remove(log)  # of the life before
-    process = _CONTEXT.Process(
-        target=_live, args=[str(log), list(map(str, arguments)), prepare, details]
-    )
+        os.remove(log)  # of an earlier process
+    process = _CONTEXT.Process(target=_live, args=[str(log), arguments, prepare, details])
     process.start()
     return process
 
 
 def ended(process, log):
     """Wait for the end of a process; return its Life."""
-    process.join(120)
+    process.join(TIMEOUT)
     if process.is_alive():
         process.kill()
-        raise AssertionError(f"it hangs: {log.read_text()}")
+        raise AssertionError(f"the process does not end: {log.read_text()}")
     return Life(process.exitcode, log.read_text())
 
 
 def live(log, arguments, prepare=None, *details):
-    """Run `mtl` in a process of its own to its end; return its Life."""
+    """Run `mtl` in a process to its end; return its Life."""
     return ended(start(log, arguments, prepare, *details), log)
+
+
+def reached(process, log):
+    """Wait until a process writes "HERE"; raise AssertionError if it ends first."""
+    while not (log.exists() and "HERE\n" in log.read_text()):
+        assert process.is_alive(), log.read_text()
+        time.sleep(0.01)
 
 
 def _live(log, arguments, prepare, details):
@@ -73,17 +86,17 @@ def _live(log, arguments, prepare, details):
     os._exit(code)
 
 
-# -- what may be prepared ----------------------------------------------------------------------------------------------------------------
+# -- what a process may prepare --------------------------------------------------------------------
 
 
 def die():
-    """End this process as the kernel's out-of-memory killer would."""
+    """Kill this process, as the kernel does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
 
 
 def die_after_steps(count):
-    """Die when the loop asks for its next batch after `count` steps of this process: the last of them is saved and evaluated."""
+    """Die when the loop requests its next batch after `count` steps."""
     from mtl.data import batches
 
     prefetch = batches.prefetch
@@ -98,89 +111,77 @@ def die_after_steps(count):
 
 
 def validate_on(count):
-    """Draw `count` images to validate on. The 1,000 of `mtl train` take two seconds; a few are drawn without workers."""
-    train.SYNTHETIC_VALIDATION = count
+    """Draw `count` images for validation instead of 1,000, which takes two seconds."""
+    from mtl.cli import training
+
+    training.SYNTHETIC_VALIDATION = count
 
 
 def die_in(module, name, call):
-    """Die within the call number `call`, counted from 1, of a function: after half of what is written through it, where it writes."""
-    import importlib
-
-    owner = importlib.import_module(module)
-    original, calls = getattr(owner, name), []
-
-    def counted(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == call:
-            die()
-        return original(*args, **kwargs)
-
-    setattr(owner, name, counted)
+    """Die at call number `call` of a function, counted from 1."""
+    _replace(module, name, lambda original: _AtCall(original, call, die))
 
 
 def busy_in(module, name, call, rounds=8_000_000):
-    """Say "HERE" at the call number `call` of a function, then be deep in foreign code, as in session.run; 8 million rounds are seconds."""
-    import hashlib
-    import importlib
-
-    owner, calls = importlib.import_module(module), []
-    for part in name.split(".")[:-1]:
-        owner = getattr(owner, part)
-    name = name.split(".")[-1]
-    original = getattr(owner, name)
-
-    def counted(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == call:
-            print("HERE", flush=True)
-            hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
-        return original(*args, **kwargs)
-
-    setattr(owner, name, counted)
+    """Write "HERE" at a call of a function, then stay in C code for seconds."""
+    _replace(module, name, lambda original: _AtCall(original, call, _Busy(rounds)))
 
 
 def busy_step(call, rounds=8_000_000):
-    """As `busy_in`, within the training step number `call` of this process."""
-    import hashlib
-
+    """As `busy_in`, within training step number `call` of this process."""
     import tensorflow.compat.v1 as tf
 
     make = tf.Session.make_callable
 
-    def make_callable(session, *args, **kwargs):
-        run, calls = make(session, *args, **kwargs), []
-
-        def step(*values):
-            calls.append(values)
-            if len(calls) == call:
-                print("HERE", flush=True)
-                hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
-            return run(*values)
-
-        return step
+    def make_callable(session, *arguments, **options):
+        return _AtCall(make(session, *arguments, **options), call, _Busy(rounds))
 
     tf.Session.make_callable = make_callable
 
 
-def reached(process, log):
-    """Wait until a process says "HERE"; AssertionError where it ends before."""
-    while not (log.exists() and "HERE\n" in log.read_text()):
-        assert process.is_alive(), log.read_text()
-        time.sleep(0.01)
+def no_space_from(call, largest=1_000_000):
+    """From a call of checkpoint.save on, let no file grow past `largest` bytes: a full disk."""
+    _replace("mtl.checkpoint", "save", lambda original: _AtCall(original, call, _Limit(largest)))
 
 
-def no_room_from(call, largest=1_000_000):
-    """From the call number `call` of checkpoint.save on, let no file grow past `largest` bytes: as on a disk that has become full."""
-    import resource
+class _AtCall:
+    """A function that acts before one of its calls."""
 
-    from mtl import checkpoint
+    def __init__(self, function, call, act):
+        self._function, self._call, self._act, self._count = function, call, act, 0
 
-    save, calls = checkpoint.save, []
+    def __call__(self, *arguments, **options):
+        self._count += 1
+        if self._count == self._call:
+            self._act()
+        return self._function(*arguments, **options)
 
-    def counted(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == call:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-        return save(*args, **kwargs)
 
-    checkpoint.save = counted
+class _Busy:
+    """Write "HERE", then stay in C code, as in session.run. 8 million rounds take seconds."""
+
+    def __init__(self, rounds):
+        self._rounds = rounds
+
+    def __call__(self):
+        print("HERE", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", self._rounds)
+
+
+class _Limit:
+    """Limit the size of the files of this process."""
+
+    def __init__(self, largest):
+        self._largest = largest
+
+    def __call__(self):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._largest, self._largest))
+
+
+def _replace(module, name, wrap):
+    """Replace module.name, where name may hold dots, by wrap(original)."""
+    owner = importlib.import_module(module)
+    *parts, name = name.split(".")
+    for part in parts:
+        owner = getattr(owner, part)
+    setattr(owner, name, wrap(getattr(owner, name)))

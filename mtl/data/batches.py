@@ -256,36 +256,3 @@ def prefetch(iterator, depth=2, stop=None):
             yield item
     finally:
         worker.close()
-
-
-def batches(config):
-    """Return the training source of a run.
-
-    Args:
-      config: config.Config.
-
-    Raises:
-      DataError: the data cannot be read.
-    """
-    from mtl.data import registry
-
-    if config.dataset == "synthetic":
-        from mtl.data import pool
-        from mtl.data.drawn import synthetic
-
-        blocks = synthetic.Blocks(
-            config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers
-        )
-        return pool.from_stream(
-            blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check
-        )
-    crops = registry.crops(config)
-    if config.dataset == "records":
-        from mtl.data.records import reader as records_reader
-
-        windows = records_reader.windows(
-            config.data_dir, "train", config.batch_size, config.seed, workers=config.workers
-        )
-        return from_windows(windows, config.seed, crops)
-    examples = registry.load(config.dataset, config.data_dir, "train", workers=config.workers)
-    return from_arrays(examples, config.batch_size, config.seed, crops)

@@ -20,7 +20,7 @@ from tests.benchmarks import mtl_trainer, tables, turns
 def streamed(config, steps):
     """Open the side that trains on what a run of this config would train on."""
     # At rest the stream holds images made ahead. Untimed steps before each turn use them up, so that the steady state is timed.
-    return mtl_trainer.fed(config, batches.batches(config), lead_in=steps)
+    return mtl_trainer.fed(config, registry.source(config), lead_in=steps)
 
 
 def in_memory(config):
@@ -70,7 +70,7 @@ class Loop:
         tf.Session.make_callable = timed
         with tempfile.TemporaryDirectory() as folder:
             long = dataclasses.replace(config, steps=steps, save_every=steps)
-            train.run(long, folder, batches.batches(long), None, say=lambda line: None)
+            train.run(long, folder, registry.source(long), None, callbacks=train.Callbacks(say=str))
         tf.Session.make_callable = make_callable
         spent = spent[warm:]
         return 1.0 - sum(end - since for since, end in spent) / (spent[-1][1] - spent[0][0])
