@@ -1,4 +1,4 @@
-"""mtl.cli.signals: the first signal is remembered or interrupts, the second ends a process that hears none; ignored ones stay so."""
+"""Signals: the first is recorded or interrupts, the second ends the process at once."""
 
 import signal
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 
 from mtl.cli import signals
 
-# A process that is deep in foreign code, which no signal ends: until it returns, after a minute or so, no handler of Python's runs.
-DEAF = """
+# A process in foreign code: Python runs no signal handler until the call returns after a minute.
+BUSY = """
 import hashlib
 from mtl.cli import signals
 signals.install("mtl train")
@@ -21,7 +21,8 @@ with signals.Caught() as stop:
     hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000_000)
     print("received", stop(), flush=True)
 """
-LISTENING = """
+SHORT = BUSY.replace("200_000_000", "2_000_000")
+SLEEPING = """
 import time
 from mtl.cli import signals
 signals.install("mtl train")
@@ -31,15 +32,19 @@ try:
 except KeyboardInterrupt as error:
     print("interrupted", error.args[0], flush=True)
 """
-SHORT = DEAF.replace("200_000_000", "2_000_000")
+IGNORING = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+"""
 
 
 @pytest.fixture
-def started():
-    """Start a script and wait until it is ready; it is killed at the end."""
+def start():
+    """Return a function that starts a script and waits until it is ready."""
     processes = []
 
-    def start(script):
+    def start_script(script):
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             stdout=subprocess.PIPE,
@@ -50,57 +55,48 @@ def started():
         assert process.stdout.readline() == "ready\n"
         return process
 
-    yield start
+    yield start_script
     for process in processes:
         process.kill()
         process.communicate()
 
 
 @pytest.mark.parametrize("number", signals.NUMBERS)
-def test_the_first_signal_interrupts(started, number):
-    process = started(LISTENING)
+def test_first_signal_interrupts(start, number):
+    process = start(SLEEPING)
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert (out, err, process.returncode) == (f"interrupted {int(number)}\n", "", 0)
 
 
-@pytest.mark.parametrize("remembered", [False, True])
-def test_signals_ignored_at_the_start_stay_ignored(started, remembered):
-    """As `nohup` does with SIGHUP, and a script with SIGINT of what it starts by `&`."""
-    script = "import signal, time\nfor number in (signal.SIGINT, signal.SIGHUP):\n    signal.signal(number, signal.SIG_IGN)\n"
-    process = started(
-        script
-        + (SHORT.replace("print(", "time.sleep(0.3); print(", 1) if remembered else LISTENING)
-    )
+@pytest.mark.parametrize("script, word", [(SHORT, "received"), (SLEEPING, "interrupted")])
+def test_signals_ignored_at_the_start_stay_ignored(start, script, word):
+    """As nohup ignores SIGHUP, and a shell SIGINT of what it starts with `&`."""
+    process = start(IGNORING + script)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         process.send_signal(number)
         time.sleep(0.02)
     out, err = process.communicate(timeout=10)
-    assert (out, err) == (
-        f"{'received' if remembered else 'interrupted'} {int(signal.SIGTERM)}\n",
-        "",
-    )
+    assert (out, err) == (f"{word} {int(signal.SIGTERM)}\n", "")
 
 
 @pytest.mark.parametrize("number", signals.NUMBERS)
-def test_the_second_signal_ends_what_hears_none(started, number):
-    process = started(DEAF)
+def test_second_signal_ends_a_busy_process(start, number):
+    process = start(BUSY)
     process.send_signal(number)
     time.sleep(0.6)
-    assert process.poll() is None, "the first one waits"
+    assert process.poll() is None, "the first signal waits for Python"
     since = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert (
-        time.monotonic() - since < 5.0
-    )  # a loaded machine may be slow; without the watching thread it is a minute
+    assert time.monotonic() - since < 5.0, "without the watching thread it is a minute"
     assert process.returncode == 128 + number and out == ""
     assert err == "mtl train: stopped at once by a second signal; the last checkpoint is kept\n"
 
 
-def test_a_signal_sent_twice_at_once_is_one(started):
-    """As `timeout` does: to the process, and again to its group."""
-    process = started(SHORT)
+def test_signal_sent_twice_at_once_counts_once(start):
+    """As `timeout` sends it: to the process, and again to its group."""
+    process = start(SHORT)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -109,32 +105,32 @@ def test_a_signal_sent_twice_at_once_is_one(started):
 
 
 @pytest.mark.parametrize("number", signals.NUMBERS)
-def test_a_signal_is_remembered(number):
+def test_armed_signal_is_recorded(number):
     before = signal.getsignal(number)
     with signals.Caught() as caught:
         caught.arm()
         assert caught() == 0
         signal.raise_signal(number)
         assert caught() == number
-        assert caught() == number, "asking does not forget"
+        assert caught() == number, "a call does not reset it"
     assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("number", signals.NUMBERS)
-def test_a_signal_interrupts_while_there_is_nothing_to_save(number):
+def test_signal_before_arming_interrupts(number):
     with pytest.raises(KeyboardInterrupt) as error, signals.Caught() as caught:
         signal.raise_signal(number)
     assert error.value.args == (number,) and caught() == 0
 
 
-def test_the_handlers_come_back_after_an_error():
+def test_handlers_are_restored_after_an_error():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(OSError), signals.Caught():
         raise OSError("the disk is gone")
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_beside_the_main_thread_it_catches_nothing_and_says_so_by_0():
+def test_other_threads_catch_nothing():
     found = []
 
     def work():

@@ -1,4 +1,4 @@
-"""mtl.cli.stderr: what is caught is shown where the block fails or the process dies in it, and at no other time."""
+"""Hidden stderr is shown if the block fails or the process dies in it, and otherwise never."""
 
 import os
 import signal
@@ -22,32 +22,33 @@ except KeyboardInterrupt:
     pass
 print("after the block", file=sys.stderr)
 """
+HIDDEN = "fatal: no such flag\n" * 5000
+AFTER = "after the block\n"
+
+
+def ended(ending):
+    """Run SCRIPT with an ending of its block."""
+    command = [sys.executable, "-c", SCRIPT.replace("ENDING", ending)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(
     "ending, code, shown",
     [
-        ("pass", 0, False),
-        ("raise KeyboardInterrupt", 0, False),
-        ("1 / 0", 0, True),
-        ("os.abort()", -signal.SIGABRT, True),
-        ("os.kill(os.getpid(), 9)", -signal.SIGKILL, True),
-        ("os._exit(7)", 7, True),
+        ("pass", 0, AFTER),
+        ("raise KeyboardInterrupt", 0, AFTER),
+        ("1 / 0", 0, HIDDEN + AFTER),
+        ("os.abort()", -signal.SIGABRT, HIDDEN),
+        ("os.kill(os.getpid(), 9)", -signal.SIGKILL, HIDDEN),
+        ("os._exit(7)", 7, HIDDEN),
     ],
 )
-def test_what_is_caught_is_shown_where_the_process_dies(ending, code, shown):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("ENDING", ending)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == code
-    after = "after the block\n" if code == 0 else ""
-    assert done.stderr == "fatal: no such flag\n" * 5000 * shown + after
+def test_hidden_text_is_shown_if_the_block_fails_or_the_process_dies(ending, code, shown):
+    done = ended(ending)
+    assert (done.returncode, done.stderr) == (code, shown)
 
 
-def test_after_an_error_stderr_is_as_before(capfd):
+def test_stderr_is_restored_after_an_error(capfd):
     with pytest.raises(ImportError), stderr.silent():
         os.write(2, b"why it failed\n")
         raise ImportError
@@ -60,13 +61,7 @@ def test_after_an_error_stderr_is_as_before(capfd):
     not os.path.exists(f"/proc/self/task/{os.getpid()}/children"),
     reason="the kernel lists no children",
 )
-def test_a_signal_to_the_group_does_not_end_the_child_that_waits():
+def test_waiting_child_survives_a_signal_to_the_group():
     children = "open(f'/proc/self/task/{os.getpid()}/children').read().split()"
-    ending = f"[os.kill(int(pid), 15) for pid in {children}]\n        os.abort()"
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("ENDING", ending)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (-signal.SIGABRT, "fatal: no such flag\n" * 5000)
+    done = ended(f"[os.kill(int(pid), 15) for pid in {children}]\n        os.abort()")
+    assert (done.returncode, done.stderr) == (-signal.SIGABRT, HIDDEN)
