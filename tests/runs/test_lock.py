@@ -1,5 +1,3 @@
-"""mtl.runs.lock: one process to a run directory, and none after a removed one."""
-
 import os
 import shutil
 import subprocess
@@ -7,46 +5,53 @@ import sys
 
 import pytest
 
+from helpers import one_line
+from mtl import checkpoint
 from mtl.errors import DataError, UsageError
 from mtl.runs import lock
 
 HOLDER = """
 import sys, time
-from mtl.cli import lock
+from mtl.runs import lock
 with lock.held(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-def test_a_second_process_is_told_the_first_ones_pid_and_a_killed_one_lets_go(tmp_path):
-    directory = str(tmp_path / "run")
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, directory], stdout=subprocess.PIPE, text=True
-    )
+def test_second_process_gets_the_pid_of_the_first(tmp_path):
+    directory = tmp_path / "run"
+    command = [sys.executable, "-c", HOLDER, str(directory)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(UsageError) as error, lock.held(directory):
+        with pytest.raises(UsageError) as error, lock.held(str(directory)):
             pass
-        assert str(error.value).startswith(
-            f"{directory}: process {process.pid} trains here; "
-        ) and "--model_dir" in str(error.value)
+        one_line(error, f"{directory}: process {process.pid} trains here; ", "--model_dir")
     finally:
         process.kill()
         process.communicate()
-    with lock.held(directory) as check:
+    # The system releases the lock of a killed process.
+    with lock.held(str(directory)) as check:
         check()
-        with open(os.path.join(directory, lock.FILE)) as file:
-            assert file.read() == f"{os.getpid()}\n"
+        assert (directory / checkpoint.LOCK).read_text() == f"{os.getpid()}\n"
 
 
-@pytest.mark.parametrize("again", [False, True])
-def test_a_directory_that_was_removed_or_replaced_is_noticed(tmp_path, again):
+def test_removes_only_an_empty_directory_of_its_own(tmp_path):
+    kept, existing, empty = tmp_path / "kept", tmp_path / "existing", tmp_path / "empty"
+    existing.mkdir()
+    with lock.held(str(kept)), lock.held(str(existing)), lock.held(str(empty)):
+        (kept / "file").write_text("")
+    assert sorted(os.listdir(tmp_path)) == ["existing", "kept"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_notices_that_its_directory_is_gone(tmp_path, replaced):
     directory = str(tmp_path / "run")
     with lock.held(directory) as check:
         check()
         shutil.rmtree(directory)
-        if again:
+        if replaced:
             with lock.held(directory) as other:
                 other()
                 with pytest.raises(DataError, match="removed or replaced"):
@@ -56,7 +61,15 @@ def test_a_directory_that_was_removed_or_replaced_is_noticed(tmp_path, again):
                 check()
 
 
-def test_a_file_in_its_place_is_one_line(tmp_path):
+def test_file_in_place_of_the_directory(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(DataError, match="cannot be written"), lock.held(str(tmp_path / "run")):
         pass
+
+
+def test_lock_file_of_another_program_stays(tmp_path):
+    (tmp_path / checkpoint.LOCK).write_text("of another program")
+    with pytest.raises(DataError) as error, lock.held(str(tmp_path)):
+        pass
+    one_line(error, tmp_path / checkpoint.LOCK, "not a lock file of mtl", "--model_dir")
+    assert (tmp_path / checkpoint.LOCK).read_text() == "of another program"

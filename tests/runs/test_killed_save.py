@@ -1,0 +1,76 @@
+"""A process that is killed while it saves leaves a run directory that can be mended."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from mtl import checkpoint
+from mtl.runs import mend
+from tests.run_directories import saved_steps
+
+# Saves as fast as it can. With 6 MB, most of the time passes inside a save.
+SAVING = """
+import sys
+import tensorflow.compat.v1 as tf
+from mtl import checkpoint
+with tf.Graph().as_default(), tf.Session() as session:
+    zeros = tf.zeros_initializer()
+    variables = {}
+    for i in range(3):
+        variables[f"w{i}"] = tf.get_variable(f"w{i}", [500_000], tf.float32, zeros, use_resource=True)
+    fill = [each.assign_add(tf.ones_like(each)) for each in variables.values()]
+    saver = tf.train.Saver(variables)
+    session.run(tf.variables_initializer(list(variables.values())))
+    first = checkpoint.newest(sys.argv[1])
+    if first:
+        checkpoint.restore(session, variables, first)
+    step = checkpoint.step_of(first) if first else 0
+    while True:
+        step += 1
+        session.run(fill)
+        checkpoint.save(saver, session, sys.argv[1], step, keep=2)
+        print(step, flush=True)
+"""
+
+
+def check_mended(directory, reached):
+    """Mend a copy of the directory; return the number of files removed."""
+    before, said = set(os.listdir(directory)), []
+    mend.mend(str(directory), said.append)
+    assert not [warning for warning in said if "cannot be read" in warning]
+    newest = checkpoint.newest(str(directory))
+    step = checkpoint.step_of(newest)
+    assert step >= reached
+    assert (checkpoint.read(newest, {"w1": ([500_000], tf.float32)})["w1"] == step).all()
+    assert len(saved_steps(directory)) <= 2
+    return len(before - set(os.listdir(directory)))
+
+
+def test_forty_moments_of_a_saving_process(tmp_path):
+    rng, directory, reached, removed = np.random.default_rng(11), tmp_path / "run", 0, 0
+    for life in range(2):
+        command = [sys.executable, "-c", SAVING, str(directory)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            for moment in range(20):
+                for _ in range(rng.integers(1, 4)):
+                    reached = int(process.stdout.readline())
+                time.sleep(rng.uniform(0.0, 0.03))
+                # While it is stopped, its directory is what a kill would leave.
+                process.send_signal(signal.SIGSTOP)
+                os.waitpid(process.pid, os.WUNTRACED)
+                copy = shutil.copytree(directory, tmp_path / f"{life}-{moment}")
+                process.send_signal(signal.SIGCONT)
+                removed += check_mended(copy, reached)
+                shutil.rmtree(copy)
+        finally:
+            process.kill()
+            process.communicate()
+        check_mended(directory, reached)
+    assert removed, "no moment fell into a save"
