@@ -92,7 +92,7 @@ def test_flagfiles_that_include_themselves_are_named(folder, taken, lines):
     (folder / "a.flags").write_text("\n".join(lines).format(folder.name))
     (folder / "b.flags").write_text("--flagfile=a.flags\n")
     answer = taken("flagfile", folder / "a.flags", "a.flags: ", "b.flags: ")
-    assert answer["outcome"] == "refused" and "names itself" in answer["told"]
+    assert answer["outcome"] == "refused" and "include itself" in answer["told"]
 
 
 def test_flagfiles_that_double_at_each_step_end_soon(folder, taken):
