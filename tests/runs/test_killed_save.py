@@ -22,8 +22,8 @@ from mtl import checkpoint
 with tf.Graph().as_default(), tf.Session() as session:
     zeros = tf.zeros_initializer()
     variables = {}
-    for i in range(3):
-        variables[f"w{i}"] = tf.get_variable(f"w{i}", [500_000], tf.float32, zeros, use_resource=True)
+    for name in ("w0", "w1", "w2"):
+        variables[name] = tf.get_variable(name, [500_000], tf.float32, zeros, use_resource=True)
     fill = [each.assign_add(tf.ones_like(each)) for each in variables.values()]
     saver = tf.train.Saver(variables)
     session.run(tf.variables_initializer(list(variables.values())))
