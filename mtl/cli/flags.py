@@ -196,19 +196,24 @@ def help_text(usage, summary, values):
     for name in values:
         flag = values[name]
         lines.append(f"  --{name}, --no{name}" if flag.boolean else f"  --{name}")
-        lines.append(f"      {flag.help} ({'; '.join(_notes(name, flag))})")
+        notes = "; ".join(_notes(name, flag))
+        lines.append(f"      {flag.help} ({notes})" if notes else f"      {flag.help}")
     lines += [
         "  --flagfile",
         "      file of flags, one on each line; # begins a comment; later flags win; relative "
         "paths start from the current folder",
+        "  --help",
+        "      show this text",
     ]
-    lines += ["  --help", "      show this text"]
     return "\n".join(lines)
 
 
 def _notes(name, flag):
     """List what the help adds to the text of a flag: its default, choices and range."""
-    notes = [f"default {flag.default_as_str or 'none'}"]
+    notes = []
+    if flag.default not in (None, ""):
+        default = flag.default_as_str.strip("'")
+        notes.append(f"default {default}")
     if name in config.FIELDS:
         choices, limits = config.choices(name), config.range_of(name)
         if choices:
@@ -217,6 +222,4 @@ def _notes(name, flag):
             notes.append(limits.text())
     elif flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":
         notes.append(flag.parser.syntactic_help)
-    elif hasattr(flag, "enum_values") or hasattr(flag.parser, "enum_values"):
-        notes.append(f"one of {', '.join(flag.parser.enum_values)}")
     return notes

@@ -93,7 +93,7 @@ def test_folder_without_an_archive_is_converted(command, made, tmp_path):
 
 def test_default_shard_size_is_that_of_the_library(command):
     _, out, _ = command("convert", "--help")
-    assert f"default '{convert.SHARD_SIZE}'" in out
+    assert f"(default {convert.SHARD_SIZE}; " in out
 
 
 def test_unknown_archives_are_refused(refused, made, tmp_path):
