@@ -64,9 +64,9 @@ def check(values, arguments):
 def main(values, arguments):
     """Convert; return the exit code."""
     console.start_tensorflow(values.verbosity)
-    from mtl.data.svhn import archives, convert
+    from mtl.data.svhn import archives, checksums, convert
 
-    table = archives.read_checksums(values.checksums) if values.checksums else archives.OFFICIAL
+    table = checksums.read(values.checksums) if values.checksums else checksums.OFFICIAL
     with _Bars() as progress:
         prepare = functools.partial(
             archives.prepare,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mtl.data.records import manifest, reader as records
-from mtl.data.svhn import archives, convert, download, reader
+from mtl.data.svhn import checksums, convert, download, reader
 from tests.served import serve
 from tests.svhn_files import boxes, draw
 
@@ -99,7 +99,7 @@ def test_default_shard_size_is_that_of_the_library(command):
 def test_unknown_archives_are_refused(refused, made, tmp_path):
     line = refused(2, "convert", f"--archive_dir={made / 'archives'}", f"--out={tmp_path / 'out'}")
     assert "train.tar.gz: " in line and "--checksums" in line
-    assert str(archives.OFFICIAL["train.tar.gz"].bytes) in line
+    assert str(checksums.OFFICIAL["train.tar.gz"].bytes) in line
     flags = [f"--archive_dir={tmp_path}", f"--out={tmp_path / 'out'}"]
     assert "--download" in refused(2, "convert", *flags)
     assert "nowhere" in refused(2, "convert", *flags, f"--checksums={tmp_path / 'nowhere'}")
