@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from mtl.data import images
-from mtl.data.svhn import reader
+from mtl.data.svhn import digit_struct
 from mtl.evaluation import metrics
 
 
@@ -47,7 +47,7 @@ def main():
     directory = os.path.join(flags.data_dir, flags.split)
     numbers = {
         os.path.join(directory, entry.name): entry.number
-        for entry in reader.entries(os.path.join(directory, "digitStruct.mat"))
+        for entry in digit_struct.entries(os.path.join(directory, "digitStruct.mat"))
     }
     numbers = {path: number for path, number in numbers.items() if os.path.exists(path)}
     with tempfile.TemporaryDirectory() as folder:

@@ -11,9 +11,9 @@ import time
 
 
 def digitstruct(path):
-    from mtl.data.svhn import reader
+    from mtl.data.svhn import digit_struct
 
-    found = list(reader.entries(path))
+    found = list(digit_struct.entries(path))
     for entry in found:
         assert entry.name == os.path.basename(entry.name) != ""
         assert len(entry.boxes) == len(entry.number) and set(entry.number) <= set("0123456789")
@@ -78,15 +78,15 @@ def manifest(path):
 
 
 def checksums(path):
-    from mtl.data.svhn import archives
+    from mtl.data.svhn import checksums
 
-    return len(archives.read_checksums(path))
+    return len(checksums.read(path))
 
 
 def archive(path):
-    from mtl.data.svhn import archives
+    from mtl.data.svhn import unpack
 
-    archives.unpack(path, "train", f"{path}.out", lambda line: None, lambda *done: None)
+    unpack.unpack(path, "train", f"{path}.out", lambda line: None, lambda *done: None)
 
 
 def flagfile(path):

@@ -1,1 +1,1 @@
-"""SVHN: its archives, the reader of its folders, and the conversion to records."""
+"""SVHN: reading its folders, fetching its archives, and converting them to records."""

@@ -1,13 +1,13 @@
-"""What the directories of SVHN offer to be converted: labelled pictures, each looked at closely before it becomes a record.
+"""The labelled images in SVHN's folders, and the records that are made of them.
 
-What cannot be used is left out and counted by its kind: of 200,000 pictures a few may be broken, and nobody would start anew for them.
+Every image is checked before it becomes a record. One that cannot be used is skipped and counted.
 """
 
+import functools
 import hashlib
 import io
 import os
 import warnings
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -15,49 +15,30 @@ from PIL import ExifTags, Image
 
 from mtl.data import examples, images
 from mtl.data.records.format import Record
-from mtl.data.svhn import archives, reader
+from mtl.data.svhn import digit_struct, unpack
+from mtl.data.svhn.skips import EntryError, Skips
 from mtl.errors import DataError
 
 ORIENTATION = ExifTags.Base.Orientation
 
 
 class Source(NamedTuple):
-    """A directory of pictures with their digitStruct.mat, ready to be read."""
+    """A folder of images with their digitStruct.mat."""
 
     directory: str
-    prefix: str  # what makes its pictures' names unique among those of other sources
+    prefix: str  # of the names of its records, which makes them unique among several sources
 
 
 class Candidate(NamedTuple):
-    """A labelled picture that nobody has looked at yet."""
+    """A labelled image that has not been read yet."""
 
     source: Source
-    entry: reader.Entry
+    entry: digit_struct.Entry
 
     @property
     def name(self) -> str:
-        """What the record will be called."""
+        """The name of the record."""
         return self.source.prefix + self.entry.name
-
-
-class Skips:
-    """What is left out of which split, counted by its kind, with the first of each kind as an example."""
-
-    def __init__(self):
-        self.counts, self._first = defaultdict(Counter), {}
-
-    def add(self, split: str, kind: str, message: str) -> None:
-        """Count a picture that is left out of a split; the message says what is wrong with it."""
-        self.counts[split][kind] += 1
-        self._first.setdefault((split, kind), message)
-
-    def report(self, split: str, say: Callable[[str], None]) -> None:
-        """Say one line for each kind of what was left out of a split."""
-        for kind, count in sorted(self.counts[split].items()):
-            example = self._first.get((split, kind))  # none where an earlier run met them
-            say(
-                f"{split}: {count} skipped: {kind}" + (f", the first: {example}" if example else "")
-            )
 
 
 def read(
@@ -67,136 +48,156 @@ def read(
     skips: Skips,
     progress: Callable[[str, int, int], None],
 ) -> dict[str, list[Candidate]]:
-    """Read what is labelled, and share it out.
+    """Read the labels of some sources, and divide the images into splits.
+
+    The order and the split of an image depend on its name and the seed alone: another image more or
+    less moves no image to another split.
 
     Args:
-      sources: Sources, whose pictures are mixed.
-      splits: list of str, what they become: one split, or one and "validation", which gets every tenth.
-      seed: int, of the choice of validation and of the order.
-      skips: Skips, to which what is absent, named twice or broken in digitStruct.mat is added.
-      progress: called with (what, entries read, pictures there).
+      splits: one split, or one and "validation", which gets every tenth image.
+      seed: of the order and the choice of validation.
+      skips: counts the images that are missing, repeated or broken in digitStruct.mat.
+      progress: called with (what, entries read, files in the folder).
 
     Returns:
-      dict split -> list of Candidate, shuffled. Both follow from names and seed alone: a picture more or less moves no other one
-      to another split.
+      dict split -> list of Candidate, shuffled.
 
     Raises:
-      DataError: a digitStruct.mat is missing or no such file.
+      DataError: a digitStruct.mat is missing or not one.
     """
+    split_of = functools.partial(_split_of, splits=splits, seed=seed)
     found = {split: [] for split in splits}
-
-    def split_of(name):
-        return (
-            "validation"
-            if name and "validation" in found and examples.held_out(name, seed)
-            else splits[0]
-        )
-
     for source in sources:
-        for candidate in _labelled(
-            source, lambda name, *why: skips.add(split_of(name), *why), progress
-        ):
+        labels = _Labels(source, split_of, skips, progress)
+        for candidate in labels:
             found[split_of(candidate.name)].append(candidate)
     for chosen in found.values():
-        # By hash, not by a random generator: it stays the same on any version of Python and NumPy.
-        chosen.sort(
-            key=lambda candidate: hashlib.sha256(f"{seed} {candidate.name}".encode()).digest()
-        )
+        # A hash gives the same order in every version of Python and NumPy.
+        chosen.sort(key=functools.partial(_order, seed=seed))
     return found
 
 
-def _labelled(source, skip, progress):
-    """Yield the Candidates of a source; skip(record's name, kind, message) is called for other entries."""
-    seen, present = set(), set(os.listdir(source.directory))
+def _split_of(name, splits, seed):
+    """Return the split of a record; "" is the name of an entry whose name is broken."""
+    if name and "validation" in splits and examples.held_out(name, seed):
+        return "validation"
+    return splits[0]
 
-    def wanted(name):
-        if name in seen or name not in present:
-            skip(
-                source.prefix + name,
-                "pictures named twice" if name in seen else "pictures that are absent",
-                name,
-            )
+
+def _order(candidate, seed):
+    return hashlib.sha256(f"{seed} {candidate.name}".encode()).digest()
+
+
+class _Labels:
+    """Iterates over the Candidates of a source; counts the entries that it skips."""
+
+    def __init__(self, source, split_of, skips, progress):
+        self._source = source
+        self._split_of = split_of
+        self._skips = skips
+        self._progress = progress
+        self._present = set(os.listdir(source.directory))
+        self._seen = set()
+
+    def __iter__(self):
+        path = os.path.join(self._source.directory, digit_struct.STRUCT)
+        for entry in digit_struct.entries(path, self._wanted, self._skip):
+            yield Candidate(self._source, entry)
+
+    def _wanted(self, name):
+        if name in self._seen:
+            self._skip(name, "repeated names", name)
             return False
-        seen.add(name)
-        if len(seen) % 100 == 0:
-            progress(f"reading {source.prefix}{reader.STRUCT}", len(seen), len(present))
+        if name not in self._present:
+            self._skip(name, "missing images", name)
+            return False
+        self._seen.add(name)
+        if len(self._seen) % 100 == 0:
+            what = f"reading {self._source.prefix}{digit_struct.STRUCT}"
+            self._progress(what, len(self._seen), len(self._present))
         return True
 
-    def broken(name, kind, message):
-        skip(name and source.prefix + name, kind, message)
-
-    for entry in reader.entries(os.path.join(source.directory, reader.STRUCT), wanted, broken):
-        yield Candidate(source, entry)
+    def _skip(self, name, kind, message):
+        split = self._split_of(self._source.prefix + name if name else "")
+        self._skips.add(split, kind, message)
 
 
 def usable(candidates: Iterable[Candidate], split: str, skips: Skips) -> Iterator[Record]:
     """Make records of the candidates of a split.
 
     Args:
-      candidates: Candidates.
-      split: str.
-      skips: Skips, to which those are added that cannot be used.
+      skips: counts the candidates that cannot be used.
 
     Yields:
-      Record: the file as it is, or encoded anew as PNG where a plain decoder would see another picture in it than mtl does.
+      Record. It holds the file itself, or a PNG if a simple decoder would show another image than
+      `images.read` does.
     """
     for candidate in candidates:
         try:
             yield _record(candidate)
-        except reader.EntryError as error:
+        except EntryError as error:
             skips.add(split, error.kind, f"{candidate.name}: {error}")
 
 
 def _record(candidate):
-    """Make a Record; EntryError where the picture or its boxes cannot be used."""
+    """Return a Record; raise EntryError if the image or its boxes cannot be used."""
     name, number, boxes = candidate.entry
-    path = os.path.join(candidate.source.directory, name)
-    for left, top, right, bottom in boxes:
-        if not (left < right and top < bottom):
-            raise reader.EntryError(
-                "boxes without width or height",
-                f"a box of {right - left:g} x {bottom - top:g} pixels",
-            )
-    if not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise reader.EntryError("pictures that cannot be read", "not a file")
-    _check_size(os.path.getsize(path))
-    with open(path, "rb") as file:
-        encoded = file.read()
-    try:
-        # All that a reader will do with it, so that a training meets no surprise after hours.
-        picture = images.read(name, io.BytesIO(encoded))
-        images.window(picture, images.grown(boxes) if boxes else None)
-    except DataError as error:
-        raise reader.EntryError(
-            "pictures that cannot be read", str(error).removeprefix(f"{name}: ")
-        ) from None
-    except ValueError as error:
-        raise reader.EntryError("boxes outside the picture", str(error)) from None
-    if not _plain(encoded):
+    _check_boxes(boxes)
+    encoded = _read_file(os.path.join(candidate.source.directory, name))
+    image = _decode(name, encoded, boxes)
+    if not _is_plain(encoded):
         buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
+        image.save(buffer, "PNG")
         encoded = buffer.getvalue()
         _check_size(len(encoded))
-    return Record(candidate.name, encoded, picture.height, picture.width, number, boxes)
+    return Record(candidate.name, encoded, image.height, image.width, number, boxes)
+
+
+def _check_boxes(boxes):
+    for left, top, right, bottom in boxes:
+        if left >= right or top >= bottom:
+            message = f"a box of {right - left:g} x {bottom - top:g} pixels"
+            raise EntryError("boxes without width or height", message)
+
+
+def _read_file(path):
+    """Return the bytes of an image file."""
+    if not os.path.isfile(path):  # opening a pipe would wait for its writer
+        raise EntryError("unreadable images", "not a file")
+    _check_size(os.path.getsize(path))
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _check_size(size):
-    """Raise EntryError where the file of a picture has more bytes than are unpacked of one, or than fit into a record."""
-    if size > archives.MAX_PICTURE:
-        raise reader.EntryError(
-            "pictures that are too large",
-            f"{size} bytes, and at most {archives.MAX_PICTURE} are read",
-        )
+    if size > unpack.MAX_IMAGE:
+        message = f"{size} bytes, but at most {unpack.MAX_IMAGE} are read"
+        raise EntryError("images that are too large", message)
 
 
-def _plain(encoded):
-    """Tell whether a file that can be read is a PNG or JPEG in RGB or grey, opaque and upright: what any decoder sees alike."""
+def _decode(name, encoded, boxes):
+    """Return the PIL image of a file, after doing all that a reader of the record will do.
+
+    So training cannot fail hours later on this image.
+    """
+    try:
+        image = images.read(name, io.BytesIO(encoded))
+        images.window(image, images.grown(boxes) if boxes else None)
+    except DataError as error:
+        raise EntryError("unreadable images", str(error).removeprefix(f"{name}: ")) from None
+    except ValueError as error:
+        raise EntryError("boxes outside the image", str(error)) from None
+    return image
+
+
+def _is_plain(encoded):
+    """Tell whether any decoder shows the same image: PNG or JPEG, RGB or grey, opaque, upright."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = Image.open(io.BytesIO(encoded))
         try:
             upright = header.getexif().get(ORIENTATION, 1) == 1
-        except Exception:  # broken EXIF data, which mtl passes over; others may not
+        except Exception:  # broken EXIF data, which images.read ignores, but others may not
             return False
         return (
             upright

@@ -1,4 +1,7 @@
-"""A file fetched over HTTP: continued where it was cut off, and under its name only when it is whole."""
+"""Downloading a file over HTTP.
+
+The next call continues an interrupted download. The file is complete or absent.
+"""
 
 import http.client
 import os
@@ -10,66 +13,90 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+from mtl.data.svhn.checksums import Progress
 from mtl.errors import DataError
 
 TIMEOUT = 30.0  # seconds without a byte
-PAUSES = (
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-)  # seconds before another try, each when one more has brought nothing new
+# Seconds to wait before the next attempt, each used after one more attempt without progress.
+PAUSES = (1.0, 2.0, 4.0, 8.0)
 BLOCK = 1 << 16  # bytes
 
+# Network failures. Not all of OSError: a full disk is no reason to try again.
+_FAILURES = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
+_RETRIED = (408, 429)  # timeout, too many requests; besides all of 500 and above
+_RANGE_NOT_SATISFIABLE = 416
+# Only HTTP: Python's default opener would follow a redirect to FTP.
+_HANDLERS = (
+    urllib.request.ProxyHandler,
+    urllib.request.HTTPHandler,
+    urllib.request.HTTPSHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.UnknownHandler,
+)
 
-def check_room(path: str, size: int, why: str) -> None:
-    """Raise DataError where the disk has no `size` (int) free bytes to write `path` (str); why: str, what asks for them."""
-    place = os.path.abspath(path)
-    while not os.path.exists(place):
-        place = os.path.dirname(place)
-    free = shutil.disk_usage(place).free
+
+def check_free_space(path: str, size: int, why: str) -> None:
+    """Raise DataError if the disk of `path` has less than `size` free bytes.
+
+    Args:
+      path: what is to be written; it need not exist.
+      why: the file that needs the space, for the message.
+    """
+    folder = os.path.abspath(path)
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    free = shutil.disk_usage(folder).free
     if free < size:
-        told = f"{size / 1e6:.0f} MB are needed in {place}, and {free / 1e6:.0f} MB are free"
-        raise DataError(f"{why}: {told}: make room, or take another disk")
+        what = f"needs {size / 1e6:.0f} MB in {folder}, but {free / 1e6:.0f} MB are free"
+        raise DataError(f"{why}: {what}; free some space, or use another disk")
 
 
 def fetch(
     url: str,
     path: str,
     size: int,
-    differs: Callable[[str], str],
+    difference: Callable[[str], str],
     say: Callable[[str], None],
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> None:
-    """Fetch a file of a known size; what has come stays in PATH.part, where the next call goes on.
+    """Download a file of a known size. The next call continues an interrupted one from PATH.part.
 
     Args:
-      url: str, http or https.
-      path: str, what to write.
-      size: int, bytes; no more are ever written.
-      differs: function path -> str, what is wrong with the whole that has come, "" nothing; what is wrong is deleted.
-      say: called with one line before another try.
-      progress: called with (what, bytes that have come, size).
+      url: http or https.
+      path: the file to write.
+      size: its bytes; no more are ever written.
+      difference: function path -> str, how the downloaded file differs from the expected one, or
+        "". A file that differs is deleted.
+      say: called with one line before another attempt.
+      progress: called with the bytes that have arrived.
 
     Raises:
-      DataError: the server does not answer, has another file, or there is no room; the message names the address.
+      DataError: the server does not answer or has another file, or the disk is too small. The
+        message names the address.
     """
     part = f"{path}.part"
     have = _size(part)
-    check_room(part, size - have, url)
+    check_free_space(part, size - have, url)
     os.makedirs(os.path.dirname(part) or ".", exist_ok=True)
     _complete(url, part, size, say, progress)
-    wrong = differs(part)
-    if wrong and have:
-        say(f"{url}: what an earlier run had fetched does not fit; begun anew")
+    fault = difference(part)
+    if fault and have:
+        say(f"{url}: the part that an earlier run downloaded does not match; starting again")
         os.remove(part)
         _complete(url, part, size, say, progress)
-        wrong = differs(part)
-    if wrong:
-        os.remove(part)  # or the next run would go on from it
-        raise DataError(
-            f"{url}: not the file that is expected ({wrong}): try another --url, or give --checksums"
-        )
+        fault = difference(part)
+    if fault:
+        os.remove(part)  # or the next run would continue it
+        cure = "try another --url, or give --checksums"
+        raise DataError(f"{url}: not the expected file ({fault}); {cure}")
     os.replace(part, path)
 
 
@@ -77,61 +104,50 @@ def _size(path):
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-# What a network does. Not all of OSError: a full disk is no reason to try again.
-_CUT = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-)
-
-
 def _complete(url, part, size, say, progress):
-    """Fetch what is missing of a file, in as many tries as bring something new."""
-    most, vain = _size(part), 0
+    """Download what is missing of a file, in as many attempts as make progress."""
+    # The most bytes there ever were. A server that ignores Range starts again at 0 each time.
+    most = _size(part)
+    failures = 0  # attempts in a row without progress
     while _size(part) != size:
-        try:
-            _continue(url, part, size, progress)
-            reason = "the connection was cut"
-        except urllib.error.HTTPError as error:
-            reason = f"the server answers {error.code} {error.reason}"
-            if error.code == 416 and os.path.exists(
-                part
-            ):  # its file ends before what is here, which is of another one
-                os.remove(part)
-            elif error.code < 500 and error.code not in (408, 429):
-                raise DataError(f"{url}: {reason}: check --url") from None
-        except _CUT as error:
-            cause = getattr(error, "reason", error)
-            reason = " ".join(str(cause).split()) or type(cause).__name__
+        reason = _attempt(url, part, size, progress)
         have = _size(part)
-        if have != size:
-            # Against the most there ever was: a server that ignores Range begins anew each time, and could be cut for ever.
-            most, vain = (have, 0) if have > most else (most, vain + 1)
-            if vain > len(PAUSES):
-                told = f"{have} of {size} bytes after {vain} vain tries ({reason})"
-                raise DataError(f"{url}: {told}: repeat the command later, or check --url")
-            say(f"{url}: {reason}, {have} of {size} bytes are here; tried again")
-            time.sleep(PAUSES[max(vain - 1, 0)])
+        if have == size:
+            return
+        if have > most:
+            most, failures = have, 0
+        else:
+            failures += 1
+        if failures > len(PAUSES):
+            what = f"{have} of {size} bytes after {failures} failed attempts ({reason})"
+            raise DataError(f"{url}: {what}; repeat the command later, or check --url")
+        say(f"{url}: {reason}, {have} of {size} bytes downloaded; trying again")
+        time.sleep(PAUSES[max(failures - 1, 0)])
 
 
-def _continue(url, part, size, progress):
-    """Ask once for the rest of a file, and append what comes."""
+def _attempt(url, part, size, progress):
+    """Append to a file what the server sends; return why the server stopped."""
+    try:
+        _append(url, part, size, progress)
+        return "the connection was closed"
+    except urllib.error.HTTPError as error:
+        reason = f"the server answered {error.code} {error.reason}"
+        if error.code == _RANGE_NOT_SATISFIABLE and os.path.exists(part):
+            os.remove(part)  # longer than the server's file, so it is part of another one
+        elif error.code < 500 and error.code not in _RETRIED:
+            raise DataError(f"{url}: {reason}; check --url") from None
+        return reason
+    except _FAILURES as error:
+        cause = getattr(error, "reason", error)
+        return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def _append(url, part, size, progress):
+    """Request the rest of a file once, and append what arrives."""
     have = _size(part) if _size(part) < size else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with _opener().open(request, timeout=TIMEOUT) as response:
-        if response.status == 206:
-            told = response.headers.get("Content-Range", "")
-            match = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", told)
-            fits = match and int(match[1]) == have and match[2] in ("*", str(size))
-        else:  # Range is ignored: from the start
-            told = response.headers.get("Content-Length")
-            have, fits = 0, told in (None, str(size))
-        if not fits:
-            raise DataError(
-                f"{url}: the server offers another file ({told}; {size} bytes are expected): check --url, or give --checksums"
-            )
+        have = _check_response(url, response, have, size)
         with open(part, "ab" if have else "wb") as file:
             while have < size and (block := response.read(min(BLOCK, size - have))):
                 file.write(block)
@@ -139,17 +155,27 @@ def _continue(url, part, size, progress):
                 progress(f"fetching {os.path.basename(url)}", have, size)
 
 
+def _check_response(url, response, have, size):
+    """Return the position in the file at which a response starts.
+
+    Raises:
+      DataError: it is not the position that was asked for, or the file has another size.
+    """
+    if response.status == 206:
+        described = response.headers.get("Content-Range", "")
+        match = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", described)
+        fits = match and int(match[1]) == have and match[2] in ("*", str(size))
+    else:  # the server ignores Range, and sends the file from the start
+        described = response.headers.get("Content-Length")
+        have, fits = 0, described in (None, str(size))
+    if not fits:
+        what = f"the server has another file ({described} instead of {size} bytes)"
+        raise DataError(f"{url}: {what}; check --url, or give --checksums")
+    return have
+
+
 def _opener():
-    """Return an opener for http and https alone: Python's own would follow a server to ftp, too."""
     opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
+    for handler in _HANDLERS:
         opener.add_handler(handler())
     return opener

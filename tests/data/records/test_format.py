@@ -12,7 +12,7 @@ from PIL import Image
 
 from mtl.data import images
 from mtl.data.records import format as records, manifest, reader as records_reader
-from mtl.data.svhn import reader
+from mtl.data.svhn import digit_struct, reader
 from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
 from tests.data.svhn import test_reader as test_svhn
@@ -130,7 +130,7 @@ def test_records_of_svhn_are_svhn(tmp_path):
     test_svhn.make(tmp_path / "svhn" / "test")
     wanted = reader.load(str(tmp_path / "svhn"), "test")
     made = []
-    for entry in reader.entries(str(tmp_path / "svhn" / "test" / "digitStruct.mat")):
+    for entry in digit_struct.entries(str(tmp_path / "svhn" / "test" / "digitStruct.mat")):
         encoded = (tmp_path / "svhn" / "test" / entry.name).read_bytes()
         width, height = Image.open(io.BytesIO(encoded)).size
         made.append(records.Record(entry.name, encoded, height, width, entry.number, entry.boxes))

@@ -1,0 +1,32 @@
+"""What is skipped in SVHN's files, counted by kind: of 200,000 images a few may be broken."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+
+class EntryError(ValueError):
+    """An entry of digitStruct.mat or its image is broken. `kind` is what it is counted under."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Skips:
+    """Counts what is skipped, by split and kind. Remembers the first of each kind."""
+
+    def __init__(self):
+        self.counts = defaultdict(Counter)  # split -> kind -> number of images
+        self._first = {}
+
+    def add(self, split: str, kind: str, message: str) -> None:
+        """Count an image that is skipped in a split; the message tells what is wrong with it."""
+        self.counts[split][kind] += 1
+        self._first.setdefault((split, kind), message)
+
+    def report(self, split: str, say: Callable[[str], None]) -> None:
+        """Call `say` with one line for each kind of skipped images in a split."""
+        for kind, count in sorted(self.counts[split].items()):
+            first = self._first.get((split, kind))  # None: counted by an earlier run
+            example = f", the first: {first}" if first else ""
+            say(f"{split}: {count} skipped: {kind}{example}")

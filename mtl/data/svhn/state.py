@@ -1,0 +1,156 @@
+"""What a conversion has finished, in progress.json: an interrupted one continues from there."""
+
+import json
+import os
+import re
+import shutil
+from typing import Any
+
+from mtl.data.records import manifest
+from mtl.data.svhn import unpack
+from mtl.errors import DataError, UsageError
+from mtl.runs import files
+
+PROGRESS = "progress.json"
+UNPACKED = "unpacked"  # the folder for archives within the output folder
+
+_SHARD = re.compile(r"(train|validation|test|extra)-\d{5}-of-\d{5}\.tfrecord")
+_UNFINISHED = re.compile(_SHARD.pattern + r"\.tmp\d+|(progress|manifest)\.json\.tmp\d+")
+
+
+class State:
+    """A conversion to the folder `out`: what becomes its manifest.
+
+    Attributes:
+      out: the output folder.
+      options: what must be the same in all runs.
+      sources: dict name -> {"md5", "bytes", "url"}.
+      splits: dict name -> {"shards": list of the manifest's entries, None where one is missing,
+        "records", "skipped"}.
+    """
+
+    def __init__(self, out: str, options: dict[str, Any]):
+        """Begin a conversion, or read the state of an earlier one.
+
+        Raises:
+          UsageError: an earlier run had other options.
+          DataError: the state is damaged, or the shards in `out` are of another program.
+        """
+        self.out = out
+        self.options = options
+        path = self._find()
+        if path is None:
+            _check_no_shards(out)
+            self.sources, self.splits = {}, {}
+            return
+        try:
+            earlier = _parse(path, options)
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            what = "damaged, or of another version of mtl"
+            raise DataError(f"{path}: {what}; delete it, or choose another --out") from None
+        for name, value in options.items():
+            if earlier[name] != value:
+                what = f"{out} was begun with --{name}={earlier[name]}"
+                cure = "use this value, or choose another --out"
+                raise UsageError(f"--{name}={value}: {what}; {cure}")
+        self.sources, self.splits = earlier["sources"], earlier["splits"]
+
+    def _find(self):
+        """Return the path of the state of an earlier run, or None."""
+        for name in (PROGRESS, manifest.MANIFEST):
+            path = os.path.join(self.out, name)
+            if os.path.exists(path):
+                return path
+        return None
+
+    def is_unfinished(self) -> bool:
+        """Tell whether the manifest is not written yet, or an earlier run was interrupted."""
+        path = self._find()
+        return path is None or os.path.basename(path) == PROGRESS
+
+    def has_split(self, split: str) -> bool:
+        """Tell whether a split is finished and all its shards exist."""
+        found = self.splits.get(split, {})
+        return "records" in found and all(self.has_shard(shard) for shard in found["shards"])
+
+    def has_shard(self, shard: dict[str, Any] | None) -> bool:
+        """Tell whether a shard exists, by its size. To hash gigabytes would take minutes."""
+        if shard is None:
+            return False
+        path = os.path.join(self.out, shard["file"])
+        return os.path.isfile(path) and os.path.getsize(path) == shard["bytes"]
+
+    def add_source(self, name: str, facts: dict[str, Any]) -> None:
+        """Add a source; raise DataError if its shards were made of another one."""
+        known = self.sources.setdefault(name, facts)
+        if known["md5"] != facts["md5"]:
+            what = f"md5 {facts['md5']}, but {self.out} was begun with {known['md5']}"
+            raise DataError(f"{name}: {what}; restore that source, or choose another --out")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the files hold."""
+        return {**self.options, "sources": self.sources, "splits": self.splits}
+
+    def save(self) -> None:
+        """Write progress.json. A kill leaves the old file or the new one."""
+        os.makedirs(self.out, exist_ok=True)
+        with files.whole(os.path.join(self.out, PROGRESS)) as unfinished:
+            with open(unfinished, "w", encoding="utf-8") as file:
+                json.dump(self.as_dict(), file)
+            manifest.sync(unfinished)
+
+    def finish(self, finished: dict[str, Any]) -> None:
+        """Write the manifest; delete progress.json and whatever is not needed any more."""
+        self._delete_old_shards()
+        manifest.write_manifest(self.out, finished)
+        os.remove(os.path.join(self.out, PROGRESS))
+        self._delete_unpacked()
+
+    def _delete_old_shards(self):
+        """Delete shards that are in no split, and unfinished files of killed runs."""
+        shards = [shard for split in self.splits.values() for shard in split["shards"]]
+        kept = {shard["file"] for shard in shards}
+        for name in os.listdir(self.out):
+            if _UNFINISHED.fullmatch(name) or (_SHARD.fullmatch(name) and name not in kept):
+                os.remove(os.path.join(self.out, name))
+
+    def _delete_unpacked(self):
+        """Delete the unpacked archives, but nothing else in their folder."""
+        folder = os.path.join(self.out, UNPACKED)
+        for source in self.sources.values():
+            for suffix in ("", unpack.UNFINISHED):
+                shutil.rmtree(os.path.join(folder, source["md5"] + suffix), ignore_errors=True)
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
+
+
+def _check_no_shards(out):
+    """Raise DataError if a folder without state has files that `finish` would delete."""
+    names = sorted(os.listdir(out)) if os.path.isdir(out) else []
+    foreign = [name for name in names if _SHARD.fullmatch(name)]
+    if foreign:
+        what = f"holds {foreign[0]} but no {manifest.MANIFEST}, so mtl did not write it"
+        raise DataError(f"{out}: {what}; choose another --out")
+
+
+def _parse(path, options):
+    """Return the dict in a file of state; raise ValueError, KeyError or the like if it is wrong."""
+    state = json.loads(files.read_text(path, manifest.MAX_BYTES))
+    if state.get("version", manifest.VERSION) != manifest.VERSION:
+        raise ValueError("another version")
+    if not isinstance(state["splits"], dict) or not state.keys() >= options.keys():
+        raise ValueError("a part is missing")
+    for source in state["sources"].values():
+        # It names a folder that is deleted in the end.
+        if not re.fullmatch(r"[0-9a-f]{32}", source["md5"]):
+            raise ValueError("a source without an md5")
+    for split in state["splits"].values():
+        for shard in filter(None, split["shards"]):
+            _check_shard(shard)
+    return state
+
+
+def _check_shard(shard):
+    """Raise KeyError or TypeError if the entry of a shard lacks what a conversion needs."""
+    os.fspath(shard["file"])
+    shard["bytes"] + shard["records"] + sum(shard["skipped"].values())
