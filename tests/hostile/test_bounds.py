@@ -189,35 +189,35 @@ def huge_attribute(file):
 
 
 STRUCTS = {
-    "a trillion names": (replaced("digitStruct/name", never_written(2**40)), "values, and at most"),
+    "a trillion names": (replaced("digitStruct/name", never_written(2**40)), "values, but at most"),
     "a hundred million names": (
         replaced("digitStruct/name", never_written(2**27)),
-        "values, and at most",
+        "values, but at most",
     ),
     "a hundred million boxes": (
         replaced("digitStruct/bbox", never_written(2**27)),
-        "values, and at most",
+        "values, but at most",
     ),
-    "a name in a huge chunk": (referred(packed), "an array in pieces of"),
-    "a label in a huge chunk": (referred(packed, "#refs#/b1/label"), "an array in pieces of"),
+    "a name in a huge chunk": (referred(packed), "an array in chunks of"),
+    "a label in a huge chunk": (referred(packed, "#refs#/b1/label"), "an array in chunks of"),
     "a chunk that says less than it is": (
         referred(packed_beyond_what_it_says),
-        "larger than it says",
+        "larger than it claims",
     ),
     "a label of such a chunk": (
         referred(packed_beyond_what_it_says, "#refs#/b1/label"),
-        "larger than it says",
+        "larger than it claims",
     ),
-    "a chunk packed twice": (referred(packed_twice), "packed in another way"),
+    "a chunk packed twice": (referred(packed_twice), "compressed in another way"),
     "a name of a gigabyte": (referred(long_text), "values of the type"),
     "a name of any length": (referred(text_of_any_length), "values of the type"),
     "names of any length": (replaced("digitStruct/name", text_of_any_length), "values of the type"),
     "values in a pipe": (referred(external_array), "in another file"),
     "a label in a pipe": (referred(external_array, "#refs#/b1/label"), "in another file"),
     "a view of a pipe": (referred(virtual_array), "in another file"),
-    "names in a pipe": (replaced("digitStruct/name", external_link), "link to elsewhere"),
-    "all of it in a pipe": (replaced("digitStruct", external_link), "link to elsewhere"),
-    "a part of a box in a pipe": (replaced("#refs#/b0/top", external_link), "link to elsewhere"),
+    "names in a pipe": (replaced("digitStruct/name", external_link), "link to another place"),
+    "all of it in a pipe": (replaced("digitStruct", external_link), "link to another place"),
+    "a part of a box in a pipe": (replaced("#refs#/b0/top", external_link), "link to another place"),
     "huge attributes": (huge_attribute, "the label 11"),
 }
 
