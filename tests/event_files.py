@@ -1,26 +1,26 @@
-"""Reading event files, for tests of who writes them."""
+"""Read the event files of a run directory."""
 
 import tensorflow.compat.v1 as tf
 
-from mtl.monitor import tensorboard
+from mtl.monitor import event_files
 
 
 def read(directory):
-    """Return all events of a run directory, in the order of its files."""
-    paths = sorted(path for path in directory.iterdir() if path.name.startswith(tensorboard.PREFIX))
-    return [
-        tf.Event.FromString(record)
-        for path in paths
-        for record in tf.io.tf_record_iterator(str(path))
-    ]
+    """Return all events of a run directory, file by file."""
+    events = []
+    for path in sorted(directory.glob(f"{event_files.PREFIX}*")):
+        for record in tf.io.tf_record_iterator(str(path)):
+            events.append(tf.Event.FromString(record))
+    return events
 
 
 def scalars(directory):
-    """Return {(step, tag): value} of all scalars."""
+    """Return all scalars, dict (step, tag) -> value; assert that none is written twice."""
     found = {}
     for event in read(directory):
         for value in event.summary.value:
             if value.HasField("simple_value"):
-                assert (event.step, value.tag) not in found, "written twice"
-                found[event.step, value.tag] = value.simple_value
+                key = event.step, value.tag
+                assert key not in found, f"{key} is written twice"
+                found[key] = value.simple_value
     return found

@@ -1,6 +1,14 @@
 """What a run shows in TensorBoard: scalars, validation images with their predictions, the graph.
 
-The README lists the tags.
+Every config.log_every steps:
+    cost, lr, examples_per_sec
+    loss/TASK/raw_ce, log, at_floor     the mean loss, its clipped logarithm, 1 at the clip's floor
+    grad_norm/shared/TASK               the norm of the gradient of the task's term of the cost at
+                                        the shared features
+At each evaluation:
+    accuracy/sequence, character, TASK
+    validation/cost, validation/TASK/raw_ce, coverage_at_98
+    validation/read                     an image of predictions
 """
 
 import dataclasses
