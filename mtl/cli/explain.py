@@ -60,15 +60,15 @@ def main(values, arguments):
 
 def _render(values, explained):
     """Return the graph in the format of --format."""
-    from mtl.explain import diagram, page, pictures, text
+    from mtl.explain import diagram, dot, page, svg, text
 
     if values.format == "text":
         return text.render(explained)
     found = diagram.of(explained)
     if values.format == "svg":
-        return pictures.svg(found)
+        return svg.render(found)
     if values.format == "dot":
-        return pictures.dot(found)
+        return dot.render(found)
     steps = _steps(explained, found, values.step) if values.step else []
     command = provenance.command_line("explain", values)
     return page.render(explained, found, steps, command=command)

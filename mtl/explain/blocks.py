@@ -1,4 +1,8 @@
-"""Which part of the diagram each operation belongs to: image, a layer, a top, a loss, the cost, the learning rate, Adam, the watch."""
+"""The block of each operation: image, a layer, a top, a loss, cost, step, rate, Adam, watched.
+
+Blocks follow the record of the graph. An operation belongs to the first recorded tensor, in the
+order of the data, that depends on it.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,126 +14,155 @@ IMAGE, COST, RATE, STEP, WATCHED = "image", "cost", "learning_rate", "global_ste
 
 
 def names(diagram: Diagram) -> list[str]:
-    """Return the names of all blocks, in the order in which data goes through them; they serve as name scopes, too."""
+    """Return the names of all blocks in the order of the data. They are name scopes too."""
+    shared = [layer.scope for layer in diagram.shared]
     tasks = [task.name for task in diagram.tasks]
-    shared, losses = [layer.scope for layer in diagram.shared], [f"loss/{task}" for task in tasks]
+    losses = [f"loss/{task}" for task in tasks]
     return [IMAGE, *shared, *tasks, *losses, COST, STEP, RATE, diagram.optimizer, WATCHED]
 
 
 def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
-    """Assign each operation to a block: a gradient to that of the operation it is of, an update to that of its variable.
+    """Return the block of each operation, dict operation name -> block, in graph order.
+
+    A gradient is in the block of the operation that it differentiates, an update in the block of
+    its variable.
 
     Args:
       explained: lines.Explained.
       diagram: diagram.Diagram of the same graph.
-
-    Returns:
-      dict name of an operation -> name of a block, in the order of `explained.ops`.
     """
     ops = explained.ops
-    layers = [
-        *(layer.scope for layer in diagram.shared),
-        *(task.top.scope for task in diagram.tasks),
-    ]
-    known = dict.fromkeys(diagram.adds, COST)
-    for task in diagram.tasks:  # a loss begins where the logits come in; the labels are its own
-        known |= dict.fromkeys(
-            _behind(ops, [task.loss[-1]], {task.logits}) - {task.logits}, f"loss/{task.name}"
-        )
-    for name, op in ops.items():
-        if name not in known and op.kind != GRADIENT:
-            scopes = [
+    blocks = _recorded(explained)
+    blocks |= _updates(explained, diagram)
+    rest = [name for name, op in ops.items() if name not in blocks and op.kind == FORWARD]
+    updates = [name for name, op in ops.items() if op.kind == UPDATE]
+    for block, ends in ((WATCHED, [explained.named.watched.op.name]), (RATE, updates)):
+        behind = _behind(ops, ends, set(blocks).difference(ends))
+        blocks |= {name: block for name in rest if name in behind and name not in blocks}
+    for name in rest:  # nothing depends on it, as on log_probs or the reads of a variable
+        if name not in blocks:
+            blocks[name] = next(blocks[taken] for taken in ops[name].inputs if taken in blocks)
+    return {name: blocks[op.of if op.kind == GRADIENT else name] for name, op in ops.items()}
+
+
+def _recorded(explained):
+    """Return the blocks of the operations that a recorded tensor or variable depends on."""
+    named = explained.named
+    network = named.network
+    ends = {STEP: [named.step.initializer], IMAGE: [network.inputs.op]}
+    for layer in network.layers:
+        ends[layer.scope] = _ends(layer)
+    ends[network.layers[-1].scope].append(network.features.op)
+    for top in network.tops.values():
+        ends[top.scope] = _ends(top)
+    ends |= {f"loss/{task}": [term.op] for task, term in named.terms.items()}
+    ends[COST] = [named.cost.op]
+    blocks: dict[str, str] = {}
+    for block, made in ends.items():
+        behind = _behind(explained.ops, [op.name for op in made], set(blocks))
+        blocks |= dict.fromkeys(behind - blocks.keys(), block)
+    return blocks
+
+
+def _ends(layer):
+    """Return the operations that end a layer: those of its output and its initial weights."""
+    return [layer.output.op, *(variable.initializer for variable in layer.variables)]
+
+
+def _updates(explained, diagram):
+    """Return the blocks of the operations of the optimiser.
+
+    The record does not hold them. Their names do: Adam names a slot VARIABLE/Adam, and an update
+    Adam/update_VARIABLE/ResourceApplyAdam, also inside a branch of tf.cond.
+    """
+    network = explained.named.network
+    layers = [*network.layers, *network.tops.values()]
+    scopes = {each.op.name: layer.scope for layer in layers for each in layer.variables}
+    blocks = {}
+    for name, op in explained.ops.items():
+        if op.kind == UPDATE:
+            found = [
                 scope
-                for scope in layers
-                if name.startswith(f"{scope}/") or op.kind == UPDATE and f"update_{scope}/" in name
+                for variable, scope in scopes.items()
+                if name.startswith(f"{variable}/") or f"update_{variable}/" in name
             ]
-            if scopes:
-                known[name] = scopes[0]
-            elif op.kind == UPDATE:
-                known[name] = diagram.optimizer
-    first = next(
-        name
-        for name in ops
-        if known.get(name) == layers[0] and ops[name].type in ("Conv2D", "MatMul")
-    )
-    own = {name for name in known if known[name] in layers}
-    known = dict.fromkeys(_behind(ops, ops[first].inputs, own) - own, IMAGE) | known
-    watched = _behind(ops, [explained.named.watched.op.name], set(known))
-    for name, op in ops.items():
-        if name in known or op.kind != FORWARD:
-            continue
-        if name == STEP or name.startswith(f"{STEP}/"):
-            known[name] = STEP
-        elif any(file == "model.py" for file, _ in op.stack):
-            known[name] = _neighbour(ops, op, known)
-        else:
-            known[name] = WATCHED if name in watched else RATE
-    return {name: known[op.of] if op.kind == GRADIENT else known[name] for name, op in ops.items()}
+            blocks[name] = found[0] if found else diagram.optimizer
+    return blocks
 
 
-def _behind(ops: dict[str, Op], starts: Iterable[str], ends: set[str]) -> set[str]:
-    """Return the names of operations that others depend on, these included; those of `ends` are not looked behind."""
-    seen, todo = set(), list(starts)
+def _behind(ops: dict[str, Op], ends: Iterable[str], known: set[str]) -> set[str]:
+    """Return the names of operations that others depend on, these included.
+
+    The search stops at operations that are `known`; they are part of the result.
+    """
+    seen, todo = set(), list(ends)
     while todo:
         name = todo.pop()
         if name not in seen:
             seen.add(name)
-            todo += ops[name].inputs if name not in ends else ()
+            if name not in known:
+                todo += ops[name].inputs
     return seen
 
 
-def _neighbour(ops, op, known):
-    """Return the block of what an operation works on; of a constant, which works on nothing, that of what takes it."""
-    for name in op.inputs:
-        if name in known:
-            return known[name]
-    takers = [other for other in ops.values() if op.name in other.inputs and other.kind == FORWARD]
-    for other in takers:
-        if other.name in known:
-            return known[other.name]
-    return _neighbour(ops, takers[0], known)
-
-
 def scoped(explained: Explained, diagram: Diagram) -> Any:
-    """Return the graph with each operation in the name scope of its block, gradients and updates in scopes of their own: to be looked at.
+    """Return the graph for TensorBoard: each operation in the name scope of its block.
 
-    TensorBoard draws the diagram of it while it has fewer than 15 scopes to begin with: from there on it takes those with many edges out
-    of the picture, and here that leaves nothing. So the learning rate goes to the optimizer, and what is only watched is left out.
+    Gradients and updates have scopes of their own. TensorBoard draws the diagram only if the graph
+    has fewer than 15 scopes at its root. With more, it moves the scopes with many edges out of the
+    drawing, and these are all of them. So the learning rate is drawn inside the optimiser, and
+    operations that are only watched are removed.
 
     Args:
       explained: lines.Explained.
       diagram: Diagram of the same graph.
 
     Returns:
-      tf.GraphDef with shapes. Checkpoints know the names of `explained`, not these.
+      tf.GraphDef with shapes. Its names do not match those of a checkpoint.
     """
-    where, new = assign(explained, diagram), {}
-    watched = {name for name, block in where.items() if block == WATCHED}
-    if any(
-        watched.intersection(op.inputs) for name, op in explained.ops.items() if name not in watched
-    ):
-        watched = set()  # whether a step counts may hang on it
-    for name, op in explained.ops.items():
-        inner = name.removeprefix(GRADIENTS) if op.kind == GRADIENT else name
-        block = diagram.optimizer if op.kind == UPDATE else where[name]
-        block = f"{diagram.optimizer}/{RATE}" if block == RATE else block
-        inner = inner if inner == block or inner.startswith(f"{block}/") else f"{block}/{inner}"
-        new[name] = GRADIENTS + inner if op.kind == GRADIENT else inner
+    blocks = assign(explained, diagram)
+    new = {
+        name: _scoped_name(op, blocks[name], diagram.optimizer)
+        for name, op in explained.ops.items()
+    }
+    removed = _only_watched(explained.ops, blocks)
     graph = explained.graph.as_graph_def(add_shapes=True)
-    kept = [node for node in graph.node if node.name not in watched]
+    kept = [node for node in graph.node if node.name not in removed]
     del graph.node[:]
     graph.node.extend(kept)
     for node in graph.node:
-        node.name = new[node.name]
-        for place, source in enumerate(node.input):
-            before, after = (
-                ("^" if source.startswith("^") else ""),
-                "".join(source.partition(":")[1:]),
-            )
-            node.input[place] = before + new[source.removeprefix("^").partition(":")[0]] + after
-        beside = (
-            [name.decode() for name in node.attr["_class"].list.s] if "_class" in node.attr else []
-        )
-        for place, name in enumerate(beside):
-            node.attr["_class"].list.s[place] = f"loc:@{new[name.removeprefix('loc:@')]}".encode()
+        _rename(node, new)
     return graph
+
+
+def _scoped_name(op, block, optimizer):
+    """Return the name of an operation in the scope of its block."""
+    if op.kind == UPDATE:
+        block = optimizer
+    elif block == RATE:
+        block = f"{optimizer}/{RATE}"
+    prefix = GRADIENTS if op.kind == GRADIENT else ""
+    name = op.name.removeprefix(prefix)
+    if name == block or name.startswith(f"{block}/"):
+        return prefix + name
+    return f"{prefix}{block}/{name}"
+
+
+def _only_watched(ops, blocks):
+    """Return the names of the watched operations, none if an update depends on them."""
+    watched = {name for name, block in blocks.items() if block == WATCHED}
+    others = [op for op in ops.values() if op.name not in watched]
+    return set() if any(watched.intersection(op.inputs) for op in others) else watched
+
+
+def _rename(node, new):
+    """Rename a node of a GraphDef and all nodes that it refers to; `new` maps old names to new."""
+    node.name = new[node.name]
+    for index, source in enumerate(node.input):
+        control = "^" if source.startswith("^") else ""
+        name, colon, output = source.removeprefix("^").partition(":")
+        node.input[index] = f"{control}{new[name]}{colon}{output}"
+    if "_class" in node.attr:
+        places = node.attr["_class"].list.s
+        for index, place in enumerate(places):
+            places[index] = f"loc:@{new[place.decode().removeprefix('loc:@')]}".encode()

@@ -1,8 +1,8 @@
-"""Which line of the source made which operation of a training graph, and which operation each gradient belongs to.
+"""Which line of the source made which operation of a training graph.
 
-TensorFlow keeps with every operation the Python stack it was made under. The lines of that stack that lie in the core are the
-operation's: the innermost is the line that made it, the others are the lines that called for it. A gradient is made by no line of
-ours but the one that asks for all gradients, so it goes to the operation whose gradient it is.
+TensorFlow stores the Python stack of every operation. The innermost line of the core in that stack
+made the operation; the lines around it called that line. All gradients come from one line of
+train.py, so a gradient is shown under the line of the operation that it differentiates.
 """
 
 import ast
@@ -15,18 +15,28 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import answer, bottoms, layers, losses, model, train
+from mtl import answer, bottoms, layers, losses, model, objectives, tops, train
 from mtl.config import Config
 
-SOURCES = {
-    os.path.basename(module.__file__): module.__file__
-    for module in (train, model, bottoms, layers, answer, losses)
-}
-FORWARD, GRADIENT, UPDATE = "forward", "gradient", "update"  # what an operation is for
+_PACKAGE = os.path.dirname(train.__file__)
+FORWARD, GRADIENT, UPDATE = "forward", "gradient", "update"
 KINDS = (FORWARD, GRADIENT, UPDATE)
-GRADIENTS = "gradients/"  # the scope that tf.gradients opens; within it, one scope X_grad for each operation X
+GRADIENTS = "gradients/"  # the scope that tf.gradients opens, with a scope X_grad for operation X
 
 Line = tuple[str, int]  # (a key of SOURCES, line number from 1)
+
+
+def _sources():
+    """Return the files of the core that make operations, dict name -> path, in reading order."""
+    modules = (answer, train, model, bottoms, layers, tops, losses)
+    paths = [module.__file__ for module in modules]
+    folder = os.path.dirname(objectives.__file__)
+    paths += [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    files = [path for path in paths if path.endswith(".py")]
+    return {os.path.relpath(path, _PACKAGE).replace(os.sep, "/"): path for path in files}
+
+
+SOURCES = _sources()
 
 
 class Op(NamedTuple):
@@ -34,163 +44,158 @@ class Op(NamedTuple):
 
     name: str
     type: str  # "Conv2D", ...
-    outputs: tuple[str, ...]  # "float32 [?, 27, 27, 48]", one a tensor that comes out
-    inputs: tuple[str, ...]  # names of the operations whose tensors go in
-    waits_for: tuple[
-        str, ...
-    ]  # names of the operations that must be done before, without handing over a tensor
+    outputs: tuple[str, ...]  # "float32 [?, 27, 27, 48]" for each output
+    inputs: tuple[str, ...]  # names of the operations whose outputs it takes
+    waits_for: tuple[str, ...]  # names of the operations that must run before it
     kind: str  # one of KINDS
-    of: str  # GRADIENT: the name of the operation whose gradient it computes; else ""
-    stack: tuple[Line, ...]  # the lines that called for it, outermost first; the last made it
+    of: str  # of a gradient, the name of the operation that it differentiates; else ""
+    stack: tuple[Line, ...]  # lines of the core, outermost first; the last one made it
 
 
 class Explained(NamedTuple):
-    """A training graph and where each of its operations comes from."""
+    """A training graph and the source of each of its operations."""
 
     config: Config
     graph: Any  # tf.Graph
-    named: train.Graph  # its named tensors
-    ops: dict[str, Op]  # all of them by name, in the order they were made
+    named: train.Graph  # the record of its tensors
+    ops: dict[str, Op]  # operation name -> Op, in graph order
 
     def stack_of(self, op: Op) -> tuple[Line, ...]:
-        """Return the lines that an operation is shown under: its own, or for a gradient those of the operation whose gradient it is."""
+        """Return the lines that an operation is shown under.
+
+        They are its own lines, or for a gradient those of the operation that it differentiates.
+        """
         return self.ops[op.of].stack if op.kind == GRADIENT else op.stack
 
     def all_lines_of(self, op: Op) -> tuple[Line, ...]:
-        """Return the lines of `stack_of` after those that a gradient was asked for by; the last is the one it is shown under."""
-        return (
-            tuple(dict.fromkeys(op.stack + self.stack_of(op))) if op.kind == GRADIENT else op.stack
-        )
+        """Return `stack_of`, for a gradient after the lines that asked for all gradients."""
+        if op.kind != GRADIENT:
+            return op.stack
+        return tuple(dict.fromkeys(op.stack + self.stack_of(op)))
 
 
 def explain(config: Config) -> Explained:
-    """Build the training graph of a Config, with one tower, and assign each operation to a line.
+    """Build the training graph of a Config and find the line of each operation.
 
-    For the answer's objective the graph is built by answer.py itself, whose graph is that of losses.log_sum, node for node.
-
-    Args:
-      config: Config; `threads` is not minded.
-
-    Returns:
-      Explained.
+    The graph has one tower: more towers would show the same lines several times. The objective
+    log_sum is shown as the objective answer, which computes the same cost in the answer's own
+    lines, unless --absent=mask, which the answer cannot do.
 
     Raises:
-      LookupError: an operation has no line, or a gradient no operation that it is of.
+      LookupError: an operation has no line of the core, or a gradient no forward operation.
     """
-    config = dataclasses.replace(
-        config, threads=1
-    )  # one tower: the parts of a batch would show the same lines twice
+    config = dataclasses.replace(config, threads=1)
     with tf.Graph().as_default() as graph:
-        of_the_answer = config.objective == "log_sum" and config.absent == "x"
-        named = train.build(config, objective=answer.cost if of_the_answer else None)
+        named = train.build(_in_own_lines(config))
     return Explained(config, graph, named, assign(graph, named.cost, named.minimize))
 
 
+def _in_own_lines(config):
+    """Return a Config that computes its cost in the lines of answer.py where they can."""
+    if config.objective == "log_sum" and config.absent == "x":
+        return dataclasses.replace(config, objective="answer")
+    return config
+
+
 def assign(graph: Any, cost: Any, minimize: Any) -> dict[str, Op]:
-    """Assign every operation of a training graph to the line that made it.
+    """Return all operations of a training graph with their lines.
 
     Args:
       graph: tf.Graph.
-      cost: tensor, whose gradients are in the graph.
-      minimize: operation or tensor that stands for the training step.
+      cost: the tensor whose gradients the graph computes.
+      minimize: the operation of one training step.
 
     Returns:
-      dict name -> Op, of all operations; those inside of functions (the branches of a tf.cond) follow the operation that calls them.
+      dict operation name -> Op, in graph order. Operations inside a function (a branch of tf.cond)
+      follow the operation that calls it.
 
     Raises:
       LookupError: as `explain`.
     """
-    functions = {
-        function.signature.name: function for function in graph.as_graph_def().library.function
-    }
-    step = _stack(getattr(minimize, "op", minimize))[-1]
-    ops = []
-    for op in graph.get_operations():
-        frames = {frame.name for frame in op.traceback}
-        stack = _stack(op)
-        if not stack:
-            raise LookupError(f"no line of {', '.join(SOURCES)} made the operation {op.name}")
-        gradient = "compute_gradients" in frames
-        update = not gradient and ("apply_gradients" in frames or stack[-1] == step)
-        kind = GRADIENT if gradient else UPDATE if update else FORWARD
-        of = forward_of(op, graph, cost.op).name if gradient else ""
-        inputs = tuple(dict.fromkeys(tensor.op.name for tensor in op.inputs))
-        waits_for = tuple(other.name for other in op.control_inputs)
-        ops.append(
-            Op(
-                op.name,
-                op.type,
-                tuple(map(_described, op.outputs)),
-                inputs,
-                waits_for,
-                kind,
-                of,
-                stack,
-            )
-        )
+    library = graph.as_graph_def().library.function
+    functions = {function.signature.name: function for function in library}
+    updater = _functions(getattr(minimize, "op", minimize))[-1]
+    ops = {}
+    for operation in graph.get_operations():
+        op = _op(operation, cost.op, updater)
+        ops[op.name] = op
         for branch in ("then_branch", "else_branch"):
-            if branch in op.node_def.attr:
-                for node in functions[op.node_def.attr[branch].func.name].node_def:
-                    ops.append(
-                        Op(
-                            f"{op.name}/{branch}:{node.name}",
-                            node.op,
-                            (),
-                            (op.name,),
-                            (),
-                            kind,
-                            of,
-                            stack,
-                        )
-                    )
-    return {op.name: op for op in ops}
+            if branch in operation.node_def.attr:
+                function = functions[operation.node_def.attr[branch].func.name]
+                for node in function.node_def:
+                    inner = _inside(op, branch, node)
+                    ops[inner.name] = inner
+    return ops
 
 
-def forward_of(op: Any, graph: Any, cost: Any) -> Any:
-    """Return the operation whose gradient a gradient operation computes.
+def _op(operation, cost, updater):
+    """Return the Op of a TensorFlow operation; the function `updater` makes the training step."""
+    stack = _stack(operation)
+    if not stack:
+        names = ", ".join(SOURCES)
+        raise LookupError(f"no line of {names} made the operation {operation.name}")
+    kind = UPDATE if updater in _functions(operation) else FORWARD
+    if "compute_gradients" in {frame.name for frame in operation.traceback}:
+        kind = GRADIENT
+    return Op(
+        name=operation.name,
+        type=operation.type,
+        outputs=tuple(map(_described, operation.outputs)),
+        inputs=tuple(dict.fromkeys(tensor.op.name for tensor in operation.inputs)),
+        waits_for=tuple(other.name for other in operation.control_inputs),
+        kind=kind,
+        of=forward_of(operation, cost).name if kind == GRADIENT else "",
+        stack=stack,
+    )
 
-    Most lie in a scope named after it. Where several operations use one tensor, its gradients are added up outside of any such scope: the
-    sum belongs to what made the tensor. Where a gradient is wanted of an output that nobody uses, zeros stand for it: they belong to the
-    operation with that output. The gradient of the cost by itself, 1, belongs to the cost.
+
+def _inside(op, branch, node):
+    """Return the Op of a node inside a function that an operation calls in one of its branches."""
+    name = f"{op.name}/{branch}:{node.name}"
+    return op._replace(name=name, type=node.op, outputs=(), inputs=(op.name,), waits_for=())
+
+
+def forward_of(op: Any, cost: Any) -> Any:
+    """Return the operation that a gradient operation differentiates.
+
+    Args:
+      op: an operation that tf.gradients made.
+      cost: the operation whose gradients were asked for.
 
     Raises:
       LookupError: there is none.
     """
     scope = op.name.removeprefix(GRADIENTS)
     if "_grad/" in scope:
-        return graph.get_operation_by_name(scope[: scope.index("_grad/")])
-    if op.type == "AddN":
-        shared = set.intersection(
-            *(
-                {tensor.op for tensor in forward_of(part.op, graph, cost).inputs}
-                for part in op.inputs
-            )
-        )
-        like = [
-            each
-            for each in shared
-            if any(out.shape.as_list() == op.outputs[0].shape.as_list() for out in each.outputs)
-        ]
-        if len(like) == 1:
-            return like[0]
-    elif op.type == "ZerosLike":
+        return op.graph.get_operation_by_name(scope[: scope.index("_grad/")])
+    # tf.gradients makes three kinds of operations outside such a scope.
+    if op.type == "AddN":  # the sum of the gradients of a tensor that several operations take
+        parts = [forward_of(part.op, cost) for part in op.inputs]
+        taken = set.intersection(*({tensor.op for tensor in part.inputs} for part in parts))
+        found = [each for each in taken if _has_output_like(each, op.outputs[0])]
+        if len(found) == 1:
+            return found[0]
+    elif op.type == "ZerosLike":  # the gradient of an output that no operation takes
         return op.inputs[0].op
-    elif scope in ("Shape", "grad_ys_0", "grad_ys_0/Const"):
+    elif scope in ("Shape", "grad_ys_0", "grad_ys_0/Const"):  # 1, the gradient of the cost
         return cost
-    raise LookupError(f"the gradient {op.name} is of no operation that could be found")
+    raise LookupError(f"the gradient {op.name} has no matching forward operation")
+
+
+def _has_output_like(op, tensor):
+    """Return whether an output of an operation has the shape of a tensor."""
+    shape = tensor.shape.as_list()
+    return any(output.shape.as_list() == shape for output in op.outputs)
 
 
 def source_of(line: Line) -> str:
-    """Return the text of a line of the source, without the space around it; of a call that goes on for lines also its last argument."""
+    """Return the text of a line without indentation, and the last argument of a call left open."""
     text = read_source(line[0])[line[1] - 1].strip()
-    if text.endswith("("):
-        tree = ast.parse("\n".join(read_source(line[0])))
-        calls = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and node.lineno == line[1] and node.args
-        ]
-        text += f"..., {ast.unparse(calls[0].args[-1])})" if calls else ""
+    if not text.endswith("("):
+        return text
+    for node in ast.walk(ast.parse("\n".join(read_source(line[0])))):
+        if isinstance(node, ast.Call) and node.lineno == line[1] and node.args:
+            return f"{text}..., {ast.unparse(node.args[-1])})"
     return text
 
 
@@ -201,19 +206,29 @@ def read_source(name: str) -> Sequence[str]:
         return file.read().splitlines()
 
 
-def _stack(op):
+def _frames(operation):
+    """Return the frames of the core that an operation was made under, outermost first."""
+    files = set(SOURCES.values())
+    return [frame for frame in operation.traceback if frame.filename in files]
+
+
+def _stack(operation):
     """Return the lines of the core that an operation was made under, outermost first."""
     names = {path: name for name, path in SOURCES.items()}
-    lines = [
-        (names[frame.filename], frame.lineno) for frame in op.traceback if frame.filename in names
-    ]
-    return tuple(
-        line for line, _ in itertools.groupby(lines)
-    )  # a comprehension is a frame of its own in Python 3.11, and none in 3.12
+    lines = [(names[frame.filename], frame.lineno) for frame in _frames(operation)]
+    # Python 3.11 gives a comprehension a frame of its own, on the same line; Python 3.12 does not.
+    return tuple(line for line, _ in itertools.groupby(lines))
+
+
+def _functions(operation):
+    """Return (file, name) of the functions of the core that an operation was made under."""
+    return [(frame.filename, frame.name) for frame in _frames(operation)]
 
 
 def _described(tensor):
-    """Return "float32 [?, 27, 27, 48]" for a tensor."""
+    """Return the type and shape of a tensor as text: "float32 [?, 27, 27, 48]"."""
+    name = tensor.dtype.base_dtype.name
     if tensor.shape.rank is None:
-        return f"{tensor.dtype.base_dtype.name} of unknown shape"
-    return f"{tensor.dtype.base_dtype.name} [{', '.join('?' if size is None else str(size) for size in tensor.shape.as_list())}]"
+        return f"{name} of unknown shape"
+    sizes = ["?" if size is None else str(size) for size in tensor.shape.as_list()]
+    return f"{name} [{', '.join(sizes)}]"

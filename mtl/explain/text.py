@@ -1,15 +1,20 @@
-"""`mtl explain --format=text`: the lines in order, under each the operations it made and the gradients these brought in, counted."""
+"""`mtl explain --format=text`: the lines of the source, each with the operations that it made."""
 
 from collections.abc import Iterator
 
 from mtl.explain import lines
 from mtl.explain.lines import GRADIENT, KINDS, Explained, Line, Op
 
-_WIDTH = 110  # characters of a line of the source that are shown
+_WIDTH = 110  # characters of a line of the source
+_WIDTHS = (8, 10, 8)  # of the columns of counts, in the order of KINDS
+_KEY = (
+    "forward: made by the line itself; gradient: made when tf.gradients differentiated those; "
+    "update: made by Adam."
+)
 
 
 class _Node:
-    """A line as it was called from one other: its own operations, and the lines that it called."""
+    """A line, as called from one other line: its own operations, and the lines that it called."""
 
     def __init__(self):
         self.own: dict[str, list[Op]] = {kind: [] for kind in KINDS}
@@ -17,50 +22,57 @@ class _Node:
 
 
 def render(explained: Explained) -> str:
-    """Write the graph as text: first each line with how many operations it made, then the same with the operations.
+    """Return the graph as text: the lines with counts, then the lines with their operations.
 
-    Args:
-      explained: lines.Explained.
-
-    Returns:
-      str of many lines. The counts of the first part add up to all operations of the graph.
+    The counts add up to all operations of the graph.
     """
     root = _tree(explained)
-    config, total = explained.config, _count(list(explained.ops.values()))
-    sums = ", ".join(f"{number:,} {kind}" for kind, number in zip(KINDS, total))
-    head = [
-        f"{config.bottom}, {config.objective}: {sum(total):,} operations: {sums}.",
-        "forward: made by the line; gradient: made for what the line made, when all gradients were asked for; update: Adam's.",
-        f"The line that asks for all gradients: {_shown(next(op.stack[-1] for op in explained.ops.values() if op.kind == GRADIENT))}",
-        "",
-        "1. Lines, in the order in which they made something; what a line called stands under it, further in.",
-        "",
-        f"{'forward':>8}{'gradient':>10}{'update':>8}",
-    ]
-    for depth, line, node in _walk(root):
-        forward, gradient, update = (
-            f"{len(node.own[kind]) or '':>{width}}" for kind, width in zip(KINDS, (8, 10, 8))
-        )
-        head.append(f"{forward}{gradient}{update}  {'  ' * depth}{_shown(line)}")
-    head += [
-        f"{'':>26}  " + "-" * 40,
-        f"{total[0]:>8}{total[1]:>10}{total[2]:>8}  = {sum(total)}, all there are",
+    return "\n".join([*_head(explained), *_counts(explained, root), *_operations(root)])
+
+
+def _head(explained):
+    """Return the lines above both parts."""
+    config = explained.config
+    total = _count(explained.ops.values())
+    sums = ", ".join(f"{number:,} {kind}" for kind, number in total.items())
+    gradient = next(op for op in explained.ops.values() if op.kind == GRADIENT)
+    return [
+        f"{config.bottom}, {config.objective}: {len(explained.ops):,} operations: {sums}.",
+        _KEY,
+        f"The line that computes all gradients: {_shown(gradient.stack[-1])}",
         "",
     ]
-    head += ["2. Operations: what for, type, name, what comes out of it.", ""]
+
+
+def _counts(explained, root):
+    """Return the first part: each line with the number of operations that it made."""
+    rows = [
+        "1. Lines, in the order in which they make operations. A called line is indented.",
+        "",
+        _columns({kind: kind for kind in KINDS}),
+    ]
     for depth, line, node in _walk(root):
-        head.append("  " * depth + _shown(line))
-        space = "  " * depth + "    "
-        head += [
-            f"{space}{kind:<9}{op.type}  {op.name}  {', '.join(op.outputs)}".rstrip()
-            for kind in KINDS
-            for op in node.own[kind]
-        ]
-    return "\n".join(head)
+        counts = {kind: len(ops) or "" for kind, ops in node.own.items()}
+        rows.append(f"{_columns(counts)}  {'  ' * depth}{_shown(line)}")
+    total = _columns(_count(explained.ops.values()))
+    rule = " " * (len(total) + 2) + "-" * 40
+    return [*rows, rule, f"{total}  = {len(explained.ops)}, the whole graph", ""]
+
+
+def _operations(root):
+    """Return the second part: each line with its operations."""
+    rows = ["2. Operations: kind, type, name, outputs.", ""]
+    for depth, line, node in _walk(root):
+        indent = "  " * depth
+        rows.append(indent + _shown(line))
+        for op in (op for kind in KINDS for op in node.own[kind]):
+            row = f"{indent}    {op.kind:<9}{op.type}  {op.name}  {', '.join(op.outputs)}"
+            rows.append(row.rstrip())
+    return rows
 
 
 def _tree(explained):
-    """Sort all operations under their lines."""
+    """Return the tree of lines, with each operation at its line."""
     root = _Node()
     for op in explained.ops.values():
         node = root
@@ -71,20 +83,28 @@ def _tree(explained):
 
 
 def _walk(node: _Node, depth: int = 0) -> Iterator[tuple[int, Line, _Node]]:
-    """Yield (depth, line, node) of all that was called, in order."""
+    """Yield (depth, line, node) of all lines below a node, in order."""
     for line, called in node.called.items():
         yield depth, line, called
         yield from _walk(called, depth + 1)
 
 
 def _count(ops):
-    """Count operations by kind."""
-    return [sum(op.kind == kind for op in ops) for kind in KINDS]
+    """Return the number of operations of each kind."""
+    counts = dict.fromkeys(KINDS, 0)
+    for op in ops:
+        counts[op.kind] += 1
+    return counts
+
+
+def _columns(values):
+    """Return a value of each kind, right-aligned."""
+    return "".join(f"{values[kind]:>{width}}" for kind, width in zip(KINDS, _WIDTHS))
 
 
 def _shown(line):
-    """Return "answer.py:30  loss_length = ..." for a line, cut to a width."""
+    """Return a line of the source as "answer.py:30  loss_length = ...", cut to a width."""
     source = lines.source_of(line)
-    return (
-        f"{line[0]}:{line[1]}  {source if len(source) <= _WIDTH else source[: _WIDTH - 3] + '...'}"
-    )
+    if len(source) > _WIDTH:
+        source = source[: _WIDTH - 3] + "..."
+    return f"{line[0]}:{line[1]}  {source}"

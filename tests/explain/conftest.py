@@ -1,10 +1,10 @@
-"""Graphs that several tests look into, built once."""
+"""Explained graphs that several tests share. Each is built once."""
 
 import pytest
 
 from mtl.config import Config
 
-# Between them every choice of a graph: bottom, objective, absent digits, precision, what is done about infinity, schedule, dropout.
+# Together they cover every choice that changes the graph.
 CONFIGS = {
     "answer": Config(bottom="mlp", label_smoothing=0.0, schedule="constant"),
     "quickstart": Config(),
