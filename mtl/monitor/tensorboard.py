@@ -1,4 +1,4 @@
-"""What a run shows in TensorBoard: scalars, validation images with their predictions, the graph.
+"""The events of a run for TensorBoard: scalars, images of validation with predictions, the graph.
 
 Every config.log_every steps:
     cost, lr, examples_per_sec

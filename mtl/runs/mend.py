@@ -51,7 +51,10 @@ def mend(model_dir, say):
 
 
 def _set_damaged_aside(model_dir, say):
-    """Set aside the checkpoints that are newer than the newest whole one; return if there were any.
+    """Set aside the checkpoints that are newer than the newest whole one.
+
+    Returns:
+      bool, whether there were any.
 
     Raises:
       DataError: all are damaged. The run must not start over, so nothing is changed.
