@@ -33,7 +33,8 @@ CORE_STATEMENTS = 850
 FUNCTION_LINES = 60
 FILE_LINES = 300
 
-# What each room of mtl/ may import of the others, besides itself, tasks, config, errors and the version.
+# What each room of mtl/ may import of the others, besides itself, tasks, config, errors and the
+# version.
 ROOMS = {
     "core": ["objectives", "data.batches"],
     "objectives": ["answer"],
