@@ -1,4 +1,4 @@
-"""How well numbers were read. All in NumPy; every share of an empty set is None, which JSON writes as null."""
+"""The metrics of decoded numbers, in NumPy. A share of no example is None, JSON's null."""
 
 import math
 from collections.abc import Sequence
@@ -11,50 +11,37 @@ from mtl import tasks
 Z_95 = 1.959963984540054  # the normal quantile of 0.975
 
 
-def finite(value) -> float | None:
-    """Return the value as a float, or None where it is None, infinite or NaN: strict JSON has no word for those."""
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def right(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarray:
-    """Tell which numbers were read without a mistake.
+def correct(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarray:
+    """Return which predicted numbers are correct, bool [n].
 
     Args:
       predicted: n decoded numbers, None for "more than five digits".
-      truths: n true numbers; of one with more than five digits the right reading is None, whichever digits it has.
-
-    Returns:
-      bool [n].
+      truths: n true numbers. For one of more than five digits, None is correct.
 
     Raises:
       ValueError: the two differ in length.
     """
-    check_pairs(predicted, truths)
-    return np.array(
-        [
-            number == (None if too_long(truth) else truth)
-            for number, truth in zip(predicted, truths)
-        ],
-        bool,
-    )
+    check_lengths(predicted, truths)
+    expected = [None if too_long(truth) else truth for truth in truths]
+    return np.array([number == truth for number, truth in zip(predicted, expected)], bool)
 
 
 def sequence_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
-    """Return the share of numbers read without a mistake (see `right`); None where there are none."""
-    correct = right(predicted, truths)
-    return float(correct.mean()) if len(correct) else None
+    """Return the share of numbers that are correct (see `correct`), or None without numbers."""
+    found = correct(predicted, truths)
+    return float(found.mean()) if len(found) else None
 
 
 def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
-    """Return right positions / true digits, over the numbers of at most five digits.
+    """Return correct positions / true digits, over the numbers of at most five digits.
 
-    A position is right where the predicted number has the true digit there, counted from the left: a number read too short misses its
-    last positions, a number read as None ("more than five digits") misses all of them. Digits read beyond the true ones cost
-    nothing here; they cost the sequence.
+    Positions are counted from the left. A predicted number that is too short misses its last
+    positions, and None ("more than five digits") misses all. Digits beyond the true ones cost
+    nothing here, but they make the sequence wrong.
 
     Args:
       predicted: n decoded numbers, None for "more than five digits".
-      truths: n true numbers; those of more than five digits are left out.
+      truths: n true numbers; those of more than five digits are skipped.
 
     Returns:
       float in 0..1; None where no number has a digit.
@@ -62,85 +49,87 @@ def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -
     Raises:
       ValueError: the two differ in length.
     """
-    check_pairs(predicted, truths)
-    pairs = [
-        (number or "", truth) for number, truth in zip(predicted, truths) if not too_long(truth)
-    ]
-    digits = sum(len(truth) for _, truth in pairs)
-    hits = sum(read == true for number, truth in pairs for read, true in zip(number, truth))
+    check_lengths(predicted, truths)
+    digits, hits = 0, 0
+    for number, truth in zip(predicted, truths):
+        if not too_long(truth):
+            digits += len(truth)
+            hits += sum(one == other for one, other in zip(number or "", truth))
     return hits / digits if digits else None
 
 
 class Coverage(NamedTuple):
-    """What each threshold on the confidence lets through, from the highest to the lowest; k is how many confidences differ."""
+    """What each threshold on the confidence accepts, from the highest to the lowest of k."""
 
     thresholds: np.ndarray  # float64 [k], falling; the last is -inf where confidences were NaN
-    answered: np.ndarray  # int64 [k], examples at least that confident
-    right: np.ndarray  # int64 [k], how many of those were read right
+    answered: np.ndarray  # int64 [k], examples with at least this confidence
+    correct: np.ndarray  # int64 [k], how many of them are correct
 
 
-def coverage_curve(confidences: np.ndarray, right: np.ndarray) -> Coverage:
-    """Count what can be answered at each threshold: accuracy against coverage, as Goodfellow et al. 2013 draw it (section 3).
+def coverage_curve(confidences: np.ndarray, correct: np.ndarray) -> Coverage:
+    """Count what each threshold on the confidence accepts.
 
-    A share is what some threshold on the confidence lets through, so examples of equal confidence come together.
+    Examples of equal confidence are accepted together.
+
+    Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3.
 
     Args:
-      confidences: float [n]; NaN counts as the least.
-      right: bool [n].
+      confidences: float [n]; NaN counts as the lowest.
+      correct: bool [n].
 
     Returns:
-      Coverage; its last element is of all examples, and without examples it is empty.
+      Coverage, whose last element is of all examples; empty without examples.
 
     Raises:
       ValueError: the two differ in length.
     """
-    check_pairs(confidences, right)
+    check_lengths(confidences, correct)
     confidences = np.asarray(confidences, np.float64)
     confidences = np.where(np.isnan(confidences), -np.inf, confidences)
     order = np.argsort(-confidences, kind="stable")
     ordered = confidences[order]
     last_of_ties = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
-    answered, hits = np.arange(1, len(ordered) + 1), np.cumsum(np.asarray(right, bool)[order])
+    answered = np.arange(1, len(ordered) + 1)
+    hits = np.cumsum(np.asarray(correct, bool)[order])
     return Coverage(ordered[last_of_ties], answered[last_of_ties], hits[last_of_ties])
 
 
-def coverage_at(confidences: np.ndarray, right: np.ndarray, accuracy: float = 0.98) -> float | None:
-    """Find the largest share of examples that can be answered, most confident first, at an accuracy (see `coverage_curve`).
+def coverage_at(
+    confidences: np.ndarray, correct: np.ndarray, accuracy: float = 0.98
+) -> float | None:
+    """Return the largest share of examples, most confident first, that reaches an accuracy.
 
-    The accuracy may dip and recover: the largest share counts, not the one before the first dip.
+    The accuracy may fall below and recover: the largest share counts.
 
     Args:
-      confidences: float [n]; NaN counts as the least.
-      right: bool [n].
-      accuracy: float, what the answered share has to reach.
+      confidences: float [n]; NaN counts as the lowest.
+      correct: bool [n].
+      accuracy: float, what the accepted share has to reach.
 
     Returns:
-      float in 0..1, 0 where no threshold reaches the accuracy; None where there are no examples.
+      float in 0..1, 0 where no threshold reaches the accuracy; None without examples.
 
     Raises:
       ValueError: the two differ in length.
     """
-    _, answered, hits = coverage_curve(confidences, right)
-    # The quotient, not accuracy * answered: a correctly rounded 98 / 100 equals the literal 0.98, the product can miss by one bit.
-    return (
-        float(np.max(answered, where=hits / answered >= accuracy, initial=0) / answered[-1])
-        if len(answered)
-        else None
-    )
+    _, answered, hits = coverage_curve(confidences, correct)
+    if not len(answered):
+        return None
+    # Not hits >= accuracy * answered: the quotient 98 / 100 equals the literal 0.98, but the
+    # product may miss by one bit.
+    reached = hits / answered >= accuracy
+    return float(np.max(answered, where=reached, initial=0) / answered[-1])
 
 
 def interval(successes: int, n: int) -> tuple[float, float] | None:
-    """Return the 95% interval of a share by Wilson (1927).
+    """Return the 95% interval of a share by Wilson (1927), (low, high) in 0..1.
 
-    It holds every p that a two-sided test of level 5% with the variance p (1 - p) / n does not reject, and so stays within 0..1 and keeps
-    a width at 0 and n successes, where the usual one shrinks to a point.
+    It contains every p that a two-sided test at 5% with variance p (1 - p) / n does not reject. It
+    stays within 0..1, and it has a width at 0 and n successes, where the usual interval has none.
 
     Args:
       successes: int, 0 .. n.
-      n: int.
-
-    Returns:
-      (low, high), floats in 0..1; None where n is 0.
+      n: int; for 0 the interval is None.
 
     Raises:
       ValueError: successes lie outside 0 .. n.
@@ -152,16 +141,18 @@ def interval(successes: int, n: int) -> tuple[float, float] | None:
     share, z2 = successes / n, Z_95 * Z_95
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # At the ends centre and half are equal but for rounding: the bound is the end itself.
-    return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
+    # Exact at the ends, where centre and half differ only by rounding.
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == n else centre + half
+    return low, high
 
 
 def too_long(truth: str) -> bool:
-    """Tell whether a true number has more digits than there are outputs, so that its label is X."""
+    """Return whether a true number has more digits than there are outputs: its label is X."""
     return len(truth) > tasks.DIGITS
 
 
-def check_pairs(first: Sequence, second: Sequence) -> None:
-    """Raise ValueError where two lists that belong together differ in length; zip would drop the rest without a word."""
+def check_lengths(first: Sequence, second: Sequence) -> None:
+    """Raise ValueError where two lists differ in length; zip would drop the rest silently."""
     if len(first) != len(second):
         raise ValueError(f"each example needs both: got {len(first)} and {len(second)}")

@@ -1,5 +1,6 @@
-"""What `mtl predict` prints: one object per image."""
+"""The objects that `mtl predict --json` prints."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,66 +9,70 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS
 from mtl.data import batches
-from mtl.evaluation import metrics
 from mtl.inference import decoding, reading
+
+
+def finite(value) -> float | None:
+    """Return a value as a float, or None where it is None or not finite: strict JSON has no NaN."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def predictions(
     network: reading.Predict, files: Sequence[str], windows: Sequence[np.ndarray], views: int = 1
 ) -> list[dict[str, Any]]:
-    """Read the numbers in windows.
+    """Predict the numbers of windows.
 
     Args:
-      network: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities: Network.log_probs.
+      network: such as Network.log_probs.
       files: n names, as the user gave them.
-      windows: n of uint8 [WINDOW, WINDOW, 3], as images.window cuts them.
-      views: int, how many of each to average, see data.views.views.
+      windows: n of uint8 [WINDOW, WINDOW, 3], see images.window.
+      views: how many views of each to average, see views.views.
 
     Returns:
       n dicts, see `prediction`.
 
     Raises:
-      ValueError: a window is not uint8 [height, width, 3], or there are more or fewer than files.
+      ValueError: a window has another type or shape, or files and windows differ in number.
     """
-    if not files:
-        return []
     if len(files) != len(windows):
         raise ValueError(f"{len(files)} files and {len(windows)} windows; pass one window a file")
+    if not files:
+        return []
     for file, window in zip(files, windows):
         shape = ("height", "width", CHANNELS)
         batches.check_images(window, shape, f"the window of {file}")
     log_probs = reading.read(network, np.stack(windows), count=views)
-    return [
-        prediction(file, number, confidence, {name: rows[i] for name, rows in log_probs.items()})
-        for i, (file, number, confidence) in enumerate(
-            zip(files, *decoding.joint(log_probs), strict=True)
-        )
-    ]
+    numbers, confidences = decoding.joint(log_probs)
+    found = []
+    for i, file in enumerate(files):
+        outputs = {name: rows[i] for name, rows in log_probs.items()}
+        found.append(prediction(file, numbers[i], confidences[i], outputs))
+    return found
 
 
 def prediction(
-    file: str, number: str | None, confidence: float, log_probs_of_one: dict[str, np.ndarray]
+    file: str, number: str | None, confidence: float, log_probs: dict[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Make the object that `mtl predict --json` prints for one picture.
+    """Return the object of one image.
 
     Args:
-      file: str, as the user gave it.
-      number: str of digits, or None for more than five.
-      confidence: float, of the decoded number.
-      log_probs_of_one: dict task name -> float32 [classes].
+      file: as the user gave it.
+      number: digits, or None for more than five.
+      confidence: of the decoded number.
+      log_probs: dict task name -> float32 [classes], of this image.
 
     Returns:
-      dict of file, number, confidence, length (7 probabilities) and digits (5 lists of 11); None where a value is not finite.
+      dict of file, number, confidence, length (7 probabilities) and digits (5 lists of 11). A value
+      that is not finite is None.
     """
-
-    def probabilities(name):
-        return [metrics.finite(p) for p in np.exp(np.asarray(log_probs_of_one[name], np.float64))]
-
-    digits = [probabilities(tasks.digit_name(i)) for i in range(1, tasks.DIGITS + 1)]
+    probabilities = {}
+    for name, row in log_probs.items():
+        probabilities[name] = [finite(each) for each in np.exp(np.asarray(row, np.float64))]
+    names = [tasks.digit_name(position) for position in range(1, tasks.DIGITS + 1)]
     return {
         "file": file,
         "number": number,
-        "confidence": metrics.finite(confidence),
-        "length": probabilities("length"),
-        "digits": digits,
+        "confidence": finite(confidence),
+        "length": probabilities["length"],
+        "digits": [probabilities[name] for name in names],
     }

@@ -9,10 +9,10 @@ from mtl import config, tasks
 from mtl.data import batches
 from mtl.inference.views import average, views
 
-Predict = Callable[
-    [np.ndarray], dict[str, np.ndarray]
-]  # uint8 [n, CROP, CROP, 3] -> task name -> float32 [n, classes]
-Progress = Callable[[int, int], Any]  # called with (images done, images in all) after each batch
+# uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities
+Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
+# Called with (images done, images in all) after each batch.
+Progress = Callable[[int, int], Any]
 
 
 def read(
@@ -23,34 +23,35 @@ def read(
     batch: int = 256,
     progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
-    """Put pictures through a network, batch by batch.
+    """Run a network over images, batch by batch.
 
     Args:
-      predict: uint8 [n, CROP, CROP, 3] -> dict task name -> float32 [n, classes], log probabilities.
+      predict: the network, such as Network.log_probs.
       images: uint8 [n, WINDOW, WINDOW, 3].
-      count: int, views of each picture to average, see data.views.views; 1 is the centre crop alone.
-      batch: int, views at a time; it bounds memory and changes no result but by rounding.
-      progress: called with (done, n) after each batch, or None.
+      count: views of each image to average, see views.views; 1 is the centre crop.
+      batch: views in a batch. It bounds memory, and changes results only by rounding.
+      progress: called after each batch, or None.
 
     Returns:
       dict task name -> float32 [n, classes], in task order.
     """
     batches.check_images(images)
-    # Filled in place: an empty data set then needs no case of its own, and a batch of a wrong shape cannot pass.
-    log_probs = {
-        task.name: np.empty((len(images), task.classes), np.float32) for task in tasks.NUMBER_TASKS
-    }
+    # Filled in place, so that no images and a batch of the wrong shape need no special case.
+    log_probs = {}
+    for task in tasks.NUMBER_TASKS:
+        log_probs[task.name] = np.empty((len(images), task.classes), np.float32)
     batch = max(1, batch // count)
     for start in range(0, len(images), batch):
-        seen = views(images[start : start + batch], count, config.CROP)
-        together = {
-            name: np.split(rows, len(seen)) for name, rows in predict(np.concatenate(seen)).items()
-        }
-        rows = average(
-            [{name: parts[view] for name, parts in together.items()} for view in range(len(seen))]
-        )
-        for name, out in log_probs.items():
-            out[start : start + batch] = rows[name]
+        outputs = _read_views(predict, views(images[start : start + batch], count, config.CROP))
+        for name, rows in average(outputs).items():
+            log_probs[name][start : start + batch] = rows
         if progress:
             progress(min(start + batch, len(images)), len(images))
     return log_probs
+
+
+def _read_views(predict, seen):
+    """Run a network once over all views; return one dict of outputs for each view."""
+    outputs = predict(np.concatenate(seen))
+    split = {name: np.split(rows, len(seen)) for name, rows in outputs.items()}
+    return [{name: rows[view] for name, rows in split.items()} for view in range(len(seen))]

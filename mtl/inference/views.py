@@ -1,7 +1,7 @@
-"""Several views of one picture, whose readings are averaged: each misreads other pictures than the next.
+"""Several views of one image, whose probabilities are averaged: each makes other mistakes.
 
-Krizhevsky et al. 2012 (section 4.1) average five crops and their mirror images. Digits must not be mirrored; their negative is still the
-same number.
+Krizhevsky et al. 2012 (section 4.1) average five crops and their mirror images. A mirrored digit is
+no digit, but a negative shows the same number.
 """
 
 import numpy as np
@@ -11,42 +11,43 @@ from mtl.data.batches import centre_crop, check_images
 
 
 def views(images: np.ndarray, count: int, size: int) -> list[np.ndarray]:
-    """Make views of pictures.
+    """Return views of images.
 
     Args:
       images: uint8 [n, height, width, 3].
-      count: int, one of config.CHOICES["views"]: 1 is the centre crop, which training's own evaluation looks at; 2 adds its negative;
-        4 adds the whole picture squeezed to the crop's size, and the negative of that.
-      size: int, height and width of a view in pixels.
+      count: one of config.choices("views"): 1 is the centre crop, 2 adds its negative, 4 adds the
+        whole image resized to the crop, and the negative of that.
+      size: height and width of a view in pixels.
 
     Returns:
       list of `count` uint8 [n, size, size, 3].
     """
     check_images(images)
-    seen = [centre_crop(images, size)]
+    made = [centre_crop(images, size)]
     if count >= 4:
-        seen.append(np.empty_like(seen[0]))
-        for small, image in zip(seen[1], images):
+        made.append(np.empty_like(made[0]))
+        for small, image in zip(made[1], images):
             small[...] = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-    return seen if count == 1 else seen + [255 - view for view in seen]
+    if count == 1:
+        return made
+    return made + [255 - view for view in made]
 
 
-def average(readings: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Average the probabilities that several views of the same pictures got.
+def average(outputs: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Average the probabilities of several views of the same images.
 
     Args:
-      readings: list of dict task name -> float32 [n, classes], log probabilities.
+      outputs: one dict task name -> float32 [n, classes], log probabilities, for each view.
 
     Returns:
-      dict task name -> float32 [n, classes], log of the mean probability; of a single view its own values, bit for bit.
+      dict task name -> float32 [n, classes], log of the mean probability. A single view is returned
+      unchanged.
     """
-    if len(readings) == 1:
-        return readings[0]
-    count = np.float32(np.log(len(readings)))
-    with np.errstate(
-        invalid="ignore"
-    ):  # NaN of a broken network is passed on and reported by whoever measures
-        return {
-            name: np.logaddexp.reduce([rows[name] for rows in readings]) - count
-            for name in readings[0]
-        }
+    if len(outputs) == 1:
+        return outputs[0]
+    count = np.float32(np.log(len(outputs)))
+    means = {}
+    with np.errstate(invalid="ignore"):  # NaN of a broken network is reported by the caller
+        for name in outputs[0]:
+            means[name] = np.logaddexp.reduce([each[name] for each in outputs]) - count
+    return means

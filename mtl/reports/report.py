@@ -18,6 +18,7 @@ from mtl.data.examples import Examples
 from mtl.errors import DataError
 from mtl.evaluation import metrics
 from mtl.inference import decoding
+from mtl.inference.predictions import finite
 from mtl.reports import page, plot, report_page, sheet
 from mtl.runs import files
 
@@ -72,7 +73,7 @@ def make(
       Report.
     """
     numbers, confidences = decoding.joint(log_probs)
-    right = metrics.right(numbers, examples.numbers)
+    right = metrics.correct(numbers, examples.numbers)
     labels, classes = tasks.encode_all(examples.numbers), decoding.arg_max(log_probs)
     read_lengths = np.array(
         [tasks.LENGTH_X if number is None else len(number) for number in numbers], np.int64
@@ -90,7 +91,7 @@ def make(
             "name": examples.names[i],
             "true": examples.numbers[i],
             "predicted": decoding.written(numbers[i]),
-            "confidence": metrics.finite(confidences[i]),
+            "confidence": finite(confidences[i]),
         }
         for i in mistaken
     ]
@@ -133,7 +134,7 @@ def _lengths(true, read, right, confidences):
                 "accuracy": hits / n if n else None,
                 "low_95": low,
                 "high_95": high,
-                "mean_confidence": metrics.finite(np.mean(confidences[of_it])) if n else None,
+                "mean_confidence": finite(np.mean(confidences[of_it])) if n else None,
                 "most_frequent_wrong_length": None if most is None else LENGTHS[most],
                 "times": times,
             }
@@ -150,7 +151,7 @@ def _coverage(confidences, right):
         share, accuracy = answered / len(right), hits / answered
         rows.append(
             {
-                "threshold": metrics.finite(threshold),
+                "threshold": finite(threshold),
                 "answered": answered,
                 "right": hits,
                 "coverage": share,

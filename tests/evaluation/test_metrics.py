@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from mtl.evaluation import metrics
+from mtl.inference import predictions
 
 
 def test_right_is_the_whole_number_and_none_for_more_than_five_digits():
     predicted = ["12", "12", "012", "", None, "12345", None, None, ""]
     truths = ["12", "123", "12", "", "", "123456", "123456", "9999999", "1"]
-    assert metrics.right(predicted, truths).tolist() == [
+    assert metrics.correct(predicted, truths).tolist() == [
         True,
         False,
         False,
@@ -110,7 +111,7 @@ def test_the_curve_has_a_point_for_every_threshold(seed):
     for threshold, answered, hits in zip(*map(np.ndarray.tolist, curve)):
         through = [r for c, r in zip(least_first, right.tolist()) if c >= threshold]
         assert (answered, hits) == (len(through), sum(through))
-    assert curve.answered[-1] == n and curve.right[-1] == right.sum()
+    assert curve.answered[-1] == n and curve.correct[-1] == right.sum()
 
 
 def test_the_curve_of_nothing_is_empty():
@@ -157,7 +158,7 @@ def test_nothing_of_nothing_is_none():
 
 
 def test_lists_that_do_not_belong_together_are_refused():
-    for call in (metrics.right, metrics.sequence_accuracy, metrics.character_accuracy):
+    for call in (metrics.correct, metrics.sequence_accuracy, metrics.character_accuracy):
         with pytest.raises(ValueError, match="got 1 and 2"):
             call(["1"], ["1", "2"])
     with pytest.raises(ValueError, match="got 2 and 1"):
@@ -168,7 +169,7 @@ def test_lists_that_do_not_belong_together_are_refused():
 
 def test_finite():
     assert [
-        metrics.finite(value) for value in (None, float("nan"), float("inf"), -float("inf"))
+        predictions.finite(value) for value in (None, float("nan"), float("inf"), -float("inf"))
     ] == [None] * 4
-    value = metrics.finite(np.float32(0.5))
+    value = predictions.finite(np.float32(0.5))
     assert value == 0.5 and type(value) is float
