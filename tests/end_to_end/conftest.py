@@ -1,4 +1,4 @@
-"""A network trained by the command line in a few seconds, for all tests of this folder."""
+"""A network that the command line trained in a few seconds, for all tests of this folder."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,22 @@ from PIL import Image
 from mtl.cli.main import run
 from mtl.data import npz
 from mtl.data.examples import Examples
+from tests import lives
 
 NUMBERS = ["7", "210", "", "48", "1234567", "90210", "3"]
 STEPS, SAVE_EVERY = 60, 30
 FLAGS = [
-    "--dataset=npz", "--bottom=mlp", "--label_smoothing=0", "--objective=linear", "--schedule=constant", "--batch_size=14",
-    f"--steps={STEPS}", f"--save_every={SAVE_EVERY}", "--log_every=20", "--threads=1",
-]  # fmt: skip
+    "--dataset=npz",
+    "--bottom=mlp",
+    "--label_smoothing=0",
+    "--objective=linear",
+    "--schedule=constant",
+    "--batch_size=14",
+    f"--steps={STEPS}",
+    f"--save_every={SAVE_EVERY}",
+    "--log_every=20",
+    "--threads=1",
+]
 
 
 class Trained(NamedTuple):
@@ -29,7 +38,7 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="session")
 def examples():
-    """Return seven pictures of coarse coloured patches, each with a number: no digits, but as easy to tell apart as can be."""
+    """Seven images of coarse coloured patches, each with a number: easy to tell apart."""
     patches = np.random.default_rng(11).integers(0, 256, (len(NUMBERS), 4, 4, 3), np.uint8)
     images = patches.repeat(16, axis=1).repeat(16, axis=2)  # [7, 64, 64, 3]
     return Examples(images, NUMBERS, [f"{i}.png" for i in range(len(NUMBERS))])
@@ -37,11 +46,9 @@ def examples():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, examples):
-    """Return a finished run on those pictures, which are train, validation and test at once."""
-    data_dir, model_dir = (
-        tmp_path_factory.mktemp("data"),
-        tmp_path_factory.mktemp("runs") / "patches",
-    )
+    """A finished run on those images, which are train, validation and test at once."""
+    data_dir = tmp_path_factory.mktemp("data")
+    model_dir = tmp_path_factory.mktemp("runs") / "patches"
     for split in ("train", "validation", "test"):
         npz.save(str(data_dir / f"{split}.npz"), examples)
     assert run(["train", f"--model_dir={model_dir}", f"--data_dir={data_dir}", *FLAGS]) == 0
@@ -49,9 +56,24 @@ def trained(tmp_path_factory, examples):
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory, examples):
-    """Return the paths of those pictures as PNG files, in order."""
-    directory = tmp_path_factory.mktemp("pictures")
+def image_files(tmp_path_factory, examples):
+    """The paths of those images as PNG files, in order."""
+    directory = tmp_path_factory.mktemp("images")
     for image, name in zip(examples.images, examples.names):
         Image.fromarray(image).save(directory / name)
     return [str(directory / name) for name in examples.names]
+
+
+@pytest.fixture(scope="session")
+def toy_command(trained):
+    """The command of that run without --model_dir, saved and evaluated every 20 steps."""
+    return ["train", *trained.flags, f"--data_dir={trained.data_dir}", "--save_every=20"]
+
+
+@pytest.fixture(scope="session")
+def whole(toy_command, tmp_path_factory):
+    """The directory of a run of `toy_command` that nothing interrupted. Read only."""
+    directory = tmp_path_factory.mktemp("whole")
+    life = lives.live(directory / "log", [*toy_command, f"--model_dir={directory / 'run'}"])
+    assert life.code == 0, life.text
+    return directory / "run"

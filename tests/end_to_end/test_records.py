@@ -1,18 +1,17 @@
-"""Training on records by the command line: where it stops it goes on, and what it reads is what svhn reads."""
+"""Training on records by the command line: it resumes exactly, and evaluates as SVHN itself."""
 
 import io
 import json
 
-import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from mtl import checkpoint
-from mtl.data.records import format as records
-from mtl.data.svhn import reader
+from mtl.data.records import format as record_format
+from mtl.data.svhn import digit_struct
 from tests import record_sets
-from tests.data.svhn import test_reader as test_svhn
+from tests.data.svhn import test_reader as svhn_reader
+from tests.run_directories import assert_same_variables
 
 ENTRIES = [
     (f"{i}.png", [(1 + (i + k) % 10, 5 * k, 1, 6, 9) for k in range(i % 4)]) for i in range(1, 31)
@@ -28,73 +27,51 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """Return a directory with test as SVHN lays it out and, of the same pictures, records: train in three shards, validation, test."""
+    """A folder with SVHN's layout of test, and records of the same images in three splits."""
     directory = tmp_path_factory.mktemp("data")
-    test_svhn.make(directory / "test", ENTRIES)
+    svhn_reader.make(directory / "test", ENTRIES)
     made = []
-    for entry in reader.entries(str(directory / "test" / "digitStruct.mat")):
+    for entry in digit_struct.entries(str(directory / "test" / "digitStruct.mat")):
         encoded = (directory / "test" / entry.name).read_bytes()
         width, height = Image.open(io.BytesIO(encoded)).size
-        made.append(records.Record(entry.name, encoded, height, width, entry.number, entry.boxes))
-    record_sets.write(
-        directory, train=[made[:11], made[11:14], made[14:]], validation=[made[:9]], test=[made]
-    )
+        made.append(
+            record_format.Record(entry.name, encoded, height, width, entry.number, entry.boxes)
+        )
+    train = [made[:11], made[11:14], made[14:]]
+    record_sets.write(directory, train=train, validation=[made[:9]], test=[made])
     return directory
 
 
-def weights(model_dir):
-    """Return the values of the newest checkpoint, by variable."""
-    reader = tf.train.load_checkpoint(checkpoint.newest(str(model_dir)))
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-
-
 @pytest.mark.parametrize("augment", [0.0, 0.5])
-def test_a_run_that_was_stopped_ends_where_it_would_have_ended(
-    command, data_dir, tmp_path, augment
-):
+def test_a_stopped_run_ends_with_the_same_bits(command, data_dir, tmp_path, augment):
     flags = [*FLAGS, f"--data_dir={data_dir}", f"--augment={augment}"]
     for name, steps in (("whole", [13]), ("stopped", [5, 8, 13])):
         for last in steps:
-            code, out, err = command(
-                "train", f"--model_dir={tmp_path / name}", *flags, f"--steps={last}"
-            )
+            run = f"--model_dir={tmp_path / name}"
+            code, out, err = command("train", run, *flags, f"--steps={last}")
             assert code == 0 and f"step {last}, best validation sequence accuracy" in out, err
-    whole, stopped = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
-    assert whole["global_step"] == 13 and len(whole) > 14
-    for name, value in whole.items():
-        np.testing.assert_array_equal(stopped[name], value, err_msg=name)
+    newest = [checkpoint.newest(str(tmp_path / name)) for name in ("whole", "stopped")]
+    assert checkpoint.step_of(newest[0]) == 13
+    assert_same_variables(*newest)
 
 
-def test_evaluate_reads_in_records_what_it_reads_in_svhn(command, data_dir, tmp_path):
-    assert (
-        command(
-            "train",
-            f"--model_dir={tmp_path / 'run'}",
-            *FLAGS,
-            f"--data_dir={data_dir}",
-            "--steps=3",
-        )[0]
-        == 0
-    )
+def test_records_and_svhn_evaluate_alike(command, data_dir, tmp_path):
+    run, data = f"--model_dir={tmp_path / 'run'}", f"--data_dir={data_dir}"
+    assert command("train", run, *FLAGS, data, "--steps=3")[0] == 0
     found = {}
     for dataset in ("records", "svhn"):
-        flags = [f"--dataset={dataset}", f"--data_dir={data_dir}", "--json"]
-        code, out, err = command("evaluate", f"--model_dir={tmp_path / 'run'}", *flags)
+        code, out, err = command("evaluate", run, f"--dataset={dataset}", data, "--json")
         assert code == 0, err
         found[dataset] = json.loads(out)
-    assert found["records"].pop("dataset") == "records" and found["svhn"].pop("dataset") == "svhn"
+        assert found[dataset].pop("dataset") == dataset
     assert found["records"] == found["svhn"]
 
 
-def test_a_broken_record_ends_the_run_on_one_line(refused, data_dir, tmp_path):
+def test_a_broken_record_ends_the_run_in_one_line(refused, data_dir, tmp_path):
     good = record_sets.some(["5", "67", "8"])
-    record_sets.write(
-        tmp_path, train=[good, [good[0], good[1]._replace(height=11)]], validation=[good]
-    )
-    line = refused(
-        2, "train", f"--model_dir={tmp_path / 'run'}", *FLAGS, f"--data_dir={tmp_path}", "--steps=9"
-    )
-    assert (
-        "train-00001-of-00002.tfrecord: record 1: the image is" in line
-        and "repeat mtl convert" in line
-    )
+    broken = good[1]._replace(height=11)
+    record_sets.write(tmp_path, train=[good, [good[0], broken]], validation=[good])
+    run, data = f"--model_dir={tmp_path / 'run'}", f"--data_dir={tmp_path}"
+    line = refused(2, "train", run, *FLAGS, data, "--steps=9")
+    assert "train-00001-of-00002.tfrecord: record 1: the image is" in line
+    assert "repeat mtl convert" in line

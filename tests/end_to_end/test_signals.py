@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C wherever they come: one line, exit code 143 or 130, what was done is saved; a second one ends it at once."""
+"""SIGTERM and Ctrl-C at any moment: one line, exit code 143 or 130, finished steps are saved."""
 
 import os
 import signal
@@ -9,12 +9,13 @@ from PIL import Image
 
 from mtl import checkpoint
 from tests import lives, svhn_files
+from tests.run_directories import metrics_of
 
-FOR_EVER = 2_000_000_000  # rounds: a quarter of an hour
+FOREVER = 2_000_000_000  # rounds of lives.busy_step: a quarter of an hour
 
 
 def interrupted(process, log, number):
-    """Send a signal to a process that says HERE; return its exit code and the lines it writes after that."""
+    """Send a signal to a process that writes HERE; return its exit code and its later lines."""
     lives.reached(process, log)
     os.kill(process.pid, number)
     life = lives.ended(process, log)
@@ -22,61 +23,37 @@ def interrupted(process, log, number):
 
 
 @pytest.fixture
-def flags(trained, tmp_path):
-    """Return the command of a run of the toy, 60 steps of which each third is evaluated and saved, into a directory that is not there."""
-    return [
-        "train",
-        *trained.flags,
-        f"--data_dir={trained.data_dir}",
-        "--save_every=20",
-        f"--model_dir={tmp_path / 'run'}",
-    ]
+def command(toy_command, tmp_path):
+    """The command of a new run."""
+    return [*toy_command, f"--model_dir={tmp_path / 'run'}"]
 
 
-@pytest.fixture(scope="module")
-def whole(trained, tmp_path_factory):
-    """Return the text of metrics.jsonl of the same run, never stopped."""
-    directory = tmp_path_factory.mktemp("whole")
-    command = [
-        "train",
-        *trained.flags,
-        f"--data_dir={trained.data_dir}",
-        "--save_every=20",
-        f"--model_dir={directory / 'run'}",
-    ]
-    assert lives.live(directory / "log", command).code == 0
-    return (directory / "run" / "metrics.jsonl").read_text()
+def assert_continues(command, whole, tmp_path, line):
+    """Repeat a command; assert that it reports a line and ends as the whole run."""
+    life = lives.live(tmp_path / "log", command)
+    assert life.code == 0 and line in life.text, life.text
+    assert metrics_of(tmp_path / "run") == metrics_of(whole)
 
 
 @pytest.mark.parametrize("step, number", [(1, signal.SIGINT), (27, signal.SIGHUP)])
-def test_within_a_step_of_training(flags, whole, tmp_path, step, number):
-    process = lives.start(tmp_path / "log", flags, lives.busy_step, step)
-    code, lines = interrupted(process, tmp_path / "log", number)
-    assert code == 128 + number
-    assert lines == [
-        f"mtl train: {tmp_path / 'run'}: stopped and saved at step {step}; the same command continues"
-    ]
-    life = lives.live(tmp_path / "log", flags)
-    assert life.code == 0 and f"continuing from step {step}\n" in life.text
-    assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
+def test_a_signal_within_a_step_saves_it(command, whole, tmp_path, step, number):
+    log = tmp_path / "log"
+    process = lives.start(log, command, lives.busy_step, step)
+    code, lines = interrupted(process, log, number)
+    where = f"stopped and saved at step {step}; the same command continues"
+    assert (code, lines) == (128 + number, [f"mtl train: {tmp_path / 'run'}: {where}"])
+    assert_continues(command, whole, tmp_path, f"continuing from step {step}\n")
 
 
-def test_within_an_evaluation_of_training(flags, whole, tmp_path):
-    number = signal.SIGTERM
-    process = lives.start(
-        tmp_path / "log", flags, lives.busy_in, "mtl.evaluation.evaluate", "views", 2
-    )
-    code, lines = interrupted(process, tmp_path / "log", number)
-    assert code == 128 + number
-    assert lines == [
-        f"mtl train: {tmp_path / 'run'}: stopped in an evaluation, its step is saved; the same command continues"
-    ]
+def test_a_signal_within_an_evaluation_repeats_it(command, whole, tmp_path):
+    log = tmp_path / "log"
+    process = lives.start(log, command, lives.busy_in, "mtl.inference.reading", "views", 2)
+    code, lines = interrupted(process, log, signal.SIGTERM)
+    where = "stopped during an evaluation; its step is saved; the same command continues"
+    assert (code, lines) == (143, [f"mtl train: {tmp_path / 'run'}: {where}"])
     assert checkpoint.newest(str(tmp_path / "run")) == str(tmp_path / "run" / "model.ckpt-40")
-    life = lives.live(tmp_path / "log", flags)
-    assert life.code == 0 and "continuing from step 40\nstep 40: validation" in life.text, (
-        "the evaluation is made up for"
-    )
-    assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
+    line = "continuing from step 40\nstep 40: validation"
+    assert_continues(command, whole, tmp_path, line)
 
 
 @pytest.mark.parametrize(
@@ -85,94 +62,72 @@ def test_within_an_evaluation_of_training(flags, whole, tmp_path):
         (signal.SIGINT, ("mtl.data.registry", "load")),
         (signal.SIGTERM, ("mtl.bottoms", "layers.dense")),
     ],
-    ids=["reading", "building"],
+    ids=["loading data", "building the graph"],
 )
-def test_before_the_first_step_there_is_nothing_to_save(flags, tmp_path, where, number):
-    process = lives.start(tmp_path / "log", flags, lives.busy_in, *where, 1)
-    code, lines = interrupted(process, tmp_path / "log", number)
-    assert (code, lines) == (128 + number, ["mtl train: interrupted"])
+def test_a_signal_before_the_first_step_leaves_nothing(command, tmp_path, where, number):
+    log = tmp_path / "log"
+    process = lives.start(log, command, lives.busy_in, *where, 1)
+    assert interrupted(process, log, number) == (128 + number, ["mtl train: interrupted"])
     assert not (tmp_path / "run").exists()
 
 
-def test_a_second_one_ends_a_step_that_hears_none_and_leaves_the_last_checkpoint(
-    flags, whole, tmp_path
-):
-    number = signal.SIGINT  # tests/cli/test_signals.py has all of them
-    process = lives.start(tmp_path / "log", flags, lives.busy_step, 33, FOR_EVER)
-    lives.reached(process, tmp_path / "log")
-    before = {
-        path.name: path.read_bytes() for path in (tmp_path / "run").glob("*") if path.is_file()
-    }
-    os.kill(process.pid, number)
+def files_of(directory):
+    return {path.name: path.read_bytes() for path in directory.glob("*") if path.is_file()}
+
+
+def test_a_second_signal_ends_a_long_step_at_once(command, whole, tmp_path):
+    log = tmp_path / "log"
+    process = lives.start(log, command, lives.busy_step, 33, FOREVER)
+    lives.reached(process, log)
+    before = files_of(tmp_path / "run")
+    os.kill(process.pid, signal.SIGINT)
     time.sleep(0.6)
-    assert process.is_alive(), "the first waits for the step"
-    os.kill(process.pid, number)
+    assert process.is_alive(), "the first signal waits for the step"
+    os.kill(process.pid, signal.SIGINT)
     since = time.monotonic()
-    life = lives.ended(process, tmp_path / "log")
-    assert time.monotonic() - since < 10.0, (
-        "it takes milliseconds; without the watching thread, a quarter of an hour"
-    )
-    assert life.code == 128 + number
-    assert life.text.endswith(
-        "HERE\nmtl train: stopped at once by a second signal; the last checkpoint is kept\n"
-    )
-    assert before == {
-        path.name: path.read_bytes() for path in (tmp_path / "run").glob("*") if path.is_file()
-    }
-    life = lives.live(tmp_path / "log", flags)
-    assert life.code == 0 and "continuing from step 20\n" in life.text
-    assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
+    life = lives.ended(process, log)
+    # It takes milliseconds; without the thread that watches, a quarter of an hour.
+    assert time.monotonic() - since < 10.0
+    line = "mtl train: stopped at once by a second signal; the last checkpoint is kept\n"
+    assert life.code == 130 and life.text.endswith("HERE\n" + line)
+    assert files_of(tmp_path / "run") == before
+    assert_continues(command, whole, tmp_path, "continuing from step 20\n")
 
 
-def test_within_evaluate_and_predict(trained, pictures, tmp_path):
-    for name, number, command in [
-        ("evaluate", signal.SIGTERM, ["evaluate", f"--model_dir={trained.model_dir}", "--json"]),
-        ("predict", signal.SIGINT, ["predict", f"--model_dir={trained.model_dir}", *pictures]),
-    ]:
-        process = lives.start(
-            tmp_path / "log", command, lives.busy_in, "mtl.evaluation.evaluate", "views", 1
-        )
-        assert interrupted(process, tmp_path / "log", number) == (
-            128 + number,
-            [f"mtl {name}: interrupted"],
-        )
+def test_a_signal_within_evaluate_and_predict(trained, image_files, tmp_path):
+    log, model_dir = tmp_path / "log", f"--model_dir={trained.model_dir}"
+    for number, arguments in (
+        (signal.SIGTERM, ["evaluate", model_dir, "--json"]),
+        (signal.SIGINT, ["predict", model_dir, *image_files]),
+    ):
+        process = lives.start(log, arguments, lives.busy_in, "mtl.inference.reading", "views", 1)
+        expected = (128 + number, [f"mtl {arguments[0]}: interrupted"])
+        assert interrupted(process, log, number) == expected
 
 
-def test_within_a_conversion_and_again_to_its_end(tmp_path):
-    number = signal.SIGTERM
-    svhn_files.draw(
-        tmp_path / "data" / "train", [(f"{i}.png", svhn_files.boxes(str(i))) for i in range(1, 31)]
-    )
-    made, flags = {}, [f"--archive_dir={tmp_path / 'data'}", "--splits=train", "--shard_size=4"]
+def test_an_interrupted_conversion_continues_to_the_same_bytes(tmp_path):
+    log, data = tmp_path / "log", tmp_path / "data"
+    labelled = [(f"{i}.png", svhn_files.boxes(str(i))) for i in range(1, 31)]
+    svhn_files.draw(data / "train", labelled)
+    flags = [f"--archive_dir={data}", "--splits=train", "--shard_size=4"]
+    busy = (lives.busy_in, "mtl.data.records.format", "serialize", 11)
+    made = {}
     for name in ("whole", "stopped"):
         command = ["convert", f"--out={tmp_path / name}", *flags]
         if name == "stopped":
-            process = lives.start(
-                tmp_path / "log", command, lives.busy_in, "mtl.data.records.format", "serialize", 11
-            )
-            assert interrupted(process, tmp_path / "log", number) == (
-                128 + number,
-                ["mtl convert: interrupted"],
-            )
+            process = lives.start(log, command, *busy)
+            code, lines = interrupted(process, log, signal.SIGTERM)
+            assert (code, lines) == (143, ["mtl convert: interrupted"])
             assert not (tmp_path / name / "manifest.json").exists()
-        life = lives.live(tmp_path / "log", command)
+        life = lives.live(log, command)
         assert life.code == 0, life.text
-        made[name] = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        made[name] = files_of(tmp_path / name)
     assert made["stopped"] == made["whole"] and len(made["whole"]) > 5
 
 
-def test_as_tensorflow_is_imported(tmp_path):
-    number = signal.SIGINT
-    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
-    process = lives.start(
-        tmp_path / "log",
-        ["predict", tmp_path / "a.png"],
-        lives.busy_in,
-        "mtl.cli.common",
-        "start_tensorflow",
-        1,
-    )
-    assert interrupted(process, tmp_path / "log", number) == (
-        128 + number,
-        ["mtl predict: interrupted"],
-    )
+def test_a_signal_while_tensorflow_is_imported(tmp_path):
+    log, image = tmp_path / "log", tmp_path / "a.png"
+    Image.new("RGB", (9, 9)).save(image)
+    busy = (lives.busy_in, "mtl.cli.console", "start_tensorflow", 1)
+    process = lives.start(log, ["predict", image], *busy)
+    assert interrupted(process, log, signal.SIGINT) == (130, ["mtl predict: interrupted"])

@@ -1,4 +1,4 @@
-"""A process that draws images is killed, as the system does when memory runs out: one line within seconds, and what is trained is saved."""
+"""A killed worker process, as when memory runs out: one line, and trained steps are saved."""
 
 import os
 import pathlib
@@ -11,10 +11,13 @@ from mtl import checkpoint
 from tests import lives
 
 pytestmark = pytest.mark.skipif(
-    not os.path.exists("/proc/self/cmdline"), reason="processes are looked for in /proc"
+    not os.path.exists("/proc/self/cmdline"), reason="finds the worker processes in /proc"
 )
 
-KILLED = "a process that draws images was killed, as the system does when memory runs out; free memory or use fewer workers, then"
+KILLED = (
+    "a process that draws images was killed, perhaps because memory ran out; "
+    "free memory or use fewer workers, then"
+)
 TRAIN = [
     "train",
     "--bottom=mlp",
@@ -28,7 +31,7 @@ TRAIN = [
 
 
 def workers_of(process):
-    """List the pids of the drawing processes that a process started."""
+    """List the pids of the worker processes that a process started."""
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -36,11 +39,12 @@ def workers_of(process):
             if parent == str(process.pid) and "spawn_main" in (path.parent / "cmdline").read_text():
                 found.append(int(path.parent.name))
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
     return found
 
 
 def wait_until(condition, log):
+    """Wait until a function returns something true, and return it."""
     end = time.monotonic() + 60.0
     while not (found := condition()):
         assert time.monotonic() < end, log.read_text()
@@ -48,49 +52,50 @@ def wait_until(condition, log):
     return found
 
 
-def test_training_saves_and_ends_in_one_line(tmp_path):
-    log, run = tmp_path / "log", tmp_path / "run"
+def started_and_evaluated(log, run):
+    """Start a long run; return its process once it has evaluated."""
     process = lives.start(log, [*TRAIN, f"--model_dir={run}"])
-    wait_until(lambda: ": validation" in log.read_text() if log.exists() else False, log)
+    wait_until(lambda: log.exists() and ": validation" in log.read_text(), log)
+    return process
+
+
+def test_training_saves_its_steps_and_ends_in_one_line(tmp_path):
+    log, run = tmp_path / "log", tmp_path / "run"
+    process = started_and_evaluated(log, run)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     killed = time.monotonic()
     life = lives.ended(process, log)
     assert time.monotonic() - killed < 20.0 and life.code == 2
     *others, last = life.text.splitlines()
-    assert all(": validation" in line for line in others) and last.startswith(
-        f"mtl train: {KILLED}"
-    )
+    assert all(": validation" in line for line in others)
     step = checkpoint.step_of(checkpoint.newest(str(run)))
-    assert last.endswith(f"; saved at step {step}")
+    assert last.startswith(f"mtl train: {KILLED}") and last.endswith(f"; saved at step {step}")
     life = lives.live(log, [*TRAIN[:-1], f"--steps={step + 1}", f"--model_dir={run}"])
     assert life.code == 0 and f"continuing from step {step}\n" in life.text
 
 
-def test_a_signal_saves_while_a_worker_does_not_answer(tmp_path):
-    """A worker that is stopped, not killed: nothing tells that it will never answer."""
-    log, run = tmp_path / "log", tmp_path / "run"
-    process = lives.start(log, [*TRAIN, f"--model_dir={run}"])
-    wait_until(lambda: ": validation" in log.read_text() if log.exists() else False, log)
-    workers = workers_of(process)
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: _quiet(log), log)
-    os.kill(process.pid, signal.SIGINT)
-    life = lives.ended(process, log)
-    for pid in workers:  # `mtl` kills them at its exit, which a process of lives leaves out
-        os.kill(pid, signal.SIGKILL)
-    step = checkpoint.step_of(checkpoint.newest(str(run)))
-    assert life.code == 128 + signal.SIGINT
-    assert (
-        life.text.splitlines()[-1]
-        == f"mtl train: {run}: stopped and saved at step {step}; the same command continues"
-    )
-
-
-def _quiet(log):
+def quiet(log):
+    """Return whether a process wrote nothing for half a second."""
     before = log.read_text()
     time.sleep(0.5)
     return log.read_text() == before
+
+
+def test_a_signal_saves_while_workers_are_stopped(tmp_path):
+    # A stopped worker is not dead: nothing shows that it will never answer.
+    log, run = tmp_path / "log", tmp_path / "run"
+    process = started_and_evaluated(log, run)
+    workers = workers_of(process)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: quiet(log), log)
+    os.kill(process.pid, signal.SIGINT)
+    life = lives.ended(process, log)
+    for pid in workers:  # lives ends by os._exit, which skips the exit handler that kills them
+        os.kill(pid, signal.SIGKILL)
+    step = checkpoint.step_of(checkpoint.newest(str(run)))
+    where = f"{run}: stopped and saved at step {step}; the same command continues"
+    assert life.code == 130 and life.text.splitlines()[-1] == f"mtl train: {where}"
 
 
 @pytest.mark.parametrize(
@@ -103,17 +108,12 @@ def _quiet(log):
     ],
     ids=lambda command: command[0],
 )
-def test_before_anything_is_done_it_is_one_line_and_nothing_is_written(tmp_path, command):
+def test_a_command_that_has_just_started_ends_in_one_line_and_writes_nothing(tmp_path, command):
     log = tmp_path / "log"
-    process = lives.start(
-        log,
-        [flag.replace("RUN", str(tmp_path / "run")) for flag in command],
-        lives.validate_on,
-        1000,
-    )
+    command = [flag.replace("RUN", str(tmp_path / "run")) for flag in command]
+    process = lives.start(log, command, lives.validate_on, 1000)
     os.kill(wait_until(lambda: workers_of(process), log)[-1], signal.SIGKILL)
     life = lives.ended(process, log)
-    assert (life.code, life.text.count("\n")) == (2, 1) and life.text.startswith(
-        f"mtl {command[0]}: {KILLED} repeat the command"
-    )
+    assert (life.code, life.text.count("\n")) == (2, 1), life.text
+    assert life.text.startswith(f"mtl {command[0]}: {KILLED} repeat the command")
     assert os.listdir(tmp_path) == ["log"]
