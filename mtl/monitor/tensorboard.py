@@ -209,7 +209,7 @@ def _image(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | No
         f"{truth or 'none'} > {decoding.written(number) or 'none'}"
         for truth, number in zip(truths, numbers)
     ]
-    drawn = sheet.draw(images, captions, columns=6, marks=metrics.right(numbers, truths).tolist())
+    drawn = sheet.draw(images, captions, columns=6, marks=metrics.correct(numbers, truths).tolist())
     encoded = io.BytesIO()
     drawn.save(encoded, format="JPEG", quality=90)  # a tenth of the size of a PNG
     image = tf.Summary.Image(
