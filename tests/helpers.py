@@ -1,4 +1,4 @@
-"""What several tests of the core share: the loss by float64 NumPy, random batches, placeholders to feed them to, one-line errors."""
+"""Helpers of several tests: the loss in NumPy, random batches, placeholders, one-line errors."""
 
 import os
 
@@ -23,9 +23,10 @@ def mean_cross_entropy(logits, labels):
 
 
 def random_batch(rng, batch, tasks=NUMBER_TASKS):
-    """Draw a batch, wild or nearly right, its labels hard or soft.
+    """Draw a batch: logits random or nearly correct, labels hard or soft.
 
-    Margins end at 4: beyond, float32 itself loses the digits of a cross entropy near 0, and no formula could be told by them.
+    The margin of a correct logit is at most 4. Beyond that, rounding in float32 dominates a cross
+    entropy near 0, and a comparison with a formula proves nothing.
 
     Returns:
       two dicts task name -> float32 [batch, classes]: logits, and labels as rows of probabilities.
@@ -61,15 +62,23 @@ def feed(*pairs):
     return {tensors[name]: values[name] for tensors, values in pairs for name in tensors}
 
 
+def run_graph(build, feed=None):
+    """Return the value of what build() returns, in a new graph with its variables initialised."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        fetches = build()
+        session.run(tf.global_variables_initializer())
+        return session.run(fetches, feed)
+
+
 def touch(path):
-    """Make an empty file, and the folders it lies in."""
+    """Create an empty file and its folders."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8"):
         pass
 
 
 def one_line(error, *parts):
-    """Return what an exception that pytest.raises caught says: one line that holds all parts."""
+    """Return the message of a caught exception, which must be one line that contains all parts."""
     message = str(error.value)
     assert "\n" not in message
     for part in parts:
