@@ -46,8 +46,8 @@ def define_field(values, name, *, follows_run=False):
     Args:
       values: FlagValues.
       name: str, the field.
-      follows_run: bool, whether the default is the value of the run that --model_dir names; the
-        flag is then None.
+      follows_run: bool. If true, the default is None, and `value_or_run` takes the value from the
+        run that --model_dir names.
     """
     default, text = config.FIELDS[name].default, config.help_of(name)
     kind = type(default)
@@ -81,7 +81,7 @@ def define_model_dir(values, text, default=""):
 
 
 def check_model_dir(values, cure):
-    """Raise UsageError where --model_dir is not given; cure: str, what to do."""
+    """Raise UsageError without --model_dir; cure: str, what to do."""
     if not values.model_dir:
         raise UsageError(f"--model_dir is required; {cure}")
 
@@ -95,21 +95,21 @@ def check_data(dataset, data_dir):
 
 
 def check_split(dataset, split):
-    """Raise UsageError where a dataset cannot have a split."""
+    """Raise UsageError if a dataset cannot have a split."""
     if dataset == "synthetic" and split not in config.SPLITS:
         choices = ", ".join(config.SPLITS)
         raise UsageError(f"--split={split}: --dataset=synthetic has no such split; use {choices}")
 
 
 def check_no_arguments(arguments):
-    """Raise UsageError where a command that takes only flags got other arguments."""
+    """Raise UsageError if a command that takes only flags got other arguments."""
     if arguments:
         cure = "this command takes only flags, written --name=value"
         raise UsageError(f"unexpected argument {arguments[0]!r}; {cure}")
 
 
 def check_sheet(flag, path):
-    """Raise UsageError where the image that a flag names has no extension of SHEETS."""
+    """Raise UsageError if the image that a flag writes does not end in one of SHEETS."""
     if os.path.splitext(path)[1].lower() not in SHEETS:
         raise UsageError(f"--{flag}={path} must end in {' or '.join(SHEETS)}")
 
@@ -144,7 +144,7 @@ def parse(values, arguments):
 
 
 def _check_fields(values):
-    """Raise ValueError where the flag of a field of Config has a value that Config rejects."""
+    """Raise ValueError if a flag has a value that its field of Config rejects."""
     for name in config.FIELDS:
         if name in values and values[name].value is not None:
             try:
@@ -162,7 +162,7 @@ def to_config(values):
 
 
 def value_or_run(values, name, run):
-    """Return the value of a flag that follows the run: its own, or that of the run's Config."""
+    """Return the value of a flag if it is given, else that of the run's Config."""
     value = values[name].value
     return getattr(run, name) if value is None else value
 

@@ -119,7 +119,7 @@ def _message(error):
 
 
 def _system_message(error):
-    """Return the message of an OSError, with its cure where it is known."""
+    """Return the message of an OSError, with its cure if it is known."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit with ulimit -n, or close other programs"
     if error.filename is None and "No usable temporary directory" in str(error):

@@ -67,7 +67,7 @@ def _quoted(name, flags):
 
 
 def _text(directory, name, troubles, limit=MAX_TEXT):
-    """Return the text of a file of the run directory; "" where it cannot be read."""
+    """Return the text of a file of the run directory; "" if it cannot be read."""
     try:
         return files.read_text(os.path.join(directory, name), limit)
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def _text(directory, name, troubles, limit=MAX_TEXT):
 
 
 def _versions(directory, troubles):
-    """Return versions.json, dict name -> str; {} where it cannot be read."""
+    """Return versions.json, dict name -> str; {} if it cannot be read."""
     from mtl import checkpoint
 
     text = _text(directory, checkpoint.VERSIONS, troubles)
