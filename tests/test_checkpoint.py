@@ -2,55 +2,15 @@
 
 import os
 import shutil
-import tempfile
 
-import hypothesis
-import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from small_checkpoints import SHAPES, SUFFIXES, B, W, restore, write, zeros
 
 from helpers import one_line, touch
 from mtl import checkpoint
 from mtl.errors import DataError
-from mtl.runs import find, verify
-
-W = np.arange(12, dtype=np.float32).reshape(3, 4) + 0.25
-B = np.array([7, -2, 5], np.int64)
-SHAPES = {"top/w": ([3, 4], tf.float32), "top/b": ([3], tf.int64)}
-SUFFIXES = (".index", ".data-00000-of-00001")
-
-
-def write(directory, values, *steps):
-    """Save variables, dict name -> value, at each step; return the path of the last checkpoint."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        variables = {}
-        for name, value in values.items():
-            constant = tf.constant(value)
-            variables[name] = tf.get_variable(name, initializer=constant, use_resource=True)
-        session.run(tf.global_variables_initializer())
-        saver = tf.train.Saver(variables)
-        for step in steps:
-            checkpoint.save(saver, session, str(directory), step)
-    return os.path.join(str(directory), f"model.ckpt-{steps[-1]}")
-
-
-def zeros(shapes):
-    """Create variables that start at zero; shapes: dict name -> (shape, dtype)."""
-    variables = {}
-    for name, (shape, dtype) in shapes.items():
-        zero = tf.zeros_initializer()
-        variables[name] = tf.get_variable(name, shape, dtype, zero, use_resource=True)
-    return variables
-
-
-def restore(path, shapes):
-    """Restore variables that start at zero; return their values."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        variables = zeros(shapes)
-        session.run(tf.global_variables_initializer())
-        checkpoint.restore(session, variables, path)
-        return session.run(variables)
 
 
 @pytest.fixture(scope="module")
@@ -276,88 +236,3 @@ def test_saved_checkpoint_replaces_one_of_a_later_step(tmp_path):
     # The later one can be left from before a fallback to an older checkpoint.
     write(tmp_path, {"b": B}, 9, 4)
     assert checkpoint.all_of(str(tmp_path)) == [str(tmp_path / "model.ckpt-4")]
-
-
-# -- paths that TensorFlow would take for patterns -------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    """A folder for run directories of any name."""
-    return tmp_path_factory.mktemp("parent")
-
-
-NAMES = st.text(
-    st.one_of(st.sampled_from("*?[]{}\\!^-~$%#:1ra "), st.characters(exclude_characters="/\0")),
-    min_size=1,
-    max_size=12,
-)
-NEIGHBOURS = ("neighbour", "run1", "a1/run", "a/run1", "a/run")
-
-
-def write_neighbours(parent):
-    """Write files of other runs, which a pattern could match; return the directories."""
-    directories = [parent / name for name in NEIGHBOURS]
-    for directory in directories:
-        directory.mkdir(parents=True, exist_ok=True)
-        for step in (1, 2):
-            for suffix in SUFFIXES:
-                (directory / f"model.ckpt-{step}{suffix}").write_bytes(b"of another run")
-    return directories
-
-
-@hypothesis.settings(max_examples=25, deadline=None)
-@hypothesis.given(folder=NAMES, name=NAMES)
-@hypothesis.example("a", "run[1]")
-@hypothesis.example("a[1]", "run")
-@hypothesis.example("a", "r*n")
-@hypothesis.example("?", "\\\\")
-@hypothesis.example("a", "run\udce9")
-def test_run_directory_may_have_any_name_and_leaves_its_neighbours_alone(parent, folder, name):
-    hypothesis.assume(not {folder, name} & {".", "..", "run1", "neighbour"})
-    hypothesis.assume(len(os.fsencode(name)) < 200)
-    run = parent / folder / name
-    neighbours = write_neighbours(parent)
-    hypothesis.assume(run not in neighbours)
-    try:
-        write(run, {"top/w": W, "top/b": B}, 1, 2)
-        path = write(run, {"top/w": W + 3, "top/b": B}, 3)
-        parts = [f"model.ckpt-3{suffix}" for suffix in SUFFIXES]
-        assert sorted(os.listdir(run)) == sorted(["checkpoint", *parts])
-        np.testing.assert_array_equal(restore(path, SHAPES)["top/w"], W + 3)
-        assert find.checkpoint(str(run), "last") == path
-        assert verify.damage(path) is None
-    finally:
-        shutil.rmtree(run, ignore_errors=True)
-    for neighbour in neighbours:
-        contents = [file.read_bytes() for file in neighbour.iterdir()]
-        assert contents == [b"of another run"] * 4
-
-
-def test_checkpoint_whose_own_name_is_a_pattern_is_read(saved, tmp_path):
-    for suffix in SUFFIXES:
-        shutil.copy(saved + suffix, tmp_path / f"a[1]-3{suffix}")
-    np.testing.assert_array_equal(restore(str(tmp_path / "a[1]-3"), SHAPES)["top/w"], W)
-
-
-def test_temporary_links_are_removed(tmp_path, monkeypatch):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    path = write(tmp_path / "run[1]", {"top/w": W, "top/b": B}, 3)
-    restore(path, SHAPES)
-    assert not list(temporary.iterdir())
-
-
-@pytest.mark.parametrize(
-    "exists, parts",
-    [(True, ["cannot be written", "TMPDIR"]), (False, ["set TMPDIR to one without *?["])],
-)
-def test_unusable_temporary_folder_is_reported(tmp_path, monkeypatch, exists, parts):
-    path = write(tmp_path / "run[1]", {"top/w": W, "top/b": B}, 3)
-    temporary = str(tmp_path / "removed")
-    monkeypatch.setattr(tempfile, "tempdir", temporary)
-    monkeypatch.setattr(checkpoint.os.path, "isdir", lambda path: exists and path == temporary)
-    with pytest.raises(DataError) as error:
-        restore(path, SHAPES)
-    one_line(error, temporary, *parts)
