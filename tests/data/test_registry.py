@@ -14,7 +14,7 @@ from mtl.data.examples import Examples
 from mtl.data.records import reader as records_reader
 from mtl.errors import DataError
 from tests import record_sets
-from tests.data.test_batches import Blocks, Windows, assert_same, in_memory, numbered, take
+from tests.data.numbered import Blocks, Windows, assert_same, in_memory, numbered, take
 
 # -- load ------------------------------------------------------------------------------------------
 
