@@ -1,4 +1,4 @@
-"""mtl.inference.decoding against an enumeration of every number."""
+"""mtl.inference.decoding, compared with an enumeration of every number."""
 
 import numpy as np
 import pytest
@@ -7,27 +7,37 @@ from mtl import tasks
 from mtl.inference import decoding
 
 
-def random_log_probs(n, seed, sharpness=1.0, dtype=np.float32):
-    """Draw softmax outputs: dict task name -> [n, classes]."""
+def random_log_probs(count, seed, sharpness=1.0, dtype=np.float32):
+    """Draw log probabilities, dict task name -> [count, classes]."""
     rng = np.random.default_rng(seed)
-    out = {}
+    outputs = {}
     for task in tasks.NUMBER_TASKS:
-        logits = rng.normal(size=(n, task.classes)) * sharpness
-        out[task.name] = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(dtype)
-    return out
+        logits = rng.normal(size=(count, task.classes)) * sharpness
+        rows = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        outputs[task.name] = rows.astype(dtype)
+    return outputs
+
+
+def filled(value, count=1):
+    """Return outputs that are `value` everywhere."""
+    shapes = {task.name: (count, task.classes) for task in tasks.NUMBER_TASKS}
+    return {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
 
 
 def certain(number):
-    """Outputs of one example that give the classes of a number all the probability."""
-    out = {}
-    for task in tasks.NUMBER_TASKS:
-        out[task.name] = np.full((1, task.classes), -np.inf, np.float32)
-        out[task.name][0, tasks.encode(number)[task.name]] = 0.0
-    return out
+    """Return outputs of one example that give the classes of a number probability 1."""
+    outputs = filled(-np.inf)
+    for name, label in tasks.encode(number).items():
+        outputs[name][0, label] = 0.0
+    return outputs
 
 
-def enumerate_all(log_probs, row):
-    """Score all 211,111 pairs of a length and its digits and return the first best: (score, length, digits)."""
+def best_of_all(log_probs, row):
+    """Score all 211,111 pairs of a length and its digits.
+
+    Returns:
+      score, length and digits of the first best.
+    """
     best = (-np.inf, 0, ())
     for length in range(7):
         scores = np.asarray(log_probs["length"][row, length], np.float64)
@@ -40,25 +50,24 @@ def enumerate_all(log_probs, row):
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 5.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_joint_finds_the_best_of_all_sequences(sharpness, dtype):
-    n = 31
-    log_probs = random_log_probs(n, seed=int(10 * sharpness), sharpness=sharpness, dtype=dtype)
-    # What a digit costs on average is given back to the lengths, or the short ones would always win.
-    best_digits = [
-        log_probs[f"digit{position}"][:, :10].max(axis=1).mean() for position in range(1, 6)
-    ]
-    log_probs["length"] -= np.cumsum([0.0, *best_digits, 0.0]).astype(dtype)
+def test_joint_finds_the_best_of_all_numbers(sharpness, dtype):
+    count = 31
+    log_probs = random_log_probs(count, int(10 * sharpness), sharpness, dtype)
+    # Raise each length by the mean score of its digits, or short numbers would always win.
+    means = [log_probs[f"digit{i}"][:, :10].max(axis=1).mean() for i in range(1, 6)]
+    log_probs["length"] -= np.cumsum([0.0, *means, 0.0]).astype(dtype)
     numbers, confidences = decoding.joint(log_probs)
-    assert len(numbers) == n and confidences.shape == (n,) and confidences.dtype == np.float64
-    for row in range(n):
-        score, length, digits = enumerate_all(log_probs, row)
-        assert numbers[row] == (None if length == 6 else "".join(map(str, digits)))
+    assert confidences.shape == (count,) and confidences.dtype == np.float64
+    for row, number in enumerate(numbers):
+        score, length, digits = best_of_all(log_probs, row)
+        assert number == (None if length == 6 else "".join(map(str, digits)))
         assert confidences[row] == pytest.approx(np.exp(score), rel=1e-12)
-    assert len({-1 if number is None else len(number) for number in numbers}) >= 5
+    lengths = {None if number is None else len(number) for number in numbers}
+    assert len(numbers) == count and len(lengths) >= 5
 
 
 @pytest.mark.parametrize("number", ["", "0", "07", "210", "9999", "54321"])
-def test_a_certain_number_comes_back_with_confidence_1(number):
+def test_a_certain_number_has_confidence_1(number):
     numbers, confidences = decoding.joint(certain(number))
     assert numbers == [number] and confidences.tolist() == [1.0]
 
@@ -68,21 +77,18 @@ def test_a_certain_long_number_is_none():
     assert numbers == [None] and confidences.tolist() == [1.0]
 
 
-def test_x_never_counts_within_the_length():
+def test_x_of_a_digit_never_counts_within_the_length():
     log_probs = certain("21")
-    log_probs["length"][0, 2:5] = np.log(
-        [0.3, 0.6, 0.1]
-    )  # the length alone says 3, the digits say that there is no third
-    log_probs["digit3"][0, 4] = np.log(0.25)
-    log_probs["digit3"][0, 10] = np.log(0.75)
+    # The length alone says 3, but the digits say that there is no third.
+    log_probs["length"][0, 2:5] = np.log([0.3, 0.6, 0.1])
+    log_probs["digit3"][0, [4, 10]] = np.log([0.25, 0.75])
     numbers, confidences = decoding.joint(log_probs)
     assert numbers == ["21"] and confidences[0] == pytest.approx(0.3)  # 0.3 against 0.6 * 0.25
-    assert {
-        name: int(rows[0]) for name, rows in decoding.arg_max(log_probs).items()
-    } == tasks.encode("21") | {"length": 3}
+    classes = {name: int(rows[0]) for name, rows in decoding.arg_max(log_probs).items()}
+    assert classes == {**tasks.encode("21"), "length": 3}
 
 
-def test_digits_past_the_length_do_not_count():
+def test_digits_beyond_the_length_do_not_count():
     log_probs = random_log_probs(1, seed=3)
     log_probs["length"][:] = -np.inf
     log_probs["length"][0, 2] = np.log(0.5)
@@ -93,13 +99,12 @@ def test_digits_past_the_length_do_not_count():
     assert before[0] == after[0] and before[1] == after[1] and len(after[0][0]) == 2
 
 
-def test_length_x_pays_for_five_digits():
+def test_length_x_includes_five_digits():
     log_probs = certain("11111")
     for position in range(1, 6):
         log_probs[f"digit{position}"][0, 1] = np.log(0.5)
     log_probs["length"][0] = -np.inf
-    log_probs["length"][0, 6] = np.log(0.97)
-    log_probs["length"][0, 0] = np.log(0.03)
+    log_probs["length"][0, [0, 6]] = np.log([0.03, 0.97])
     numbers, confidences = decoding.joint(log_probs)
     assert numbers == [None] and confidences[0] == pytest.approx(0.97 / 32)  # 0.0303 against 0.03
     log_probs["length"][0, 0] = np.log(0.031)
@@ -107,7 +112,7 @@ def test_length_x_pays_for_five_digits():
 
 
 def test_ties_go_to_the_shorter_length_and_the_smaller_digit():
-    log_probs = {task.name: np.zeros((1, task.classes), np.float32) for task in tasks.NUMBER_TASKS}
+    log_probs = filled(0.0)
     assert decoding.joint(log_probs)[0] == [""]
     log_probs["length"][0, :3] = -1.0
     assert decoding.joint(log_probs)[0] == ["000"]
@@ -116,49 +121,45 @@ def test_ties_go_to_the_shorter_length_and_the_smaller_digit():
     assert all(rows.tolist() in ([0], [5]) for rows in decoding.arg_max(log_probs).values())
 
 
-def test_all_minus_infinity_is_the_empty_number_without_confidence_or_warning():
-    log_probs = {
-        task.name: np.full((2, task.classes), -np.inf, np.float32) for task in tasks.NUMBER_TASKS
-    }
+def test_all_minus_infinity_is_the_empty_number_with_confidence_0():
     with np.errstate(all="raise"):
-        numbers, confidences = decoding.joint(log_probs)
+        numbers, confidences = decoding.joint(filled(-np.inf, 2))
     assert numbers == ["", ""] and confidences.tolist() == [0.0, 0.0]
 
 
 def test_sums_are_float64():
     # In float32, -20 - 1e-7 is -20: the two lengths would tie, and 1 would win over 2.
-    log_probs = {
-        task.name: np.full((1, task.classes), -np.inf, np.float32) for task in tasks.NUMBER_TASKS
-    }
-    log_probs["length"][0, 1], log_probs["length"][0, 2] = -1e-7, 0.0
-    log_probs["digit1"][0, 7], log_probs["digit2"][0, 4] = -20.0, 0.0
+    log_probs = filled(-np.inf)
+    log_probs["length"][0, [1, 2]] = [-1e-7, 0.0]
+    log_probs["digit1"][0, 7] = -20.0
+    log_probs["digit2"][0, 4] = 0.0
     assert decoding.joint(log_probs)[0] == ["74"]
 
 
-def test_rows_do_not_depend_on_each_other_and_nothing_is_written_to():
+def test_examples_are_independent_and_the_outputs_are_not_changed():
     log_probs = random_log_probs(17, seed=8)
-    kept = {name: rows.copy() for name, rows in log_probs.items()}
+    copies = {name: rows.copy() for name, rows in log_probs.items()}
     numbers, confidences = decoding.joint(log_probs)
     for row in (0, 5, 16):
         one = decoding.joint({name: rows[row : row + 1] for name, rows in log_probs.items()})
         assert one[0] == [numbers[row]] and one[1][0] == confidences[row]
-    assert all(np.array_equal(kept[name], log_probs[name]) for name in kept)
+    for name, copy in copies.items():
+        np.testing.assert_array_equal(copy, log_probs[name])
 
 
-def test_no_examples():
+def test_no_examples_give_no_numbers():
     numbers, confidences = decoding.joint(random_log_probs(0, seed=0))
     assert numbers == [] and confidences.shape == (0,)
 
 
-def test_arg_max_is_each_task_alone():
+def test_arg_max_takes_each_task_alone():
     log_probs = random_log_probs(11, seed=2)
     classes = decoding.arg_max(log_probs)
     assert list(classes) == [task.name for task in tasks.NUMBER_TASKS]
     for name, rows in log_probs.items():
-        assert classes[name].tolist() == [
-            max(range(len(row)), key=row.tolist().__getitem__) for row in rows
-        ]
+        assert classes[name].tolist() == [row.index(max(row)) for row in rows.tolist()]
 
 
-def test_a_number_in_a_table():
-    assert [decoding.written(number) for number in ("210", "", "0", None)] == ["210", "", "0", "X"]
+def test_written_shows_x_for_more_than_five_digits():
+    numbers = ("210", "", "0", None)
+    assert [decoding.written(number) for number in numbers] == ["210", "", "0", "X"]

@@ -36,9 +36,7 @@ def assert_close(found, expected):
     assert list(found) == list(expected)
     for name in found:
         assert found[name].shape == expected[name].shape
-        np.testing.assert_allclose(
-            found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name
-        )
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,7 @@ def network(images):
             size=(CHANNELS, task.classes)
         )
         logits = 50.0 * (means - 0.5) @ weights
-        outputs[task.name] = np.float32(
-            logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        )
+        outputs[task.name] = np.float32(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
     return outputs
 
 
