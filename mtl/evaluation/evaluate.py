@@ -35,8 +35,8 @@ def measure(
       log_probs: dict task name -> float32 [n, classes].
       numbers: n true numbers, strings of digits.
       objective: one of config.OBJECTIVES, whose value of the mean losses is the cost.
-      absent: "x" or "mask", as the network was trained. Under "mask" the class X of a digit does not
-        exist, and a digit task is measured only where its digit exists.
+      absent: "x" or "mask", as the network was trained. Under "mask" the digit tasks have no class
+        X, and each is measured only where its digit exists.
 
     Returns:
       dict of the JSON that `mtl evaluate` prints, without dataset, split and step. A value that is
