@@ -1,1 +1,1 @@
-"""Pages in a real browser: `python -m tests.browser` from the root of the repository. pytest does not collect them."""
+"""Pages of mtl in a real browser: `python -m tests.browser`. pytest does not collect them."""

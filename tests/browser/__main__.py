@@ -1,8 +1,10 @@
-"""Look at pages that mtl wrote in Debian's Chromium, as a person does, and take screenshots of them.
+"""Check the pages of mtl in Debian's Chromium, and take screenshots.
 
-    python -m tests.browser [--out=DIR] [names...]
+    python -m tests.browser [--out=DIR] [name ...]
 
-It needs Chromium (apt-get install chromium) and Playwright (pip install playwright), and downloads no browser.
+This needs Chromium (apt-get install chromium) and Playwright (pip install playwright), and
+downloads no browser. A check is a module of this folder with a function check(browser, out). It
+raises AssertionError, and writes screenshots into the folder `out`.
 """
 
 import argparse
@@ -16,52 +18,52 @@ import time
 from tests.browser import driver
 
 HERE = pathlib.Path(__file__).parent
-# A check is a module with check(browser, out), which raises AssertionError and writes screenshots into the folder `out`.
-CHECKS = sorted(
-    path.stem for path in HERE.glob("*.py") if path.stem not in ("__init__", "__main__", "driver")
-)
+NOT_CHECKS = ("__init__", "__main__", "driver")
+CHECKS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NOT_CHECKS)
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.browser",
-        description="Check pages in Chromium; exit 1 where one fails.",
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="name", help=f"of {', '.join(CHECKS)}; all without one"
-    )
-    parser.add_argument("--out", help="the folder for screenshots; a new one by default")
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.names if name not in CHECKS]
-    if unknown:
-        return _fail(f"no check {unknown[0]!r}; there are {', '.join(CHECKS)}")
+    arguments = _parse()
+    for name in arguments.names:
+        if name not in CHECKS:
+            return _fail(f"unknown check {name!r}; choose from {', '.join(CHECKS)}")
     try:
         out = arguments.out or tempfile.mkdtemp(prefix="screenshots")
         os.makedirs(out, exist_ok=True)
     except OSError as error:
-        return _fail(
-            f"--out={arguments.out}: no folder can be made there ({error.strerror}); choose another"
-        )
-    failed = False
+        reason = f"cannot create this folder ({error.strerror})"
+        return _fail(f"--out={arguments.out}: {reason}; choose another")
     try:
         with driver.browser() as browser:
-            for name in arguments.names or CHECKS:
-                failed |= not _one(name, browser, out)
+            passed = [_run(name, browser, out) for name in arguments.names or CHECKS]
     except driver.MissingError as error:
         return _fail(error)
     print(f"screenshots: {out}")
-    return int(failed)
+    return 0 if all(passed) else 1
 
 
-def _one(name, browser, out):
-    """Run a check, print one line of it, and return whether it was good."""
+def _parse():
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.browser",
+        description="Check the pages of mtl in Chromium. Exit with 1 if a check fails.",
+    )
+    text = f"checks to run: {', '.join(CHECKS)}; default all"
+    parser.add_argument("names", nargs="*", metavar="name", help=text)
+    parser.add_argument("--out", help="folder for the screenshots; default a new one")
+    return parser.parse_args()
+
+
+def _run(name, browser, out):
+    """Run a check, print one line about it, and return whether it passed."""
     start = time.monotonic()
     try:
         importlib.import_module(f"tests.browser.{name}").check(browser, out)
-    except Exception as error:  # Playwright's own among them: the other checks go on
-        print(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:500]}", flush=True)
+    except Exception as error:  # also errors of Playwright: the other checks still run
+        reason = " ".join(str(error).split())[:500]
+        print(f"{name}: {type(error).__name__}: {reason}", flush=True)
         return False
-    print(f"{name}: good, {time.monotonic() - start:.0f} s", flush=True)
+    print(f"{name}: passed in {time.monotonic() - start:.0f} s", flush=True)
     return True
 
 

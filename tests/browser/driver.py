@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, as somebody without a network who looks at pages that mtl wrote."""
+"""Debian's Chromium without a network, driven by Playwright, to check the pages of mtl."""
 
 import contextlib
 import os
@@ -8,32 +8,34 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 LOCAL = ("file:", "data:", "blob:", "about:")
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+_FOCUSED = """(() => {
+    const all = [...document.querySelectorAll("[tabindex='0']")];
+    const focused = document.activeElement;
+    return focused === document.body ? null : all.indexOf(focused);
+})()"""
 
 
 class MissingError(Exception):
-    """What is needed to drive a browser is not there; the message says how it is had."""
+    """Chromium or Playwright is not installed. The message says how to install it."""
 
 
 @contextlib.contextmanager
 def browser():
-    """Yield Playwright's Browser; MissingError where Chromium or Playwright is missing."""
+    """Yield a Browser of Playwright; raise MissingError if Chromium or Playwright is missing."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise MissingError(f"Playwright is missing ({error}): pip install playwright") from None
-    path = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
+    path = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if not path:
         raise MissingError("Chromium is missing: apt-get install chromium")
     with sync_playwright() as playwright:
-        # Its own sandbox does not work for root, as in a container; what is opened here was written here.
+        # Chromium's sandbox does not work for root, as in a container. mtl wrote all pages itself.
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:
             yield opened
@@ -41,25 +43,50 @@ def browser():
             opened.close()
 
 
+class _Problems(list):
+    """What goes wrong on a page: requests, errors and dialogs."""
+
+    def __init__(self, page, allowed):
+        super().__init__()
+        self._allowed = allowed
+        page.on("request", self._request)
+        page.on("console", self._console)
+        page.on("pageerror", self._error)
+        page.on("dialog", self._dialog)
+
+    def _request(self, request):
+        if not request.url.startswith(self._allowed):
+            self.append(f"requested {request.url[:200]}")
+
+    def _console(self, message):
+        if message.type == "error":
+            self.append(f"console: {message.text[:300]}")
+
+    def _error(self, error):
+        self.append(f"script: {error}")
+
+    def _dialog(self, dialog):
+        self.append(f"dialog: {dialog.message[:200]}")
+        dialog.dismiss()
+
+
 @contextlib.contextmanager
-def page(browser, path, *, viewport=None, dark=False, allowed=LOCAL):
-    """Open a page, yield it, and hold at the end that it asked for nothing and had no error.
+def page(browser, path, *, viewport=DESKTOP, dark=False, allowed=LOCAL):
+    """Open a page, and check at the end that it had no error and requested nothing else.
 
     Args:
-      browser: Playwright's Browser.
-      path: a file, or a URL.
-      viewport: dict of width and height in CSS pixels; DESKTOP where it is None.
-      dark: bool, whether the person prefers dark pages.
-      allowed: beginnings of the URLs that the page may ask for.
+      browser: Browser of Playwright.
+      path: a file or a URL.
+      viewport: dict of width and height in CSS pixels.
+      dark: whether the user prefers dark pages.
+      allowed: prefixes of the URLs that the page may request.
 
     Yields:
-      Playwright's Page, loaded.
+      Page of Playwright, loaded.
 
     Raises:
-      AssertionError: it asked for something else, wrote an error to the console, or its script failed.
+      AssertionError: the page requested another URL, logged an error, or its script failed.
     """
-    troubles = []
-    viewport = viewport or DESKTOP
     context = browser.new_context(
         viewport=viewport,
         color_scheme="dark" if dark else "light",
@@ -68,104 +95,84 @@ def page(browser, path, *, viewport=None, dark=False, allowed=LOCAL):
     )
     context.set_default_timeout(15_000)
     context.set_offline(allowed is LOCAL)
+    url = str(path) if "://" in str(path) else pathlib.Path(path).resolve().as_uri()
     try:
         opened = context.new_page()
-        opened.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith(allowed)
-                else troubles.append(f"asked for {request.url[:200]}")
-            ),
-        )
-        opened.on(
-            "console",
-            lambda message: (
-                troubles.append(f"console: {message.text[:300]}")
-                if message.type == "error"
-                else None
-            ),
-        )
-        opened.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        opened.on(
-            "dialog",
-            lambda dialog: (troubles.append(f"dialog: {dialog.message[:200]}"), dialog.dismiss()),
-        )
-        opened.goto(
-            path if "://" in str(path) else pathlib.Path(path).resolve().as_uri(), wait_until="load"
-        )
+        problems = _Problems(opened, allowed)
+        opened.goto(url, wait_until="load")
         try:
             yield opened
-        except AssertionError as error:
-            raise AssertionError(
-                "; ".join([*troubles, str(error)])
-            ) from error  # what the browser said may be the cause
-        assert not troubles, "; ".join(troubles)
+        except AssertionError as error:  # a problem may be the cause
+            raise AssertionError("; ".join([*problems, str(error)])) from error
+        assert not problems, "; ".join(problems)
     finally:
         context.close()
 
 
 def until(page, expression, seconds=10.0):
-    """Wait until JavaScript is true; AssertionError where it is not in time. Playwright's own way to wait is against the pages' policy."""
+    """Wait until a JavaScript expression is true; raise AssertionError after `seconds`.
+
+    The security policy of our pages blocks Playwright's own way to wait.
+    """
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
-        assert time.monotonic() < end, f"never true: {expression}"
+        assert time.monotonic() < end, f"not true after {seconds:.0f} s: {expression}"
         time.sleep(0.02)
 
 
 def first_paint(page):
-    """Return the milliseconds to the first contentful paint, float."""
-    until(page, "performance.getEntriesByName('first-contentful-paint').length")
-    return page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    """Return the time of the first contentful paint in milliseconds."""
+    entries = "performance.getEntriesByName('first-contentful-paint')"
+    until(page, f"{entries}.length")
+    return page.evaluate(f"{entries}[0].startTime")
 
 
 def screenshots(browser, path, out, name):
-    """Write NAME-light.png, NAME-dark.png and NAME-phone.png of a whole page into the folder `out`."""
-    for kind, options in {
-        "light": {},
-        "dark": {"dark": True},
-        "phone": {"viewport": PHONE},
-    }.items():
+    """Write NAME-light.png, NAME-dark.png and NAME-phone.png of a page into the folder `out`."""
+    kinds = {"light": {}, "dark": {"dark": True}, "phone": {"viewport": PHONE}}
+    for kind, options in kinds.items():
         with page(browser, path, **options) as opened:
             opened.screenshot(path=os.path.join(out, f"{name}-{kind}.png"), full_page=True)
 
 
 def check_layout(browser, path):
-    """Hold what every page keeps: pictures loaded, no sideways scrolling of the whole on a phone, scroll regions reached by Tab."""
+    """Check what every page must satisfy: width, images, headings, and regions for Tab."""
     for viewport in (DESKTOP, PHONE):
         with page(browser, path, viewport=viewport) as opened:
-            width, shown = opened.evaluate(
-                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-            )
-            assert width <= shown, (
-                f"{viewport['width']} pixels wide: the page scrolls sideways, it is {width} wide"
-            )
+            _check_width(opened, viewport["width"])
             broken = opened.evaluate(
                 "[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)"
             )
-            assert not broken, f"pictures that do not load: {broken[:3]}"
+            assert not broken, f"images that do not load: {broken[:3]}"
     with page(browser, path) as opened:
-        assert opened.locator("h1").count() == 1 and opened.title(), (
-            "a page has one h1, and a title"
-        )
-        wanted = opened.locator("[tabindex='0']:visible").count()
-        reached = set()
-        for _ in range(500):
-            opened.keyboard.press("Tab")
-            at = opened.evaluate(
-                "(() => { const e = document.activeElement, all = [...document.querySelectorAll(\"[tabindex='0']\")];"
-                " return e === document.body ? null : all.indexOf(e); })()"
-            )
-            if at is None:
-                break
-            reached.add(at)
-        assert len(reached - {-1}) == wanted, (
-            f"Tab reaches {len(reached - {-1})} of {wanted} regions that scroll"
-        )
+        assert opened.locator("h1").count() == 1, "a page needs exactly one h1"
+        assert opened.title(), "a page needs a title"
+        _check_tab(opened)
+
+
+def _check_width(opened, width):
+    """Check that a page as a whole does not scroll sideways."""
+    full = opened.evaluate("document.documentElement.scrollWidth")
+    visible = opened.evaluate("document.documentElement.clientWidth")
+    assert full <= visible, f"at {width} pixels the page scrolls sideways: it is {full} wide"
+
+
+def _check_tab(opened):
+    """Check that the Tab key reaches all regions that scroll."""
+    wanted = opened.locator("[tabindex='0']:visible").count()
+    reached = set()
+    for _ in range(500):
+        opened.keyboard.press("Tab")
+        index = opened.evaluate(_FOCUSED)
+        if index is None:
+            break
+        reached.add(index)
+    reached.discard(-1)  # links and buttons
+    assert len(reached) == wanted, f"Tab reaches {len(reached)} of {wanted} regions that scroll"
 
 
 def mtl(*arguments):
-    """Run a command of mtl from the root of the repository; AssertionError where it fails. Returns what it prints."""
+    """Run a command of mtl from the root of the repository and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "mtl", *map(str, arguments)],
         cwd=ROOT,
