@@ -1,4 +1,4 @@
-"""Each row of compat.md works, or fails, as it says; the table for readers shows the same rows.
+"""Run the code of each row of compat.md, and compare the table for readers with these rows.
 
 `python -m tests.test_compat`, in the root of the repository, prints that table.
 """
@@ -105,7 +105,7 @@ def read_rows():
 
 def table():
     """Return the lines of the table for readers."""
-    lines = ["| Names below `tf` | Test | Result |", "|---|---|---|"]
+    lines = ["| Names in `tf` | Test | Result |", "|---|---|---|"]
     for row in read_rows():
         result = f"gone: {row.error}" if row.error else "works"
         if row.note:

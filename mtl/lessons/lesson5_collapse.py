@@ -7,14 +7,14 @@ Below, the network sees one example. Its five digits stay at chance. Its length 
 correctly with a growing margin: the correct logit exceeds the other logits by that margin.
 
 With a hard label, the gradient of a plain sum fades once a task is solved: at a margin of 8 it is
-0.002. The answer's weight there is 497, so the gradient is 1: more than at chance. This goes on
+0.002. The answer's weight there is 497, so the gradient is 1: more than at chance. It stays near 1
 until the loss is exactly 0. Then the clip holds the log at ln(1e-37) = -85.2, and the gradient is
 0. The cost looks excellent, and five tasks have learned nothing.
 
 Label smoothing is the cure. With smoothing 0.1 the loss has its minimum at a margin of 4.2, where
 the gradient is 0. The loss stays above 0.4, so the weight stays small.
 
-It prints (-gradient: of the cost, at the correct logit; above 0 a step raises that logit):
+It prints (-gradient is taken at the correct logit; above 0, a step raises that logit):
 
     margin  label       loss   weight  -gradient     cost
          0  hard        1.946      0.5       0.44     5.04

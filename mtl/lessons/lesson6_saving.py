@@ -1,8 +1,8 @@
 """Lesson 6: save and resume.
 
 The graph is code: the program builds it again. What a run has learned is in the values of its
-variables. A Saver writes them to a checkpoint under their names. The weights alone do not suffice:
-to resume exactly, a run also needs Adam's slots and the powers of its decay rates. They are
+variables. A Saver writes them to a checkpoint under their names. The weights alone are not enough.
+To resume exactly, a run also needs Adam's slots and the powers of its decay rates. They are
 variables, so a Saver of all global variables includes them.
 
 A strict test of a resume: train ten steps at once. Then train five, save, restore into a new graph
@@ -67,7 +67,7 @@ QUESTION = "Only the weights are restored, and Adam starts anew. Is w the same a
 
 
 def solution():
-    """No: without its slots, Adam's next step is a first step again, as long as the learning rate.
+    """No: without its slots, Adam makes a first step again, as large as the learning rate.
 
     That suits fine-tuning on other data. In a resume it is an error that no message reports.
 
