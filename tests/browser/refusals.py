@@ -10,16 +10,16 @@ from tests.browser import driver
 
 WHOLE = "<!DOCTYPE html><html lang=en><title>t</title><meta name=viewport content='width=device-width'><body><h1>t</h1>"
 BROKEN = {
-    '<img alt=a src="https://example.org/a.png">': "asked for",
-    '<link rel=stylesheet href="https://example.org/a.css">': "asked for",
-    "<script>fetch('https://example.org').catch(() => 0)</script>": "asked for",
+    '<img alt=a src="https://example.org/a.png">': "requested",
+    '<link rel=stylesheet href="https://example.org/a.css">': "requested",
+    "<script>fetch('https://example.org').catch(() => 0)</script>": "requested",
     "<script>nothing.at.all</script>": "script:",
     "<script>console.error('x')</script>": "console:",
     "<script>setTimeout(() => alert(1))</script>": "dialog:",
     '<meta http-equiv="Content-Security-Policy" content="style-src \'none\'"><p style="color: red">x</p>': "console:",
     '<img alt=a src="data:image/png;base64,AAAA">': "do not load",
     '<div style="width: 500px">x</div>': "scrolls sideways",
-    "<h1>z</h1>": "has one h1",
+    "<h1>z</h1>": "exactly one h1",
     '<a href="#x" tabindex=5>x</a><div inert><p tabindex=0>x</p></div>': "Tab reaches 0 of 1",
 }
 
