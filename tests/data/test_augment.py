@@ -1,4 +1,4 @@
-"""mtl/data/augment.py: changed crops keep what they show, are a function of the stream, and change it as far as the strength says."""
+"""Augmented crops: their shape, their randomness, and how far the strength changes them."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ import pytest
 from mtl.data import augment
 
 
-def stream(seed=3):
+def generator(seed=3):
     return np.random.default_rng(seed)
 
 
-def pictures():
-    """Return two pictures of 64 x 64: a dark and a light one, with a square of its opposite in the middle."""
+def squares():
+    """Return a dark and a light image of 64 x 64, each with a square of the opposite inside."""
     images = np.full((2, 64, 64, 3), 40, np.uint8)
     images[1] = 200
     images[0, 22:42, 22:42] = 200
@@ -19,65 +19,66 @@ def pictures():
     return images
 
 
-def test_crops_have_the_size_asked_for_and_leave_the_images_alone():
-    images = pictures()
-    crops = augment.changed_crops(images, [1, 0, 1], stream(), 1.0, size=54)
-    assert crops.shape == (3, 54, 54, 3) and crops.dtype == np.uint8
-    np.testing.assert_array_equal(images, pictures())
+def middle(crops):
+    return crops[:, 24:30, 24:30].astype(float).mean(axis=(1, 2, 3))
 
 
-def test_floats_are_refused():
+def corner(crops):
+    return crops[:, :4, :4].astype(float).mean(axis=(1, 2, 3))
+
+
+def test_crops_have_the_given_size_and_leave_the_images_unchanged():
+    images = squares()
+    crops = augment.changed_crops(images, [1, 0, 1], generator(), 1.0, size=54)
+    assert crops.shape == (3, 54, 54, 3)
+    assert crops.dtype == np.uint8
+    np.testing.assert_array_equal(images, squares())
+
+
+def test_rejects_floats():
     with pytest.raises(ValueError, match=r"got float64 \[2, 64, 64, 3\]; convert floats"):
-        augment.changed_crops(pictures() / 255.0, [1, 0], stream(), 1.0)
+        augment.changed_crops(squares() / 255.0, [1, 0], generator(), 1.0)
 
 
-def test_the_stream_alone_decides():
+def test_only_the_generator_decides():
     first, again, other = (
-        augment.changed_crops(pictures(), [0, 1], stream(seed), 1.0) for seed in (3, 3, 4)
+        augment.changed_crops(squares(), [0, 1], generator(seed), 1.0) for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
-def test_each_showing_of_a_picture_is_another():
-    crops = augment.changed_crops(pictures(), [0] * 7, stream(), 1.0)
+def test_image_changes_differently_each_time():
+    crops = augment.changed_crops(squares(), [0] * 7, generator(), 1.0)
     assert all((crops[i] != crops[j]).any() for i in range(7) for j in range(i))
 
 
-def test_strength_goes_to_a_plain_crop():
-    # All but the crop's fraction of a pixel vanishes: a picture without detail at the scale of a pixel stays what it is.
+def test_strength_near_0_gives_a_plain_crop():
+    # A ramp: the crop's fraction of a pixel shifts its values, but not its slopes.
     rows, columns = np.mgrid[0:64, 0:64]
-    smooth = np.stack([2 * rows + columns, rows + 2 * columns, rows + columns], axis=2).astype(
-        np.uint8
-    )[None]
-    crop = augment.changed_crops(smooth, [0], stream(), 1e-6)[0].astype(int)
-    down, right = np.diff(crop, axis=0), np.diff(crop, axis=1)
+    ramps = np.stack([2 * rows + columns, rows + 2 * columns, rows + columns], axis=2)
+    crop = augment.changed_crops(ramps.astype(np.uint8)[None], [0], generator(), 1e-6)[0]
+    down = np.diff(crop.astype(int), axis=0)
+    right = np.diff(crop.astype(int), axis=1)
     for channel, (by_row, by_column) in enumerate([(2, 1), (1, 2), (1, 1)]):
-        assert (
-            abs(down[..., channel].mean() - by_row) < 0.05
-            and abs(right[..., channel].mean() - by_column) < 0.05
-        )
+        assert abs(down[..., channel].mean() - by_row) < 0.05
+        assert abs(right[..., channel].mean() - by_column) < 0.05
 
 
 @pytest.mark.parametrize("strength", [0.3, 1.0])
-def test_what_is_in_the_middle_stays_apart_from_its_ground(strength):
-    crops = augment.changed_crops(pictures(), [0, 1] * 30, stream(), strength).astype(int)
-    middle, corner = (
-        crops[:, 24:30, 24:30].mean(axis=(1, 2, 3)),
-        crops[:, :4, :4].mean(axis=(1, 2, 3)),
-    )
-    assert (np.abs(middle - corner) > 10).all()
+def test_contrast_never_vanishes(strength):
+    crops = augment.changed_crops(squares(), [0, 1] * 30, generator(), strength)
+    assert (np.abs(middle(crops) - corner(crops)) > 10).all()
 
 
-def test_some_pictures_become_their_negatives_and_most_do_not():
-    crops = augment.changed_crops(pictures(), [0] * 200, stream(), 1.0).astype(int)
-    negative = crops[:, 24:30, 24:30].mean(axis=(1, 2, 3)) < crops[:, :4, :4].mean(axis=(1, 2, 3))
+def test_one_image_in_four_becomes_its_negative():
+    crops = augment.changed_crops(squares(), [0] * 200, generator(), 1.0)
+    negative = middle(crops) < corner(crops)
     assert 0.15 < negative.mean() < 0.35
 
 
-def test_the_edge_is_continued_where_a_turn_looks_beyond_it():
+def test_edge_is_continued_beyond_the_image():
     plain = np.full((1, 64, 64, 3), 90, np.uint8)
-    crops = augment.changed_crops(plain, [0] * 50, stream(), 1.0)
-    assert (
-        np.ptp(crops.reshape(50, -1, 3).astype(int), axis=1) <= 1
-    ).all()  # black from outside would show
+    crops = augment.changed_crops(plain, [0] * 50, generator(), 1.0)
+    # Black from outside the image would show as a larger range.
+    assert (np.ptp(crops.reshape(50, -1, 3).astype(int), axis=1) <= 1).all()

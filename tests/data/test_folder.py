@@ -1,4 +1,4 @@
-"""A folder of pictures with labels.csv."""
+"""A folder of images with labels.csv."""
 
 import zlib
 
@@ -11,7 +11,7 @@ from mtl.errors import DataError
 
 
 def make(directory, lines, header="file,label", encoding="utf-8"):
-    """Write labels.csv of lines (file, label), and the pictures it names."""
+    """Write a labels.csv of (file, label), and the images that it names."""
     directory.mkdir(parents=True, exist_ok=True)
     text = "\n".join([header] + [f"{name},{label}" for name, label in lines]) + "\n"
     (directory / "labels.csv").write_bytes(text.encode(encoding))
@@ -31,32 +31,31 @@ def error_of(tmp_path, split="test"):
     return str(caught.value)
 
 
-def test_labels_keep_zeros_and_the_whole_picture_is_the_window(tmp_path):
+def test_reads_labels_with_zeros_and_whole_images(tmp_path):
     make(tmp_path / "test", LINES)
     got = folder.load(str(tmp_path), "test")
     assert got.numbers == ["007", "", "1234567"]
     assert got.names == ["a.png", "sub/b.jpg", "c d.png"]
     for i, name in enumerate(got.names):
-        np.testing.assert_array_equal(
-            got.images[i], images.window(images.read(str(tmp_path / "test" / name)))
-        )
+        wanted = images.window(images.read(str(tmp_path / "test" / name)))
+        np.testing.assert_array_equal(got.images[i], wanted)
 
 
-def test_spreadsheets_marks_line_ends_quotes_and_empty_lines(tmp_path):
+def test_reads_what_spreadsheets_write(tmp_path):
     make(tmp_path / "test", LINES)
-    (tmp_path / "test" / "labels.csv").write_bytes(
-        b'\xef\xbb\xbffile,label\r\n"a.png","42"\r\n\r\nc d.png,\r\n'
-    )
+    # A byte order mark, CRLF, quotes and an empty line.
+    table = b'\xef\xbb\xbffile,label\r\n"a.png","42"\r\n\r\nc d.png,\r\n'
+    (tmp_path / "test" / "labels.csv").write_bytes(table)
     got = folder.load(str(tmp_path), "test")
     assert (got.names, got.numbers) == (["a.png", "c d.png"], ["42", ""])
 
 
-def test_count_reads_the_first(tmp_path):
+def test_reads_only_the_first_count(tmp_path):
     make(tmp_path / "test", LINES)
     assert folder.load(str(tmp_path), "test", count=2).names == ["a.png", "sub/b.jpg"]
 
 
-def test_validation_is_every_tenth_of_train_by_name(tmp_path):
+def test_validation_is_the_held_out_part_of_train(tmp_path):
     lines = [(f"{i}.png", str(i)) for i in range(50)]
     make(tmp_path / "train", lines)
     train, validation = (folder.load(str(tmp_path), split) for split in ("train", "validation"))
@@ -68,21 +67,24 @@ def test_validation_is_every_tenth_of_train_by_name(tmp_path):
     assert folder.load(str(tmp_path), "validation").names == [name for name, _ in LINES]
 
 
-@pytest.mark.parametrize("line, reason", [
-    ("a.png,12a", "line 4: a number consists of"),
-    ("a.png,²", "line 4: a number consists of"),
-    ("a.png, 12", "line 4: a number consists of"),
-    ("a.png,-1", "line 4: a number consists of"),
-    ("a.png", "line 4: 1 fields"),
-    ("a.png,1,2", "line 4: 3 fields"),
-    ("none.png,1", "line 4: no such file 'none.png'"),
-    (",1", "line 4: no such file ''"),
-    ("sub,1", "line 4: no such file 'sub'"),
-    ("../test/a.png,1", "line 4: '../test/a.png' is outside the folder"),
-    ("sub/../../b,1", "line 4: 'sub/../../b' is outside the folder"),
-    ("/etc/hostname,1", "line 4: '/etc/hostname' is outside the folder"),
-    ('"a.png,1', "line 4: unexpected end of data"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("a.png,12a", "line 4: a number consists of"),
+        ("a.png,²", "line 4: a number consists of"),
+        ("a.png, 12", "line 4: a number consists of"),
+        ("a.png,-1", "line 4: a number consists of"),
+        ("a.png", "line 4: 1 fields"),
+        ("a.png,1,2", "line 4: 3 fields"),
+        ("none.png,1", "line 4: no such file 'none.png'"),
+        (",1", "line 4: no such file ''"),
+        ("sub,1", "line 4: no such file 'sub'"),
+        ("../test/a.png,1", "line 4: '../test/a.png' is outside the folder"),
+        ("sub/../../b,1", "line 4: 'sub/../../b' is outside the folder"),
+        ("/etc/hostname,1", "line 4: '/etc/hostname' is outside the folder"),
+        ('"a.png,1', "line 4: unexpected end of data"),
+    ],
+)
 def test_bad_line_is_named(tmp_path, line, reason):
     make(tmp_path / "test", LINES[:2])
     with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
@@ -91,7 +93,7 @@ def test_bad_line_is_named(tmp_path, line, reason):
     assert "labels.csv" in message and reason in message
 
 
-def test_file_with_two_labels_is_refused(tmp_path):
+def test_rejects_a_file_with_two_labels(tmp_path):
     make(tmp_path / "test", LINES)
     with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
         file.write("\n./sub//b.jpg,12\n")
@@ -100,7 +102,7 @@ def test_file_with_two_labels_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name, label", [("a.png", "7"), ("sub/../a.png", "0007"), ("./a.png", "")])
-def test_labels_of_a_file_differ_by_a_leading_zero_or_a_missing_number(tmp_path, name, label):
+def test_labels_differ_by_a_leading_zero_or_a_missing_number(tmp_path, name, label):
     make(tmp_path / "test", LINES)
     with open(tmp_path / "test" / "labels.csv", "a", encoding="utf-8") as file:
         file.write(f"{name},{label}\n")
@@ -116,19 +118,19 @@ def test_file_may_be_listed_several_times_with_the_same_label(tmp_path):
 
 
 @pytest.mark.parametrize("header", ["", "label,file", "file;label", "file,label,more", "a.png,1"])
-def test_bad_header(tmp_path, header):
+def test_rejects_another_header(tmp_path, header):
     make(tmp_path / "test", LINES, header)
     assert "line 1: the header" in error_of(tmp_path)
 
 
-def test_broken_picture_names_line_and_file(tmp_path):
+def test_broken_image_is_named_with_its_line(tmp_path):
     make(tmp_path / "test", LINES)
-    (tmp_path / "test" / "c d.png").write_bytes(b"no picture")
+    (tmp_path / "test" / "c d.png").write_bytes(b"not an image")
     message = error_of(tmp_path)
     assert "labels.csv line 4" in message and "c d.png" in message
 
 
-def test_missing_and_unreadable_tables(tmp_path):
+def test_missing_empty_or_unreadable_table_is_an_error(tmp_path):
     assert "found none" in error_of(tmp_path)
     (tmp_path / "test").mkdir()
     assert "No such file" in error_of(tmp_path)

@@ -1,4 +1,4 @@
-"""Examples as NumPy files."""
+"""Examples in .npz files."""
 
 import zipfile
 import zlib
@@ -13,11 +13,8 @@ from mtl.errors import DataError
 
 def some(n, seed=0):
     images = np.random.default_rng(seed).integers(0, 256, (n, 64, 64, 3), np.uint8)
-    return Examples(
-        images,
-        ["", "007", "1234567", "5"][:n] + [str(i) for i in range(4, n)],
-        [f"é{i}.png" for i in range(n)],
-    )
+    numbers = ["", "007", "1234567", "5", *(str(i) for i in range(4, n))]
+    return Examples(images, numbers[:n], [f"é{i}.png" for i in range(n)])
 
 
 def error_of(tmp_path, split="test"):
@@ -27,7 +24,7 @@ def error_of(tmp_path, split="test"):
     return str(caught.value)
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_loads_what_was_saved(tmp_path):
     npz.save(str(tmp_path / "test.npz"), some(5))
     got = npz.load(str(tmp_path), "test")
     np.testing.assert_array_equal(got.images, some(5).images)
@@ -44,41 +41,44 @@ def test_names_are_optional(tmp_path):
     assert (got.numbers, got.names) == (["", "1", "02"], ["0", "1", "2"])
 
 
-def test_validation_is_every_tenth_of_train_by_name(tmp_path):
+def test_validation_is_the_held_out_part_of_train(tmp_path):
     npz.save(str(tmp_path / "train.npz"), some(40))
     train, validation = (npz.load(str(tmp_path), split) for split in ("train", "validation"))
     held_out = [name for name in some(40).names if zlib.crc32(name.encode()) % 10 == 0]
     assert held_out and validation.names == held_out
     assert sorted(train.names + validation.names) == sorted(some(40).names)
-    np.testing.assert_array_equal(
-        validation.images, some(40).images[[some(40).names.index(name) for name in held_out]]
-    )
+    indices = [some(40).names.index(name) for name in held_out]
+    np.testing.assert_array_equal(validation.images, some(40).images[indices])
     npz.save(str(tmp_path / "validation.npz"), some(2))
     assert len(npz.load(str(tmp_path), "train").names) == 40
     assert len(npz.load(str(tmp_path), "validation").names) == 2
 
 
-@pytest.mark.parametrize("changes, reason", [
-    ({"images": np.zeros((3, 54, 54, 3), np.uint8)}, "images are uint8 [3, 54, 54, 3]"),
-    ({"images": np.zeros((3, 64, 64, 3), np.float32)}, "images are float32"),
-    ({"images": np.uint8(3)}, "cannot be read"),
-    ({"images": np.zeros((0, 64, 64, 3), np.uint8), "numbers": np.array([], str)}, "no examples in the split"),
-    ({"numbers": np.array([1, 2, 3])}, "numbers are int64 [3], not 3 strings"),
-    ({"numbers": np.array(["1", "2"])}, "numbers are <U1 [2], not 3 strings"),
-    ({"numbers": np.array(["1", "x", "3"])}, "example 1: a number consists"),
-    ({"numbers": np.array(["1", None, "3"])}, "cannot be read"),
-    ({"names": np.array([b"1", b"2", b"3"])}, "names are |S1"),
-])  # fmt: skip
-def test_other_contents(tmp_path, changes, reason):
-    np.savez(
-        tmp_path / "test.npz",
-        **{"images": some(3).images, "numbers": np.array(["1", "2", "3"]), **changes},
-    )
+NO_IMAGES = np.zeros((0, 64, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"images": np.zeros((3, 54, 54, 3), np.uint8)}, "images are uint8 [3, 54, 54, 3]"),
+        ({"images": np.zeros((3, 64, 64, 3), np.float32)}, "images are float32"),
+        ({"images": np.uint8(3)}, "cannot be read"),
+        ({"images": NO_IMAGES, "numbers": np.array([], str)}, "no examples in the split"),
+        ({"numbers": np.array([1, 2, 3])}, "numbers are int64 [3], not 3 strings"),
+        ({"numbers": np.array(["1", "2"])}, "numbers are <U1 [2], not 3 strings"),
+        ({"numbers": np.array(["1", "x", "3"])}, "example 1: a number consists"),
+        ({"numbers": np.array(["1", None, "3"])}, "cannot be read"),
+        ({"names": np.array([b"1", b"2", b"3"])}, "names are |S1"),
+    ],
+)
+def test_rejects_other_arrays(tmp_path, changes, reason):
+    arrays = {"images": some(3).images, "numbers": np.array(["1", "2", "3"]), **changes}
+    np.savez(tmp_path / "test.npz", **arrays)
     message = error_of(tmp_path)
     assert "test.npz" in message and reason in message
 
 
-def test_missing_fields_and_broken_files(tmp_path):
+def test_missing_arrays_and_broken_files_are_errors(tmp_path):
     assert "found none" in error_of(tmp_path)
     np.savez(tmp_path / "test.npz", images=some(1).images)
     assert "numbers" in error_of(tmp_path)
@@ -96,7 +96,7 @@ def test_missing_fields_and_broken_files(tmp_path):
     assert "truncated" in error_of(tmp_path)
 
 
-def test_nothing_is_left_where_saving_fails(tmp_path, monkeypatch):
+def test_failed_save_leaves_no_file(tmp_path, monkeypatch):
     def full(file, **arrays):
         file.write(b"half")
         raise OSError("disk full")
@@ -111,13 +111,13 @@ IMAGES = some(3).images
 
 
 @pytest.mark.parametrize("images", [IMAGES / 255.0, IMAGES[:, :54], IMAGES[0], list(IMAGES), None])
-def test_save_refuses_images_that_read_would_refuse(tmp_path, images):
+def test_save_rejects_images_that_read_would_reject(tmp_path, images):
     with pytest.raises(ValueError, match=r"^images must be uint8 \[n, 64, 64, 3\] .*, got "):
         npz.save(str(tmp_path / "test.npz"), some(3)._replace(images=images))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_array_that_is_there_twice_is_refused(tmp_path):
+def test_rejects_an_array_that_is_stored_twice(tmp_path):
     npz.save(str(tmp_path / "test.npz"), some(3))
     with zipfile.ZipFile(tmp_path / "test.npz", "a") as archive:
         with pytest.warns(UserWarning, match="Duplicate name"):
