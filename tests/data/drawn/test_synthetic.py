@@ -1,6 +1,6 @@
-"""mtl.data.drawn.synthetic: each image is a pure function of (seed, split, index), however many processes draw it.
+"""The synthetic dataset: each image depends on (seed, split, index) alone.
 
-Worker processes start anew and import NumPy and Pillow, about a second each time: few of these tests start any.
+A worker process takes a second to start, so few of these tests start any.
 """
 
 import itertools
@@ -11,102 +11,92 @@ import pytest
 
 from mtl import config
 from mtl.data.drawn import synthetic
+from mtl.errors import DataError
 
-# Just past what is drawn without workers, and no multiple of a worker's chunk.
-MANY = 4 * synthetic.CHUNK + 9
+# One chunk more than is drawn without workers, and not a multiple of a chunk.
+MANY = synthetic.FEW_CHUNKS * synthetic.CHUNK + 9
 
 
 @pytest.fixture(scope="module")
 def one_by_one():
-    """What there is to draw, drawn here, one image at a time."""
+    """The first examples of train, seed 3, drawn one at a time in this process."""
     return [synthetic.example(3, "train", index, config.Config.difficulty) for index in range(MANY)]
 
 
 def assert_drawn(images, numbers, drawn):
-    assert numbers == [text for _, text in drawn]
+    assert numbers == [number for _, number in drawn]
     np.testing.assert_array_equal(images, np.stack([image for image, _ in drawn]))
 
 
-# -- one image -----------------------------------------------------------------------------------------------------------------------
+# -- one image -----------------------------------------------------------------------------------
 
 
-def test_an_image_is_the_same_on_any_day():
-    image, text = synthetic.example(5, "train", 12, 0.5)
-    assert (
-        image.shape == (config.WINDOW, config.WINDOW, config.CHANNELS) and image.dtype == np.uint8
-    )
-    np.random.default_rng().random(3)  # nothing hidden is read or moved
+def test_image_has_no_hidden_state():
+    image, number = synthetic.example(5, "train", 12, 0.5)
+    assert image.shape == (config.WINDOW, config.WINDOW, config.CHANNELS)
+    assert image.dtype == np.uint8
+    np.random.random(3)
     again, same = synthetic.example(5, "train", 12, 0.5)
     np.testing.assert_array_equal(image, again)
-    assert text == same
+    assert number == same
 
 
 def test_images_differ_by_index_and_split():
-    drawn = [
+    drawn = {
         synthetic.example(0, split, index, 0.5)[0].tobytes()
-        for split in config.SPLITS
-        for index in range(12)
-    ]
-    assert len(set(drawn)) == len(drawn)
+        for split, index in itertools.product(config.SPLITS, range(12))
+    }
+    assert len(drawn) == 12 * len(config.SPLITS)
 
 
-def test_train_follows_the_seed_and_the_fixed_splits_do_not():
+def test_train_depends_on_the_seed():
     for index in range(5):
-        one, other = (
-            synthetic.example(0, "train", index, 0.5)[0],
-            synthetic.example(1, "train", index, 0.5)[0],
-        )
+        one, other = (synthetic.example(seed, "train", index, 0.5)[0] for seed in (0, 1))
         assert (one != other).any()
-        for split in ("validation", "test"):
-            one, other = (
-                synthetic.example(0, split, index, 0.5),
-                synthetic.example(1, split, index, 0.5),
-            )
-            np.testing.assert_array_equal(one[0], other[0])
-            assert one[1] == other[1]
 
 
-def test_a_train_seed_that_equals_the_fixed_one_shows_no_test_image():
-    train = {
-        synthetic.example(synthetic.FIXED_SEED, "train", index, 0.5)[0].tobytes()
-        for index in range(8)
-    }
-    fixed = {
-        synthetic.example(0, split, index, 0.5)[0].tobytes()
-        for split in ("validation", "test")
-        for index in range(8)
-    }
-    assert not train & fixed
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_validation_and_test_do_not_depend_on_the_seed(split):
+    for index in range(5):
+        one, other = (synthetic.example(seed, split, index, 0.5) for seed in (0, 1))
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1] == other[1]
 
 
-def test_difficulty_changes_the_image_and_not_the_number():
-    easy, hard = (
-        [synthetic.example(0, "train", index, difficulty) for index in range(120)]
-        for difficulty in (0.0, 1.0)
-    )
-    assert [text for _, text in easy] == [text for _, text in hard]
-    assert all((one != other).any() for (one, _), (other, _) in zip(easy, hard))
+def test_train_with_the_fixed_seed_has_other_images():
+    def drawn(seed, split):
+        return {synthetic.example(seed, split, index, 0.5)[0].tobytes() for index in range(8)}
+
+    train = drawn(synthetic.FIXED_SEED, "train")
+    assert not train & (drawn(0, "validation") | drawn(0, "test"))
+
+
+def test_difficulty_changes_the_image_but_not_the_number():
+    for index in range(120):
+        easy, hard = (synthetic.example(0, "train", index, difficulty) for difficulty in (0.0, 1.0))
+        assert easy[1] == hard[1]
+        assert (easy[0] != hard[0]).any()
 
 
 @pytest.mark.parametrize("difficulty", [0.0, 1.0])
-def test_every_length_is_drawn_at_any_difficulty(difficulty):
+def test_every_length_can_be_drawn(difficulty):
     drawn = [synthetic.example(2, "train", index, difficulty) for index in range(250)]
-    assert {len(text) for _, text in drawn} == set(range(len(synthetic.LENGTHS["train"])))
-    assert all(image.shape == (config.WINDOW, config.WINDOW, 3) for image, _ in drawn)
+    assert {len(number) for _, number in drawn} == set(range(len(synthetic.LENGTHS["train"])))
+    assert {image.shape for image, _ in drawn} == {(config.WINDOW, config.WINDOW, 3)}
 
 
-# -- the numbers -----------------------------------------------------------------------------------------------------------------------
+# -- the numbers ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=config.SPLITS)
-def numbers_of(request):
-    stream = np.random.Generator(np.random.Philox(20))
-    return request.param, [synthetic.number(stream, request.param) for _ in range(5000)]
+def split(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def numbers(numbers_of):
-    return numbers_of[1]
+def numbers(split):
+    rng = np.random.Generator(np.random.Philox(20))
+    return [synthetic.number(rng, split) for _ in range(5000)]
 
 
 def chi_square(counts, shares):
@@ -114,8 +104,7 @@ def chi_square(counts, shares):
     return float(((np.array(counts) - expected) ** 2 / expected).sum())
 
 
-def test_lengths_follow_the_shares_of_their_split(numbers_of):
-    split, numbers = numbers_of
+def test_lengths_have_the_shares_of_their_split(split, numbers):
     shares = synthetic.LENGTHS[split]
     assert sum(shares) == pytest.approx(1.0)
     counts = np.bincount([len(number) for number in numbers])
@@ -123,62 +112,56 @@ def test_lengths_follow_the_shares_of_their_split(numbers_of):
     assert chi_square(counts, shares) < 24.3  # 7 degrees of freedom: one in a thousand
 
 
-def test_leading_digits_follow_their_shares_and_the_others_are_even(numbers):
+def test_leading_digits_have_their_shares_and_others_are_uniform(numbers):
     assert synthetic.LEADING.sum() == pytest.approx(1.0)
-    assert all(number == "" or (number.isascii() and number.isdigit()) for number in numbers)
     leading = np.bincount([int(number[0]) for number in numbers if number], minlength=10)
-    others = np.bincount([int(digit) for number in numbers for digit in number[1:]], minlength=10)
+    others = np.bincount([int(digit) for digit in "".join(number[1:] for number in numbers)])
     # 9 degrees of freedom: one in a thousand.
     assert chi_square(leading, synthetic.LEADING) < 27.9
     assert chi_square(others, np.ones(10)) < 27.9
     assert leading[1] > 1.5 * leading[9]
 
 
-# -- many images -------------------------------------------------------------------------------------------------------------------------
+# -- many images ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, 5, synthetic.CHUNK + 3])
-def test_a_few_examples_are_drawn_here(count, one_by_one, monkeypatch):
+def test_few_images_are_drawn_without_workers(count, one_by_one, monkeypatch):
     monkeypatch.setattr(synthetic.workers_lib, "Workers", None)
-    drawn = synthetic.examples("train", count, seed=3)
+    drawn = synthetic.load("", "train", count=count, seed=3)
     assert_drawn(drawn.images, drawn.numbers, one_by_one[:count])
     assert drawn.names == [f"train/{index}" for index in range(count)]
 
 
-def test_examples_take_difficulty_and_split():
-    drawn = synthetic.examples("test", 4, difficulty=0.9, seed=8)
-    assert_drawn(
-        drawn.images,
-        drawn.numbers,
-        [synthetic.example(0, "test", index, 0.9) for index in range(4)],
-    )
+def test_load_passes_difficulty_and_style():
+    drawn = synthetic.load("", "test", count=3, style="written", difficulty=0.9, seed=8)
+    expected = [synthetic.example(0, "test", index, 0.9, "written") for index in range(3)]
+    assert_drawn(drawn.images, drawn.numbers, expected)
+    houses = synthetic.load("", "test", count=3, difficulty=0.9)
+    assert (drawn.images != houses.images).any(axis=(1, 2, 3)).all()
+
+
+def test_load_needs_a_known_split_and_a_count():
+    with pytest.raises(DataError, match="no split 'extra'; choose one of train, validation, test"):
+        synthetic.load("", "extra", count=3)
+    with pytest.raises(ValueError, match="count"):
+        synthetic.load("", "test")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
-    drawn = synthetic.examples("train", MANY, seed=3, workers=workers)
+    drawn = synthetic.load("", "train", count=MANY, seed=3, workers=workers)
     assert_drawn(drawn.images, drawn.numbers, one_by_one)
     assert len(drawn.names) == MANY
     assert not multiprocessing.active_children()
 
 
-def test_blocks_are_the_train_stream_cut_in_pieces(one_by_one):
-    size, first = synthetic.CHUNK + 6, 1  # a block is more than one worker's chunk
+def test_blocks_are_consecutive_parts_of_train(one_by_one):
+    size, first = synthetic.CHUNK + 6, 1  # more than one chunk
     stream = synthetic.Blocks(3, difficulty=config.Config.difficulty, workers=2)(first, size)
     for block, (images, numbers) in enumerate(itertools.islice(stream, 2), start=first):
         assert images.dtype == np.uint8
         assert_drawn(images, numbers, one_by_one[block * size : (block + 1) * size])
-    assert multiprocessing.active_children(), "workers draw ahead"
+    assert multiprocessing.active_children(), "no worker draws ahead"
     stream.close()
-    assert not multiprocessing.active_children(), "closing ends the workers"
-
-
-def test_another_style_shows_amounts_written_by_hand():
-    written = synthetic.examples("validation", 3, style="written", difficulty=0.5)
-    assert_drawn(
-        written.images,
-        written.numbers,
-        [synthetic.example(0, "validation", index, 0.5, "written") for index in range(3)],
-    )
-    houses = synthetic.examples("validation", 3, difficulty=0.5)
-    assert (written.images != houses.images).any(axis=(1, 2, 3)).all()
+    assert not multiprocessing.active_children(), "workers run after close()"

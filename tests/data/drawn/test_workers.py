@@ -1,4 +1,4 @@
-"""mtl.data.drawn.workers: calls answered in other processes, and what happens when one of those is killed or stopped."""
+"""Calls in worker processes, and what happens if one is killed or stopped."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ from mtl.errors import MtlError
 def wait_until(condition):
     end = time.monotonic() + 20.0
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
 
 
@@ -26,24 +26,23 @@ def kill(number=signal.SIGKILL, which=0):
     os.kill(multiprocessing.active_children()[which].pid, number)
 
 
-def test_answers_and_errors_come_back():
+def test_results_and_errors_are_returned():
     with workers.Workers(3) as pool:
         futures = [pool.submit(divmod, number, 7) for number in range(23)]
         failed = pool.submit(divmod, 1, 0)
-        assert [future.result(20) for future in futures] == [
-            divmod(number, 7) for number in range(23)
-        ]
+        results = [future.result(20) for future in futures]
+        assert results == [divmod(number, 7) for number in range(23)]
         with pytest.raises(ZeroDivisionError):
             failed.result(20)
-        assert pool.submit(divmod, 9, 2).result(20) == (4, 1), "an error ends no process"
-        assert {pool.submit(os.getpid).result(20) for _ in range(9)}.isdisjoint({os.getpid()})
+        assert pool.submit(divmod, 9, 2).result(20) == (4, 1), "an error ended a process"
+        assert os.getpid() not in {pool.submit(os.getpid).result(20) for _ in range(9)}
         pool.check()
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_worker_killed_within_a_result_is_an_error(count):
-    """Most of the time its pipe is full of half a result. ProcessPoolExecutor waits there for ever."""
+def test_worker_killed_while_it_sends_a_result_is_an_error(count):
+    # The pipe is nearly always full of half a result. ProcessPoolExecutor would hang.
     with workers.Workers(count) as pool:
         pool.submit(bytes, 1).result(20)
         futures = [pool.submit(bytes, 50_000_000) for _ in range(40)]
@@ -55,7 +54,7 @@ def test_a_worker_killed_within_a_result_is_an_error(count):
             wait_until(pool.check)
 
 
-def test_a_worker_killed_while_it_has_nothing_to_do_is_noticed():
+def test_idle_worker_killed_is_an_error():
     with workers.Workers(2) as pool:
         pool.submit(bytes, 1).result(20)
         pool.check()
@@ -64,9 +63,9 @@ def test_a_worker_killed_while_it_has_nothing_to_do_is_noticed():
             wait_until(pool.check)
 
 
-def test_signals_to_the_group_do_not_end_workers():
+def test_workers_ignore_signals_to_the_process_group():
     with workers.Workers(1) as pool:
-        for moment in ("as it starts", "later"):
+        for moment in ("starting", "running"):
             wait_until(multiprocessing.active_children)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 kill(number)
@@ -74,16 +73,17 @@ def test_signals_to_the_group_do_not_end_workers():
         pool.check()
 
 
-def test_a_stopped_worker_is_ended_with_the_others():
+def test_close_ends_a_stopped_worker():
     pool = workers.Workers(2)
     pool.submit(bytes, 1).result(20)
     kill(signal.SIGSTOP)
     futures = [pool.submit(bytes, 5) for _ in range(9)]
     pool.close()
     assert not multiprocessing.active_children()
-    errors = [future.exception(1) for future in futures]
-    assert MtlError in map(type, errors) and {*map(type, errors)} <= {MtlError, type(None)}
-    pool.close()  # a second time: nothing to do
+    kinds = {type(future.exception(1)) for future in futures}
+    assert MtlError in kinds
+    assert kinds <= {MtlError, type(None)}
+    pool.close()  # does nothing the second time
 
 
 PARENT = """
@@ -97,18 +97,18 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="processes are looked for in /proc")
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="needs /proc")
 @pytest.mark.parametrize("ending", ["time.sleep(60)", "pass"], ids=["killed", "not closed"])
 def test_workers_end_with_their_parent(tmp_path, ending):
     (tmp_path / "parent.py").write_text(PARENT.replace("ENDING", ending))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, tmp_path / "parent.py"]
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    pids = parent.stdout.readline().split()
-    if ending != "pass":
-        parent.kill()
-    assert parent.wait(20) == (0 if ending == "pass" else -9) and len(pids) == 2
-    # An ended process without a parent stays a zombie if init does not collect it.
-    running = [pathlib.Path("/proc", pid, "stat") for pid in pids]
-    wait_until(lambda: not any(stat.exists() and " Z " not in stat.read_text() for stat in running))
-    parent.stdout.close()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        pids = parent.stdout.readline().split()
+        if ending != "pass":
+            parent.kill()
+        assert parent.wait(20) == (0 if ending == "pass" else -9)
+    assert len(pids) == 2
+    # Without a parent, an ended process stays a zombie if init does not collect it.
+    stats = [pathlib.Path("/proc", pid, "stat") for pid in pids]
+    wait_until(lambda: not any(stat.exists() and " Z " not in stat.read_text() for stat in stats))

@@ -1,4 +1,4 @@
-"""Conversions that are interrupted, repeated, or begun by somebody else."""
+"""Conversions that are interrupted, repeated, or begun with other options."""
 
 import json
 import os
