@@ -37,8 +37,8 @@ loss:
   - A weight whose first gradient is nearly 0 (5e-7, where the median is 1e-2) still moves by a full
     step, because Adam divides by the size of the gradient.
 
-The seeds avoid both. The margin of a committed case is above MARGIN. For "conv", 2 of the first 16
-seeds had such a weight and were skipped.
+The seeds avoid both. The margin of a committed case is above MARGIN. Of 16 seeds tried for "conv",
+2 had such a weight and were skipped.
 
 graph.npz maps the type of an operation to an int64: its count in the graph of the cost. ApplyAdam
 is counted after the optimiser's line.
