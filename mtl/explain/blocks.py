@@ -30,19 +30,30 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
     Args:
       explained: lines.Explained.
       diagram: diagram.Diagram of the same graph.
+
+    Raises:
+      LookupError: an operation has no block.
     """
     ops = explained.ops
-    blocks = _recorded(explained)
-    blocks |= _updates(explained, diagram)
+    blocks = _recorded(explained) | _updates(explained, diagram)
     rest = [name for name, op in ops.items() if name not in blocks and op.kind == FORWARD]
     updates = [name for name, op in ops.items() if op.kind == UPDATE]
-    for block, ends in ((WATCHED, [explained.named.watched.op.name]), (RATE, updates)):
-        behind = _behind(ops, ends, set(blocks).difference(ends))
-        blocks |= {name: block for name in rest if name in behind and name not in blocks}
-    for name in rest:  # nothing depends on it, as on log_probs or the reads of a variable
+    unrecorded = {WATCHED: [explained.named.watched.op.name], RATE: updates}
+    for block, starts in unrecorded.items():
+        behind = _behind(ops, starts, set(blocks).difference(starts))
+        blocks |= dict.fromkeys(behind.intersection(rest) - blocks.keys(), block)
+    for name in rest:
         if name not in blocks:
-            blocks[name] = next(blocks[taken] for taken in ops[name].inputs if taken in blocks)
+            blocks[name] = _block_of_inputs(ops[name], blocks)
     return {name: blocks[op.of if op.kind == GRADIENT else name] for name, op in ops.items()}
+
+
+def _block_of_inputs(op, blocks):
+    """Return the block of an operation that nothing depends on, such as log_probs."""
+    for name in op.inputs:
+        if name in blocks:
+            return blocks[name]
+    raise LookupError(f"the operation {op.name} does not belong to any block")
 
 
 def _recorded(explained):

@@ -111,19 +111,25 @@ def of(explained: Explained) -> Diagram:
 
 def _layer(layer, taken):
     """Return the Layer of a model.Layer; `taken` is the operation whose output it takes."""
-    weights = max(layer.variables, key=_size)
-    kind = _KINDS.get(weights.shape.rank, "layer")
-    if kind == "convolution":
-        height, width = weights.shape.as_list()[:2]
-        kind = f"{height}x{width} {kind}"
-    steps = _steps(path(weights.op, layer.output.op), taken)
+    weights = max(layer.variables, key=_size, default=None)
+    start = taken if weights is None else weights.op
+    steps = _steps(path(start, layer.output.op), taken)
     return Layer(
         scope=layer.scope,
-        kind=kind,
+        kind=_kind(weights),
         then=tuple(step.word for step in steps),
         shape=_shape(layer.output),
         parameters=sum(map(_size, layer.variables)),
     )
+
+
+def _kind(weights):
+    """Return what a layer with these weights is called, "layer" if it has none."""
+    if weights is None:
+        return "layer"
+    sizes = weights.shape.as_list()
+    kind = _KINDS.get(len(sizes), "layer")
+    return f"{sizes[0]}x{sizes[1]} {kind}" if kind == "convolution" else kind
 
 
 def _task(name, named):

@@ -128,6 +128,15 @@ def test_names_of_variables_and_operations_do_not_matter():
     assert (found.adds, found.optimizer, found.parameters) == ((), "", 110)
 
 
+def test_a_layer_without_variables_has_words():
+    explained = a_record(tf.reduce_mean)
+    network = explained.named.network
+    bare = model.Layer("pool", (), network.layers[0].output)
+    explained.named.network = network._replace(layers=(bare,))
+    (layer,) = diagram.of(explained).shared
+    assert layer == diagram.Layer("pool", "layer", ("Tanh",), (11,), 0)
+
+
 def test_a_term_that_does_not_depend_on_the_logits_is_an_error():
     with pytest.raises(LookupError, match="Const.* does not depend on top/Tanh"):
         diagram.of(a_record(lambda logits: tf.constant(1.0)))
