@@ -1,4 +1,4 @@
-"""Sets of records for several tests: tiny pictures, and whatever else a shard may hold."""
+"""Small datasets of records, and shards of any content."""
 
 import io
 import pathlib
@@ -11,16 +11,15 @@ from mtl.data.records import format as records, manifest as manifests
 
 
 def encode(pixels, kind="PNG", **options):
-    """Return the bytes of a picture file of uint8 pixels (or of a PIL image)."""
+    """Return the bytes of an image file of uint8 pixels (or of a PIL image)."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
-    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(
-        buffer, kind, **options
-    )
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def some(numbers, seed=0):
-    """Return a Record for each number: noise of odd sizes, its digits side by side in boxes."""
+    """Return a Record for each number: noise of odd sizes, with the boxes of digits in a row."""
     rng, made = np.random.default_rng(seed), []
     for i, number in enumerate(numbers):
         height, width = 9 + i % 5, 17 + i % 7
@@ -30,34 +29,36 @@ def some(numbers, seed=0):
     return made
 
 
+def write_frames(path, serialized):
+    """Write a TFRecord file of bytes, with correct checksums."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for each in serialized:
+            writer.write(each)
+
+
+def shard_entry(path, count):
+    """Return the manifest's entry of a shard."""
+    return {"file": path.name, "records": count, "bytes": path.stat().st_size, "sha256": "-"}
+
+
 def write(directory, **splits):
-    """Write splits as lists of shards, each a list of Record or of serialized bytes, and their manifest; returns the manifest."""
-    manifest = {
-        "version": 1,
-        "window": "boxes grown to 1.3 times",
-        "seed": 0,
-        "sources": {},
-        "splits": {},
-    }
+    """Write splits and their manifest; return the manifest.
+
+    Args:
+      splits: lists of shards, each a list of Record or of serialized bytes.
+    """
+    window = "boxes grown to 1.3 times"
+    manifest = {"version": 1, "window": window, "seed": 0, "sources": {}, "splits": {}}
     for split, shards in splits.items():
-        described = []
+        entries = []
         for index, shard in enumerate(shards):
             path = pathlib.Path(directory, records.shard_name(split, index, len(shards)))
-            with tf.io.TFRecordWriter(str(path)) as writer:
-                for record in shard:
-                    writer.write(record if isinstance(record, bytes) else records.serialize(record))
-            described.append(
-                {
-                    "file": path.name,
-                    "records": len(shard),
-                    "bytes": path.stat().st_size,
-                    "sha256": "-",
-                }
+            write_frames(
+                path,
+                [each if isinstance(each, bytes) else records.serialize(each) for each in shard],
             )
-        manifest["splits"][split] = {
-            "records": sum(map(len, shards)),
-            "skipped": {},
-            "shards": described,
-        }
+            entries.append(shard_entry(path, len(shard)))
+        total = sum(map(len, shards))
+        manifest["splits"][split] = {"records": total, "skipped": {}, "shards": entries}
     manifests.write_manifest(str(directory), manifest)
     return manifest
