@@ -1,0 +1,131 @@
+"""mtl.cli.training: the parts that `mtl train` wires together."""
+
+import json
+
+import pytest
+
+from mtl import checkpoint, config
+from mtl.cli import training
+from mtl.errors import DataError, NoExamplesError
+from mtl.runs import environment
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The list of lines that are reported."""
+    lines = []
+    monkeypatch.setattr(training.console, "say", lines.append)
+    return lines
+
+
+def test_synthetic_validation_draws_a_fixed_number_of_images(monkeypatch):
+    requested = []
+    monkeypatch.setattr(
+        training.console, "load", lambda *names, **options: requested.append((names, options))
+    )
+    training.validation(config.Config(style="written", difficulty=0.7, workers=3))
+    training.validation(config.Config(dataset="npz", data_dir="data"))
+    (names, options), (other_names, other_options) = requested
+    assert names == ("synthetic", "", "validation")
+    assert options["count"] == training.SYNTHETIC_VALIDATION
+    assert (options["style"], options["difficulty"], options["workers"]) == ("written", 0.7, 3)
+    assert other_names == ("npz", "data", "validation") and other_options["count"] is None
+
+
+def test_a_dataset_without_validation_is_reported(monkeypatch, said):
+    def load(*names, **options):
+        raise NoExamplesError("data: no example")
+
+    monkeypatch.setattr(training.console, "load", load)
+    assert training.validation(config.Config(dataset="npz", data_dir="data")) is None
+    assert said == ["no validation, so the newest weights count as the best: data: no example"]
+
+
+def write_run(directory, threads, versions):
+    record = {"config": {"threads": threads}}
+    (directory / checkpoint.CONFIG).write_text(json.dumps(record))
+    (directory / checkpoint.VERSIONS).write_text(json.dumps(versions))
+    return str(directory)
+
+
+@pytest.mark.parametrize("given, expected", [(0, 6), (2, 2)])
+def test_a_new_run_takes_one_thread_for_each_core(monkeypatch, said, given, expected):
+    monkeypatch.setattr(training.os, "cpu_count", lambda: 6)
+    found = training.with_threads(config.Config(threads=given), "new", None)
+    assert (found.threads, said) == (expected, [])
+
+
+def test_a_continued_run_keeps_its_threads(monkeypatch, said, tmp_path):
+    monkeypatch.setattr(training.os, "cpu_count", lambda: 6)
+    run = write_run(tmp_path, 4, environment.versions())
+    assert training.with_threads(config.Config(), run, "saved").threads == 4
+    assert said == [f"{run}: keeps its 4 threads; this machine has 6 cores"]
+    del said[:]
+    assert training.with_threads(config.Config(threads=3), run, "saved").threads == 3
+    assert said[0].startswith("warning: --threads=3, but the run began with 4")
+
+
+def test_versions_that_decide_bits_are_compared(said, tmp_path):
+    now = environment.versions()
+    others = {**now, "numpy": "1.0", "python": "2.7"}
+    run = write_run(tmp_path, 1, others)
+    training.with_threads(config.Config(threads=1), run, "saved")
+    changed = f"warning: {run} was last trained with numpy 1.0 (now {now['numpy']})"
+    assert len(said) == 1 and said[0].startswith(changed) and "python" not in said[0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3"])
+def test_damaged_versions_are_ignored(said, tmp_path, text):
+    run = write_run(tmp_path, 1, {})
+    (tmp_path / checkpoint.VERSIONS).write_text(text)
+    training.with_threads(config.Config(threads=1), run, "saved")
+    assert said == []
+
+
+class Signalled:
+    """A stand-in for signals.Caught that records whether it was armed."""
+
+    def __init__(self, number=0):
+        self.number, self.armed = number, False
+
+    def __call__(self):
+        return self.number
+
+    def arm(self):
+        self.armed = True
+
+
+def test_signals_are_armed_by_the_first_batch():
+    signalled = Signalled()
+    stream = training.ArmedSource(iter_batches, signalled)(5)
+    assert not signalled.armed
+    assert next(stream) == 5 and signalled.armed
+    stream.close()
+
+
+def iter_batches(first):
+    """Yield numbers in place of batches."""
+    yield from range(first, first + 3)
+
+
+def test_stop_checks_the_lock_before_it_returns_the_signal():
+    def replaced():
+        raise DataError("run: was replaced")
+
+    assert training.Stop(lambda: None, Signalled(15))() == 15
+    with pytest.raises(DataError, match="was replaced"):
+        training.Stop(replaced, Signalled(15))()
+
+
+def test_a_monitor_without_events_reports_only_the_progress_line(said):
+    record = config.Config(steps=2)
+    monitor = training.Monitor(record, "run", 0, verbose=True, events=False)
+    monitor.watch(None, None)
+    monitor.step(1, 2.0, {"length": 0.5}, None, None)
+    with monitor.evaluation():
+        monitor.evaluated({}, None, None)
+    monitor.close()
+    assert len(said) == 1 and said[0].startswith("step 1/2")
+    quiet = training.Monitor(record, "run", 0, verbose=False, events=False)
+    quiet.step(1, 2.0, {"length": 0.5}, None, None)
+    assert len(said) == 1
