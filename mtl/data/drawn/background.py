@@ -1,4 +1,4 @@
-"""What a number stands on: a wall with spots, lines, plates and bars."""
+"""Backgrounds of numbers: walls with spots, lines, plates and bars."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a photograph does to a scene: light, haze, blur, noise, lens errors and compression."""
+"""How a camera degrades a scene: light, haze, blur, noise, lens errors and compression."""
 
 import io
 

@@ -203,7 +203,7 @@ def _is_struck(zero):
 
 
 def _fault(canvases, struck):
-    """Return what is wrong with a face, or "" if its ten digits are well formed."""
+    """Return the fault of a face, or "" if its ten digits are well formed."""
     first = int(struck)  # a struck zero is an accepted exception
     for digit, canvas in list(zip(DIGITS, canvases))[first:]:
         parts, holes = _parts_and_holes(canvas)

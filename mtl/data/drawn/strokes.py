@@ -103,7 +103,7 @@ class Hand(NamedTuple):
     unsteady: float  # standard deviation of a point's position
     uneven: float  # standard deviation of a digit's size, turn and height on the line
     gap: float  # between digits
-    rise: float  # how much the line falls per x
+    fall: float  # how much the line of writing falls per x
     variants: list[int]  # the usual shape of each digit
     separator: str  # between thousands, or ""
     zero: float  # height of a 0: many people write the zeros of a round number small
@@ -135,7 +135,7 @@ def _choose_hand(rng, difficulty):
         unsteady=rng.uniform(0.012, 0.04 + 0.035 * difficulty),
         uneven=rng.uniform(0.02, 0.05 + 0.07 * difficulty),
         gap=rng.uniform(-0.04, 0.5),
-        rise=rng.normal(0.0, 0.04),
+        fall=rng.normal(0.0, 0.04),
         variants=[rng.integers(len(variants)) for variants in DIGITS],
         separator=rng.choice(["", ".", ","], p=[0.4, 0.45, 0.15]),
         zero=np.exp(rng.normal(-0.26, 0.24)),
@@ -158,7 +158,7 @@ def _write_character(character, x, hand, rng):
     turn = rng.normal(0.0, hand.uneven)
     slant = -hand.slant + rng.normal(0.0, 0.5 * hand.uneven)
     pose = augment.turn_and_slant(turn, slant)
-    drop = rng.normal(0.0, hand.uneven) + hand.rise * x
+    drop = rng.normal(0.0, hand.uneven) + hand.fall * x
     smooth = [_smooth_stroke(pieces, rng, hand.unsteady) for pieces in shape]
     # Spaced by its ink, as people write: a 1 is narrow.
     left = min(stroke[:, 0].min() for stroke in smooth)

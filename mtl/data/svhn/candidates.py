@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from PIL import ExifTags, Image
@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 from mtl.data import examples, images
 from mtl.data.records.format import Record
 from mtl.data.svhn import digit_struct, unpack
+from mtl.data.svhn.checksums import Progress
 from mtl.data.svhn.skips import EntryError, Skips
 from mtl.errors import DataError
 
@@ -46,7 +47,7 @@ def read(
     splits: list[str],
     seed: int,
     skips: Skips,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> dict[str, list[Candidate]]:
     """Read the labels of some sources, and divide the images into splits.
 
@@ -68,8 +69,7 @@ def read(
     split_of = functools.partial(_split_of, splits=splits, seed=seed)
     found = {split: [] for split in splits}
     for source in sources:
-        labels = _Labels(source, split_of, skips, progress)
-        for candidate in labels:
+        for candidate in _Labels(source, split_of, skips, progress):
             found[split_of(candidate.name)].append(candidate)
     for chosen in found.values():
         # A hash gives the same order in every version of Python and NumPy.

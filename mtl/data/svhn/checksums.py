@@ -12,7 +12,7 @@ from mtl.runs import files
 MAX_BYTES = 1 << 20  # of a table of checksums
 _LINE = re.compile(r"\s*([0-9a-fA-F]{32})\s+([1-9][0-9]{0,14})\s+(\S+)\s*")
 
-# Called with (what is being done, how much is done, how much there is).
+# Called with (name of the work, amount done, total amount).
 Progress = Callable[[str, int, int], None]
 
 

@@ -47,7 +47,7 @@ def check_free_space(path: str, size: int, why: str) -> None:
     """Raise DataError if the disk of `path` has less than `size` free bytes.
 
     Args:
-      path: what is to be written; it need not exist.
+      path: the file to write; it need not exist.
       why: the file that needs the space, for the message.
     """
     folder = os.path.abspath(path)
@@ -105,7 +105,7 @@ def _size(path):
 
 
 def _complete(url, part, size, say, progress):
-    """Download what is missing of a file, in as many attempts as make progress."""
+    """Download the rest of a file, in as many attempts as make progress."""
     # The most bytes there ever were. A server that ignores Range starts again at 0 each time.
     most = _size(part)
     failures = 0  # attempts in a row without progress

@@ -16,8 +16,8 @@ from mtl.data.svhn.skips import EntryError
 from mtl.errors import DataError
 
 MAX_ARRAY = 1 << 16  # bytes of a small array in memory, or of one chunk of it
-# Bytes of HDF5's cache of metadata. The default of 32 MB takes half a gigabyte of memory, and saves
-# no time here, because nothing is read twice.
+# Bytes of HDF5's cache of metadata. The default of 32 MB takes half a gigabyte of memory. Nothing is
+# read twice here, so a small cache costs no time.
 CACHE = 1 << 20
 UNREADABLE = "unreadable entries"  # the kind of what HDF5 itself cannot read
 TOO_MANY = "too many boxes or too long a name"
@@ -69,7 +69,7 @@ def limit_cache(file: h5py.File) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Return on one line what is wrong, for one of ERRORS."""
+    """Return the message of one of ERRORS, on one line."""
     # args[0], because str of a KeyError has quotes around it.
     text = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
     if isinstance(error, (AttributeError, TypeError)):  # h5py: another kind of object

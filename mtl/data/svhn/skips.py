@@ -1,11 +1,11 @@
-"""What is skipped in SVHN's files, counted by kind: of 200,000 images a few may be broken."""
+"""Skipped images, counted by kind. A few of SVHN's 200,000 images may be broken."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
 
 class EntryError(ValueError):
-    """An entry of digitStruct.mat or its image is broken. `kind` is what it is counted under."""
+    """An entry of digitStruct.mat, or its image, is broken. Entries are counted by `kind`."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(message)
@@ -13,14 +13,14 @@ class EntryError(ValueError):
 
 
 class Skips:
-    """Counts what is skipped, by split and kind. Remembers the first of each kind."""
+    """Counts skipped images by split and kind. Remembers the first of each kind."""
 
     def __init__(self):
         self.counts = defaultdict(Counter)  # split -> kind -> number of images
         self._first = {}
 
     def add(self, split: str, kind: str, message: str) -> None:
-        """Count an image that is skipped in a split; the message tells what is wrong with it."""
+        """Count a skipped image; the message gives the reason."""
         self.counts[split][kind] += 1
         self._first.setdefault((split, kind), message)
 

@@ -1,4 +1,4 @@
-"""What a conversion has finished, in progress.json: an interrupted one continues from there."""
+"""The state of a conversion. It is saved, so that an interrupted conversion can continue."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _UNFINISHED = re.compile(_SHARD.pattern + r"\.tmp\d+|(progress|manifest)\.json\.
 
 
 class State:
-    """A conversion to the folder `out`: what becomes its manifest.
+    """The finished shards and the sources of a conversion. In the end they become its manifest.
 
     Attributes:
       out: the output folder.
@@ -88,7 +88,7 @@ class State:
             raise DataError(f"{name}: {what}; restore that source, or choose another --out")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the files hold."""
+        """Return the state as progress.json and the manifest hold it."""
         return {**self.options, "sources": self.sources, "splits": self.splits}
 
     def save(self) -> None:
@@ -100,7 +100,7 @@ class State:
             manifest.sync(unfinished)
 
     def finish(self, finished: dict[str, Any]) -> None:
-        """Write the manifest; delete progress.json and whatever is not needed any more."""
+        """Write the manifest; delete progress.json, old shards and unpacked archives."""
         self._delete_old_shards()
         manifest.write_manifest(self.out, finished)
         os.remove(os.path.join(self.out, PROGRESS))
@@ -141,7 +141,7 @@ def _parse(path, options):
     if not isinstance(state["splits"], dict) or not state.keys() >= options.keys():
         raise ValueError("a part is missing")
     for source in state["sources"].values():
-        # It names a folder that is deleted in the end.
+        # The md5 names a folder that is deleted in the end.
         if not re.fullmatch(r"[0-9a-f]{32}", source["md5"]):
             raise ValueError("a source without an md5")
     for split in state["splits"].values():

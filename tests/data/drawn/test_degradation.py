@@ -1,4 +1,4 @@
-"""What a photograph does to a scene."""
+"""How a camera degrades a scene."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""From folders in SVHN's layout to records: what is written, and what is skipped.
+"""Converting folders in SVHN's layout: the records and the skipped images.
 
 test_state.py interrupts and repeats conversions.
 """

@@ -1,4 +1,4 @@
-"""Counting what is skipped."""
+"""Counting skipped images."""
 
 from mtl.data.svhn.skips import Skips
 
