@@ -23,6 +23,7 @@ setup(
     packages=find_packages(include=["mtl", "mtl.*"]),
     package_data={
         "mtl.explain": ["*.css", "*.html", "*.js"],
+        "mtl.lessons": ["*.md"],
         "mtl.reports": ["page.css"],
         "mtl.data.drawn": ["*.npz", "*.txt"],
         "mtl.pretrained": ["*"],
