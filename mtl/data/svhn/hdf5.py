@@ -16,8 +16,8 @@ from mtl.data.svhn.skips import EntryError
 from mtl.errors import DataError
 
 MAX_ARRAY = 1 << 16  # bytes of a small array in memory, or of one chunk of it
-# Bytes of HDF5's cache of metadata. The default of 32 MB takes half a gigabyte of memory. Nothing is
-# read twice here, so a small cache costs no time.
+# Bytes of HDF5's cache of metadata. The default of 32 MB takes half a gigabyte of memory. Nothing
+# is read twice here, so a small cache costs no time.
 CACHE = 1 << 20
 UNREADABLE = "unreadable entries"  # the kind of what HDF5 itself cannot read
 TOO_MANY = "too many boxes or too long a name"

@@ -17,8 +17,8 @@ from mtl.errors import DataError
 
 UNFINISHED = ".unfinished"  # ends the name of a folder that is not complete yet
 
-# Limits. SVHN's largest archive, extra, holds 202,353 images in 2 GB, and a
-# digitStruct.mat of 1 to 2 GB.
+# Limits. SVHN's largest archive, extra, holds 202,353 images in 2 GB, and a digitStruct.mat of 1 to
+# 2 GB.
 MAX_MEMBERS = 300_000
 MAX_BYTES = 16 << 30  # of all members together
 MAX_STRUCT = 4 << 30  # of digitStruct.mat
