@@ -39,49 +39,57 @@ def main(values, arguments):
     config, model_dir = flags.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
     console.start_tensorflow(values.verbosity)
-    from mtl import checkpoint, train
+    from mtl import train
     from mtl.cli import training
-    from mtl.data import registry
-    from mtl.runs import environment, find, lock, mend
+    from mtl.runs import lock
 
     _check_directory(model_dir)
     if training.is_finished(config, model_dir):
         # train.run reports it, or rejects other flags, and touches no file.
         callbacks = train.Callbacks(say=console.say)
-        return _report(model_dir, train.run(config, model_dir, None, None, callbacks=callbacks))
-    with contextlib.ExitStack() as stack:
-        check_lock = stack.enter_context(lock.held(model_dir))
-        mend.mend(model_dir, console.say)
-        saved = checkpoint.newest(model_dir)
-        config = training.with_threads(config, model_dir, saved)
-        start = find.checkpoint(config.init_from) if config.init_from and not saved else None
-        # All data is opened before the run directory is written: a failed start leaves nothing.
-        source, examples = registry.source(config), training.validation(config)
-        first = checkpoint.step_of(saved) if saved else 0
-        monitor = training.Monitor(
-            config, model_dir, first, verbose=values.verbosity >= 1, events=values.tensorboard
+        result = train.run(config, model_dir, None, None, callbacks=callbacks)
+    else:
+        with lock.held(model_dir) as check_lock:
+            result = _train(config, values, check_lock)
+    print(_summary(model_dir, result))
+    return 0
+
+
+def _train(config, values, check_lock):
+    """Train in the run directory, which this process has locked; return what train.run returns."""
+    from mtl import checkpoint, train
+    from mtl.cli import training
+    from mtl.data import registry
+    from mtl.runs import environment, find, mend
+
+    model_dir = values.model_dir
+    mend.mend(model_dir, console.say)
+    saved = checkpoint.newest(model_dir)
+    config = training.with_threads(config, model_dir, saved)
+    start = find.checkpoint(config.init_from) if config.init_from and not saved else None
+    # All data is opened before the run directory is written: a failed start leaves nothing.
+    source, examples = registry.source(config), training.validation(config)
+    records = {
+        checkpoint.FLAGS: flags.flags_text(values),
+        checkpoint.VERSIONS: json.dumps(environment.versions(), indent=2) + "\n",
+    }
+    first = checkpoint.step_of(saved) if saved else 0
+    verbose, events = values.verbosity >= 1, values.tensorboard
+    monitor = training.Monitor(config, model_dir, first, verbose=verbose, events=events)
+    with contextlib.closing(monitor), signals.Caught() as signalled:
+        evaluator = None
+        if examples:
+            evaluator = training.Evaluator(config, model_dir, examples, monitor, signalled)
+        callbacks = train.Callbacks(
+            say=console.say,
+            watch=monitor.watch,
+            progress=monitor.step,
+            stop=training.Stop(check_lock, signalled),
         )
-        stack.callback(monitor.close)
-        signalled = stack.enter_context(signals.Caught())
-        evaluator = training.Evaluator(config, model_dir, examples, monitor, signalled)
-        result = train.run(
-            config,
-            model_dir,
-            training.ArmedSource(source, signalled),
-            evaluator if examples else None,
-            start=start,
-            records={
-                checkpoint.FLAGS: flags.flags_text(values),
-                checkpoint.VERSIONS: json.dumps(environment.versions(), indent=2) + "\n",
-            },
-            callbacks=train.Callbacks(
-                say=console.say,
-                watch=monitor.watch,
-                progress=monitor.step,
-                stop=training.Stop(check_lock, signalled),
-            ),
+        source = training.ArmedSource(source, signalled)
+        return train.run(
+            config, model_dir, source, evaluator, start=start, records=records, callbacks=callbacks
         )
-    return _report(model_dir, result)
 
 
 def _check_directory(model_dir):
@@ -95,11 +103,10 @@ def _check_directory(model_dir):
     run_files.check_directory(model_dir)
 
 
-def _report(model_dir, result):
-    """Print how far the run is and its best accuracy; return the exit code."""
+def _summary(model_dir, result):
+    """Return the line that says how far the run is, and its best accuracy."""
     line = f"{model_dir}: step {result['step']}"
     if result["best"] is not None:
         accuracy = f"best validation sequence accuracy {result['best']:.2%}"
         line += f", {accuracy} at step {result['best_step']}"
-    print(line)
-    return 0
+    return line
