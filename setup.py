@@ -24,7 +24,7 @@ setup(
     package_data={
         "mtl.explain": ["*.css", "*.html", "*.js"],
         "mtl.lessons": ["*.md"],
-        "mtl.reports": ["page.css"],
+        "mtl.reports": ["*.css"],
         "mtl.data.drawn": ["*.npz", "*.txt"],
         "mtl.pretrained": ["*"],
     },

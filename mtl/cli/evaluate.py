@@ -45,7 +45,7 @@ def main(values, arguments):
     from mtl import run_files
     from mtl.evaluation import evaluate
     from mtl.inference.network import Network
-    from mtl.reports import report
+    from mtl.reports import report, tables
     from mtl.runs import files, find
 
     directory = find.directory(values.model_dir)
@@ -74,7 +74,7 @@ def main(values, arguments):
         print(f"{dataset}, {values.split}, step {network.step}\n{evaluate.text(result)}")
     if values.report:  # after the result, so that a full disk does not lose it
         page, evaluations = provenance.describe(values, directory)
-        made = report.make(log_probs, examples, result, evaluations)
+        made = tables.make(log_probs, examples, result, evaluations)
         report.write(made, examples.images, values.report, console.say, page)
     return 0
 
