@@ -29,10 +29,16 @@ def declared(files, line):
     return found
 
 
+def _summary(path):
+    """Return the first line of the docstring of a source file."""
+    return path.read_text(encoding="utf-8").split('"""')[1].splitlines()[0].rstrip(".")
+
+
 # A bottom is a public function of bottoms.py, an objective a file of objectives/, and a dataset a
 # module under data/ with a line DATASET = "name".
 BOTTOMS = tuple(declared("bottoms.py", r"^def ([a-z]\w*)\("))
-OBJECTIVES = tuple(sorted(path.stem for path in PACKAGE.glob("objectives/[a-z]*.py")))
+_OBJECTIVE_FILES = sorted(PACKAGE.glob("objectives/[a-z]*.py"))
+OBJECTIVES = tuple(path.stem for path in _OBJECTIVE_FILES)
 DATASETS = tuple(sorted(declared("data/**/*.py", r'^DATASET = "(\w+)"$')))
 SPLITS = ("train", "validation", "test")
 
@@ -84,8 +90,8 @@ class Config:
     bottom: str = _field("small", "the shared bottom", choices=BOTTOMS)
     objective: str = _field(
         "log_sum",
-        "the cost: log_sum is the answer's sum of logarithms, for any tasks; answer trains the "
-        "answer's own lines; linear is the plain sum of the losses",
+        "what training minimises; "
+        + "; ".join(f"{path.stem}: {_summary(path)}" for path in _OBJECTIVE_FILES),
         choices=OBJECTIVES,
     )
     absent: str = _field(

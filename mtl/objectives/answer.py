@@ -1,6 +1,6 @@
-"""The answer itself: trains `mtl.answer.cost`, line by line as it was written.
+"""The answer's own lines, as they were written.
 
-Its graph is that of log_sum for the six tasks of the answer, node for node: see log_sum for the
+Training minimises `mtl.answer.cost`. Its graph is that of log_sum for the six tasks of the answer, node for node: see log_sum for the
 formula. It knows no other tasks, and no way to leave a digit out of the cost (--absent=mask).
 """
 
