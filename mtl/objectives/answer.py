@@ -1,7 +1,7 @@
 """The answer's own lines, as they were written.
 
-Training minimises `mtl.answer.cost`. Its graph is that of log_sum for the six tasks of the answer, node for node: see log_sum for the
-formula. It knows no other tasks, and no way to leave a digit out of the cost (--absent=mask).
+Training minimises `mtl.answer.cost`. Its graph equals that of losses.log_sum, node for node; see
+log_sum for the formula. It needs the six tasks of the answer and --absent=x.
 """
 
 from mtl import answer
