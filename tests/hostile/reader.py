@@ -1,4 +1,7 @@
-"""A process that reads what may kill it: [kind, path] comes in as a line of JSON, and what came of it goes out as one."""
+"""A process that reads files which may kill it.
+
+It reads [kind, path, measured] as JSON from each line of stdin, and writes the answer as one line.
+"""
 
 import contextlib
 import ctypes
@@ -9,6 +12,8 @@ import os
 import sys
 import time
 
+DIGITS = set("0123456789")
+
 
 def digitstruct(path):
     from mtl.data.svhn import digit_struct
@@ -16,25 +21,26 @@ def digitstruct(path):
     found = list(digit_struct.entries(path))
     for entry in found:
         assert entry.name == os.path.basename(entry.name) != ""
-        assert len(entry.boxes) == len(entry.number) and set(entry.number) <= set("0123456789")
+        assert len(entry.boxes) == len(entry.number)
+        assert set(entry.number) <= DIGITS
         assert all(math.isfinite(side) for box in entry.boxes for side in box)
     return len(found)
 
 
-def picture(path):
+def image(path):
     from mtl.data import images
 
-    read = images.read(path)
-    assert read.mode == "RGB" and 0 < read.width * read.height <= images.MAX_PIXELS
-    assert images.window(read).shape == (64, 64, 3)
-    return list(read.size)
+    found = images.read(path)
+    assert found.mode == "RGB"
+    assert 0 < found.width * found.height <= images.MAX_PIXELS
+    assert images.window(found).shape == (64, 64, 3)
+    return list(found.size)
 
 
 def examples(found):
-    assert found.images.shape == (len(found.numbers), 64, 64, 3) and len(found.names) == len(
-        found.numbers
-    )
-    assert all(set(number) <= set("0123456789") for number in found.numbers)
+    assert found.images.shape == (len(found.numbers), 64, 64, 3)
+    assert len(found.names) == len(found.numbers)
+    assert all(set(number) <= DIGITS for number in found.numbers)
     return len(found.numbers)
 
 
@@ -45,7 +51,7 @@ def records(path):
 
 
 def training(path):
-    """Take one batch as training does, which reads in another way."""
+    """Read one training batch of records, which goes another way."""
     from mtl.data.records import reader
 
     windows, numbers = next(reader.windows(path, "train", 2, 0, workers=1)(0))
@@ -90,7 +96,7 @@ def archive(path):
 
 
 def flagfile(path):
-    """Parse the flags of `mtl train`, next to the file."""
+    """Parse the flags of `mtl train` in the folder of a flagfile."""
     from absl import flags as absl_flags
 
     from mtl.cli import flags, train
@@ -100,51 +106,53 @@ def flagfile(path):
     train.define(values)
     flags.define(values)
     rest = flags.parse(values, ["train", f"--flagfile={path}"])
-    assert rest == [] and type(values.steps) is int
+    assert rest == []
+    assert type(values.steps) is int
     return values.steps
 
 
 def status(field):
-    """Return a field of /proc/self/status, in MB."""
+    """Return a field of /proc/self/status in MB."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith(field))
 
 
-def tidy():
-    """Give back what earlier readings left, so that it is not taken again unseen, and let the peak of memory begin anew."""
+def reset_memory():
+    """Return free memory to the system, and reset the peak."""
     gc.collect()
+    # Freed memory that stays with the process would hide the same amount later.
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
 
 def called(function, path):
-    """Call a reader and say what came of it, how much more memory lay at its peak than before, and how long it took."""
+    """Call a reader and return the answer; "mb" is the peak of the additional memory."""
     from mtl.errors import MtlError
 
-    before, begun = status("VmRSS"), time.monotonic()
+    before, start = status("VmRSS"), time.monotonic()
     try:
-        outcome, told = "read", function(path)
+        outcome, result = "read", function(path)
     except MtlError as error:
-        outcome, told = "refused", str(error)
+        outcome, result = "rejected", str(error)
     except BaseException as error:
-        outcome, told = "raised", f"{type(error).__name__}: {error}"[:500]
+        outcome, result = "raised", f"{type(error).__name__}: {error}"[:500]
     return {
         "outcome": outcome,
-        "told": told,
+        "result": result,
         "mb": status("VmHWM") - before,
-        "seconds": time.monotonic() - begun,
+        "seconds": time.monotonic() - start,
     }
 
 
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     for line in sys.stdin:
         name, path, measured = json.loads(line)
         function = globals()[name]
         if measured:
             with contextlib.suppress(Exception):
-                function("/nowhere")  # imports what it needs
-            tidy()
+                function("/nowhere")  # imports its modules
+            reset_memory()
         print(json.dumps(called(function, path)), file=answers, flush=True)

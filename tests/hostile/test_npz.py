@@ -1,4 +1,4 @@
-"""An .npz file with any damage, and with a pickle in it."""
+"""An .npz file with any damage, or with a pickle."""
 
 import os
 import pickle
@@ -14,31 +14,30 @@ from mtl.data.examples import Examples
 from tests.mutations import damage, damaged, quick
 
 
-def test_no_damage_makes_it_crash(tmp_path, taken):
+def test_damaged_file_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "train.npz", Counter()
     npz.save(str(path), Examples(np.zeros((1, 64, 64, 3), np.uint8), ["210"], ["1.png"]))
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(
-        path, "w", zipfile.ZIP_DEFLATED
-    ) as archive:  # so that its headers are a large part of it
+    # Compressed, so that more of the damage is in the headers.
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     whole = path.read_bytes()
 
     @quick(300)
     @given(damaged(whole))
-    @example(damage(whole, random.Random(8552)))  # one that does not begin as an array does
-    def property(data):
+    @example(damage(whole, random.Random(8552)))  # a member without the header of an array
+    def check(data):
         path.write_bytes(data)
-        seen[taken("numpy", path)["outcome"]] += 1
+        seen[read("numpy", path)["outcome"]] += 1
 
-    property()
-    assert min(seen["read"], seen["refused"]) > 5
+    check()
+    assert min(seen["read"], seen["rejected"]) > 5
 
 
 class Trap:
-    """What leaves a trace where it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -47,17 +46,17 @@ class Trap:
         return os.mkdir, (self.path,)
 
 
-def test_no_pickle_is_opened(tmp_path, taken):
+def test_nothing_is_unpickled(tmp_path, read):
     trap, path = str(tmp_path / "sprung"), tmp_path / "train.npz"
     arrays = {"images": np.zeros((1, 64, 64, 3), np.uint8), "numbers": np.array(["1"])}
     for name in ("images", "numbers", "names"):
         np.savez(path, **{**arrays, name: np.array([Trap(trap)], object)})
-        assert taken("numpy", path)["outcome"] == "refused"
+        assert read("numpy", path)["outcome"] == "rejected"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images.npy", pickle.dumps(Trap(trap)))
-    assert taken("numpy", path)["outcome"] == "refused"
+    assert read("numpy", path)["outcome"] == "rejected"
     path.write_bytes(pickle.dumps(Trap(trap)))
-    assert taken("numpy", path)["outcome"] == "refused"
+    assert read("numpy", path)["outcome"] == "rejected"
     assert not os.path.exists(trap)
     pickle.loads(pickle.dumps(Trap(trap)))
-    assert os.path.exists(trap)  # it would have been
+    assert os.path.exists(trap)  # the trap does work
