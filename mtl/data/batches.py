@@ -215,7 +215,7 @@ class _Worker:
                 if self._ended.is_set():
                     break
             self._put(None, StopIteration())
-        except BaseException as error:  # any error: the consumer would wait for ever
+        except BaseException as error:  # a lost error would block the consumer for ever
             self._put(None, error)
         finally:
             self._iterator.close()
@@ -223,9 +223,10 @@ class _Worker:
     def _put(self, item, error):
         while not self._ended.is_set():
             try:
-                return self.ready.put((item, error), timeout=POLL_SECONDS)
+                self.ready.put((item, error), timeout=POLL_SECONDS)
+                return
             except queue.Full:
-                continue
+                pass
 
 
 def prefetch(iterator, depth=2, stop=None):
@@ -233,7 +234,7 @@ def prefetch(iterator, depth=2, stop=None):
 
     Args:
       iterator: a generator.
-      depth: int, the number of items held ready.
+      depth: int, the number of items kept ready.
       stop: function () -> int, called ten times a second while no item is ready. A nonzero answer
         ends this generator.
 

@@ -79,7 +79,7 @@ def empty_windows(count: int, path: str) -> np.ndarray:
     """Allocate uint8 [count, WINDOW, WINDOW, CHANNELS], uninitialised.
 
     Raises:
-      DataError: there is not enough memory. The message names `path`, the file that has so many.
+      DataError: there is not enough memory. The message names `path`, the file that lists them.
     """
     try:
         return np.empty((count, WINDOW, WINDOW, CHANNELS), np.uint8)

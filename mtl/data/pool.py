@@ -28,12 +28,12 @@ def from_stream(blocks, pool, reuse, batch_size, seed, check=None):
         first_epoch = batches.epochs(pool, batch_size, first_step)[0][0]
         stream = blocks(first_epoch, pool // reuse)
         try:
-            held = _Pool(stream, pool, reuse, seed, first_epoch)
+            current = _Pool(stream, pool, reuse, seed, first_epoch)
             for step in itertools.count(first_step):
                 if check:
                     check()
                 rng = batches.generator(seed, batches.CROPS, step)
-                yield held.batch(batches.epochs(pool, batch_size, step), rng)
+                yield current.batch(batches.epochs(pool, batch_size, step), rng)
         finally:
             stream.close()
 

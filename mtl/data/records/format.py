@@ -215,7 +215,7 @@ def _values(serialized):
     """Return the values of FEATURES, dict name -> sequence."""
     try:
         found = tf.train.Example.FromString(serialized).features.feature
-    except Exception as error:  # protobuf's DecodeError, which is no ValueError in some versions
+    except Exception as error:  # a DecodeError, which is not a ValueError in all versions
         raise ValueError(f"not a tf.train.Example ({error})") from None
     return {
         name: getattr(found[name], kind).value if name in found else []

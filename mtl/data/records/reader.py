@@ -139,8 +139,8 @@ def _windows(data_dir, shards, batch_size, seed, threads, first_step):
             shards, first=first_step * batch_size, batch_size=batch_size, seed=seed, threads=threads
         )
         batch = iterator.get_next()
-    # All sessions of a process share their threads. With those, each training step would have to
-    # wait for this session.
+    # By default all sessions of a process share their threads, and a training step would wait for
+    # this session.
     options = tf.ConfigProto(inter_op_parallelism_threads=1, use_per_session_threads=True)
     session = tf.Session(graph=graph, config=options)
     try:
