@@ -7,6 +7,8 @@ import tensorflow.compat.v1 as tf
 
 from mtl.tasks import NUMBER_TASKS
 
+IMAGE_SIZE = (21, 13, 3)  # small, odd and distinct: a test that swaps two axes fails
+
 
 def softmax(logits):
     """Return the softmax over the last axis, in float64."""
@@ -55,6 +57,16 @@ def placeholders(tasks=NUMBER_TASKS):
         for task in tasks
     }
     return logits, labels
+
+
+def image_placeholder(size=IMAGE_SIZE):
+    """Return a float32 placeholder [batch, height, width, channels]."""
+    return tf.placeholder(tf.float32, [None, *size], "images")
+
+
+def random_images(count, seed=1):
+    """Return images of IMAGE_SIZE, float32 in 0..1."""
+    return np.random.default_rng(seed).random([count, *IMAGE_SIZE], np.float32)
 
 
 def feed(*pairs):
