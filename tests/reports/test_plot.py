@@ -1,4 +1,4 @@
-"""What the plots show, taken from the figures themselves."""
+"""mtl.reports.plot: what the figures show."""
 
 import contextlib
 import os
@@ -11,22 +11,21 @@ import pytest
 from PIL import Image
 
 from mtl import tasks
-from mtl.reports import plot, report
+from mtl.reports import plot, tables
 
+NAMES = [task.name for task in tasks.NUMBER_TASKS]
+EMPTY = {"examples": 0, "right": 0, "accuracy": None, "low_95": None, "high_95": None}
 LENGTHS = [
+    {"length": "0", **EMPTY},
     {
-        "length": name,
-        "examples": n,
-        "right": right,
-        "accuracy": right / n if n else None,
-        "low_95": low,
-        "high_95": high,
-    }
-    for name, n, right, low, high in [
-        ("0", 0, 0, None, None),
-        ("1", 1200, 1170, 0.9645, 0.9828),
-        ("2", 8, 8, 0.6756, 1.0),
-    ]
+        "length": "1",
+        "examples": 1200,
+        "right": 1170,
+        "accuracy": 0.975,
+        "low_95": 0.9645,
+        "high_95": 0.9828,
+    },
+    {"length": "2", "examples": 8, "right": 8, "accuracy": 1.0, "low_95": 0.6756, "high_95": 1.0},
 ]
 COVERAGE = [
     {"threshold": 0.9, "answered": 60, "right": 60, "coverage": 0.6, "accuracy": 1.0},
@@ -35,179 +34,181 @@ COVERAGE = [
 
 
 def confusion_of(task):
+    """Return a confusion table with 1700 on the diagonal, and 0 or 1 elsewhere."""
     names = [*map(str, range(task.classes - 1)), "X"]
-    return [
-        {"true": a, **{b: 1700 if i == j else (i + j) % 2 for j, b in enumerate(names)}}
-        for i, a in enumerate(names)
-    ]
+    rows = []
+    for i, true in enumerate(names):
+        counts = [1700 if i == j else (i + j) % 2 for j in range(len(names))]
+        rows.append({"true": true, **dict(zip(names, counts))})
+    return rows
 
 
-def rows(coverage_at_98=0.6, coverage=COVERAGE):
+def report_of(coverage_at_98=0.6, coverage=COVERAGE, curves=()):
     head = {"dataset": "npz", "split": "validation", "step": 30, "coverage_at_98": coverage_at_98}
-    return report.Report(
-        head,
-        {task.name: confusion_of(task) for task in tasks.NUMBER_TASKS},
-        LENGTHS,
-        coverage,
-        [],
-        [],
+    return tables.Report(
+        metrics=head,
+        confusion={task.name: confusion_of(task) for task in tasks.NUMBER_TASKS},
+        lengths=LENGTHS,
+        coverage=coverage,
+        mistakes=[],
+        mistaken=[],
+        curves=curves,
     )
 
 
 @pytest.fixture
 def drawn(monkeypatch, tmp_path):
-    """A function (plot, rows) -> the figure as it was saved, after a look at the file."""
+    """A function (plot, report) -> the figure that was saved; it also checks the file."""
     figures, original = [], plot._figure
 
     @contextlib.contextmanager
-    def kept(*arguments):
+    def recorded(*arguments):
         with original(*arguments) as figure:
             yield figure
         figures.append(figure)
 
-    monkeypatch.setattr(plot, "_figure", kept)
+    monkeypatch.setattr(plot, "_figure", recorded)
 
-    def draw(function, report_rows):
-        function(report_rows, str(tmp_path / "p.png"))
-        with Image.open(tmp_path / "p.png") as picture:
-            assert picture.format == "PNG" and picture.width == 1000
+    def draw(function, report):
+        function(report, str(tmp_path / "p.png"))
+        with Image.open(tmp_path / "p.png") as image:
+            assert image.format == "PNG" and image.width == 1000
         assert os.listdir(tmp_path) == ["p.png"]
         return figures[-1]
 
     return draw
 
 
-def test_a_cell_says_how_many_and_its_colour_the_share(drawn):
-    figure = drawn(plot.confusion, rows())
-    assert len(figure.axes) == 6
+def labels_of(ticks):
+    return [text.get_text() for text in ticks]
+
+
+# -- confusion -------------------------------------------------------------------------------------
+
+
+def test_confusion_shows_counts_and_colours_shares(drawn):
+    figure = drawn(plot.confusion, report_of())
     for axes, task in zip(figure.axes, tasks.NUMBER_TASKS, strict=True):
         assert axes.get_title().startswith(f"{task.name}: {1700 * task.classes:,} of ")
-        cells = confusion_of(task)
-        names = [row["true"] for row in cells]
-        assert (
-            [text.get_text() for text in axes.get_xticklabels()]
-            == [text.get_text() for text in axes.get_yticklabels()]
-            == names
-        )
-        shown = {
-            (text.get_position()[0] - 0.5, text.get_position()[1] - 0.5): text.get_text()
-            for text in axes.texts
-        }
-        # Columns along x are classes read, rows along y true classes, the first on top.
-        assert shown == {
-            (x, y): str(row[b])
-            for y, row in enumerate(cells)
-            for x, b in enumerate(names)
-            if row[b]
-        }
-        assert (
-            axes.get_ylim()[0] > axes.get_ylim()[1]
-            and "read" in axes.get_xlabel()
-            and "true" in axes.get_ylabel()
-        )
+        rows = confusion_of(task)
+        names = [row["true"] for row in rows]
+        assert labels_of(axes.get_xticklabels()) == labels_of(axes.get_yticklabels()) == names
+        counts = np.array([[row[name] for name in names] for row in rows])
+        texts = np.zeros_like(counts)  # a zero is not written
+        for text in axes.texts:
+            x, y = (int(place - 0.5) for place in text.get_position())
+            texts[y, x] = int(text.get_text())
+        np.testing.assert_array_equal(texts, counts)
         (mesh,) = axes.collections
-        shares = [[row[b] / sum(row[c] for c in names) for b in names] for row in cells]
-        np.testing.assert_allclose(mesh.get_array(), shares)
+        np.testing.assert_allclose(mesh.get_array(), counts / counts.sum(axis=1, keepdims=True))
 
 
-def test_accuracy_by_length_stands_with_its_interval(drawn):
-    (axes,) = drawn(plot.accuracy_by_length, rows()).axes
-    assert [text.get_text() for text in axes.get_xticklabels()] == [
-        "0\nn = 0",
-        "1\nn = 1,200",
-        "2\nn = 8",
-    ]
-    assert [bar.get_height() for bar in axes.patches] == [
-        97.5,
-        100.0,
-    ]  # none for the length that no example has
-    intervals = [
-        container.lines[2][0].get_segments()[0][:, 1].tolist()
-        for container in axes.containers
-        if hasattr(container, "has_yerr")
-    ]
-    assert [value for pair in intervals for value in pair] == pytest.approx(
-        [96.45, 98.28, 67.56, 100.0]
-    )
-    assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] >= 100 and "%" in axes.get_ylabel()
+def test_confusion_names_its_axes_with_the_first_class_on_top(drawn):
+    axes = drawn(plot.confusion, report_of()).axes[0]
+    bottom, top = axes.get_ylim()
+    assert bottom > top
+    assert "predicted" in axes.get_xlabel() and "true" in axes.get_ylabel()
 
 
-def test_the_coverage_curve_and_the_98_percent_line(drawn):
-    (axes,) = drawn(plot.coverage, rows()).axes
-    line, curve, mark = axes.lines
+# -- accuracy --------------------------------------------------------------------------------------
+
+
+def test_accuracy_by_length_has_a_bar_and_its_interval(drawn):
+    (axes,) = drawn(plot.accuracy_by_length, report_of()).axes
+    assert labels_of(axes.get_xticklabels()) == ["0\nn = 0", "1\nn = 1,200", "2\nn = 8"]
+    # A length without examples has no bar.
+    assert [bar.get_height() for bar in axes.patches] == [97.5, 100.0]
+    ends = []
+    for container in axes.containers:
+        if hasattr(container, "has_yerr"):
+            ends += container.lines[2][0].get_segments()[0][:, 1].tolist()
+    assert ends == pytest.approx([96.45, 98.28, 67.56, 100.0])
+    low, high = axes.get_ylim()
+    assert low == 0 and high >= 100 and "%" in axes.get_ylabel()
+
+
+def test_coverage_has_the_curve_and_the_point_at_98_percent(drawn):
+    (axes,) = drawn(plot.coverage, report_of()).axes
+    line, curve, point = axes.lines
     assert set(line.get_ydata()) == {98}
-    assert (list(curve.get_xdata()), list(curve.get_ydata())) == ([60.0, 100.0], [100.0, 71.0])
-    assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([60.0], [98])
-    assert axes.get_legend().get_texts()[0].get_text() == "98% right at 60.00% coverage"
+    np.testing.assert_allclose(curve.get_xydata(), [[60, 100], [100, 71]])
+    np.testing.assert_allclose(point.get_xydata(), [[60, 98]])
+    assert axes.get_legend().get_texts()[0].get_text() == "98% accuracy at 60.00% coverage"
     assert axes.get_ylim()[0] <= 71 and axes.get_xlim()[1] >= 100
-    assert (
-        "coverage" in axes.get_xlabel()
-        and "accuracy" in axes.get_ylabel()
-        and "npz, validation, step 30" in axes.get_title()
-    )
+    assert "coverage" in axes.get_xlabel() and "accuracy" in axes.get_ylabel()
+    assert "npz, validation, step 30" in axes.get_title()
 
 
-@pytest.mark.parametrize("value, points", [(0.0, COVERAGE), (None, [])])
-def test_a_curve_that_never_reaches_it_has_no_mark(drawn, value, points):
-    (axes,) = drawn(plot.coverage, rows(value, points)).axes
-    assert (
-        len(axes.lines[2].get_xdata()) == 0
-        and "no coverage" in axes.get_legend().get_texts()[0].get_text()
-    )
+@pytest.mark.parametrize("value, coverage", [(0.0, COVERAGE), (None, [])])
+def test_coverage_below_98_percent_has_no_point(drawn, value, coverage):
+    (axes,) = drawn(plot.coverage, report_of(value, coverage)).axes
+    assert len(axes.lines[2].get_xdata()) == 0
+    assert "no coverage" in axes.get_legend().get_texts()[0].get_text()
 
 
-def test_curves_are_drawn_over_the_steps_with_gaps_where_nothing_was_measured(drawn):
-    names = [task.name for task in tasks.NUMBER_TASKS]
-    curves = []
-    for i, value in enumerate([2.5, None, 0.5]):
-        of_tasks = {f"accuracy_{name}": i / 4 for name in names} | {
-            f"cross_entropy_{name}": value for name in names
-        }
-        curves.append({"step": 10 * i, "sequence_accuracy": i / 8, **of_tasks})
-    figure = drawn(plot.curves, rows()._replace(curves=curves))
-    sequence, accuracy, entropy = figure.axes
-    assert all(
-        axes.lines[0].get_xdata() == [30, 30] for axes in figure.axes
-    )  # the step that the report measures
-    np.testing.assert_allclose(sequence.lines[1].get_xydata(), [[0, 0], [10, 12.5], [20, 25]])
-    assert (
-        [line.get_label() for line in accuracy.lines[1:]]
-        == [line.get_label() for line in entropy.lines[1:]]
-        == names
-    )
-    for line in accuracy.lines[1:]:
+# -- training --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def curves(drawn):
+    """The axes of the curves, by name, of three evaluations; the second has no cross entropies."""
+    rows = []
+    for i, loss in enumerate([2.5, None, 0.5]):
+        row = {"step": 10 * i, "sequence_accuracy": i / 8}
+        row |= {f"accuracy_{name}": i / 4 for name in NAMES}
+        row |= {f"cross_entropy_{name}": loss for name in NAMES}
+        rows.append(row)
+    figure = drawn(plot.curves, report_of(curves=rows))
+    return dict(zip(["sequence", "accuracy", "cross_entropy"], figure.axes, strict=True))
+
+
+def test_curves_mark_the_step_of_the_report(curves):
+    for axes in curves.values():
+        assert axes.lines[0].get_xdata() == [30, 30]
+
+
+def test_curves_show_values_over_steps_with_gaps(curves):
+    sequence = curves["sequence"].lines[1]
+    np.testing.assert_allclose(sequence.get_xydata(), [[0, 0], [10, 12.5], [20, 25]])
+    for line in curves["accuracy"].lines[1:]:
         np.testing.assert_allclose(line.get_ydata(), [0, 25, 50])
-    for line in entropy.lines[1:]:
+    for line in curves["cross_entropy"].lines[1:]:
         np.testing.assert_array_equal(line.get_ydata(), [2.5, np.nan, 0.5])
-    assert (
-        len({line.get_marker() for line in entropy.lines[1:]}) == 6
-    )  # told apart without colours, too
-    assert (
-        "%" in sequence.get_ylabel()
-        and "%" in accuracy.get_ylabel()
-        and "nats" in entropy.get_ylabel()
-    )
 
 
-def test_a_persons_settings_are_neither_heeded_nor_changed(drawn):
+def test_curves_name_tasks_and_units(curves):
+    for name in ("accuracy", "cross_entropy"):
+        lines = curves[name].lines[1:]
+        assert [line.get_label() for line in lines] == NAMES
+        # Markers tell them apart without colours.
+        assert len({line.get_marker() for line in lines}) == 6
+    units = {"sequence": "%", "accuracy": "%", "cross_entropy": "nats"}
+    for name, unit in units.items():
+        assert unit in curves[name].get_ylabel()
+
+
+# -- files and settings ----------------------------------------------------------------------------
+
+
+def test_settings_of_the_user_are_neither_used_nor_changed(drawn):
     with matplotlib.rc_context({"font.size": 31, "text.usetex": True}):
-        (axes,) = drawn(plot.coverage, rows()).axes
+        (axes,) = drawn(plot.coverage, report_of()).axes
         assert axes.xaxis.label.get_fontsize() == 11
         assert matplotlib.rcParams["font.size"] == 31 and matplotlib.rcParams["text.usetex"]
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     for name in "ab":
-        plot.coverage(rows(), str(tmp_path / name))
+        plot.coverage(report_of(), str(tmp_path / name))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_failure_leaves_no_file(tmp_path):
     with pytest.raises(KeyError):
-        plot.coverage(rows(coverage=[{"coverage": 1.0}]), str(tmp_path / "p.png"))
+        plot.coverage(report_of(coverage=[{"coverage": 1.0}]), str(tmp_path / "p.png"))
     assert os.listdir(tmp_path) == []
 
 
-def test_matplotlib_is_imported_to_draw_alone():
-    code = "import sys; import mtl.reports.plot, mtl.reports.report; sys.exit('matplotlib' in sys.modules)"
+def test_matplotlib_is_imported_only_to_draw():
+    code = "import sys; import mtl.reports.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
