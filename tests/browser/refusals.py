@@ -1,4 +1,4 @@
-"""The driver finds what it looks for: each of these pages breaks one rule, and is refused for it."""
+"""The driver itself: it rejects pages that break one rule each."""
 
 import pathlib
 import tempfile
@@ -8,7 +8,11 @@ import numpy as np
 from mtl.reports import page
 from tests.browser import driver
 
-WHOLE = "<!DOCTYPE html><html lang=en><title>t</title><meta name=viewport content='width=device-width'><body><h1>t</h1>"
+START = (
+    "<!DOCTYPE html><html lang=en><title>t</title>"
+    "<meta name=viewport content='width=device-width'><body><h1>t</h1>"
+)
+# HTML -> a part of the reason.
 BROKEN = {
     '<img alt=a src="https://example.org/a.png">': "requested",
     '<link rel=stylesheet href="https://example.org/a.css">': "requested",
@@ -16,7 +20,8 @@ BROKEN = {
     "<script>nothing.at.all</script>": "script:",
     "<script>console.error('x')</script>": "console:",
     "<script>setTimeout(() => alert(1))</script>": "dialog:",
-    '<meta http-equiv="Content-Security-Policy" content="style-src \'none\'"><p style="color: red">x</p>': "console:",
+    "<meta http-equiv='Content-Security-Policy' content=\"style-src 'none'\">"
+    "<p style='color: red'>x</p>": "console:",
     '<img alt=a src="data:image/png;base64,AAAA">': "do not load",
     '<div style="width: 500px">x</div>': "scrolls sideways",
     "<h1>z</h1>": "exactly one h1",
@@ -25,19 +30,22 @@ BROKEN = {
 
 
 def check(browser, out):
-    """Hold the driver against pages that are broken, and one that is not; no screenshots."""
+    """Check that the driver rejects broken pages, and accepts one that is not; no screenshots."""
+    pixel = page.png(np.zeros((1, 1, 3), np.uint8))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "page.html")
-        path.write_text(
-            f"{WHOLE}<p tabindex=0>x</p><img alt=a src='{page.png(np.zeros((1, 1, 3), np.uint8))}'>",
-            encoding="utf-8",
-        )
+        whole = f"{START}<p tabindex=0>x</p><img alt=a src='{pixel}'>"
+        path.write_text(whole, encoding="utf-8")
         driver.check_layout(browser, path)
         for body, reason in BROKEN.items():
-            path.write_text(WHOLE + body, encoding="utf-8")
-            try:
-                driver.check_layout(browser, path)
-            except AssertionError as error:
-                assert reason in str(error), f"{body}: refused for another reason: {error}"
-            else:
-                raise AssertionError(f"{body}: not refused")
+            path.write_text(START + body, encoding="utf-8")
+            _check_rejected(browser, path, reason)
+
+
+def _check_rejected(browser, path, reason):
+    try:
+        driver.check_layout(browser, path)
+    except AssertionError as error:
+        assert reason in str(error), f"{path.read_text()}: rejected for another reason: {error}"
+    else:
+        raise AssertionError(f"{path.read_text()}: not rejected")
