@@ -1,12 +1,13 @@
-"""Helpers of several tests: the loss in NumPy, random batches, placeholders, one-line errors."""
+"""Helpers of several tests: the loss in NumPy, random batches, graphs, files and errors."""
 
 import os
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl.tasks import NUMBER_TASKS
+from mtl.tasks import NUMBER_TASKS, Task
 
+THREE_TASKS = (Task("colour", 3), Task("shape", 7), Task("size", 5))
 IMAGE_SIZE = (21, 13, 3)  # small, odd and distinct: a test that swaps two axes fails
 
 
@@ -25,22 +26,21 @@ def mean_cross_entropy(logits, labels):
 
 
 def random_batch(rng, batch, tasks=NUMBER_TASKS):
-    """Draw a batch: logits random or nearly correct, labels hard or soft.
+    """Draw a batch with random or nearly correct logits, and with hard or soft labels.
 
-    The margin of a correct logit is at most 4. Beyond that, rounding in float32 dominates a cross
-    entropy near 0, and a comparison with a formula proves nothing.
+    The margin of a correct logit is at most 4. With larger margins the cross entropy is so close to
+    0 that rounding in float32 decides its value.
 
     Returns:
-      two dicts task name -> float32 [batch, classes]: logits, and labels as rows of probabilities.
+      two dicts task name -> float32 [batch, classes]: logits, and labels as probabilities.
     """
     logits, labels = {}, {}
     near = rng.random() < 0.5
     for task in tasks:
         hard = np.eye(task.classes)[rng.integers(task.classes, size=batch)]
         share = rng.choice([0.0, 0.1, 0.7])
-        labels[task.name] = np.float32(
-            (1 - share) * hard + share * rng.dirichlet(np.ones(task.classes), size=batch)
-        )
+        soft = rng.dirichlet(np.ones(task.classes), size=batch)
+        labels[task.name] = np.float32((1 - share) * hard + share * soft)
         noise = rng.normal(size=hard.shape) * 10 ** rng.uniform(-2, 1)
         logits[task.name] = np.float32(0.1 * noise + rng.uniform(0, 4) * hard if near else noise)
     return logits, labels
@@ -48,14 +48,11 @@ def random_batch(rng, batch, tasks=NUMBER_TASKS):
 
 def placeholders(tasks=NUMBER_TASKS):
     """Return two dicts task name -> float32 placeholder [batch, classes]: logits and labels."""
-    logits = {
-        task.name: tf.placeholder(tf.float32, [None, task.classes], f"logits_{task.name}")
-        for task in tasks
-    }
-    labels = {
-        task.name: tf.placeholder(tf.float32, [None, task.classes], f"labels_{task.name}")
-        for task in tasks
-    }
+    logits, labels = {}, {}
+    for task in tasks:
+        shape = [None, task.classes]
+        logits[task.name] = tf.placeholder(tf.float32, shape, f"logits_{task.name}")
+        labels[task.name] = tf.placeholder(tf.float32, shape, f"labels_{task.name}")
     return logits, labels
 
 
@@ -75,7 +72,7 @@ def feed(*pairs):
 
 
 def run_graph(build, feed=None):
-    """Return the value of what build() returns, in a new graph with its variables initialised."""
+    """Call build() in a new graph, initialise the variables and return the values it fetches."""
     with tf.Graph().as_default(), tf.Session() as session:
         fetches = build()
         session.run(tf.global_variables_initializer())
@@ -90,7 +87,7 @@ def touch(path):
 
 
 def one_line(error, *parts):
-    """Return the message of a caught exception, which must be one line that contains all parts."""
+    """Return the message of a caught exception. Assert that it is one line with all parts."""
     message = str(error.value)
     assert "\n" not in message
     for part in parts:

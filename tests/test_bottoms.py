@@ -1,4 +1,4 @@
-"""The shared bottoms: shapes, names, and where dropout sits."""
+"""mtl.bottoms: shapes, names and sizes of variables, the layers of the paper, and dropout."""
 
 import math
 import re
@@ -7,177 +7,177 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from helpers import IMAGE_SIZE
 from mtl import bottoms, config
 
 FEATURES = {"mlp": 256, "small": 512, "base": 320, "paper": 3072}
+# The number of filters of each convolution.
 CONVOLUTIONS = {
     "mlp": [],
     "small": [48, 64, 128, 192],
     "base": [32, 64, 96, 96, 192, 192],
     "paper": [48, 64, 128, 160, 192, 192, 192, 192],
 }
-HALVINGS = {
-    "mlp": (0, 0),
-    "small": (4, 4),
-    "base": (4, 3),
-    "paper": (4, 4),
-}  # down and across: the first stride, then the poolings
+# How often a stride or a pooling halves the height and the width.
+HALVINGS = {"mlp": (0, 0), "small": (4, 4), "base": (4, 3), "paper": (4, 4)}
+
+each_bottom = pytest.mark.parametrize("name", config.BOTTOMS)
 
 
-def build(name, height=21, width=13, dropout=0.0):
+def build(name, height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]):
+    """Build a bottom; return the placeholders of images and step, and the features."""
     images = tf.placeholder(tf.float32, [None, height, width, 3], "images")
     step = tf.placeholder(tf.int64, [], "step")
     with tf.variable_scope("shared"):
-        return images, step, getattr(bottoms, name)(images, dropout=dropout, seed=3, step=step).features
+        bottom = getattr(bottoms, name)(images, dropout=0.0, seed=3, step=step)
+    return images, step, bottom.features
+
+
+def normal_images(count, seed):
+    return np.random.default_rng(seed).normal(size=[count, *IMAGE_SIZE])
+
+
+def sizes_after(graph, kind):
+    """Return [height, width] after each operation of a type."""
+    operations = [each for each in graph.get_operations() if each.type == kind]
+    return [each.outputs[0].shape.as_list()[1:3] for each in operations]
 
 
 def test_every_bottom_is_tested_here():
     assert list(config.BOTTOMS) == list(FEATURES) == list(CONVOLUTIONS) == list(HALVINGS)
 
 
-@pytest.mark.parametrize("name", config.BOTTOMS)
-def test_images_become_one_feature_vector_each(name):
+@each_bottom
+def test_each_image_becomes_one_feature_vector(name):
+    x = normal_images(5, seed=1)
     with tf.Graph().as_default(), tf.Session() as session:
         images, _, features = build(name)
-        assert features.dtype == tf.float32 and features.shape.as_list() == [None, FEATURES[name]]
+        assert features.dtype == tf.float32
+        assert features.shape.as_list() == [None, FEATURES[name]]
         session.run(tf.global_variables_initializer())
-        x = np.random.default_rng(1).normal(size=[5, 21, 13, 3])
-        out = session.run(features, {images: x})
-        assert out.shape == (5, FEATURES[name])
-        assert out.min() == 0.0 < out.max()  # rectified, and alive
-        # Each image stands alone: a batch of one gives the same vector as its row of a batch of five.
-        np.testing.assert_allclose(
-            session.run(features, {images: x[2:3]}), out[2:3], rtol=1e-4, atol=1e-5
-        )
+        batch = session.run(features, {images: x})
+        single = session.run(features, {images: x[2:3]})
+    assert batch.shape == (5, FEATURES[name])
+    assert batch.min() == 0.0 < batch.max()
+    # The other images of a batch have no influence.
+    np.testing.assert_allclose(single, batch[2:3], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", config.BOTTOMS)
+def expected_shapes(name, height, width):
+    """Return the documented shape of each variable, dict name -> list."""
+    shapes = {}
+    channels = 3
+    for number, filters in enumerate(CONVOLUTIONS[name], start=1):
+        size = 5 if number == 1 or name == "paper" else 3
+        maxout = name == "paper" and number == 1
+        units = 3 * filters if maxout else filters
+        shapes[f"conv{number}/w"] = [size, size, channels, units]
+        shapes[f"conv{number}/b"] = [units]
+        channels = filters
+    vertical, horizontal = HALVINGS[name]
+    positions = math.ceil(height / 2**vertical) * math.ceil(width / 2**horizontal)
+    shapes["dense1/w"] = [positions * channels, FEATURES[name]]
+    shapes["dense1/b"] = [FEATURES[name]]
+    if name == "paper":
+        shapes["local1/w"] = [positions, 5 * 5 * 192, 192]
+        shapes["local1/b"] = [positions, 1, 192]
+        shapes["dense2/w"] = [3072, 3072]
+        shapes["dense2/b"] = [3072]
+    return {f"shared/{variable}": shape for variable, shape in shapes.items()}
+
+
+@each_bottom
 @pytest.mark.parametrize("height, width", [(54, 54), (21, 13)])
-def test_variables_lie_under_shared_with_the_documented_sizes(name, height, width):
+def test_variables_have_the_documented_names_and_shapes(name, height, width):
     with tf.Graph().as_default():
         build(name, height, width)
         shapes = {variable.op.name: variable.shape.as_list() for variable in tf.global_variables()}
-    expected, channels = {}, 3
-    for number, filters in enumerate(CONVOLUTIONS[name], start=1):
-        size = 5 if number == 1 or name == "paper" else 3
-        made = 3 * filters if number == 1 and name == "paper" else filters  # maxout of three
-        expected[f"shared/conv{number}/w"] = [size, size, channels, made]
-        expected[f"shared/conv{number}/b"] = [made]
-        channels = filters
-    down, across = HALVINGS[name]
-    places = math.ceil(height / 2**down) * math.ceil(width / 2**across)
-    expected["shared/dense1/w"] = [places * channels, FEATURES[name]]
-    expected["shared/dense1/b"] = [FEATURES[name]]
-    if name == "paper":
-        expected["shared/local1/w"], expected["shared/local1/b"] = (
-            [places, 5 * 5 * 192, 192],
-            [places, 1, 192],
-        )
-        expected["shared/dense2/w"], expected["shared/dense2/b"] = [3072, 3072], [3072]
-    assert shapes == expected
+    assert shapes == expected_shapes(name, height, width)
 
 
 @pytest.mark.parametrize("name, widths", [("small", [27, 14, 7, 4]), ("base", [54, 27, 14, 7])])
-def test_54_pixels_shrink_to_27_14_7_4_and_base_keeps_more_columns(name, widths):
+def test_feature_maps_shrink_and_those_of_base_stay_wider(name, widths):
     with tf.Graph().as_default() as graph:
         build(name, 54, 54)
-        operations = graph.get_operations()
-        first = next(op for op in operations if op.type == "Conv2D").outputs[0].shape.as_list()[1:3]
-        pools = [op.outputs[0].shape.as_list()[1:3] for op in operations if op.type == "MaxPool"]
-    assert [first, *pools] == [[height, width] for height, width in zip([27, 14, 7, 4], widths)]
+    sizes = [sizes_after(graph, "Conv2D")[0], *sizes_after(graph, "MaxPool")]
+    assert sizes == [[height, width] for height, width in zip([27, 14, 7, 4], widths)]
 
 
-def test_the_second_convolution_of_a_stage_adds_to_what_it_is_given():
+def zero(session, *layers):
+    """Set the kernels of some layers to 0."""
+    for variable in tf.global_variables():
+        if variable.op.name in [f"shared/{layer}/w" for layer in layers]:
+            variable.load(np.zeros(variable.shape.as_list(), np.float32), session)
+
+
+def test_second_convolution_of_a_stage_is_residual():
+    # conv4 and conv6 are added to their inputs. conv2 starts a stage and is not.
     with tf.Graph().as_default(), tf.Session() as session:
         images, _, features = build("base")
         session.run(tf.global_variables_initializer())
-        x = np.random.default_rng(4).normal(size=[3, 21, 13, 3])
-        with tf.variable_scope("shared", reuse=True):
-            kernels = {number: tf.get_variable(f"conv{number}/w") for number in (2, 4, 6)}
-        session.run(
-            [
-                kernels[4].assign(tf.zeros_like(kernels[4])),
-                kernels[6].assign(tf.zeros_like(kernels[6])),
-            ]
-        )
-        assert (
-            session.run(features, {images: x}).max() > 0.0
-        )  # what adds nothing lets through what it was given
-        session.run(kernels[2].assign(tf.zeros_like(kernels[2])))
-        assert (
-            session.run(features, {images: x}).max() == 0.0
-        )  # and the first of a stage has nothing to add to
+        feed = {images: normal_images(3, seed=4)}
+        zero(session, "conv4", "conv6")
+        assert session.run(features, feed).max() > 0.0
+        zero(session, "conv2")
+        assert session.run(features, feed).max() == 0.0
 
 
-def test_the_parameters_of_the_paper_are_those_derived_from_its_text():
+# -- paper -----------------------------------------------------------------------------------------
+
+
+def test_paper_has_as_many_weights_as_its_text_implies():
     with tf.Graph().as_default():
         build("paper", 54, 54)
-        kernels = [
-            variable for variable in tf.global_variables() if variable.op.name.endswith("/w")
-        ]
-        weights = {
-            variable.op.name.split("/")[1]: variable.shape.num_elements() for variable in kernels
-        }
-    # With 48 plain filters in the first layer 23.4 million weights, six tops included; 14.7 more in the locally connected layer.
+        weights = {}
+        for variable in tf.global_variables():
+            _, layer, kind = variable.op.name.split("/")
+            if kind == "w":
+                weights[layer] = variable.shape.num_elements()
+    assert weights["conv1"] == 5 * 5 * 3 * (3 * 48)
+    assert weights["local1"] == 4 * 4 * (5 * 5 * 192) * 192
+    assert round(weights["local1"] / 1e6, 1) == 14.7
+    # Without local1, with 48 plain filters in the first layer and with the six tops, there are
+    # 23.4 million.
     tops = 3072 * (7 + 5 * 11)
-    convolutions = sum(count for name, count in weights.items() if name.startswith("conv"))
-    plain = convolutions - 2 * 5 * 5 * 3 * 48 + weights["dense1"] + weights["dense2"] + tops
-    assert round(plain / 1e6, 1) == 23.4
-    assert (
-        weights["local1"] == 4 * 4 * (5 * 5 * 192) * 192
-        and round(weights["local1"] / 1e6, 1) == 14.7
-    )
-    assert weights["conv1"] == 5 * 5 * 3 * 144
+    convolutions = sum(count for layer, count in weights.items() if layer.startswith("conv"))
+    maxout_extra = 5 * 5 * 3 * (2 * 48)
+    total = convolutions - maxout_extra + weights["dense1"] + weights["dense2"] + tops
+    assert round(total / 1e6, 1) == 23.4
 
 
-def test_the_layers_of_the_paper_in_their_order():
+def test_paper_has_its_layers_in_order():
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, [None, 54, 54, 3], "images")
         bottoms.paper(images, dropout=0.3, seed=3, step=tf.placeholder(tf.int64, [], "step"))
-        scopes = list(
-            dict.fromkeys(
-                op.name.split("/")[0]
-                for op in graph.get_operations()
-                if re.match(r"[a-z]+\d+/", op.name)
-            )
-        )
-        pools = [
-            op.outputs[0].shape.as_list()[1:3]
-            for op in graph.get_operations()
-            if op.type == "MaxPool"
-        ]
-    convolutional = [
-        f"{kind}{number}" for number in range(1, 9) for kind in ("conv", "pool", "norm", "dropout")
-    ]
-    convolutional.insert(2, "maxout1")
-    assert scopes == [
-        *convolutional,
-        "local1",
-        "dropout9",
-        "dense1",
-        "dropout10",
-        "dense2",
-        "dropout11",
-    ]
-    assert pools == [[size, size] for size in (27, 27, 14, 14, 7, 7, 4, 4)]
+    names = [operation.name for operation in graph.get_operations()]
+    matches = [re.match(r"([a-z]+\d+)/", name) for name in names]
+    layers = list(dict.fromkeys(match[1] for match in matches if match))
+    expected = []
+    for number in range(1, 9):
+        expected += [f"{kind}{number}" for kind in ("conv", "pool", "norm", "dropout")]
+    expected.insert(2, "maxout1")
+    expected += ["local1", "dropout9", "dense1", "dropout10", "dense2", "dropout11"]
+    assert layers == expected
+    sizes = (27, 27, 14, 14, 7, 7, 4, 4)
+    assert sizes_after(graph, "MaxPool") == [[size, size] for size in sizes]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in config.BOTTOMS if name != "paper"]
-)  # there it falls on every layer
-def test_dropout_falls_on_the_features_and_follows_the_step(name):
+# -- dropout ---------------------------------------------------------------------------------------
+
+
+# In paper every layer has dropout.
+@pytest.mark.parametrize("name", [name for name in config.BOTTOMS if name != "paper"])
+def test_dropout_applies_to_the_features_and_depends_on_the_step(name):
+    x = normal_images(7, seed=2)
     with tf.Graph().as_default(), tf.Session() as session:
-        images, step, whole = build(name)
+        images, step, features = build(name)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True), tf.variable_scope("shared"):
             dropped = getattr(bottoms, name)(images, dropout=0.5, seed=3, step=step).features
         session.run(tf.global_variables_initializer())
-        x = np.random.default_rng(2).normal(size=[7, 21, 13, 3])
-        full, first, again, later = (
-            session.run(tensor, {images: x, step: at})
-            for tensor, at in ((whole, 1), (dropped, 1), (dropped, 1), (dropped, 2))
-        )
-        np.testing.assert_array_equal(first, again)
-        assert np.any((first == 0) != (later == 0))
-        alive = full > 0
-        assert 0.4 < np.mean(first[alive] == 0) < 0.6
-        np.testing.assert_allclose(first[first != 0], 2 * full[first != 0], rtol=1e-5)
+        whole, first = session.run([features, dropped], {images: x, step: 1})
+        again = session.run(dropped, {images: x, step: 1})
+        later = session.run(dropped, {images: x, step: 2})
+    np.testing.assert_array_equal(first, again)
+    assert np.any((first == 0) != (later == 0))
+    assert 0.4 < np.mean(first[whole > 0] == 0) < 0.6
+    np.testing.assert_allclose(first[first != 0], 2 * whole[first != 0], rtol=1e-5)

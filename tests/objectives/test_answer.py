@@ -1,4 +1,4 @@
-"""mtl.objectives.answer: it trains answer.cost, and names the term of each task."""
+"""mtl.objectives.answer: the cost is answer.cost, and each task has its term."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -9,11 +9,12 @@ from mtl.objectives import log_sum
 from mtl.tasks import NUMBER_TASKS
 
 
-def test_the_cost_is_answer_cost(monkeypatch):
+def test_cost_is_answer_cost(monkeypatch):
     monkeypatch.setattr(answer, "cost", lambda logits, labels: tf.add(tf.ones([]), tf.ones([])))
     with tf.Graph().as_default():
         update = objectives.find("answer").build({"a": None, "b": None}, {}, {})
-        assert update.cost.op.type == "AddV2" and len(update.terms) == 2
+        assert update.cost.op.type == "AddV2"
+        assert len(update.terms) == 2
 
 
 def test_terms_are_the_logarithms_in_task_order():

@@ -1,4 +1,4 @@
-"""mtl.objectives.log_sum: the edges of the clip, and the identities of a sum of logarithms."""
+"""mtl.objectives.log_sum: the ends of the clip, and the identities of a sum of logarithms."""
 
 import math
 
@@ -10,11 +10,9 @@ from hypothesis import given, settings, strategies as st
 import helpers
 from mtl import losses
 from mtl.objectives import linear, log_sum
-from mtl.tasks import Task
 
 HYPOTHESIS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 MEANS = st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=3)
-THREE = (Task("colour", 3), Task("shape", 7), Task("size", 5))
 FLOOR, CEILING = math.log(1e-37), math.log(1e37)
 
 
@@ -27,35 +25,36 @@ def cost_of(module, means):
 
 
 @pytest.mark.parametrize(
-    "mean, log, slope",
+    "mean, log, gradient",
     [
-        (0.0, FLOOR, 0.0),  # below the floor the gradient is 0
+        (0.0, FLOOR, 0.0),
         (1e-38, FLOOR, 0.0),
         (9.9e-38, FLOOR, 0.0),
-        (1e-37, FLOOR, 1e37),  # at the floor it is not
+        (1e-37, FLOOR, 1e37),  # the floor itself has a gradient
         (1.1e-37, math.log(1.1e-37), 1 / 1.1e-37),
         (1e-10, -23.02585, 1e10),
         (0.1, -2.302585, 10.0),
-        (1.0, 0.0, 1.0),  # below a mean of 1 the cost is negative
+        (1.0, 0.0, 1.0),
         (2.3026, 0.83404, 0.4342917),
         (9e36, math.log(9e36), 1 / 9e36),
         (1e37, CEILING, 1e-37),
         (1.1e37, CEILING, 0.0),
-        (math.inf, CEILING, 0.0),  # an infinite loss looks like a finite 85.2 without a gradient
+        (math.inf, CEILING, 0.0),  # the clip hides an infinite loss
         (math.nan, math.nan, 0.0),
     ],
 )
-def test_values_and_slopes_at_the_edges_of_the_clip(mean, log, slope):
+def test_values_and_gradients_at_the_ends_of_the_clip(mean, log, gradient):
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [])
         cost = log_sum.term(x)
-        value, gradient = session.run([cost, tf.gradients(cost, x)[0]], {x: np.float32(mean)})
-    assert value == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
-    assert gradient == pytest.approx(slope, rel=1e-5, abs=0)
+        fetches = [cost, tf.gradients(cost, x)[0]]
+        found, found_gradient = session.run(fetches, {x: np.float32(mean)})
+    assert found == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
+    assert found_gradient == pytest.approx(gradient, rel=1e-5, abs=0)
     assert log_sum.value({"a": mean}) == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
 
 
-def test_the_floor_is_minus_85():
+def test_floor_is_minus_85():
     assert pytest.approx(-85.1956, abs=1e-4) == FLOOR
     assert (log_sum.CLIP_FLOOR, log_sum.CLIP_CEILING) == (1e-37, 1e37)
 
@@ -65,7 +64,7 @@ def test_the_floor_is_minus_85():
 
 @pytest.fixture(scope="module")
 def of_means():
-    """A function (name, means) -> value: objectives of three means in one graph, and gradients."""
+    """A function (name, three means) -> value of a formula, or of its gradient "d NAME"."""
     with tf.Graph().as_default(), tf.Session() as session:
         means = tf.placeholder(tf.float32, [3])
         a, b, c = tf.unstack(means)
@@ -75,7 +74,8 @@ def of_means():
             "geometric mean": tf.pow(a, 1 / 3) * tf.pow(b, 1 / 3) * tf.pow(c, 1 / 3),
             "uncertainty": tf.reduce_sum(means * tf.stop_gradient(1.0 / means)),
         }
-        tensors |= {"d " + name: tf.gradients(tensor, means)[0] for name, tensor in tensors.items()}
+        for name, tensor in list(tensors.items()):
+            tensors[f"d {name}"] = tf.gradients(tensor, means)[0]
         yield lambda name, value: session.run(tensors[name], {means: np.float32(value)})
 
 
@@ -102,7 +102,7 @@ def test_gradient_is_proportional_to_that_of_the_geometric_mean(of_means, means)
 
 @HYPOTHESIS
 @given(MEANS)
-def test_gradient_equals_that_of_optimal_uncertainty_weights(of_means, means):
+def test_gradient_equals_that_of_uncertainty_weights_at_their_optimum(of_means, means):
     expected = of_means("d log_sum", means)
     np.testing.assert_allclose(of_means("d uncertainty", means), expected, rtol=1e-5)
 
@@ -120,29 +120,28 @@ def test_scaling_a_loss_adds_a_constant_and_keeps_the_gradients(of_means, means,
     np.testing.assert_allclose(slopes, of_means("d log_sum", means), rtol=1e-5)
 
 
-def test_identities_hold_for_gradients_at_a_shared_matrix():
+def test_identities_hold_for_the_gradient_of_a_shared_matrix():
     rng = np.random.default_rng(8)
     x, shared = rng.normal(size=[5, 4]), rng.normal(size=[4, 6])
-    tops = [rng.normal(size=[6, task.classes]) for task in THREE]
-    _, labels = helpers.random_batch(rng, 5, THREE)
+    tops = [rng.normal(size=[6, task.classes]) for task in helpers.THREE_TASKS]
+    _, labels = helpers.random_batch(rng, 5, helpers.THREE_TASKS)
     with tf.Graph().as_default(), tf.Session() as session:
         w = tf.constant(np.float32(shared))
         hidden = tf.tanh(tf.matmul(np.float32(x), w))
         means = [
             losses.mean_cross_entropy(tf.matmul(hidden, np.float32(top)), labels[task.name])
-            for top, task in zip(tops, THREE)
+            for top, task in zip(tops, helpers.THREE_TASKS)
         ]
-        scaled = [1000.0 * means[0], means[1], 0.001 * means[2]]
-        geometric = tf.pow(means[0] * means[1] * means[2], 1 / 3)
-        fetches = {
-            "log": tf.gradients(cost_of(log_sum, means), w)[0],
-            "log of scaled": tf.gradients(cost_of(log_sum, scaled), w)[0],
-            "geometric": tf.gradients(geometric, w)[0],
-            "size": geometric,
-            "single": [tf.gradients(mean, w)[0] / mean for mean in means],
-        }
-        got = session.run(fetches)
-    np.testing.assert_allclose(got["log"], sum(got["single"]), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(got["log of scaled"], got["log"], rtol=1e-4, atol=1e-6)
-    expected = got["size"] / 3 * got["log"]
-    np.testing.assert_allclose(got["geometric"], expected, rtol=1e-4, atol=1e-6)
+        rescaled = [1000.0 * means[0], means[1], 0.001 * means[2]]
+        geometric_mean = tf.pow(means[0] * means[1] * means[2], 1 / 3)
+        fetches = [
+            tf.gradients(cost_of(log_sum, means), w)[0],
+            tf.gradients(cost_of(log_sum, rescaled), w)[0],
+            [tf.gradients(mean, w)[0] / mean for mean in means],
+            tf.gradients(geometric_mean, w)[0],
+            geometric_mean,
+        ]
+        found, found_rescaled, weighted, of_geometric_mean, mean = session.run(fetches)
+    np.testing.assert_allclose(found, sum(weighted), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found_rescaled, found, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(of_geometric_mean, mean / 3 * found, rtol=1e-4, atol=1e-6)
