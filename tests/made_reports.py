@@ -1,11 +1,12 @@
 """Reports of outputs made by hand: twelve numbers, six of them wrong."""
 
 import numpy as np
+from html_check import tree
 
 from mtl import tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import evaluate
-from mtl.reports import tables
+from mtl.reports import page, report, report_page, tables
 
 # Each row: the true number, the predicted one, and the probability of each predicted class. Four of
 # the mistakes have a wrong length. Two probabilities are equal.
@@ -27,6 +28,19 @@ TRUE, PREDICTED, PROBABILITIES = map(list, zip(*ROWS))
 # The mistakes by confidence, which is the probability to the power of length + 1: 0.95, 0.9025,
 # 0.7225, 0.064, 0.0081, 0.2 ** 6.
 MISTAKEN = [8, 2, 5, 11, 7, 9]
+
+HOSTILE = '"><img src=x onerror=alert(1)>.png'
+IMAGE = page.png(np.zeros((2, 2, 3), np.uint8))
+PLOTS = dict.fromkeys(report.PLOTS, IMAGE)
+BESIDE = ["mistakes.csv", "metrics.json"]
+RUN = report_page.Run(
+    name="runs/mine",
+    flags="--bottom=small\n--data_dir=a b\n",
+    trained={"numpy": "1", "abacus": "2"},
+    here={"numpy": "2", "python": "3"},
+    evaluate="mtl evaluate x",
+    train="mtl train y",
+)
 
 
 def outputs(predicted=PREDICTED, probabilities=PROBABILITIES):
@@ -73,3 +87,9 @@ def evaluations(steps=(10, 20, 30)):
             }
         )
     return lines
+
+
+def page_of(rows, run=RUN, plots=PLOTS):
+    """Return the parsed page of a tables.Report."""
+    mistakes = [IMAGE] * min(len(rows.mistakes), report.MISTAKES)
+    return tree(report_page.html(rows, run, plots, mistakes, BESIDE))
