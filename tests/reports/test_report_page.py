@@ -1,15 +1,7 @@
 """mtl.reports.report_page: the header, and text from outside."""
 
 import numpy as np
-from made_reports import (
-    HOSTILE,
-    RUN,
-    evaluations,
-    examples_of,
-    made,
-    outputs,
-    page_of,
-)
+from made_reports import HOSTILE, RUN, evaluations, examples_of, made, outputs, page_of
 
 from mtl.reports import page, report, report_page
 
