@@ -19,20 +19,20 @@ from PIL import Image
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css")
 NOTHING = "\u2013"  # an en dash, for None
-# HTML forbids control characters. Those for the text direction could disguise a file name.
+# HTML forbids control characters. Bidirectional marks could disguise a file name.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Html(str):
-    """A text that is HTML already; `escape` returns it unchanged."""
+    """Text that is already HTML. `escape` returns it unchanged."""
 
 
 def escape(text: Any) -> Html:
-    r"""Return a text as HTML, for an element or for a quoted attribute.
+    r"""Return text as HTML, for an element or for a quoted attribute.
 
     Args:
       text: anything that str() takes. Surrogates (bytes that are not UTF-8), control characters and
-        marks of the text direction are written as Python escapes: \udce9, \x1b.
+        bidirectional marks are written as Python escapes: \udce9, \x1b.
     """
     if isinstance(text, Html):
         return text

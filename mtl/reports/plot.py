@@ -66,7 +66,7 @@ def confusion(report, path: str) -> None:
     with _figure(path, 1000, 1480) as figure:
         for axes, task in zip(figure.subplots(3, 2).flat, tasks.NUMBER_TASKS):
             _confusion_of_task(axes, task.name, report.confusion[task.name])
-        figure.suptitle(f"{_title(report)}: predicted classes of each true class")
+        figure.suptitle(f"{report.title}: predicted classes of each true class")
 
 
 def _confusion_of_task(axes, task, rows):
@@ -117,7 +117,7 @@ def accuracy_by_length(report, path: str) -> None:
         axes.set_yticks(range(0, 101, 20))
         axes.set_xlabel(f"true length in digits (X: more than {tasks.DIGITS}), n examples")
         axes.set_ylabel("sequence accuracy, % (bars: 95% interval)")
-        axes.set_title(f"{_title(report)}: accuracy by length")
+        axes.set_title(f"{report.title}: accuracy by length")
 
 
 def _bar(axes, x, row):
@@ -154,7 +154,7 @@ def coverage(report, path: str) -> None:
         axes.grid(color=_GREY, alpha=0.2)
         axes.set_xlabel("coverage: share of numbers answered, most confident first, %")
         axes.set_ylabel("accuracy of the answers, %")
-        axes.set_title(f"{_title(report)}: accuracy against coverage")
+        axes.set_title(f"{report.title}: accuracy against coverage")
 
 
 # -- training --------------------------------------------------------------------------------------
@@ -208,9 +208,3 @@ def _task_curves(axes, steps, rows, metric, factor):
 def _scaled(rows, column, factor):
     """Return a column times a factor; NaN, which leaves a gap, where it is None."""
     return [math.nan if row[column] is None else factor * row[column] for row in rows]
-
-
-def _title(report):
-    """Return the title of `mtl evaluate`: dataset, split and step."""
-    head = report.metrics
-    return f"{head['dataset']}, {head['split']}, step {head['step']}"

@@ -42,11 +42,9 @@ def html(
       mistakes: data: URIs of the images to show, of the first rows of report.mistakes.
       beside: names of the files beside the page.
     """
-    head = report.metrics
-    what = f"{head['dataset']}, {head['split']}, step {head['step']}"
-    title = f"{shortened(run.name)} on {what}" if run.name else what
+    title = f"{shortened(run.name)} on {report.title}" if run.name else report.title
     parts = [
-        ("tasks", "Tasks", sections.per_task(head)),
+        ("tasks", "Tasks", sections.per_task(report.metrics)),
         ("lengths", "Accuracy by length", sections.by_length(report, plots)),
         ("confidence", "Accuracy and coverage", sections.by_confidence(report, plots)),
         ("confusion", "Confusion", sections.confusion(report, plots)),
@@ -91,7 +89,7 @@ def _result(report):
 def _lead(report, count):
     if not count:
         return "<span>The dataset has no examples, so there are no metrics.</span>"
-    correct = sum(row["right"] for row in report.lengths)
+    correct = sum(row["correct"] for row in report.lengths)
     low, high = metrics.interval(correct, count)
     text = f"sequence accuracy: {correct:,} of {count:,} numbers have the correct length and digits"
     interval = f"95% interval {low:.2%} to {high:.2%} (Wilson)"

@@ -22,8 +22,8 @@ def per_task(result):
     for name, accuracy in result["task_accuracy"].items():
         rows.append((name, accuracy, result["task_cross_entropy"][name]))
     text = (
-        "The accuracy of the likeliest class of each task alone. The predicted number may have "
-        "other classes: it is the likeliest number of all six tasks together."
+        "The accuracy of the most likely class of each task alone. The predicted number may have "
+        "other classes, because it is the most likely number given all six tasks."
     )
     columns = {"task": "", "accuracy": ".2%", "cross entropy, nats": ".4f"}
     return f"<p>{text}</p>\n{table(columns, rows, 'Accuracy and cross entropy of each task')}"
@@ -45,7 +45,7 @@ def by_length(report, plots):
         "most frequent wrong length": "",
         "times": ",d",
     }
-    caption = "Sequence accuracy by true length, with its 95% interval from and to"
+    caption = "Sequence accuracy by true length, with its 95% interval (from, to)"
     text = (
         f"X is more than {tasks.DIGITS} digits. Such a number is correct if it is predicted as X."
     )
@@ -57,9 +57,9 @@ def by_confidence(report, plots):
     """Return the plot and the table of accuracy against coverage."""
     at_98 = report.metrics["coverage_at_98"]
     if at_98:
-        reached = f"98% are correct at {percent(at_98)} coverage"
+        reached = f"98% of the answers are correct at {percent(at_98)} coverage"
     else:
-        reached = "no coverage reaches 98%"
+        reached = "no coverage reaches 98% correct answers"
     columns = {
         "confidence at least": ".4f",
         "answered": ",d",
@@ -70,8 +70,8 @@ def by_confidence(report, plots):
     rows = _values(_tenths(report.coverage, at_98))
     shown = table(columns, rows, "Accuracy of the answers at about each tenth of the coverage")
     text = (
-        "If only the most confident numbers are answered, a larger share of the answers is "
-        f"correct: {reached}."
+        "Numbers below a confidence threshold get no answer. Coverage is the share of numbers that "
+        f"are answered. Here {reached}."
     )
     plot = _plot(plots, "coverage", f"Accuracy against coverage: {reached}")
     return f"<p>{text}</p>\n{plot}\n{shown}"
@@ -94,9 +94,10 @@ def _tenths(rows, at_98):
 def confusion(report, plots):
     """Return the confusion tables, coloured by share, and the plot."""
     text = (
-        "Rows are true classes, columns are predicted classes, and a cell counts examples. Its "
-        "colour is its share of the row. Bold is correct. X is no digit; as a length, it is more "
-        f"than {tasks.DIGITS} digits. The decoded length is that of the predicted number."
+        "Rows are true classes, columns are predicted classes, and each cell counts examples. The "
+        "colour shows the share of the row. Bold counts are correct. X means no digit, or more "
+        f"than {tasks.DIGITS} digits for a length. The decoded length is the length of the "
+        "predicted number."
     )
     # The two tables of lengths stand side by side.
     names = dict.fromkeys(["length", "decoded_length", *report.confusion])
@@ -137,7 +138,7 @@ def mistakes(report, images):
         shown = f"The {len(images)} most confident of {count:,}"
     text = (
         f"{shown} wrong numbers, the most confident first. \u201cnone\u201d means no digits, X "
-        f'more than {tasks.DIGITS}. <a href="mistakes.csv">mistakes.csv</a> lists all.'
+        f'means more than {tasks.DIGITS}. <a href="mistakes.csv">mistakes.csv</a> lists all.'
     )
     return f'<p>{text}</p>\n<ol class="mistakes">\n{items}\n</ol>'
 

@@ -18,7 +18,7 @@ Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 # The length of the decoded number. It may differ from the arg max of the task length.
 DECODED = "decoded_length"
 LENGTHS = [*map(str, range(tasks.LENGTH_X)), decoding.X]
-COVERAGE = ("threshold", "answered", "right", "coverage", "accuracy")
+COVERAGE = ("threshold", "answered", "correct", "coverage", "accuracy")
 MISTAKES = ("name", "true", "predicted", "confidence")
 CURVES = ("step", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost")
 
@@ -35,6 +35,12 @@ class Report(NamedTuple):
     mistakes: list[Row]  # one for each wrong number, the most confident first
     mistaken: list[int]  # the indices of their examples
     curves: list[Row] = []  # one for each evaluation during training
+
+    @property
+    def title(self) -> str:
+        """What was evaluated: dataset, split and step."""
+        head = self.metrics
+        return f"{head['dataset']}, {head['split']}, step {head['step']}"
 
 
 def make(
@@ -116,7 +122,7 @@ def _by_length(true, predicted, correct, confidences):
             {
                 "length": name,
                 "examples": count,
-                "right": hits,
+                "correct": hits,
                 "accuracy": hits / count if count else None,
                 "low_95": low,
                 "high_95": high,

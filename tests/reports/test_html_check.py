@@ -8,7 +8,7 @@ from mtl.reports import page
 IMAGE = '<img alt="a" src="data:image/png;base64,AA==">'
 BROKEN = {
     "element not closed": "<main><h1>a</h1><p></main>",
-    "end tag too many": "<main><h1>a</h1></main></div>",
+    "stray end tag": "<main><h1>a</h1></main></div>",
     "level skipped": "<main><h1>a</h1><h3>b</h3></main>",
     "no h1": "<main><h2>a</h2></main>",
     "two h1": "<main><h1>a</h1><h1>b</h1></main>",

@@ -14,22 +14,22 @@ from mtl import tasks
 from mtl.reports import plot, tables
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
-EMPTY = {"examples": 0, "right": 0, "accuracy": None, "low_95": None, "high_95": None}
+EMPTY = {"examples": 0, "correct": 0, "accuracy": None, "low_95": None, "high_95": None}
 LENGTHS = [
     {"length": "0", **EMPTY},
     {
         "length": "1",
         "examples": 1200,
-        "right": 1170,
+        "correct": 1170,
         "accuracy": 0.975,
         "low_95": 0.9645,
         "high_95": 0.9828,
     },
-    {"length": "2", "examples": 8, "right": 8, "accuracy": 1.0, "low_95": 0.6756, "high_95": 1.0},
+    {"length": "2", "examples": 8, "correct": 8, "accuracy": 1.0, "low_95": 0.6756, "high_95": 1.0},
 ]
 COVERAGE = [
-    {"threshold": 0.9, "answered": 60, "right": 60, "coverage": 0.6, "accuracy": 1.0},
-    {"threshold": 0.5, "answered": 100, "right": 71, "coverage": 1.0, "accuracy": 0.71},
+    {"threshold": 0.9, "answered": 60, "correct": 60, "coverage": 0.6, "accuracy": 1.0},
+    {"threshold": 0.5, "answered": 100, "correct": 71, "coverage": 1.0, "accuracy": 0.71},
 ]
 
 

@@ -42,7 +42,7 @@ def quick(monkeypatch):
 
 
 def write(directory, rows=None, images=None):
-    """Write a report; return its files (dict name -> bytes) and the lines that it said."""
+    """Write a report; return its files (dict name -> bytes) and the lines that it logged."""
     said = []
     images = examples_of().images if images is None else images
     report.write(rows or made(), images, str(directory), said.append)
@@ -158,7 +158,7 @@ def test_a_broken_network_has_a_report(tmp_path):
 def test_no_examples_have_a_report(tmp_path):
     nothing = examples_of([])
     files, _ = write(tmp_path, made(outputs([], []), nothing), nothing.images)
-    assert files["coverage.csv"] == b"threshold,answered,right,coverage,accuracy\n"
+    assert files["coverage.csv"] == b"threshold,answered,correct,coverage,accuracy\n"
     assert set(PLOTS) < set(files)
 
 

@@ -62,7 +62,7 @@ def test_accuracy_by_length():
     rows = made().lengths
     assert [row["length"] for row in rows] == ["0", "1", "2", "3", "4", "5", "X"]
     assert [row["examples"] for row in rows] == [1, 3, 3, 1, 1, 2, 1]
-    assert [row["right"] for row in rows] == [1, 1, 1, 1, 0, 1, 1]
+    assert [row["correct"] for row in rows] == [1, 1, 1, 1, 0, 1, 1]
     assert [row["accuracy"] for row in rows] == pytest.approx([1, 1 / 3, 1 / 3, 1, 0, 1 / 2, 1])
     wrong = [(row["most_frequent_wrong_length"], row["times"]) for row in rows]
     assert wrong == [(None, 0), ("0", 1), ("1", 1), (None, 0), ("3", 1), ("X", 1), (None, 0)]
@@ -79,7 +79,7 @@ def test_of_equally_frequent_wrong_lengths_the_shortest_is_reported():
 
 def test_a_length_without_examples_has_empty_cells():
     row = made(outputs(["5"], [0.9]), examples_of(["5"])).lengths[3]
-    counts = {"length": "3", "examples": 0, "right": 0, "times": 0}
+    counts = {"length": "3", "examples": 0, "correct": 0, "times": 0}
     assert row == {**dict.fromkeys(row), **counts}
 
 
@@ -95,7 +95,7 @@ def test_the_coverage_curve_agrees_with_the_metrics(seed):
     reached = [row["coverage"] for row in rows if row["accuracy"] >= 0.98]
     assert max(reached, default=0.0) == report.metrics["coverage_at_98"]
     for row in rows:
-        assert row["accuracy"] == row["right"] / row["answered"]
+        assert row["accuracy"] == row["correct"] / row["answered"]
     thresholds = [row["threshold"] for row in rows]
     assert thresholds == sorted(set(thresholds), reverse=True)
     assert rows[-1]["coverage"] == 1.0
