@@ -1,12 +1,25 @@
 """Random changes of training images, so that a few thousand photographs teach more."""
 
+import functools
+
 import numpy as np
 from PIL import Image, ImageFilter
 
 from mtl.config import CROP
-from mtl.data.batches import check_images
+from mtl.data.batches import check_images, random_crops
 
 MARGIN = 16  # pixels of padding, for the parts of a turned crop that lie outside the image
+
+
+def crops(strength):
+    """Return the function (images, indices, rng) -> crops of a training source.
+
+    Args:
+      strength: float in [0, 1], see `changed_crops`; 0 only crops.
+    """
+    if strength:
+        return functools.partial(changed_crops, strength=strength)
+    return random_crops
 
 
 def turn_and_slant(turn, slant):

@@ -8,7 +8,6 @@ A dataset is a module under data/ with a line `DATASET = "name"` and these funct
 A source is a function first_step -> iterator of (images, labels), see mtl/data/batches.py.
 """
 
-import functools
 import importlib
 
 from mtl import config as config_lib
@@ -74,17 +73,11 @@ def source(config):
     Raises:
       DataError: the data cannot be read.
     """
+    from mtl.data import augment  # Pillow: flags are checked without it
+
     found = module(config.dataset)
     if hasattr(found, "source"):
         return found.source(config)
     examples = load(config.dataset, config.data_dir, "train")
-    return batches.from_arrays(examples, config.batch_size, config.seed, crops(config))
-
-
-def crops(config):
-    """Return the function that crops the images of a batch, and changes them under --augment."""
-    from mtl.data import augment
-
-    if config.augment:
-        return functools.partial(augment.changed_crops, strength=config.augment)
-    return batches.random_crops
+    crops = augment.crops(config.augment)
+    return batches.from_arrays(examples, config.batch_size, config.seed, crops)

@@ -31,6 +31,12 @@ def whole(path: str) -> Iterator[str]:
             os.remove(unfinished)
 
 
+def sync(path: str) -> None:
+    """Flush a file to disk. Without it, a rename may reach the disk before the content."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
 def free(path: str) -> str:
     """Return the first of PATH, PATH-1, PATH-2, ... that does not exist."""
     candidate = path

@@ -1,4 +1,4 @@
-"""Files that a command did not write stay unchanged; a run that lost its weights does not restart."""
+"""Files that a command did not write stay unchanged; a run that lost weights does not restart."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ def test_a_folder_with_a_foreign_page_is_rejected_for_a_report(refused, trained,
     (tmp_path / "index.html").write_text("a page of another program")
     before = fingerprint(tmp_path)
     line = refused(2, "evaluate", f"--model_dir={trained.model_dir}", f"--report={tmp_path}")
-    assert f"{tmp_path}: holds index.html" in line
+    assert f"{tmp_path}: has a file index.html" in line
     assert fingerprint(tmp_path) == before
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import tensorflow.compat.v1 as tf
 
 from mtl.data import images
-from mtl.data.records.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, Shard, sync
+from mtl.data.records.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, Shard
 from mtl.errors import DataError
 from mtl.runs import files
 
@@ -72,7 +72,7 @@ def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
         except tf.errors.OpError as error:  # TensorFlow's counterpart of OSError
             cure = "free some space, or choose another folder"
             raise DataError(f"{path}: cannot be written ({error_text(error)}); {cure}") from None
-        sync(unfinished)
+        files.sync(unfinished)
     return {
         "file": os.path.basename(path),
         "records": count,

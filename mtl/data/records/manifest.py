@@ -43,7 +43,7 @@ def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
         with open(unfinished, "w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=2)
             file.write("\n")
-        sync(unfinished)
+        files.sync(unfinished)
 
 
 def find_shards(data_dir: str, split: str) -> list[Shard]:
@@ -174,9 +174,3 @@ def _check_file(path, size):
     found = os.path.getsize(path)
     if found != size:
         raise DataError(f"{path}: {found} bytes, but {size} in {MANIFEST}; delete it and {CURE}")
-
-
-def sync(path: str) -> None:
-    """Flush a file to disk. Without it, a rename may reach the disk before the content."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())

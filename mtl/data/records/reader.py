@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl.data import batches, images, registry
+from mtl.data import augment, batches, images
 from mtl.data.examples import Examples, empty_windows
 from mtl.data.records import stream
 from mtl.data.records.format import (
@@ -105,7 +105,7 @@ def source(config):
     start = windows(
         config.data_dir, "train", config.batch_size, config.seed, workers=config.workers
     )
-    return batches.from_windows(start, config.seed, registry.crops(config))
+    return batches.from_windows(start, config.seed, augment.crops(config.augment))
 
 
 def windows(
@@ -149,6 +149,8 @@ def _windows(data_dir, shards, batch_size, seed, threads, first_step):
         while True:
             found, numbers = fetch()
             yield found, [number.decode("ascii") for number in numbers]
+    except tf.errors.ResourceExhaustedError:
+        raise  # the machine's memory, not the data: the command reports it
     except TF_ERRORS as error:
         # TensorFlow does not say which of the interleaved shards is broken.
         unknown = DataError(f"{data_dir}: cannot be read ({error_text(error)}); {CURE}")

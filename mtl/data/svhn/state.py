@@ -97,7 +97,7 @@ class State:
         with files.whole(os.path.join(self.out, PROGRESS)) as unfinished:
             with open(unfinished, "w", encoding="utf-8") as file:
                 json.dump(self.as_dict(), file)
-            manifest.sync(unfinished)
+            files.sync(unfinished)
 
     def finish(self, finished: dict[str, Any]) -> None:
         """Write the manifest; delete progress.json, old shards and unpacked archives."""

@@ -284,9 +284,21 @@ def test_image_that_only_training_rejects_is_named(tmp_path):
     assert "JPEG" in message
 
 
-def test_failure_without_a_broken_record_names_the_folder(numbered, monkeypatch):
-    def out_of_memory(*arguments):
-        raise tf.errors.ResourceExhaustedError(None, None, "out of\nmemory")
+def fail_with(monkeypatch, error):
+    """Make every step of the stream fail with a TensorFlow error."""
 
-    monkeypatch.setattr(tf.Session, "make_callable", lambda *arguments: out_of_memory)
-    assert failure(numbered) == f"{numbered}: cannot be read (out of memory); repeat mtl convert"
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(tf.Session, "make_callable", lambda *arguments: fail)
+
+
+def test_failure_without_a_broken_record_names_the_folder(numbered, monkeypatch):
+    fail_with(monkeypatch, tf.errors.UnknownError(None, None, "input\nerror"))
+    assert failure(numbered) == f"{numbered}: cannot be read (input error); repeat mtl convert"
+
+
+def test_lack_of_memory_is_not_blamed_on_the_records(numbered, monkeypatch):
+    fail_with(monkeypatch, tf.errors.ResourceExhaustedError(None, None, "out of memory"))
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        next(reader.windows(str(numbered), "train", 4, 0)(0))
