@@ -55,18 +55,16 @@ def draw(
     pen = ImageDraw.Draw(sheet)
     for i, (image, caption, mark) in enumerate(zip(images, captions, marks)):
         x, y = _GAP + i % columns * step_x, _GAP + i // columns * step_y
-        colour = _INK
         if mark is not None:
-            colour = GREEN if mark else RED
             corner = (x + width + 2 * _FRAME - 1, y + height + 2 * _FRAME - 1)
-            pen.rectangle(((x, y), corner), fill=colour)
+            pen.rectangle(((x, y), corner), fill=_colour(mark))
         scaled = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
         sheet.paste(scaled, (x + _FRAME, y + _FRAME))
         middle, top = x + _FRAME + width // 2, y + height + 2 * _FRAME
         for k, line in enumerate(caption.split("\n")):
             shown = _shortened(line, font, step_x - 4)
-            place = (middle, top + k * line_height)
-            pen.text(place, shown, fill=colour, font=font, anchor="ma")
+            position = (middle, top + k * line_height)
+            pen.text(position, shown, fill=_colour(mark), font=font, anchor="ma")
     return sheet
 
 
@@ -83,6 +81,13 @@ def save(sheet: Image.Image, path: str) -> None:
     ending = os.path.splitext(path)[1].lower()
     with files.whole(path) as unfinished:
         sheet.save(unfinished, format=Image.registered_extensions()[ending])
+
+
+def _colour(mark):
+    """Return the colour of a caption and of the frame."""
+    if mark is None:
+        return _INK
+    return GREEN if mark else RED
 
 
 def _check(images, captions, marks):
