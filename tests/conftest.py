@@ -37,29 +37,29 @@ def refused(command):
     return fails
 
 
-@pytest.fixture(scope="module")
-def coarse():
-    """Let the mlp of a module's tests see every fifth pixel: its checkpoints shrink to 1 MB."""
+@pytest.fixture
+def coarse(monkeypatch):
+    """Let the bottom mlp see every fifth pixel: see toy_runs.coarse_mlp."""
     from mtl import bottoms
+    from tests import toy_runs
 
-    whole = bottoms.mlp
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            bottoms, "mlp", lambda images, **settings: whole(images[:, ::5, ::5], **settings)
-        )
-        yield
+    monkeypatch.setattr(bottoms, "mlp", toy_runs.coarse_mlp)
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory, coarse):
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory):
     """The directory of a toy run that nothing interrupted. Read only."""
+    from mtl import bottoms
     from tests import toy_runs
 
     directory = tmp_path_factory.mktemp("reference")
     records = {"flags.flags": "--steps=12\n", "versions.json": "{}\n"}
-    result, said = toy_runs.run(directory, records=records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bottoms, "mlp", toy_runs.coarse_mlp)
+        result, messages = toy_runs.run(directory, records=records)
     assert result["step"] == 12
-    assert [line for line in said if "sequence accuracy" in line] == said and len(said) == 3
+    assert len(messages) == 3
+    assert all("sequence accuracy" in message for message in messages)
     return directory
 
 

@@ -1,4 +1,4 @@
-"""What tests compare of run directories: variables, metrics, checkpoints and bytes."""
+"""Read and compare run directories: variables, metrics, checkpoints and bytes."""
 
 import hashlib
 import json
@@ -10,17 +10,17 @@ from mtl import checkpoint
 
 
 def variables_of(path):
-    """Return all variables of a checkpoint, Adam's slots included, dict name -> array."""
+    """Return all variables of a checkpoint with Adam's slots, dict name -> array."""
     reader = tf.train.load_checkpoint(str(path))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def assert_same_variables(path, other):
     """Assert that two checkpoints hold the same bits."""
-    one, two = variables_of(path), variables_of(other)
-    assert sorted(one) == sorted(two)
-    for name in one:
-        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    found, expected = variables_of(path), variables_of(other)
+    assert sorted(found) == sorted(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 def saved_steps(directory):
@@ -33,25 +33,34 @@ def metrics_of(directory):
     return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
 
 
+def evaluated_steps(directory):
+    """List the steps in metrics.jsonl."""
+    return [row["step"] for row in metrics_of(directory)]
+
+
+def file_names(directory):
+    """Return the relative paths of a run that every kind of run writes."""
+    paths = {path.relative_to(directory).as_posix() for path in directory.rglob("*")}
+    # `mtl train` writes these two, train.run alone does not.
+    return paths - {"flags.flags", "versions.json"}
+
+
 def assert_same_run(directory, reference):
-    """Assert that two runs ended alike: newest and best weights, metrics, and names of files."""
+    """Assert that two runs have the same newest and best weights, metrics and file names."""
     for part in ("", "best"):
-        newest = [checkpoint.newest(str(each / part)) for each in (directory, reference)]
-        assert checkpoint.step_of(newest[0]) == checkpoint.step_of(newest[1])
-        assert_same_variables(*newest)
+        newest = checkpoint.newest(str(directory / part))
+        expected = checkpoint.newest(str(reference / part))
+        assert checkpoint.step_of(newest) == checkpoint.step_of(expected)
+        assert_same_variables(newest, expected)
     assert metrics_of(directory) == metrics_of(reference)
-    names = []
-    for each in (directory, reference):
-        paths = (path.relative_to(each).as_posix() for path in each.rglob("*"))
-        # Who writes them differs: a library run has no flags, a command has a lock.
-        names.append({name for name in paths if name not in ("flags.flags", "versions.json")})
-    assert names[0] == names[1]
+    assert file_names(directory) == file_names(reference)
 
 
 def fingerprint(directory):
-    """Return the content and the time of change of every file."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {
-        str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-        for path in files
-    }
+    """Return the hash and the time of the last change of each file, dict path -> tuple."""
+    files = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            files[str(path)] = (digest, path.stat().st_mtime_ns)
+    return files

@@ -1,4 +1,4 @@
-"""Runs of 12 steps on a toy: images of one bright bar whose position is the number."""
+"""Training runs of 12 steps on a toy: images of one bright bar, whose position is the digit."""
 
 import dataclasses
 import itertools
@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, config, tasks, train
+from mtl import bottoms, checkpoint, config, tasks, train
 from mtl.cli import signals
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
@@ -20,6 +20,13 @@ BATCH = 6
 CONFIG = config.Config(
     bottom="mlp", dropout=0.3, batch_size=BATCH, steps=12, save_every=4, log_every=1, seed=5
 )
+
+_mlp = bottoms.mlp
+
+
+def coarse_mlp(images, **settings):
+    """Build the bottom mlp on every fifth pixel, so that checkpoints have only 1 MB."""
+    return _mlp(images[:, ::5, ::5], **settings)
 
 
 def changed(**fields):
@@ -35,11 +42,18 @@ def bars(digits):
     return images
 
 
-def source(first_step, fail_at=None, signal_at=None):
-    """Yield batches as a pure function of the step; fail or send SIGINT at a given step."""
+def source(first_step, fail_at=None, error=None, signal_at=None):
+    """Yield batches, each a pure function of its step.
+
+    Args:
+      first_step: int, the number of steps done.
+      fail_at: int, the number of steps after which the source raises `error`.
+      error: exception.
+      signal_at: int, the number of steps after which the source sends SIGINT.
+    """
     for step in itertools.count(first_step):
         if step == fail_at:
-            raise OSError("the disk is gone")
+            raise error
         if step == signal_at:
             os.kill(os.getpid(), signal.SIGINT)
         digits = np.random.default_rng([7, step]).integers(10, size=BATCH)
@@ -47,26 +61,33 @@ def source(first_step, fail_at=None, signal_at=None):
 
 
 def evaluate(network):
-    """Evaluate for real: the metrics change with every bit of the weights."""
+    """Evaluate the ten digits. The metrics depend on every bit of the weights."""
     log_probs = network.log_probs(bars(range(10)))
     means = {name: float(-rows.mean(dtype=np.float64)) for name, rows in log_probs.items()}
-    correct = (log_probs["digit1"].argmax(axis=1) == np.arange(10)).mean()
-    return {"sequence_accuracy": float(correct), "means": means}
+    correct = log_probs["digit1"].argmax(axis=1) == np.arange(10)
+    return {"sequence_accuracy": float(correct.mean()), "means": means}
 
 
-def evaluation_of(record):
-    """Build the inference graph on the variables that exist."""
+def inference_of(record):
+    """Build the inference graph of a Config on the variables that exist."""
     return inference_graph.build(
         tasks=tasks.NUMBER_TASKS, bottom=record.bottom, absent=record.absent
     )
 
 
 def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, progress=None, records=None):
-    """Run train.run; return its result and the list of what it said."""
-    said = []
+    """Call train.run as `mtl train` does; return its result and the list of its messages.
+
+    Args:
+      model_dir: path of the run directory.
+      record: config.Config.
+      source, progress, records: as train.run and train.Callbacks.
+      evaluate: function inference.graph.Bound -> dict of metrics, or None for no evaluations.
+    """
+    messages = []
 
     def evaluator(session):
-        network = evaluation_of(record).bind(session)
+        network = inference_of(record).bind(session)
         return lambda: evaluate(network)
 
     start = None
@@ -81,13 +102,13 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, progress=Non
             evaluator if evaluate else None,
             start=start,
             records=records,
-            callbacks=train.Callbacks(said.append, progress=progress, stop=stop_signal),
+            callbacks=train.Callbacks(messages.append, progress=progress, stop=stop_signal),
         )
-    return result, said
+    return result, messages
 
 
 def at_step(wanted, act):
-    """Return a progress callback that acts after one step, before the loop checks for signals."""
+    """Return a progress callback that calls act() after one step."""
 
     def progress(step, *outcome):
         if step == wanted:
@@ -108,16 +129,13 @@ def copy_at_step_8(reference, directory):
         path.unlink()
 
 
-def patched(path, directory, **changes):
-    """Write a copy of a checkpoint with some variables changed by functions; a__b names a/b."""
+def copy_with_bias(path, directory, task, index, value):
+    """Write a copy of a checkpoint in which one bias of the top of a task has another value."""
     values = variables_of(path)
-    for name, change in changes.items():
-        name = name.replace("__", "/")
-        values[name] = change(values[name]).astype(values[name].dtype)
+    values[f"{task}/b"][index] = value
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = {
-            name: tf.get_variable(name, initializer=tf.constant(value), use_resource=True)
-            for name, value in values.items()
-        }
+        variables = {}
+        for name, array in values.items():
+            variables[name] = tf.get_variable(name, initializer=array, use_resource=True)
         session.run(tf.global_variables_initializer())
         checkpoint.save(tf.train.Saver(variables), session, str(directory), 1)
