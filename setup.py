@@ -1,4 +1,4 @@
-"""Packaging of mtl. The version is read, not imported, so that building needs none of the dependencies."""
+"""Packaging of mtl. The version is read, not imported: building needs no dependencies."""
 
 import pathlib
 import re
@@ -15,11 +15,12 @@ VERSION = re.search(
 setup(
     name="mtl",
     version=VERSION,
-    description="Multi-task learning in low-level graph mode: the reference implementation of a Stack Overflow answer of 2016",
+    description="Multi-task learning in TensorFlow graph mode: a Stack Overflow answer of 2016, running",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0 AND CC-BY-SA-3.0",  # the second is that of mtl/answer.py, and of the cost in mtl/lessons/lesson7_answer.py
-    # Named, because setuptools refuses to guess between mtl/ and flags/.
+    # CC BY-SA 3.0 applies to mtl/answer.py and to the cost in mtl/lessons/lesson7_answer.py.
+    license="Apache-2.0 AND CC-BY-SA-3.0",
+    # Explicit, because setuptools refuses to guess between mtl/ and flags/.
     packages=find_packages(include=["mtl", "mtl.*"]),
     package_data={
         "mtl.explain": ["*.css", "*.html", "*.js"],
