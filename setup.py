@@ -15,7 +15,7 @@ VERSION = re.search(
 setup(
     name="mtl",
     version=VERSION,
-    description="Multi-task learning in TensorFlow graph mode: a Stack Overflow answer of 2016, running",
+    description="Multi-task learning in TensorFlow graph mode: an answer of 2016, running",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     # CC BY-SA 3.0 applies to mtl/answer.py and to the cost in mtl/lessons/lesson7_answer.py.
