@@ -112,7 +112,8 @@ def read_config(model_dir):
         raise DataError(f"{path}: {what}; {cure}") from None
     if changed:
         name = changed[0]
-        what = f'"{name}" is {json.dumps(record[name])}, and this version builds {NETWORK[name]}'
+        found, built = json.dumps(record[name]), json.dumps(NETWORK[name])
+        what = f'"{name}" is {found}, but this version builds {built}'
         cure = f"use the version of mtl that {checkpoint.VERSIONS} names"
         raise DataError(f"{path}: {what}; {cure}")
     return config
