@@ -1,8 +1,7 @@
-"""Benchmarks: `python -m tests.benchmarks` from the root of the repository. They print ratios and decide no test."""
+"""Benchmarks: `python -m tests.benchmarks`. They print speeds and ratios; pytest runs none."""
 
 import os
 
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "2"
-)  # read once, when TensorFlow is first imported; child processes inherit it
+# Read once, when TensorFlow is first imported; child processes inherit them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -1,113 +1,89 @@
-"""Run the benchmarks, print Markdown and write every value as CSV.
+"""Run the benchmarks and print their tables as Markdown. Linux only.
 
-python -m tests.benchmarks [--csv=FILE]
-python -m tests.benchmarks --only=step --bottom=small --precision=bf16
-python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base --precision=bf16 --batch_size=64 --augment=0.5]
+    python -m tests.benchmarks [--csv=FILE] [--write]
+    python -m tests.benchmarks --only=step --bottom=small --precision=bf16
+    python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base] [--augment=0.5]
+
+--write also replaces the section of each benchmark in RESULTS.md.
 """
 
 import argparse
 import contextlib
 import importlib
+import importlib.metadata
 import os
 import platform
 
 from mtl import config
 from mtl.runs.environment import processor
-from mtl.errors import MtlError
-from tests.benchmarks import tables
+from tests.benchmarks import results, tables
 
-FIELDS = ("batch_size", "augment", "workers")
+# Each is a module of this folder with a TITLE and run(arguments).
+DEFAULT = ("step", "prediction", "ceiling", "cold", "scaling", "input")
+ALONE = ("quality", "records")  # quality takes hours; records need data
+RECORDS = ("batch_size", "augment", "workers")  # fields of Config that --only=records may set
+# With one of these a part is incomplete, so that it cannot replace a section.
+FILTERS = ("bottom", "precision", "quick")
 
 
 def main():
+    arguments = _parse()
+    names = [arguments.only] if arguments.only else DEFAULT
+    with contextlib.ExitStack() as stack:
+        if arguments.csv:
+            tables.write_to(stack.enter_context(open(arguments.csv, "w", encoding="utf-8")))
+        for name in names:
+            module = importlib.import_module(f"tests.benchmarks.{name}")
+            section = results.section(name) if arguments.write else contextlib.nullcontext()
+            with section:
+                print(f"### {module.TITLE}\n\n{_machine()}\n", flush=True)
+                module.run(arguments)
+
+
+def _parse():
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Print ratios of speeds, each measured in one run.",
+        description="Measure speeds and print them as Markdown. Compare ratios of one run only.",
     )
-    parts = {
-        "step": _step,
-        "reading": _reading,
-        "ceiling": _plain,
-        "cold": _plain,
-        "scaling": _plain,
-        "input": _input,
-    }
-    alone = {"quality": _plain, "records": _records}  # they take long, or need data
-    parser.add_argument(
-        "--only", choices=[*parts, *alone], help="one of them; the first six are run without it"
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
-    parser.add_argument("--csv", help="the file to write every value to")
-    parser.add_argument("--data_dir", help="of the records")
-    parser.add_argument("--bottom", choices=[name for name in config.BOTTOMS if name != "mlp"], help="this network alone")
-    parser.add_argument("--precision", choices=config.choices("precision"), help="this precision alone")
-    parser.add_argument("--quick", action="store_true", help="without the peers that compile")
-    for name in FIELDS:
-        default = getattr(config.Config, name)
-        parser.add_argument(
-            f"--{name}", type=type(default), default=default, help="of the run, with --only=records"
-        )
+    bottoms = [name for name in config.BOTTOMS if name != "mlp"]
+    text = f"run one benchmark (default: {', '.join(DEFAULT)})"
+    parser.add_argument("--only", choices=[*DEFAULT, *ALONE], help=text)
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each side (default 7)")
+    parser.add_argument("--csv", help="CSV file to write every measured value to")
+    parser.add_argument("--write", action="store_true", help="replace the sections of RESULTS.md")
+    parser.add_argument("--bottom", choices=bottoms, help="only this network")
+    parser.add_argument("--precision", choices=config.choices("precision"), help="only this one")
+    parser.add_argument("--quick", action="store_true", help="skip JAX and compiled competitors")
+    parser.add_argument("--data_dir", help="records to read, with --only=records")
+    for name in RECORDS:
+        value = getattr(config.Config, name)
+        text = f"of the run, with --only=records (default {value})"
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=text)
     arguments = parser.parse_args()
+    _check(parser, arguments)
+    return arguments
+
+
+def _check(parser, arguments):
+    """Exit with a message where the arguments do not fit together."""
     if arguments.only == "records" and not arguments.data_dir:
-        parser.error("--only=records needs --data_dir, what mtl convert wrote")
+        parser.error("--data_dir is required with --only=records; name what mtl convert wrote")
     if arguments.rounds < 1:
-        parser.error(f"--rounds={arguments.rounds}: one at least")
+        parser.error(f"--rounds={arguments.rounds} must be at least 1")
     if arguments.csv and not os.access(os.path.dirname(arguments.csv) or ".", os.W_OK):
-        parser.error(f"--csv={arguments.csv}: its folder is missing or closed")
-    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-    print(f"{machine}; load before the start: {os.getloadavg()[0]:.1f}\n", flush=True)
-    with open(arguments.csv, "w") if arguments.csv else contextlib.nullcontext() as file:
-        if file:
-            tables.write_to(file)
-        for name, run in (parts | alone).items():
-            if name == arguments.only or (not arguments.only and name in parts):
-                run(name, arguments)
+        parser.error(f"--csv={arguments.csv}: its folder cannot be written; choose another")
+    given = [name for name in FILTERS if getattr(arguments, name)]
+    if arguments.write and given:
+        parser.error(f"--write does not work with --{given[0]}, which skips part of a section")
 
 
-def _plain(name, arguments):
-    module = importlib.import_module(f"tests.benchmarks.{name}")
-    given = {"rounds": arguments.rounds} if name in ("ceiling", "cold") else {}
-    module.run(**given)
-
-
-def _step(name, arguments):
-    from tests.benchmarks import step
-
-    chosen = {"bottoms": (arguments.bottom,)} if arguments.bottom else {}
-    if arguments.precision:
-        chosen["precisions"] = (arguments.precision,)
-    step.run(arguments.rounds, quick=arguments.quick, **chosen)
-
-
-def _reading(name, arguments):
-    from tests.benchmarks import reading
-
-    chosen = {"bottoms": (arguments.bottom,)} if arguments.bottom else {}
-    reading.run(arguments.rounds, quick=arguments.quick, **chosen)
-
-
-def _input(name, arguments):
-    from tests.benchmarks import input_rate
-
-    input_rate.run(arguments.rounds)
-
-
-def _records(name, arguments):
-    from mtl.data.records import manifest
-    from tests.benchmarks import input_rate
-
-    try:
-        manifest.find_shards(arguments.data_dir, "train")
-    except MtlError as error:
-        raise SystemExit(f"benchmarks: {error}") from None
-    fields = {name: getattr(arguments, name) for name in FIELDS}
-    fields |= {
-        name: value for name in ("bottom", "precision") if (value := getattr(arguments, name))
-    }
-    input_rate.run(
-        arguments.rounds,
-        config=config.Config(dataset="records", data_dir=arguments.data_dir, **fields),
-    )
+def _machine():
+    """Return the processor, the versions and the load of this machine, as a sentence."""
+    parts = [processor(), f"{os.cpu_count()} cores", f"{platform.system()} {platform.release()}"]
+    parts += [f"Python {platform.python_version()}"]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "numpy")]
+    return f"{', '.join(parts)}; load {os.getloadavg()[0]:.1f}."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the processor can do at most, and how much of it each network's training step uses."""
+"""The speed limit of the processor, and the share of it that each training step reaches."""
 
 import contextlib
 import math
@@ -11,58 +11,60 @@ from mtl import config as config_lib, model
 from tests.benchmarks import mtl_trainer, sides, tables, turns
 from tests.benchmarks.step import STEPS
 
+TITLE = "The limit of the processor, and each step's share of it"
 SIZE = 2048  # of the matrices
-PICTURES = [32, 28, 28, 96]  # of the convolution: a layer of `base`, a little larger
+IMAGES = [32, 28, 28, 96]  # of the convolution: a layer of `base`, slightly larger
 TYPES = {"fp32": tf.float32, "bf16": tf.bfloat16}
+KINDS = ("matrix product", "convolution")
 
 
 def arithmetic(bottom, batch_size):
-    """Count the floating point operations of a training step that are products or their sums, int.
+    """Count the floating point operations of the products in a training step.
 
-    Each product of the forward pass is followed by two as large, the gradient by its weights and that by its inputs. The first layer's
-    inputs are pixels, which get no gradient.
+    Each product of the forward pass has two of the same size in the backward pass: the gradients of
+    its weights and of its inputs. The inputs of the first layer are pixels and have no gradient.
     """
     with tf.Graph().as_default() as graph:
-        model.build(
-            tf.placeholder(
-                tf.float32, [batch_size, config_lib.CROP, config_lib.CROP, config_lib.CHANNELS]
-            ),
-            bottom=bottom,
-        )
+        size = config_lib.CROP
+        shape = [batch_size, size, size, config_lib.CHANNELS]
+        model.build(tf.placeholder(tf.float32, shape), bottom=bottom)
         products = []
-        for op in graph.get_operations():
-            if op.type in ("Conv2D", "MatMul", "BatchMatMulV2"):
-                summed = op.inputs[1].shape[:3] if op.type == "Conv2D" else op.inputs[0].shape[-1:]
-                products.append(
-                    2 * op.outputs[0].shape.num_elements() * math.prod(summed.as_list())
-                )
+        for operation in graph.get_operations():
+            if operation.type in ("Conv2D", "MatMul", "BatchMatMulV2"):
+                products.append(_forward(operation))
     return 3 * sum(products) - products[0]
 
 
+def _forward(operation):
+    """Return the floating point operations of a product."""
+    data, weights = operation.inputs[:2]
+    summed = weights.shape[:3] if operation.type == "Conv2D" else data.shape[-1:]
+    return 2 * operation.outputs[0].shape.num_elements() * math.prod(summed.as_list())
+
+
 class Processor:
-    """Large products through oneDNN, with all cores in each."""
+    """Large products in oneDNN, each on all cores."""
 
     def __init__(self, session):
-        self.session, self.runs = session, {}
+        self._session = session
+        self._runs = {}
+        filters = IMAGES[3]
         for name, dtype in TYPES.items():
-            matrix = tf.Variable(tf.cast(tf.random.stateless_normal([SIZE, SIZE], [1, 2]), dtype))
-            pictures = tf.Variable(tf.cast(tf.random.stateless_normal(PICTURES, [1, 2]), dtype))
-            kernel = tf.Variable(
-                tf.cast(tf.random.stateless_normal([3, 3, PICTURES[3], PICTURES[3]], [1, 2]), dtype)
-            )
-            convolved = tf.nn.conv2d(pictures, kernel, 1, "SAME")
-            self.runs[f"matrix product, {name}"] = tf.matmul(matrix, matrix).op, 2 * SIZE**3
-            self.runs[f"convolution, {name}"] = (
-                convolved.op,
-                2 * math.prod(PICTURES) * 9 * PICTURES[3],
-            )
+            matrix = _random([SIZE, SIZE], dtype)
+            product = tf.matmul(matrix, matrix)
+            self._runs[f"matrix product, {name}"] = product.op, 2 * SIZE**3
+            kernel = _random([3, 3, filters, filters], dtype)
+            convolved = tf.nn.conv2d(_random(IMAGES, dtype), kernel, 1, "SAME")
+            operations = 2 * math.prod(IMAGES) * 9 * filters
+            self._runs[f"convolution, {name}"] = convolved.op, operations
         session.run(tf.global_variables_initializer())
 
     def rates(self, times=15):
         """Return the median rate of each product, dict name -> GFLOP/s."""
         found = {}
-        for name, (op, operations) in self.runs.items():
-            run, seconds = self.session.make_callable(op), []
+        for name, (operation, operations) in self._runs.items():
+            run = self._session.make_callable(operation)
+            seconds = []
             for _ in range(times + 2):
                 since = time.perf_counter()
                 run()
@@ -71,74 +73,65 @@ class Processor:
         return found
 
 
+def _random(shape, dtype):
+    return tf.Variable(tf.cast(tf.random.stateless_normal(shape, [1, 2]), dtype))
+
+
 @contextlib.contextmanager
 def processor(threads):
     """Open a Processor."""
-    with (
-        tf.Graph().as_default(),
-        tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads)) as session,
-    ):
+    options = tf.ConfigProto(intra_op_parallelism_threads=threads)
+    with tf.Graph().as_default(), tf.Session(config=options) as session:
         yield Processor(session)
 
 
-def run(rounds=7):
-    """Measure both in turns and print their tables.
+def run(arguments):
+    """Measure products and steps in turns and print their tables."""
+    print(
+        f"Products of {SIZE} x {SIZE} matrices and a 3x3 convolution of {IMAGES} by as many "
+        f"filters, in\nTensorFlow's oneDNN on 2 threads. Medians of {arguments.rounds} rounds, "
+        "in turns with the steps of 32 images.\n"
+    )
+    rates, seconds = _measure(arguments.rounds)
+    limits = {}
+    for name in rates[0]:
+        values = [rate[name] for rate in rates]
+        limits[name] = np.median(values)
+        tables.record("ceiling", "", name, values, "GFLOP/s")
+    tables.table(["", "GFLOP/s"], [[name, f"{rate:.0f}"] for name, rate in limits.items()])
+    rows = [_row(*case, values, limits) for case, values in seconds.items()]
+    head = ["step of", "GFLOP", "ms", "GFLOP/s", "of the matrix product", "of the convolution"]
+    tables.table(head, rows)
 
-    Args:
-      rounds: int.
-    """
-    print("### The processor's ceiling, and each step's share of it\n")
-    print(
-        f"Products of {SIZE} x {SIZE} matrices, and a 3x3 convolution of {PICTURES} by as many filters, in TensorFlow's oneDNN"
-    )
-    print(
-        f"on 2 threads; medians of {rounds} rounds, in turns with the steps, which are of 32 images.\n"
-    )
-    cases = [(bottom, precision) for precision in TYPES for bottom in STEPS]
+
+def _measure(rounds):
+    """Return a list of rates, and dict (bottom, precision) -> list of seconds of a step."""
     with contextlib.ExitStack() as stack:
         best = stack.enter_context(turns.Player("processor", processor, 2))
         players = {}
-        for bottom, precision in cases:
-            config = sides.default(bottom, precision)
-            player = stack.enter_context(
-                turns.Player(f"{bottom} {precision}", mtl_trainer.opened, config)
-            )
-            players[bottom, precision] = player, sides.images_of(STEPS[bottom] * config.batch_size)
-            player.ask("epoch", players[bottom, precision][1])  # warm
+        for precision in TYPES:
+            for bottom in STEPS:
+                config = sides.default(bottom, precision)
+                player = turns.Player(f"{bottom} {precision}", mtl_trainer.opened, config)
+                examples = sides.cropped(STEPS[bottom] * config.batch_size)
+                players[bottom, precision] = stack.enter_context(player), examples
+                player.ask("epoch", examples)  # warm-up
         best.ask("rates")
-        rates, seconds = [], {case: [] for case in cases}
+        rates = []
+        seconds = {case: [] for case in players}
         for _ in range(rounds):
             rates.append(best.ask("rates"))
             for case, (player, examples) in players.items():
                 seconds[case].append(player.ask("epoch", examples) / STEPS[case[0]])
-    ceilings = {name: np.median([rate[name] for rate in rates]) for name in rates[0]}
-    for name in ceilings:
-        tables.record("ceiling", "", name, [rate[name] for rate in rates], "GFLOP/s")
-    tables.table(["", "GFLOP/s"], [[name, f"{rate:.0f}"] for name, rate in ceilings.items()])
-    rows = []
-    for (bottom, precision), values in seconds.items():
-        operations = arithmetic(bottom, 32)
-        rate = operations / np.median(values) / 1e9
-        tables.record(
-            "share",
-            f"{bottom} {precision}",
-            "mtl",
-            [operations / value / 1e9 for value in values],
-            "GFLOP/s",
-        )
-        shares = [
-            f"{rate / ceilings[f'{kind}, {precision}']:.0%}"
-            for kind in ("matrix product", "convolution")
-        ]
-        rows.append(
-            [
-                f"`{bottom}`, {precision}",
-                f"{operations / 1e9:.1f}",
-                f"{1e3 * np.median(values):.1f}",
-                f"{rate:.0f}",
-                *shares,
-            ]
-        )
-    tables.table(
-        ["step of", "GFLOP", "ms", "GFLOP/s", "of the matrix product", "of the convolution"], rows
-    )
+    return rates, seconds
+
+
+def _row(bottom, precision, seconds, limits):
+    """Return the row of a training step."""
+    operations = arithmetic(bottom, 32)
+    rates = [operations / value / 1e9 for value in seconds]
+    tables.record("share", f"{bottom} {precision}", "mtl", rates, "GFLOP/s")
+    rate = operations / np.median(seconds) / 1e9
+    row = [f"`{bottom}`, {precision}", f"{operations / 1e9:.1f}", f"{1e3 * np.median(seconds):.1f}"]
+    shares = [f"{rate / limits[f'{kind}, {precision}']:.0%}" for kind in KINDS]
+    return [*row, f"{rate:.0f}", *shares]

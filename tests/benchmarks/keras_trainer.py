@@ -1,4 +1,7 @@
-"""The side of Keras: the same networks and the answer's cost, trained by `fit` as its users would. KERAS_BACKEND says on what."""
+"""The side of Keras: the same networks and cost, trained by `fit`.
+
+The environment variable KERAS_BACKEND chooses the backend.
+"""
 
 import contextlib
 import time
@@ -8,18 +11,24 @@ import numpy as np
 from keras import layers, ops
 
 from mtl.config import CHANNELS, CROP
-from mtl.losses import CLIP_CEILING, CLIP_FLOOR
+from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
 from mtl.tasks import NUMBER_TASKS, encode_all
 
-# Of a bottom of mtl.bottoms: filters of the first layer, its stride, the stages, units.
+# As in mtl/bottoms.py: filters and stride of the first layer, filters of the stages, dense units.
 CONVOLUTIONAL = {
     "small": (48, 2, [[64], [128], [192]], 512),
     "base": (32, (2, 1), [[64], [96, 96], [192, 192]], 320),
 }
+PAPER = (48, 64, 128, 160, 192, 192, 192, 192)
+EPSILON = 1e-8  # of tf.train.AdamOptimizer; the default of Keras is 1e-7
+POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16"}
+
+
+# -- network ---------------------------------------------------------------------------------------
 
 
 class Local(layers.Layer):
-    """A 5x5 convolution with a kernel of its own for each place; Keras 3 has none."""
+    """A 5x5 convolution with a separate kernel at each position; Keras 3 has none."""
 
     def __init__(self, filters, **others):
         super().__init__(**others)
@@ -27,15 +36,15 @@ class Local(layers.Layer):
 
     def build(self, shape):
         _, height, width, channels = shape
-        self.w = self.add_weight(shape=(height * width, 25 * channels, self.filters), name="w")
-        self.b = self.add_weight(shape=(height * width, 1, self.filters), name="b")
+        places = height * width
+        self.w = self.add_weight(shape=(places, 25 * channels, self.filters), name="w")
+        self.b = self.add_weight(shape=(places, 1, self.filters), name="b")
 
     def call(self, x):
         _, height, width, _ = x.shape
         patches = ops.image.extract_patches(x, (5, 5), strides=1, padding="same")
-        patches = ops.transpose(
-            ops.reshape(patches, [-1, height * width, patches.shape[3]]), [1, 0, 2]
-        )
+        patches = ops.reshape(patches, [-1, height * width, patches.shape[3]])
+        patches = ops.transpose(patches, [1, 0, 2])  # [places, batch, 25 * channels]
         y = ops.matmul(patches, ops.cast(self.w, x.dtype)) + ops.cast(self.b, x.dtype)
         return ops.reshape(ops.transpose(y, [1, 0, 2]), [-1, height, width, self.filters])
 
@@ -47,71 +56,75 @@ def network(bottom):
     x = pixels - ops.mean(pixels, axis=[1, 2, 3], keepdims=True)
     x = ops.cast(x, keras.config.dtype_policy().compute_dtype)
     x = _paper(x) if bottom == "paper" else _convolutional(x, *CONVOLUTIONAL[bottom])
-    return keras.Model(
-        images,
-        {
-            task.name: layers.Dense(task.classes, name=task.name, dtype="float32")(x)
-            for task in NUMBER_TASKS
-        },
-    )
+    logits = {}
+    for task in NUMBER_TASKS:
+        logits[task.name] = layers.Dense(task.classes, name=task.name, dtype="float32")(x)
+    return keras.Model(images, logits)
 
 
 def _convolutional(x, first, stride, stages, units):
-    x = layers.Conv2D(first, 5, strides=stride, padding="same", activation="relu", name="conv1")(x)
+    x = _conv(first, 5, "conv1", strides=stride, activation="relu")(x)
     number = 1
-    for filters_of_stage in stages:
-        for place, filters in enumerate(filters_of_stage):
+    for stage in stages:
+        for index, filters in enumerate(stage):
             number += 1
-            if place:
-                x = ops.relu(layers.Conv2D(filters, 3, padding="same", name=f"conv{number}")(x) + x)
+            if index:
+                x = ops.relu(_conv(filters, 3, f"conv{number}")(x) + x)
             else:
-                x = layers.Conv2D(
-                    filters, 3, padding="same", activation="relu", name=f"conv{number}"
-                )(x)
+                x = _conv(filters, 3, f"conv{number}", activation="relu")(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
     return layers.Dense(units, activation="relu", name="dense1")(layers.Flatten()(x))
 
 
 def _paper(x):
-    for number, filters in enumerate([48, 64, 128, 160, 192, 192, 192, 192], start=1):
+    for number, filters in enumerate(PAPER, start=1):
         if number == 1:
-            x = layers.Conv2D(3 * filters, 5, padding="same", name="conv1")(x)
-            x = ops.max(ops.reshape(x, [-1, *x.shape[1:3], filters, 3]), axis=4)
+            x = _conv(3 * filters, 5, "conv1")(x)
+            x = ops.max(ops.reshape(x, [-1, *x.shape[1:3], filters, 3]), axis=4)  # maxout
         else:
-            x = layers.Conv2D(filters, 5, padding="same", activation="relu", name=f"conv{number}")(
-                x
-            )
+            x = _conv(filters, 5, f"conv{number}", activation="relu")(x)
         x = layers.MaxPooling2D(2, strides=2 if number % 2 else 1, padding="same")(x)
-        x = x - layers.AveragePooling2D(3, strides=1, padding="same")(
-            ops.mean(x, axis=3, keepdims=True)
-        )
+        mean = ops.mean(x, axis=3, keepdims=True)
+        x = x - layers.AveragePooling2D(3, strides=1, padding="same")(mean)
     x = ops.relu(Local(192, name="local1")(x))
     x = layers.Dense(3072, activation="relu", name="dense1")(layers.Flatten()(x))
     return layers.Dense(3072, activation="relu", name="dense2")(x)
 
 
-def term(classes, smoothing):
-    """Make one task's part of the answer's cost; Keras adds up those of all outputs."""
+def _conv(filters, size, name, **others):
+    return layers.Conv2D(filters, size, padding="same", name=name, **others)
 
-    def log_of_mean(y_true, y_pred):
-        rows = ops.one_hot(ops.cast(ops.reshape(y_true, [-1]), "int32"), classes)
+
+# -- training --------------------------------------------------------------------------------------
+
+
+class LogOfMean:
+    """The loss of one task in the answer's cost; Keras adds those of all outputs."""
+
+    def __init__(self, classes, smoothing):
+        self.__name__ = "log_of_mean"  # Keras names the metric after it
+        self._classes = classes
+        self._smoothing = smoothing
+
+    def __call__(self, y_true, y_pred):
+        classes = ops.cast(ops.reshape(y_true, [-1]), "int32")
         each = keras.losses.categorical_crossentropy(
-            rows, y_pred, from_logits=True, label_smoothing=smoothing
+            ops.one_hot(classes, self._classes),
+            y_pred,
+            from_logits=True,
+            label_smoothing=self._smoothing,
         )
         return ops.log(ops.clip(ops.mean(each), CLIP_FLOOR, CLIP_CEILING))
 
-    return log_of_mean
-
 
 class Epoch(keras.callbacks.Callback):
-    """Times the epochs of `fit` from the first batch to the last metric, without what `fit` does before."""
+    """Times an epoch of `fit`, from its first batch to its last metric."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self._since = time.perf_counter()
 
-    def on_epoch_end(
-        self, epoch, logs=None
-    ):  # after the epoch's metrics were read, so nothing is still under way
+    def on_epoch_end(self, epoch, logs=None):
+        # The metrics of the epoch have been read, so no work is left.
         self.seconds = time.perf_counter() - self._since
 
 
@@ -119,52 +132,51 @@ class Side:
     """The methods are those of mtl_trainer.Side."""
 
     def __init__(self, config, weights, jit_compile):
-        self.config, self.model, self._epoch = config, network(config.bottom), Epoch()
-        for layer in self.model.layers:
-            if layer.weights:
-                name = layer.name if f"{layer.name}/w" in weights else f"shared/{layer.name}"
-                layer.set_weights([weights[f"{name}/w"], weights[f"{name}/b"]])
-        decay = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.steps)
-        rate = decay if config.schedule == "cosine" else config.learning_rate
-        self.model.compile(
-            optimizer=keras.optimizers.Adam(
-                rate, epsilon=1e-8
-            ),  # that of tf.train.AdamOptimizer; Keras has 1e-7
-            loss={task.name: term(task.classes, config.label_smoothing) for task in NUMBER_TASKS},
+        self._batch_size = config.batch_size
+        self._model = network(config.bottom)
+        self._epoch = Epoch()
+        self._load(weights)
+        rate = config.learning_rate
+        if config.schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, config.steps)
+        smoothing = config.label_smoothing
+        self._model.compile(
+            optimizer=keras.optimizers.Adam(rate, epsilon=EPSILON),
+            loss={task.name: LogOfMean(task.classes, smoothing) for task in NUMBER_TASKS},
             jit_compile=jit_compile,
         )
 
+    def _load(self, weights):
+        for layer in self._model.layers:
+            if layer.weights:
+                name = layer.name if f"{layer.name}/w" in weights else f"shared/{layer.name}"
+                layer.set_weights([weights[f"{name}/w"], weights[f"{name}/b"]])
+
     def logits(self, images):
-        return {
-            name: np.asarray(rows) for name, rows in self.model.predict_on_batch(images).items()
-        }
+        found = self._model.predict_on_batch(images)
+        return {name: np.asarray(rows) for name, rows in found.items()}
 
     def step(self, images, labels):
-        self.model.reset_metrics()  # else the loss returned is the mean of all batches so far
-        return float(self.model.train_on_batch(images, labels, return_dict=True)["loss"])
+        self._model.reset_metrics()  # else the loss is the mean of all batches so far
+        return float(self._model.train_on_batch(images, labels, return_dict=True)["loss"])
 
     def epoch(self, examples):
-        labels = encode_all(examples.numbers)
-        self.model.fit(
-            examples.images,
-            labels,
-            batch_size=self.config.batch_size,
-            epochs=1,
-            verbose=0,
-            callbacks=[self._epoch],
-        )
-        return self._epoch.seconds
+        return self._fit(examples.images, encode_all(examples.numbers), self._batch_size)
 
     def chunk(self, batches):
         images = np.concatenate([images for images, _ in batches])
-        labels = {
-            name: np.concatenate([labels[name] for _, labels in batches]) for name in batches[0][1]
-        }
-        self.model.fit(
+        labels = {}
+        for name in batches[0][1]:
+            labels[name] = np.concatenate([labels[name] for _, labels in batches])
+        return self._fit(images, labels, len(batches[0][0]), shuffle=False)
+
+    def _fit(self, images, labels, size, shuffle=True):
+        """Train one epoch; return the seconds."""
+        self._model.fit(
             images,
             labels,
-            batch_size=len(batches[0][0]),
-            shuffle=False,
+            batch_size=size,
+            shuffle=shuffle,
             verbose=0,
             callbacks=[self._epoch],
         )
@@ -172,13 +184,13 @@ class Side:
 
     def read(self, images):
         since = time.perf_counter()
-        self.model.predict(images, batch_size=256, verbose=0)
+        self._model.predict(images, batch_size=256, verbose=0)
         return time.perf_counter() - since
 
     def one(self, image, times):
         since = time.perf_counter()
         for _ in range(times):
-            self.model.predict_on_batch(image)
+            self._model.predict_on_batch(image)
         return time.perf_counter() - since
 
 
@@ -189,5 +201,5 @@ def opened(config, weights, jit_compile):
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
-    keras.config.set_dtype_policy({"fp32": "float32", "bf16": "mixed_bfloat16"}[config.precision])
+    keras.config.set_dtype_policy(POLICIES[config.precision])
     yield Side(config, weights, jit_compile)

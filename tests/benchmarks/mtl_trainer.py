@@ -1,4 +1,4 @@
-"""The side of mtl: a training session as train.run opens it, and a network as `mtl predict` opens it, told when to work."""
+"""The side of mtl: a training session as `mtl train` opens it, a network as `mtl predict` does."""
 
 import contextlib
 import tempfile
@@ -7,87 +7,100 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import model, tasks, train
+from mtl import tasks, train
 from mtl.data import batches
 from mtl.inference import graph as inference_graph, reading
 from mtl.inference.network import Network
 
 
-@contextlib.contextmanager
-def training(config):
-    """Open a graph and a session of it with fresh variables; gives (session, reading, step).
+class Stepper:
+    """One training step as loop.Training does it, with the check for values that are not finite."""
 
-    Args:
-      config: config.Config.
-
-    Yields:
-      tf.Session, inference_graph.Inference and a function (images, labels) -> cost that does what the loop of train.run does a step, the check
-      for infinite cross entropies and gradients included.
-    """
-    with (
-        tf.Graph().as_default(),
-        tf.Session(config=model.session_config(config.threads, config.batch_size)) as session,
-    ):
-        graph = train.build(config)
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            reading = inference_graph.build(
-                tasks=tasks.NUMBER_TASKS, bottom=config.bottom, objective=config.objective
-            )
-        session.run(tf.global_variables_initializer())
-        tf.get_default_graph().finalize()
-        names = list(graph.labels)
-        step_once = session.make_callable(
-            [graph.minimize, graph.cost, graph.watched],
-            feed_list=[graph.images] + [graph.labels[name] for name in names],
+    def __init__(self, session, graph):
+        self._names = list(graph.labels)
+        self._call = session.make_callable(
+            [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
         )
 
-        def step(images, labels):
-            _, cost, watched = step_once(images, *[labels[name] for name in names])
-            if not np.all(np.isfinite(watched)):
-                raise FloatingPointError(f"not finite: {watched}")
-            return cost
+    def __call__(self, images, labels):
+        """Train on images and labels, dict task name -> int32 [n]; return the cost before it."""
+        _, cost, watched = self._call(images, *[labels[name] for name in self._names])
+        if not np.all(np.isfinite(watched)):
+            raise FloatingPointError(f"not finite: {watched}")
+        return cost
 
-        yield session, reading, step
+
+@contextlib.contextmanager
+def training(config):
+    """Open a session with a training graph and an inference graph on the same fresh variables.
+
+    Yields:
+      tf.Session, inference_graph.Inference, Stepper.
+    """
+    options = train.session_config(config.threads, config.batch_size)
+    with tf.Graph().as_default(), tf.Session(config=options) as session:
+        graph = train.build(config)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            inference = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom)
+        session.run(tf.global_variables_initializer())
+        tf.get_default_graph().finalize()
+        yield session, inference, Stepper(session, graph)
 
 
 class Side:
-    """What the other sides do, too: see each method."""
+    """What the other sides do too: see each method."""
 
-    def __init__(self, config, session, reading, step):
-        self.config, self.session, self.reading, self._step = config, session, reading, step
-        self.variables = {
-            variable.op.name: variable
-            for variable in session.graph.get_collection("trainable_variables")
-        }
-        self._batches = self._network = None
+    def __init__(self, config, session, inference, step):
+        self._config = config
+        self._session = session
+        self._inference = inference
+        self._step = step
+        variables = session.graph.get_collection("trainable_variables")
+        self._variables = {variable.op.name: variable for variable in variables}
+        self._batches = None
+        self._network = None
 
     def weights(self):
-        """Return the weights as they are now, dict name -> array."""
-        return self.session.run(self.variables)
+        """Return the current weights, dict name -> array."""
+        return self._session.run(self._variables)
 
     def logits(self, images):
-        """Return what the network says of images, uint8 [n, CROP, CROP, CHANNELS]: dict task name -> float32 [n, classes]."""
-        # The logits are what the log softmax of the evaluation graph reads; it shares the variables.
-        tensors = {name: tensor.op.inputs[0] for name, tensor in self.reading.log_probs.items()}
-        return self.session.run(tensors, {self.reading.images: images})
+        """Return the logits of images, uint8 [n, CROP, CROP, CHANNELS]: dict task -> float32."""
+        # The inputs of the log softmax.
+        tensors = {name: each.op.inputs[0] for name, each in self._inference.log_probs.items()}
+        return self._session.run(tensors, {self._inference.images: images})
 
     def step(self, images, labels):
-        """Train a step on images and labels, dict task name -> int32 [n]; returns the cost before it."""
+        """Train one step; return the cost before it."""
         return float(self._step(images, labels))
 
     def epoch(self, examples):
-        """Train once on all of Examples, a whole number of batches, as the side's users would; returns the seconds."""
+        """Train once on Examples, a whole number of batches, as users do; return the seconds."""
         if self._batches is None:
-            self._batches = batches.prefetch(
-                batches.from_arrays(examples, self.config.batch_size, self.config.seed)(0)
-            )
-        return self._timed(len(examples.numbers) // self.config.batch_size)
+            source = batches.from_arrays(examples, self._config.batch_size, self._config.seed)
+            self._batches = batches.prefetch(source(0))
+        return self._timed(len(examples.numbers) // self._config.batch_size)
 
-    def chunk(self, batches):
-        """Train on a list of (images, labels), in this order; returns the seconds."""
+    def chunk(self, chunk):
+        """Train on a list of (images, labels) in this order; return the seconds."""
         since = time.perf_counter()
-        for images, labels in batches:
+        for images, labels in chunk:
             self._step(images, labels)
+        return time.perf_counter() - since
+
+    def read(self, images):
+        """Predict images; return the seconds."""
+        network = self._open()
+        since = time.perf_counter()
+        reading.read(network.log_probs, images)
+        return time.perf_counter() - since
+
+    def one(self, image, times):
+        """Predict one image, uint8 [1, CROP, CROP, CHANNELS], so many times; return the seconds."""
+        network = self._open()
+        since = time.perf_counter()
+        for _ in range(times):
+            network.log_probs(image)
         return time.perf_counter() - since
 
     def _timed(self, steps):
@@ -96,52 +109,38 @@ class Side:
             self._step(*next(self._batches))
         return time.perf_counter() - since
 
-    def read(self, images):
-        """Return the seconds it takes to read images."""
-        network = self.network()
-        since = time.perf_counter()
-        reading.read(network.log_probs, images)
-        return time.perf_counter() - since
-
-    def one(self, image, times):
-        """Return the seconds it takes to read one image, uint8 [1, CROP, CROP, CHANNELS], and that so many times, one after the other."""
-        network = self.network()
-        since = time.perf_counter()
-        for _ in range(times):
-            network.log_probs(image)
-        return time.perf_counter() - since
-
-    def network(self):
-        """Open, once, the weights of now as `mtl predict` would open a run directory."""
+    def _open(self):
+        """Return the current weights as a network of `mtl predict`, opened once."""
         if self._network is None:
             values = self.weights()
             with tempfile.TemporaryDirectory() as folder:
-                with (
-                    tf.Graph().as_default(),
-                    tf.Session() as session,
-                ):  # the graph that trains is finalized and takes no saver
-                    saver = tf.train.Saver(
-                        {name: tf.Variable(value) for name, value in values.items()}
-                    )
+                # The training graph is finalized and takes no saver.
+                with tf.Graph().as_default(), tf.Session() as session:
+                    copies = {name: tf.Variable(value) for name, value in values.items()}
                     session.run(tf.global_variables_initializer())
-                    self._network = Network(
-                        self.config, saver.save(session, f"{folder}/model.ckpt", global_step=0)
-                    )
+                    saver = tf.train.Saver(copies)
+                    path = saver.save(session, f"{folder}/model.ckpt", global_step=0)
+                self._network = Network(self._config, path)
         return self._network
 
 
 class FromSource(Side):
-    """A side that trains on what a source of mtl.data gives."""
+    """A side that trains on the batches of a source, see mtl/data/batches.py."""
 
     def __init__(self, *arguments, source, lead_in):
         super().__init__(*arguments)
-        self._batches, self._lead_in = batches.prefetch(source(0)), lead_in
+        self._batches = batches.prefetch(source(0))
+        self._lead_in = lead_in
 
     def turn(self, steps):
-        """Train so many steps after the untimed ones of the lead-in; returns their seconds."""
+        """Train the untimed steps of the lead-in, then `steps`; return the seconds of these."""
         for _ in range(self._lead_in):
             self._step(*next(self._batches))
         return self._timed(steps)
+
+    def close(self):
+        """End the source."""
+        self._batches.close()
 
 
 @contextlib.contextmanager
@@ -153,10 +152,8 @@ def opened(config):
 
 @contextlib.contextmanager
 def fed(config, source, lead_in=0):
-    """Open a FromSource; `source` as mtl/data/batches.py makes it, and the steps before each turn that are not timed."""
+    """Open a FromSource; lead_in: int, untimed steps before each turn."""
     with training(config) as parts:
         side = FromSource(config, *parts, source=source, lead_in=lead_in)
-        try:
+        with contextlib.closing(side):
             yield side
-        finally:
-            side._batches.close()

@@ -1,9 +1,10 @@
-"""How often `mtl predict` reads the whole pictures of an SVHN folder right, boxes unseen: what a person gets who gives it photographs.
+"""The accuracy of `mtl predict` on the whole images of an SVHN folder, without their boxes.
 
     python -m tests.benchmarks.predict_accuracy --model_dir=pretrained --data_dir=DIR --split=test
-    python -m tests.benchmarks.predict_accuracy --model_dir=pretrained --data_dir=DIR --split=train --grown=2
+    python -m tests.benchmarks.predict_accuracy --model_dir=pretrained --data_dir=DIR --grown=2
 
-The second asks how much ground may be around a number: each picture is first made twice as wide and high, its last pixels continued.
+--grown tests how much ground may surround a number: it makes each image twice as wide and high, and
+fills the margin with its border pixels.
 """
 
 import argparse
@@ -21,8 +22,45 @@ from mtl.data.svhn import digit_struct
 from mtl.evaluation import metrics
 
 
-def grow(path, folder, times):
-    """Write a picture with its last pixels continued to `times` its width and height into a folder; return the path."""
+def main():
+    arguments = _parse()
+    numbers = _numbers(os.path.join(arguments.data_dir, arguments.split))
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.grown > 1.0:
+            numbers = {
+                _grow(path, folder, arguments.grown): number for path, number in numbers.items()
+            }
+        answers = _predict(arguments.model_dir, numbers)
+    truths = [numbers[answer["file"]] for answer in answers]
+    correct = metrics.correct([answer["number"] for answer in answers], truths)
+    low, high = metrics.interval(int(correct.sum()), len(correct))
+    share = f"{correct.mean():.1%} (95% interval {low:.1%} to {high:.1%})"
+    print(f"{arguments.model_dir}: {correct.sum()} of {len(correct)} images correct: {share}")
+
+
+def _parse():
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model_dir", required=True, help="run directory, or pretrained")
+    parser.add_argument("--data_dir", required=True, help="folder of SPLIT/digitStruct.mat")
+    parser.add_argument("--split", default="test", help="default test")
+    text = "times by which to enlarge each image, at least 1 (default 1)"
+    parser.add_argument("--grown", type=float, default=1.0, help=text)
+    return parser.parse_args()
+
+
+def _numbers(directory):
+    """Return the numbers of the images that exist, dict path -> number."""
+    found = {}
+    for entry in digit_struct.entries(os.path.join(directory, "digitStruct.mat")):
+        path = os.path.join(directory, entry.name)
+        if os.path.exists(path):
+            found[path] = entry.number
+    return found
+
+
+def _grow(path, folder, times):
+    """Write an enlarged copy of an image into a folder; return its path."""
     pixels = np.asarray(images.read(path))
     down, across = (round(size * (times - 1.0) / 2.0) for size in pixels.shape[:2])
     grown = os.path.join(folder, os.path.basename(path))
@@ -30,50 +68,11 @@ def grow(path, folder, times):
     return grown
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model_dir", required=True)
-    parser.add_argument(
-        "--data_dir", required=True, help="the folder that holds SPLIT/digitStruct.mat"
-    )
-    parser.add_argument("--split", default="test")
-    parser.add_argument(
-        "--grown",
-        type=float,
-        default=1.0,
-        help="make each picture so many times as wide and high first, from 1 on",
-    )
-    flags = parser.parse_args()
-    directory = os.path.join(flags.data_dir, flags.split)
-    numbers = {
-        os.path.join(directory, entry.name): entry.number
-        for entry in digit_struct.entries(os.path.join(directory, "digitStruct.mat"))
-    }
-    numbers = {path: number for path, number in numbers.items() if os.path.exists(path)}
-    with tempfile.TemporaryDirectory() as folder:
-        if flags.grown > 1.0:
-            numbers = {grow(path, folder, flags.grown): number for path, number in numbers.items()}
-        command = [
-            sys.executable,
-            "-m",
-            "mtl",
-            "predict",
-            f"--model_dir={flags.model_dir}",
-            "--json",
-            *numbers,
-        ]
-        answers = [
-            json.loads(line)
-            for line in subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True
-            ).stdout.splitlines()
-        ]
-    right = metrics.right(
-        [answer["number"] for answer in answers], [numbers[answer["file"]] for answer in answers]
-    )
-    low, high = metrics.interval(int(right.sum()), len(right))
-    share = f"{right.mean():.1%} (95% interval {low:.1%} to {high:.1%})"
-    print(f"{flags.model_dir}: {right.sum()} of {len(right)} whole pictures right: {share}")
+def _predict(model_dir, paths):
+    """Return the JSON objects that `mtl predict` prints for images."""
+    command = [sys.executable, "-m", "mtl", "predict", f"--model_dir={model_dir}", "--json", *paths]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long it takes to read well: quickstart's network, loss, data and schedule in mtl, Keras and PyTorch, on the same batches."""
+"""The time to an accuracy: the quickstart in mtl, Keras and PyTorch, on the same batches."""
 
 import numpy as np
 
@@ -9,69 +9,68 @@ from mtl.evaluation import metrics
 from mtl.inference import decoding
 from tests.benchmarks import mtl_trainer, sides, tables, turns
 
-CHUNK = 250  # steps between two looks at the validation set
+SEEDS = 3
+STEPS = config_lib.Config.steps
+TITLE = f"Time to accuracy: quickstart, {STEPS} steps, {SEEDS} seeds"
+CHUNK = 250  # steps between two evaluations
+READ = 250  # images that a side predicts at a time
 AIMS = (0.90, 0.95)
 SIDES = ("Keras, TensorFlow", "PyTorch, channels_last, fused Adam")  # the fastest of each
 
 
-def accuracy(player, examples):
-    """Return the sequence accuracy of what a side says of Examples."""
-    parts = [
-        player.ask("logits", examples.images[first : first + 250])
-        for first in range(0, len(examples.numbers), 250)
-    ]
-    logits = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    log_probs = {
-        name: rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
-        for name, rows in logits.items()
-    }
-    return metrics.sequence_accuracy(decoding.joint(log_probs)[0], examples.numbers)
-
-
-def run(seeds=3, steps=config_lib.Config.steps):
-    """Train each side from the same weights on the same batches and print when it first reached each aim.
-
-    Args:
-      seeds: int, runs of each side.
-      steps: int, of a run.
-    """
-    print(f"### Time to accuracy: quickstart, {steps} steps, {seeds} seeds\n")
+def run(arguments):
+    """Train each side from the same weights on the same batches; print when it reached each aim."""
     print(
-        "The clock runs while a side trains. Drawing, cropping and a look at 1,000 validation images every"
+        "The clock runs while a side trains. It stops for drawing, for cropping and for the "
+        f"evaluation of 1,000 validation images every {CHUNK} steps.\n"
     )
-    print(f"{CHUNK} steps are outside of it.\n")
-    tables.table(
-        ["", "seconds in all", *[f"to {aim:.0%}" for aim in AIMS], "at the end"],
-        _rows(seeds, steps),
-    )
+    print(f"{sides.versions()}\n")
+    aims = [f"to {aim:.0%}" for aim in AIMS]
+    tables.table(["", "seconds in all", *aims, "at the end"], _rows())
 
 
-def _rows(seeds, steps):
-    held = synthetic.load("", "validation", count=1000)
-    held = held._replace(images=np.ascontiguousarray(batches.centre_crop(held.images)))
-    for seed in range(seeds):
-        config = config_lib.Config(seed=seed, steps=steps, threads=2)
-        count = steps * config.batch_size // config.reuse
+def _rows():
+    validation = synthetic.load("", "validation", count=1000)
+    crops = np.ascontiguousarray(batches.centre_crop(validation.images))
+    validation = validation._replace(images=crops)
+    for seed in range(SEEDS):
+        config = config_lib.Config(seed=seed, steps=STEPS, threads=2)
+        count = STEPS * config.batch_size // config.reuse
         drawn = synthetic.load("", "train", count=count, seed=seed)
-        weights = None
-        for name, module, argument, environment in [("mtl", None, None, {})] + [
-            side for side in sides.peers() if side[0] in SIDES
-        ]:
-            work = mtl_trainer.opened if name == "mtl" else sides.Opener(module)
-            given = (config,) if name == "mtl" else (config, weights, argument)
-            with turns.Player(name, work, *given, environment=environment) as player:
-                weights = player.ask("weights") if name == "mtl" else weights
-                source, seconds, reached, last = (
-                    batches.from_arrays(drawn, config.batch_size, seed)(0),
-                    0.0,
-                    {},
-                    0.0,
-                )
-                for step in range(CHUNK, steps + 1, CHUNK):
-                    seconds += player.ask("chunk", [next(source) for _ in range(CHUNK)])
-                    last = accuracy(player, held)
-                    reached |= {aim: seconds for aim in AIMS if last >= aim and aim not in reached}
-                    tables.record("quality", f"seed {seed}, step {step}", name, [last], "accuracy")
-                    tables.record("quality", f"seed {seed}, step {step}", name, [seconds], "s")
-            shown = [f"{reached[aim]:.0f}" if aim in reached else "-" for aim in AIMS]
-            yield [f"{name}, seed {seed}", f"{seconds:.0f}", *shown, f"{last:.1%}"]
+        with turns.Player("mtl", mtl_trainer.opened, config) as player:
+            weights = player.ask("weights")
+            yield _train(player, config, drawn, validation)
+        for peer in sides.peers():
+            if peer.name in SIDES:
+                with peer.player(config, weights) as player:
+                    yield _train(player, config, drawn, validation)
+
+
+def _train(player, config, drawn, validation):
+    """Train one side; return its row."""
+    source = batches.from_arrays(drawn, config.batch_size, config.seed)(0)
+    seconds = 0.0
+    reached = {}
+    for step in range(CHUNK, STEPS + 1, CHUNK):
+        seconds += player.ask("chunk", [next(source) for _ in range(CHUNK)])
+        accuracy = _accuracy(player, validation)
+        for aim in AIMS:
+            if accuracy >= aim:
+                reached.setdefault(aim, seconds)
+        case = f"seed {config.seed}, step {step}"
+        tables.record("quality", case, player.name, [accuracy], "accuracy")
+        tables.record("quality", case, player.name, [seconds], "s")
+    shown = [f"{reached[aim]:.0f}" if aim in reached else "-" for aim in AIMS]
+    return [f"{player.name}, seed {config.seed}", f"{seconds:.0f}", *shown, f"{accuracy:.1%}"]
+
+
+def _accuracy(player, examples):
+    """Return the sequence accuracy of a side on Examples."""
+    parts = []
+    for first in range(0, len(examples.numbers), READ):
+        parts.append(player.ask("logits", examples.images[first : first + READ]))
+    log_probs = {}
+    for name in parts[0]:
+        rows = np.concatenate([part[name] for part in parts])
+        log_probs[name] = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+    return metrics.sequence_accuracy(decoding.joint(log_probs)[0], examples.numbers)

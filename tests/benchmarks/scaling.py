@@ -1,4 +1,4 @@
-"""What a training step costs against the batch size, the number of tasks and the size of the images."""
+"""The time of a training step against batch size, number of tasks and image size."""
 
 import contextlib
 import time
@@ -6,49 +6,58 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib, model, train
+from mtl import config as config_lib, train
 from mtl.tasks import NUMBER_TASKS, Task
 from tests.benchmarks import sides, tables, turns
 
-BATCHES, TASKS, SIZES = (1, 8, 16, 32, 64, 128, 256), (6, 12, 25, 50, 100, 200), (27, 54, 81, 108)
+TITLE = "Time of a training step of `small`, fp32"
+BATCHES = (1, 8, 16, 32, 64, 128, 256)
+TASKS = (6, 12, 25, 50, 100, 200)
+SIZES = (27, 54, 81, 108)
+ROUNDS = 3
+STEPS = 15
 
 
 class Steps:
     """Training steps of `small` of any shape."""
 
-    def cost(self, batch_size, tasks, size, times=15):
-        """Return the seconds to build and start a graph, and the median seconds of a step."""
+    def cost(self, batch_size, count, size):
+        """Return the seconds to build and start a graph, and the median seconds of a step.
+
+        Args:
+          batch_size: int.
+          count: int, tasks.
+          size: int, height and width of the images in pixels.
+        """
         config = sides.default("small", "fp32", batch_size=batch_size)
-        config_lib.CROP = size  # of this process
-        since, stream = time.perf_counter(), np.random.default_rng(0)
-        with (
-            tf.Graph().as_default(),
-            tf.Session(config=model.session_config(config.threads, batch_size)) as session,
-        ):
-            graph = train.build(
-                config,
-                tasks=NUMBER_TASKS
-                if tasks == 6
-                else [Task(f"task{number}", 11) for number in range(tasks)],
-            )
+        config_lib.CROP = size  # in this process only
+        tasks = NUMBER_TASKS
+        if count != len(NUMBER_TASKS):
+            tasks = [Task(f"task{number}", 11) for number in range(count)]
+        options = train.session_config(config.threads, batch_size)
+        since = time.perf_counter()
+        with tf.Graph().as_default(), tf.Session(config=options) as session:
+            graph = train.build(config, tasks=tasks)
             session.run(tf.global_variables_initializer())
             run = session.make_callable(
                 [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
             )
-            images = stream.integers(0, 256, [batch_size, size, size, config_lib.CHANNELS]).astype(
-                np.uint8
-            )
-            given = [
-                images,
-                *[stream.integers(0, 7, batch_size).astype(np.int32) for _ in graph.labels],
-            ]
-            run(*given)
-            started, seconds = time.perf_counter() - since, []
-            for _ in range(times):
+            batch = _batch(batch_size, count, size)
+            run(*batch)
+            started = time.perf_counter() - since
+            seconds = []
+            for _ in range(STEPS):
                 since = time.perf_counter()
-                run(*given)
+                run(*batch)
                 seconds.append(time.perf_counter() - since)
         return started, float(np.median(seconds))
+
+
+def _batch(batch_size, count, size):
+    """Return random images and the labels of each task."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, [batch_size, size, size, config_lib.CHANNELS], np.uint8)
+    return [images] + [rng.integers(0, 7, batch_size, np.int32) for _ in range(count)]
 
 
 @contextlib.contextmanager
@@ -57,31 +66,22 @@ def opened():
     yield Steps()
 
 
-def run(rounds=3):
-    """Measure and print the three tables.
+def run(arguments):
+    """Measure and print the three tables."""
+    print(f"Medians of {ROUNDS} rounds of {STEPS} steps.\n")
+    _print("batch size", [(batch, (batch, 6, 54)) for batch in BATCHES])
+    _print("tasks", [(count, (32, count, 54)) for count in TASKS])
+    _print("image, pixels", [(size, (32, 6, size)) for size in SIZES])
 
-    Args:
-      rounds: int, how often each is measured; the median counts.
-    """
-    print(f"### What a step of `small` costs, fp32; medians of {rounds} rounds of 15 steps\n")
-    cases = [("batch size", (batch, 6, 54), batch) for batch in BATCHES]
-    cases += [("tasks", (32, count, 54), count) for count in TASKS] + [
-        ("image, pixels", (32, 6, size), size) for size in SIZES
-    ]
-    found = {}
-    for case in cases:
-        with (
-            turns.Player("mtl", opened) as player
-        ):  # each in a process of its own, because the first session fixes the threads for all
-            found[case] = [player.ask("cost", *case[1]) for _ in range(rounds)]
-    for kind in dict.fromkeys(case[0] for case in cases):
-        rows = []
-        for case in [case for case in cases if case[0] == kind]:
-            tables.record(
-                "scaling", f"{kind} {case[2]}", "mtl", [1e3 * step for _, step in found[case]], "ms"
-            )
-            started, step = np.median(found[case], axis=0)
-            rows.append(
-                [str(case[2]), f"{1e3 * step:.1f}", f"{case[1][0] / step:.0f}", f"{started:.1f}"]
-            )
-        tables.table([kind, "ms a step", "images/s", "s to build and start"], rows)
+
+def _print(kind, cases):
+    """Print a table; cases: list of (value, arguments of Steps.cost)."""
+    rows = []
+    for value, shape in cases:
+        # Each in its own process: the first session fixes the threads of a process.
+        with turns.Player("mtl", opened) as player:
+            found = [player.ask("cost", *shape) for _ in range(ROUNDS)]
+        tables.record("scaling", f"{kind} {value}", "mtl", [1e3 * step for _, step in found], "ms")
+        started, step = np.median(found, axis=0)
+        rows.append([str(value), f"{1e3 * step:.1f}", f"{shape[0] / step:.0f}", f"{started:.1f}"])
+    tables.table([kind, "ms a step", "images/s", "s to build and start"], rows)

@@ -1,8 +1,10 @@
-"""Who is measured: mtl and what its users would take instead, each in a process of its own, started from the same weights."""
+"""The sides that are compared: mtl and its competitors, started from the same weights."""
 
 import contextlib
+import importlib
 import importlib.metadata
 import importlib.util
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,136 +13,148 @@ from mtl.data import batches
 from mtl.data.drawn import synthetic
 from tests.benchmarks import mtl_trainer, turns
 
-CHECKED = 20  # steps that all take on the same batches before the clock starts
+CHECKED = 20  # steps that all sides train on the same batches before the clock starts
 EARLY = 5
-# How far the logits may differ; the costs of the first EARLY steps, relative to their size where that exceeds 1; and those of all. Adam
-# divides small gradients by their own size and so makes much of the last bit: Keras against itself, started from weights changed in that
-# bit, differs by 1e-4 after 20 steps.
-LIMITS = {"fp32": (1e-4, 1e-2, 2e-2), "bf16": (0.15, 0.15, 0.3)}
+
+
+class Limits(NamedTuple):
+    """How far a side may differ from mtl; costs relative to max(1, |cost|)."""
+
+    logits: float
+    early: float  # costs of the first EARLY steps
+    all: float  # costs of all CHECKED steps
+
+
+# Adam divides a small gradient by its own size, which magnifies the last bit. Keras differs from
+# itself by 1e-4 after 20 steps if its weights change in that bit.
+LIMITS = {"fp32": Limits(1e-4, 1e-2, 2e-2), "bf16": Limits(0.15, 0.15, 0.3)}
+
+
+class Peer(NamedTuple):
+    """A competitor: a module with a function `opened`, and what it is opened with."""
+
+    name: str
+    module: str
+    argument: Any
+    environment: dict = {}
+    slow: bool = False  # takes long to start
+
+    def player(self, config, weights):
+        """Start it in a process of its own."""
+        opener = Opener(self.module)
+        given = (config, weights, self.argument)
+        return turns.Player(self.name, opener, *given, environment=self.environment)
+
+
+class Opener:
+    """Imports a module where it is called: Keras fixes its backend when it is imported."""
+
+    def __init__(self, module):
+        self._module = module
+
+    def __call__(self, *arguments):
+        return importlib.import_module(self._module).opened(*arguments)
 
 
 def peers(quick=False):
-    """List the other sides as (name, module, argument, environment); `quick` leaves out JAX and what compiles, which take long to start."""
-    keras = "tests.benchmarks.keras_trainer"
-    torch = "tests.benchmarks.torch_trainer"
-    found = [
-        ("Keras, TensorFlow", keras, False, {"KERAS_BACKEND": "tensorflow"}),
-        ("Keras, TensorFlow, jit_compile", keras, True, {"KERAS_BACKEND": "tensorflow"}),
-        ("Keras, JAX", keras, False, {"KERAS_BACKEND": "jax"}),
-        ("Keras, JAX, jit_compile", keras, True, {"KERAS_BACKEND": "jax"}),
-        ("PyTorch, eager", torch, "eager", {}),
-        ("PyTorch, channels_last, fused Adam", torch, "channels_last", {}),
-        ("PyTorch, the same, torch.compile", torch, "compile", {}),
-    ]
-    missing = {name for name in ("keras", "jax", "torch") if importlib.util.find_spec(name) is None}
+    """List the competitors; `quick` skips those that take long to start."""
+    missing = [name for name in ("keras", "jax", "torch") if not importlib.util.find_spec(name)]
     if missing:
-        raise SystemExit(
-            f"benchmarks: {', '.join(sorted(missing))} not installed; pip install '.[bench]'"
-        )
-    return [
-        side
-        for side in found
-        if not quick or (side[2] in (False, "eager", "channels_last") and "JAX" not in side[0])
+        cure = "pip install '.[bench]'"
+        raise SystemExit(f"benchmarks: {', '.join(missing)} not installed; {cure}")
+    keras, torch = "tests.benchmarks.keras_trainer", "tests.benchmarks.torch_trainer"
+    on_tensorflow = {"KERAS_BACKEND": "tensorflow"}
+    on_jax = {"KERAS_BACKEND": "jax"}
+    found = [
+        Peer("Keras, TensorFlow", keras, False, on_tensorflow),
+        Peer("Keras, TensorFlow, jit_compile", keras, True, on_tensorflow, slow=True),
+        Peer("Keras, JAX", keras, False, on_jax, slow=True),
+        Peer("Keras, JAX, jit_compile", keras, True, on_jax, slow=True),
+        Peer("PyTorch, eager", torch, "eager"),
+        Peer("PyTorch, channels_last, fused Adam", torch, "channels_last"),
+        Peer("PyTorch, the same, torch.compile", torch, "compile", slow=True),
     ]
+    return [peer for peer in found if not (quick and peer.slow)]
 
 
 def versions():
-    """Write down what is compared; SystemExit where something is not installed."""
-    peers()
-    return ", ".join(
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("tensorflow", "keras", "jax", "torch", "numpy")
-    )
+    """Return the versions of the competitors, as a sentence."""
+    names = ("keras", "jax", "torch")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names) + "."
 
 
-def images_of(count):
-    """Draw images for training, cut to what a network reads, so that mtl's random crops are the images themselves; Examples."""
+def cropped(count):
+    """Draw training images that are already cropped, so that mtl's random crops change nothing."""
     drawn = synthetic.load("", "train", count=count)
     return drawn._replace(images=np.ascontiguousarray(batches.centre_crop(drawn.images)))
 
 
+def default(bottom, precision, **fields):
+    """Return the Config that sides are compared by.
+
+    Its learning rate is low: differences in the last bit grow with the rate and the depth.
+    """
+    return config_lib.Config(
+        bottom=bottom,
+        precision=precision,
+        schedule="constant",
+        learning_rate=1e-4 if bottom == "paper" else 1e-3,
+        threads=2,
+        **fields,
+    )
+
+
 @contextlib.contextmanager
 def started(config, examples, listed):
-    """Start mtl and the listed peers from the same weights and check that they compute the same.
+    """Start mtl and competitors from the same weights and check that they compute the same.
 
     Args:
-      config: config.Config; of it the threads are what all sides get.
+      config: Config; its threads apply to all sides.
       examples: Examples of at least two batches.
-      listed: list as `peers` makes it.
+      listed: list of Peer.
 
     Yields:
       list of turns.Player, mtl first.
 
     Raises:
-      SystemExit: one does not compute what mtl computes, so that its speed says nothing.
+      SystemExit: a side computes something else, so its speed means nothing.
     """
-    labels, size = tasks.encode_all(examples.numbers), config.batch_size
-    batches = [
-        np.arange(first, first + size) % len(examples.numbers)
-        for first in range(0, CHECKED * size, size)
-    ]
-
-    def checked(player):
-        logits = player.ask("logits", examples.images[batches[0]])
-        costs = [
-            player.ask(
-                "step", examples.images[i], {name: classes[i] for name, classes in labels.items()}
-            )
-            for i in batches
-        ]
-        return logits, costs
-
     with contextlib.ExitStack() as stack:
         players = [stack.enter_context(turns.Player("mtl", mtl_trainer.opened, config))]
         weights = players[0].ask("weights")
-        logits, costs = checked(players[0])
-        far, early, late = LIMITS[config.precision]
+        reference = _outputs(players[0], config, examples)
         print("Same weights, same batches; largest difference from mtl:\n")
-        print(
-            f"| | logits | costs of {EARLY} steps | of {CHECKED} steps | cost of step {CHECKED} |\n|---|---:|---:|---:|---:|"
-        )
-        print(f"| mtl | | | | {costs[-1]:.4f} |")
-        for name, module, argument, environment in listed:
-            players.append(
-                stack.enter_context(
-                    turns.Player(
-                        name, Opener(module), config, weights, argument, environment=environment
-                    )
-                )
-            )
-            others, theirs = checked(players[-1])
-            apart = max(np.abs(logits[task] - others[task]).max() for task in logits)
-            off = np.abs(np.subtract(costs, theirs)) / np.maximum(1.0, np.abs(costs))
-            print(
-                f"| {name} | {apart:.1e} | {off[:EARLY].max():.1e} | {off.max():.1e} | {theirs[-1]:.4f} |",
-                flush=True,
-            )
-            if apart > far or off[:EARLY].max() > early or off.max() > late:
-                raise SystemExit(
-                    f"benchmarks: {name} differs by more than {far}, {early}, {late}: it does not compute what mtl computes"
-                )
+        head = f"costs of {EARLY} steps | of {CHECKED} steps | cost of step {CHECKED}"
+        print(f"| | logits | {head} |\n|---|---:|---:|---:|---:|")
+        print(f"| mtl | | | | {reference[1][-1]:.4f} |")
+        for peer in listed:
+            players.append(stack.enter_context(peer.player(config, weights)))
+            found = _outputs(players[-1], config, examples)
+            _compare(peer.name, reference, found, LIMITS[config.precision])
         print()
         yield players
 
 
-class Opener:
-    """Finds the function `opened` in the process that needs it: Keras fixes its backend when it is imported, so it is not imported here."""
+def _outputs(player, config, examples):
+    """Return the logits of a side on the first batch, and its costs over CHECKED steps."""
+    size = config.batch_size
+    labels = tasks.encode_all(examples.numbers)
+    logits = player.ask("logits", examples.images[:size])
+    costs = []
+    for first in range(0, CHECKED * size, size):
+        indices = np.arange(first, first + size) % len(examples.numbers)
+        classes = {name: values[indices] for name, values in labels.items()}
+        costs.append(player.ask("step", examples.images[indices], classes))
+    return logits, costs
 
-    def __init__(self, module):
-        self.module = module
 
-    def __call__(self, *arguments):
-        return importlib.import_module(self.module).opened(*arguments)
-
-
-def default(bottom, precision, **fields):
-    """Make the config.Config that sides are compared by: gentle, because last-bit differences grow with the rate, and with the depth."""
-    rate = 1e-4 if bottom == "paper" else 1e-3
-    return config_lib.Config(
-        bottom=bottom,
-        precision=precision,
-        schedule="constant",
-        learning_rate=rate,
-        threads=2,
-        **fields,
-    )
+def _compare(name, reference, found, limits):
+    """Print how far a side is from mtl; raise SystemExit beyond the limits."""
+    logits, costs = reference
+    apart = max(np.abs(logits[task] - found[0][task]).max() for task in logits)
+    off = np.abs(np.subtract(costs, found[1])) / np.maximum(1.0, np.abs(costs))
+    early, late = off[:EARLY].max(), off.max()
+    print(f"| {name} | {apart:.1e} | {early:.1e} | {late:.1e} | {found[1][-1]:.4f} |", flush=True)
+    if apart > limits.logits or early > limits.early or late > limits.all:
+        allowed = f"{limits.logits}, {limits.early}, {limits.all}"
+        raise SystemExit(f"benchmarks: {name} does not compute what mtl does (allowed: {allowed})")

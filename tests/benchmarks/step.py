@@ -1,37 +1,38 @@
-"""The training step of each network: mtl against what else its users would take, on the same images in memory."""
+"""The training step of each network: mtl and its competitors, on the same images in memory."""
 
 from tests.benchmarks import sides, tables, turns
 
-STEPS = {"small": 30, "base": 20, "paper": 6}  # of a turn, about a second
+TITLE = "Training step: mtl and its competitors"
+STEPS = {"small": 30, "base": 20, "paper": 6}  # in a turn, about a second
+PRECISIONS = ("fp32", "bf16")
 
 
-def run(rounds=7, bottoms=("small", "base", "paper"), precisions=("fp32", "bf16"), quick=False):
-    """Check, time and print each network in each precision.
-
-    Args:
-      rounds: int.
-      bottoms: tuple of str.
-      precisions: tuple of str.
-      quick: bool, whether to leave out the peers that compile.
-    """
-    print("### Training step: mtl against its peers\n")
+def run(arguments):
+    """Check, time and print each network in each precision."""
     print(
-        f"Batches of 32, Adam, the answer's loss on soft labels, images in memory; {rounds} rounds in turns after one of warm-up."
+        f"Batches of 32, Adam, the answer's cost on soft labels, images in memory; "
+        f"{arguments.rounds} rounds in turns after one of warm-up. Every side has 2 threads."
     )
     print(
-        "Every side gets 2 threads within an operation. PyTorch indexes its batches out of an array: no DataLoader slows it.\n"
+        "PyTorch indexes its batches from an array, without a DataLoader. `paper` is compared "
+        "without JAX and compiled\ncompetitors, which take long to start.\n"
     )
-    print(f"{sides.versions()}.\n")
-    for bottom in bottoms:
-        for precision in precisions:
-            config = sides.default(bottom, precision)
-            examples = sides.images_of(STEPS[bottom] * config.batch_size)
-            print(f"#### `{bottom}`, {precision}\n")
-            with sides.started(config, examples, sides.peers(quick)) as players:
-                seconds = turns.alternate(players, rounds, "epoch", examples)
-                peaks = {player.name: f"{player.peak_memory()[0]:.0f}" for player in players}
-            count = len(examples.numbers)
-            fastest, ratio = tables.rates(
-                "step", f"{bottom} {precision}", seconds, count, ("peak memory, MB", peaks)
-            )
-            print(f"The fastest peer is {fastest}: mtl is {ratio:.2f} times as fast.\n", flush=True)
+    print(f"{sides.versions()}\n")
+    for bottom in [arguments.bottom] if arguments.bottom else STEPS:
+        for precision in [arguments.precision] if arguments.precision else PRECISIONS:
+            _compare(bottom, precision, arguments)
+
+
+def _compare(bottom, precision, arguments):
+    config = sides.default(bottom, precision)
+    examples = sides.cropped(STEPS[bottom] * config.batch_size)
+    print(f"#### `{bottom}`, {precision}\n")
+    listed = sides.peers(arguments.quick or bottom == "paper")
+    with sides.started(config, examples, listed) as players:
+        seconds = turns.alternate(players, arguments.rounds, "epoch", examples)
+        peaks = {player.name: f"{player.peak_memory()[0]:.0f}" for player in players}
+    extra = ("peak memory, MB", peaks)
+    fastest, ratio = tables.rates(
+        "step", f"{bottom} {precision}", seconds, len(examples.numbers), extra
+    )
+    print(f"The fastest competitor is {fastest}: mtl is {ratio:.2f} times as fast.\n", flush=True)
