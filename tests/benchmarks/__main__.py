@@ -15,7 +15,6 @@ import os
 import platform
 
 from mtl import config
-from mtl.runs.environment import processor
 from tests.benchmarks import results, tables
 
 # Each is a module of this folder with a TITLE and run(arguments).
@@ -80,6 +79,9 @@ def _check(parser, arguments):
 
 def _machine():
     """Return the processor, the versions and the load of this machine, as a sentence."""
+    # Not at the top: worker processes import this module again and do not need TensorFlow.
+    from mtl.runs.environment import processor
+
     parts = [processor(), f"{os.cpu_count()} cores", f"{platform.system()} {platform.release()}"]
     parts += [f"Python {platform.python_version()}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "numpy")]
