@@ -1,7 +1,7 @@
 """The shared bottoms: images -> one feature vector for each image, all variables under shared/.
 
-Each public function is a bottom, and `--bottom=NAME` finds it by its name. It is a function of
-(images, training settings) and returns a Bottom.
+Each public function is a bottom, and `--bottom=NAME` finds it by its name. It takes images and
+training settings, and returns a Bottom. Images are float32 or bfloat16, here called float.
 """
 
 import functools
@@ -13,9 +13,9 @@ from mtl import layers
 
 
 class Bottom(NamedTuple):
-    """What a bottom returns."""
+    """The output of a bottom. Both have the dtype of the images."""
 
-    features: Any  # float32 [batch, features]
+    features: Any  # float [batch, features]
     ends: Dict[str, Any]  # name of a layer -> the tensor that the next layer takes, in order
 
 
@@ -23,14 +23,14 @@ def mlp(images, *, dropout, seed, step, towers=1):
     """Build one dense layer of ReLUs over the flattened pixels: the smallest bottom.
 
     Args:
-      images: float32 [batch, height, width, channels].
+      images: float [batch, height, width, channels].
       dropout: float in [0, 1), share of the hidden values set to 0.
       seed: int, the seed of the run.
       step: int64 scalar tensor, or None without dropout.
       towers: int, parts of the batch that run in parallel; ignored here, see `_in_towers`.
 
     Returns:
-      Bottom, features float32 [batch, 256].
+      Bottom, features float [batch, 256].
     """
     x = layers.flatten(images)  # [batch, height * width * channels]
     x = tf.nn.relu(layers.dense(x, "dense1", 256, seed=seed))
@@ -47,8 +47,8 @@ def small(images, *, dropout, seed, step, towers=1):
 
 def base(images, *, dropout, seed, step, towers=1):
     """Build six convolutions and a dense layer. Arguments as `mlp`; features [batch, 320]."""
-    # The first stride is 1 across: digits stand side by side, and a column skipped is lost to all
-    # layers. 54x54 pixels become 27x54, 14x27, 7x14, 4x7.
+    # Digits are side by side, so the first convolution skips rows but no columns: 54x54 pixels
+    # become 27x54, 14x27, 7x14, 4x7.
     stages = [[64], [96, 96], [192, 192]]
     convolve = functools.partial(_convolve, stages=stages, first=32, stride=(2, 1))
     bottom = _in_towers(convolve, images, towers, seed=seed)
@@ -58,8 +58,8 @@ def base(images, *, dropout, seed, step, towers=1):
 def paper(images, *, dropout, seed, step, towers=1):
     """Build the eleven hidden layers of Goodfellow et al. 2013, arXiv:1312.6082, section 5.1.
 
-    54x54 pixels shrink to 27, 27, 14, 14, 7, 7, 4, 4. The paper leaves open the dropout rate, the
-    order of pooling, normalisation and dropout (here in this order), and the weights of the
+    54x54 pixels shrink to 27, 27, 14, 14, 7, 7, 4, 4. The paper does not give the dropout rate, the
+    order of pooling, normalisation and dropout (here this order), or the weights of the
     normalisation (here equal).
 
     Arguments as `mlp`; features [batch, 3072].
@@ -85,11 +85,11 @@ def _convolve(x, *, stages, first, stride, seed):
     """Build a 5x5 convolution, then stages of 3x3 convolutions that each end in a 2x2 pooling.
 
     Args:
-      x: float32 [batch, height, width, channels].
+      x: float [batch, height, width, channels].
       stages: list of lists of int, the filters of each 3x3 convolution.
       first: int, the filters of the 5x5 convolution.
-      stride: int or (vertical, horizontal), of the 5x5 convolution. Its layer sees the most pixels:
-        a stride makes it two to four times as fast, and no pooling follows.
+      stride: int or (vertical, horizontal), of the 5x5 convolution, in pixels. This layer has the
+        most pixels; a stride instead of pooling makes it two to four times as fast.
       seed: int.
     """
     ends = {}
@@ -131,12 +131,12 @@ def _paper_convolve(x, *, drop, seed):
 def _in_towers(convolve, x, towers, *, seed):
     """Build convolutions over equal parts of the batch, one tower for each, with shared variables.
 
-    A core with a tower of its own never waits for another core inside an operation. Dense layers
-    stay outside: each tower would read all their weights.
+    With one tower for each core, no core waits for another inside an operation. Dense layers stay
+    outside, because each tower would read all their weights.
 
     Args:
       convolve: function (x, seed) -> Bottom of feature maps.
-      x: float32 [batch, height, width, channels].
+      x: float [batch, height, width, channels].
       towers: int.
       seed: int.
 

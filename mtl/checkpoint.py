@@ -1,7 +1,7 @@
-"""The files of a run directory by name, and its checkpoints: find, save, restore.
+"""The file names of a run directory, and its checkpoints: find, save, restore.
 
-A checkpoint is found by its file `model.ckpt-N.index`, which TensorFlow writes last, and not by the
-file `checkpoint`: where that one is lost or damaged, a run that trusts it would start over.
+A checkpoint is found by its file `model.ckpt-N.index`, which TensorFlow writes last. The file
+`checkpoint` is not used: if it were lost or damaged, the run would start over.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl.errors import DataError
 
-# Every name in a run directory stands here, except those of the event files of TensorBoard.
+# All names in a run directory, except those of TensorBoard's event files.
 PREFIX = "model.ckpt"
 STATE = "checkpoint"  # where TensorFlow's tools look for the newest checkpoint
 BEST = "best"
@@ -23,18 +23,17 @@ FLAGS = "flags.flags"
 VERSIONS = "versions.json"
 METRICS = "metrics.jsonl"
 LOCK = "lock"
-KEEP = 2  # checkpoints beside the best one
+KEEP = 2  # checkpoints, besides the best one
 
 PART = re.compile(rf"({re.escape(PREFIX)}-\d+)\.(data-\d+-of-\d+|index)")
 INDEX = re.compile(rf"{re.escape(PREFIX)}-(\d+)\.index")
-# Names that a run writes, and those of the checkpoints of any TensorFlow program.
+# The names that a run writes, and the checkpoints of any TensorFlow program.
 RUN_FILE = re.compile(
     "|".join(map(re.escape, (STATE, BEST, FLAGS, VERSIONS, METRICS)))
     + r"|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+"
 )
 # What TensorFlow raises for a damaged checkpoint.
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)
-
 
 
 # -- find ------------------------------------------------------------------------------------------
@@ -54,7 +53,7 @@ def newest(directory):
 
 
 def step_of(path):
-    """Return the step of a checkpoint, DIR/model.ckpt-N; raise DataError for another path."""
+    """Return the step N of a checkpoint, DIR/model.ckpt-N; raise DataError for any other path."""
     match = re.search(r"-(\d+)$", path)
     if not match:
         raise DataError(f"{path}: not a checkpoint; give a path that ends like {PREFIX}-1000")
@@ -68,8 +67,8 @@ def step_of(path):
 def opened(path):
     """Open a checkpoint in TensorFlow's reader, in `with`.
 
-    TensorFlow takes a path for a pattern: run[1] means run1 (its issue 4273). A path with such
-    characters is read through links.
+    TensorFlow treats a path as a pattern: run[1] matches run1 (TensorFlow issue 4273). A path with
+    such characters is read through symbolic links.
     """
     with contextlib.ExitStack() as stack:
         if not _is_literal(path):
@@ -90,7 +89,7 @@ def _is_literal(path):
 
 @contextlib.contextmanager
 def _links(targets):
-    """Create a temporary folder of links, dict name -> path, in `with`; yield its path."""
+    """Create a temporary folder of symbolic links, dict name -> path, in `with`; yield its path."""
     usual = (tempfile.gettempdir(), "/tmp", "/var/tmp")
     folders = [folder for folder in usual if _is_literal(folder) and os.path.isdir(folder)]
     if not folders:
@@ -115,15 +114,15 @@ def read(path, wanted):
 
     Args:
       path: str, without .index.
-      wanted: dict name -> (shape, tf.DType). float16, which packaged weights have, is accepted for
-        float32 and converted.
+      wanted: dict name -> (shape, tf.DType). float16, the type of the packaged weights, is accepted
+        for float32 and converted.
 
     Returns:
       dict name -> array.
 
     Raises:
-      DataError: a tensor is missing, or has another shape or type. TensorFlow itself restores
-        another shape without an error (its issue 52220).
+      DataError: a tensor is missing, or has another shape or type. TensorFlow itself accepts
+        another shape without an error (TensorFlow issue 52220).
     """
     cure = "it belongs to another network; choose its --bottom, or another folder"
     try:
@@ -147,18 +146,21 @@ def read(path, wanted):
 
 
 def restore(session, variables, path):
-    """Restore variables from a checkpoint, all or none; raises as `read`.
+    """Restore variables from a checkpoint, all or none.
 
     Args:
       session: tf.Session.
       variables: dict name in the checkpoint -> variable of the session's graph.
       path: str, without .index.
+
+    Raises:
+      DataError: see `read`.
     """
     wanted = {}
     for name, variable in variables.items():
         wanted[name] = (variable.shape.as_list(), variable.dtype.base_dtype)
     for name, value in read(path, wanted).items():
-        # The value is fed to the initializer: an assignment would be one more operation.
+        # Fed to the initializer, because an assignment would add an operation to the graph.
         initializer = variables[name].initializer
         session.run(initializer, {initializer.inputs[1]: value})
 
@@ -177,7 +179,7 @@ def save(saver, session, directory, step, keep=1):
       session: tf.Session.
       directory: str, created if missing.
       step: int.
-      keep: int, at least 1, how many checkpoints stay, with the new one.
+      keep: int, at least 1, the number of checkpoints to keep, including the new one.
 
     Raises:
       DataError: the directory cannot be written. Earlier checkpoints are untouched.
@@ -188,7 +190,7 @@ def save(saver, session, directory, step, keep=1):
             folder = directory
             if not _is_literal(directory):
                 folder = os.path.join(stack.enter_context(_links({"run": directory})), "run")
-            # With a state file the Saver would remove older checkpoints by pattern, see `opened`.
+            # With a state file, the Saver would remove older checkpoints by pattern; see `opened`.
             options = {"write_meta_graph": False, "write_state": False}
             saver.save(session, os.path.join(folder, PREFIX), global_step=step, **options)
         others = [os.path.basename(path) for path in all_of(directory) if step_of(path) != step]
@@ -204,7 +206,7 @@ def save(saver, session, directory, step, keep=1):
 
 
 def cure_of(error):
-    """Return the cure of a failed write."""
+    """Return what a user can do about a failed write."""
     denied = isinstance(error, (PermissionError, tf.errors.PermissionDeniedError))
     read_only = getattr(error, "errno", None) == errno.EROFS
     return "make it writable" if denied or read_only else "free some space"
@@ -219,7 +221,7 @@ def remove_parts(directory, unwanted):
 
 
 def write_texts(directory, texts):
-    """Write text files, dict name -> text, each whole or not at all."""
+    """Write text files, dict name -> text. Each file is replaced atomically."""
     for name, text in texts.items():
         path = os.path.join(directory, name)
         with open(path + ".tmp", "w", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""The record a run is made from: every field with its default, its choices and its range.
+"""The configuration of a run: every field with its default, choices and range.
 
-Flags, Python callers and config.json are all validated here, and only here. Imports no TensorFlow,
-so that flags can be checked without it.
+Values from flags, Python callers and config.json are all validated here. This module does not
+import TensorFlow, so that flags can be checked without it.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent
 def declared(files, line):
     """Return the names that source files of the package declare, dict name -> path of the file.
 
-    The sources are read, not imported: importing them would import TensorFlow.
+    The files are read, not imported, because importing them would import TensorFlow.
 
     Args:
       files: str, a glob pattern relative to the package.
@@ -43,7 +43,7 @@ DATASETS = tuple(sorted(declared("data/**/*.py", r'^DATASET = "(\w+)"$')))
 SPLITS = ("train", "validation", "test")
 
 WINDOW = 64  # pixels, height and width of the images that datasets deliver
-CROP = 54  # pixels, what the network sees: a random part of the window in training, else its centre
+CROP = 54  # pixels, the input of the network: a random crop of the window in training, else central
 CHANNELS = 3
 
 PATHS = ("data_dir", "init_from")  # fields that name folders
@@ -58,7 +58,7 @@ class Range(NamedTuple):
     below_high: bool = False  # whether high itself is excluded
 
     def contains(self, value) -> bool:
-        """Tell whether a number lies in the range. NaN does not: it fails every comparison."""
+        """Return whether a number is in the range. NaN never is, because it fails comparisons."""
         above = value > self.low if self.above_low else value >= self.low
         below = value < self.high if self.below_high else value <= self.high
         return above and below
@@ -96,7 +96,7 @@ class Config:
     )
     absent: str = _field(
         "x",
-        "an absent digit: x is the answer's class X; mask leaves it out of the cost, as the paper "
+        "an absent digit: x is the answer's class X; mask excludes it from the cost, as the paper "
         "does",
         choices=("x", "mask"),
     )
@@ -105,7 +105,7 @@ class Config:
     )
     dropout: float = _field(
         0.0,
-        "share of hidden values set to 0 in training: of the last layer; in paper, of every layer",
+        "share of hidden values set to 0 in training: of the last layer; of every layer in paper",
         range=SHARE_BELOW_1,
     )
     # The data.
@@ -116,11 +116,9 @@ class Config:
         "what synthetic images show: numbers on houses, or handwritten amounts",
         choices=("houses", "written"),
     )
-    difficulty: float = _field(
-        0.2, "how hard synthetic images are to read; 0 is plain", range=SHARE
-    )
+    difficulty: float = _field(0.2, "how distorted synthetic images are; 0 is plain", range=SHARE)
     augment: float = _field(
-        0.0, "how much images on disk are changed in training; 0 only crops them", range=SHARE
+        0.0, "how much training distorts images on disk; 0 only crops them", range=SHARE
     )
     pool: int = _field(
         4096, "synthetic images held in memory, a multiple of --reuse", range=POSITIVE
@@ -200,7 +198,7 @@ class Config:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-_ACCEPTED = {int: (int,), float: (float, int), str: (str,)}  # bool is an int, but no number
+_ACCEPTED = {int: (int,), float: (float, int), str: (str,)}  # `check` rejects bool, a kind of int
 
 
 def help_of(name: str) -> str:
@@ -209,17 +207,17 @@ def help_of(name: str) -> str:
 
 
 def choices(name: str) -> Optional[Tuple]:
-    """Return the values that a field allows, or None where it is free."""
+    """Return the values that a field allows, or None if it has no list of choices."""
     return FIELDS[name].metadata["choices"]
 
 
 def range_of(name: str) -> Optional[Range]:
-    """Return the Range of a field, or None where it has none."""
+    """Return the Range of a field, or None if it has none."""
     return FIELDS[name].metadata["range"]
 
 
 def check(name: str, value: Any) -> None:
-    """Raise ValueError where a field does not accept a value: its type, a choice or the range."""
+    """Raise ValueError if a field rejects a value: its type, choices or range."""
     kind = type(FIELDS[name].default)
     allowed, limits = choices(name), range_of(name)
     if isinstance(value, bool) or not isinstance(value, _ACCEPTED[kind]):
@@ -231,7 +229,7 @@ def check(name: str, value: Any) -> None:
 
 
 def check_data(dataset: str, data_dir: str) -> None:
-    """Raise ValueError for a dataset on disk without a folder, or synthetic with one."""
+    """Raise ValueError if a dataset on disk has no folder, or synthetic has one."""
     if dataset != "synthetic" and not data_dir:
         raise ValueError(f"--data_dir is required with --dataset={dataset}; name its folder")
     if dataset == "synthetic" and data_dir:
@@ -240,7 +238,7 @@ def check_data(dataset: str, data_dir: str) -> None:
         raise ValueError(f"--data_dir={data_dir} does not apply to --dataset=synthetic; {cure}")
 
 
-# Fields that may change when a run continues: how long it is, what it reports, and where files lie.
+# Fields that may change when a run continues: its length, what it reports, how fast it is, paths.
 MAY_CHANGE = (
     "steps",
     "log_every",

@@ -7,7 +7,8 @@ Weights are always called w, biases b.
 Every random number is keyed by (seed, step, name of the variable scope), not by TensorFlow's
 counter of operations: adding a layer changes no random number of another layer.
 
-A layer raises ValueError, naming its scope, for an input of the wrong rank.
+Inputs are float32 or bfloat16, here called float. The output has the dtype of the input. Variables
+are always float32. A layer raises ValueError, naming its scope, for an input of the wrong rank.
 """
 
 import zlib
@@ -15,12 +16,12 @@ import zlib
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-# Truncated at two standard deviations, a normal has only this share of its standard deviation left.
+# The standard deviation of a standard normal that is truncated at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566
 
 
 def key(name: str) -> int:
-    """Return the integer that stands for a scope name in random seeds: its crc32."""
+    """Return the crc32 of a scope name: its part of a random seed."""
     return zlib.crc32(name.encode("utf-8"))
 
 
@@ -50,7 +51,7 @@ def dense(x, scope, units, *, seed, gain=2.0):
     """Multiply by a matrix and add a bias.
 
     Args:
-      x: float32 [batch, inputs], inputs static.
+      x: float [batch, inputs], inputs static.
       scope: str, the variable scope; holds w [inputs, units] and b [units].
       units: int.
       seed: int, the seed of the run.
@@ -58,7 +59,7 @@ def dense(x, scope, units, *, seed, gain=2.0):
         arXiv:1502.01852, eq. 10), 1 before a softmax.
 
     Returns:
-      float32 [batch, units].
+      float [batch, units].
     """
     check_rank(x, 2, scope)
     inputs = int(x.shape[1])
@@ -72,7 +73,7 @@ def conv(x, scope, filters, *, size, seed, stride=1):
     """Convolve with square kernels, zero padding (SAME), and add a bias.
 
     Args:
-      x: float32 [batch, height, width, channels], channels static.
+      x: float [batch, height, width, channels], channels static.
       scope: str, the variable scope; holds w [size, size, channels, filters] and b [filters].
       filters: int.
       size: int, height and width of a kernel in pixels.
@@ -80,7 +81,7 @@ def conv(x, scope, filters, *, size, seed, stride=1):
       stride: int, or (vertical, horizontal), in pixels.
 
     Returns:
-      float32 [batch, ceil(height / stride), ceil(width / stride), filters].
+      float [batch, ceil(height / stride), ceil(width / stride), filters].
     """
     check_rank(x, 4, scope)
     channels = int(x.shape[3])
@@ -96,12 +97,12 @@ def max_pool(x, scope, *, stride=2):
     """Take the largest value of each 2x2 window. Padding (SAME) is excluded.
 
     Args:
-      x: float32 [batch, height, width, channels].
+      x: float [batch, height, width, channels].
       scope: str, names the operation; holds no variable.
       stride: int, in pixels.
 
     Returns:
-      float32 [batch, ceil(height / stride), ceil(width / stride), channels].
+      float [batch, ceil(height / stride), ceil(width / stride), channels].
     """
     check_rank(x, 4, scope)
     with tf.variable_scope(scope):
@@ -114,12 +115,12 @@ def maxout(x, scope, *, pieces):
     Source: Goodfellow et al. 2013, arXiv:1302.4389, section 3.
 
     Args:
-      x: float32 [batch, height, width, channels].
+      x: float [batch, height, width, channels].
       scope: str, names the operation; holds no variable.
       pieces: int, channels in a group.
 
     Returns:
-      float32 [batch, height, width, channels / pieces].
+      float [batch, height, width, channels / pieces].
 
     Raises:
       ValueError: pieces does not divide channels.
@@ -140,12 +141,12 @@ def subtractive_norm(x, scope, *, size=3):
     Source: Jarrett et al. 2009, section 3.1, with equal weights.
 
     Args:
-      x: float32 [batch, height, width, channels].
+      x: float [batch, height, width, channels].
       scope: str, names the operation; holds no variable.
       size: int, height and width of the square in pixels. Padding is excluded.
 
     Returns:
-      float32, the shape of x.
+      float, the shape of x.
     """
     check_rank(x, 4, scope)
     with tf.variable_scope(scope):
@@ -154,16 +155,16 @@ def subtractive_norm(x, scope, *, size=3):
 
 
 def locally_connected(x, scope, filters, *, size, seed):
-    """Convolve as `conv` with stride 1, with a kernel and a bias of its own for each position.
+    """Convolve with stride 1, with a separate kernel and bias at each position.
 
     Args:
-      x: float32 [batch, height, width, channels], all but batch static.
+      x: float [batch, height, width, channels], all but batch static.
       scope: str, the variable scope; holds w [height * width, size * size * channels, filters] and
         b [height * width, 1, filters].
       filters, size, seed: as `conv`.
 
     Returns:
-      float32 [batch, height, width, filters].
+      float [batch, height, width, filters].
     """
     check_rank(x, 4, scope)
     _, height, width, channels = x.shape.as_list()
@@ -185,12 +186,12 @@ def flatten(x):
 
 
 def dropout(x, scope, rate, *, seed, step):
-    """Set a random share of the values to 0 and scale the rest up, so that the mean stays the same.
+    """Set a random share of the values to 0 and divide the rest by 1 - rate, to keep the mean.
 
     Source: Srivastava et al. 2014, section 10.
 
     Args:
-      x: float32 of any shape.
+      x: float of any shape.
       scope: str, the variable scope; its full name is part of the random key.
       rate: float in [0, 1), the share set to 0; 0 adds no operation.
       seed: int, the seed of the run.
@@ -198,10 +199,10 @@ def dropout(x, scope, rate, *, seed, step):
         scope name).
 
     Returns:
-      float32, the shape of x.
+      float, the shape of x.
 
     Raises:
-      ValueError: the rate lies outside [0, 1), or step is None.
+      ValueError: the rate is not in [0, 1), or step is None.
     """
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"dropout rate must lie in [0, 1), got {rate} in scope {scope}")
@@ -216,7 +217,7 @@ def dropout(x, scope, rate, *, seed, step):
 
 
 def check_rank(x, rank, scope):
-    """Raise ValueError, naming tensor and scope, where a tensor does not have the rank."""
+    """Raise ValueError, naming the tensor and the scope, if x does not have the given rank."""
     if x.shape.rank != rank:
         where = "/".join(filter(None, [tf.get_variable_scope().name, scope]))
         raise ValueError(

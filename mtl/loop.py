@@ -24,10 +24,10 @@ def due_steps(config):
 
 
 class Training:
-    """A run in its session: the loop, and what it does at each step."""
+    """A run in its session: the training loop and its parts."""
 
     def __init__(self, config, model_dir, session, graph, measure, history, callbacks):
-        """Build the savers and the step.
+        """Build the savers and the function of one step.
 
         Args:
           config, model_dir, callbacks: as train.run.
@@ -57,7 +57,7 @@ class Training:
         self.step_once = session.make_callable(
             [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
         )
-        # A masked task whose labels in a batch are all X has no loss there.
+        # A masked task has no loss in a batch whose labels for it are all X.
         self.unlabelled = {
             task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)
         }
@@ -66,8 +66,8 @@ class Training:
         """Initialise the variables, then restore them from a checkpoint (str or None).
 
         Args:
-          saved: the run's own checkpoint; all variables are restored.
-          start: the checkpoint of another run; only its weights are restored.
+          saved: the newest checkpoint of this run; all variables are restored.
+          start: a checkpoint of another run; only its weights are restored.
         """
         self.session.run(self.initialize)
         if saved:
@@ -113,11 +113,11 @@ class Training:
             stream.close()
 
     def next_batch(self, stream, step, first):
-        """Return the batch of a step; if there is none, save the steps before it and raise."""
+        """Return the batch of a step. If it cannot be read, save the steps before it and raise."""
         try:
             batch = next(stream, None)
         except Exception as error:
-            self.callbacks.stop()  # raises where the directory no longer belongs to this run
+            self.callbacks.stop()  # raises if the directory no longer belongs to this run
             if step - 1 > first:
                 self.save(step - 1)
                 if isinstance(error, MtlError):
@@ -130,10 +130,11 @@ class Training:
         return batch
 
     def train_step(self, step, images, labels):
-        """Do one training step.
+        """Run one training step.
 
         Returns:
-          cost (float), losses (dict task name -> float), and a list of what is not finite (str).
+          cost (float), losses (dict task name -> float), and a message (str) for each loss or
+          gradient that is not finite.
         """
         batches.check_images(images)
         try:
@@ -161,7 +162,11 @@ class Training:
         self.callbacks.say(f"step {step}: {broken[0]}; skipped, {self.skipped} so far")
 
     def save(self, step):
-        """Save a step unless it is saved already; raise NotFiniteError for a broken variable."""
+        """Save a step unless it is saved already.
+
+        Raises:
+          NotFiniteError: a variable is infinite or NaN.
+        """
         totals = self.session.run(self.totals)
         broken = _not_finite("variable {}: the sum of its values", totals)
         if broken:  # an update may overflow although every gradient is finite
@@ -171,7 +176,7 @@ class Training:
             checkpoint.save(self.saver, self.session, self.model_dir, step, checkpoint.KEEP)
 
     def evaluate(self, step):
-        """Evaluate a step, save it as the best if it is, and add it to metrics.jsonl.
+        """Evaluate a step, save its weights if they are the best, and add it to metrics.jsonl.
 
         The step is already saved: a kill here loses nothing.
         """
@@ -197,6 +202,6 @@ class Training:
 
 
 def _not_finite(what, values):
-    """List the values that are infinite or NaN, in words."""
+    """List a message for each value that is infinite or NaN; what: format of its start."""
     broken = [(name, value) for name, value in values.items() if not math.isfinite(value)]
     return [f"{what.format(name)} is {value}" for name, value in broken]

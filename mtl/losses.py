@@ -1,4 +1,4 @@
-"""The mean loss of a task, and the two sums of them that the answer speaks of."""
+"""The mean loss of each task, soft labels, and two costs: the sum of logs and the plain sum."""
 
 import functools
 
@@ -13,9 +13,8 @@ def mean_cross_entropy(logits, labels):
 
     Args:
       logits: float32 [batch, classes].
-      labels: float32 [batch, classes], rows of probabilities, hard (one-hot) or soft. A row of
-        zeros has a loss of 0, but a gradient that lowers all logits: `labelled_cross_entropies`
-        has none.
+      labels: float32 [batch, classes], probabilities, hard (one-hot) or soft. All zeros give a loss
+        of 0 but a gradient that lowers every logit; `labelled_cross_entropies` has no gradient.
 
     Returns:
       float32 scalar, in nats.
@@ -28,26 +27,26 @@ def cross_entropies(logits, labels):
 
     Args:
       logits: dict task name -> float32 [batch, classes].
-      labels: dict task name -> float32 [batch, classes], rows of probabilities.
+      labels: dict task name -> float32 [batch, classes], probabilities.
     """
     return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}
 
 
 def labelled_cross_entropies(logits, labels, otherwise):
-    """Return as `cross_entropies`, averaging only the examples that have a label for the task.
+    """Return the mean cross entropy of each task over the examples that have a label for it.
 
-    This is the mask of Goodfellow et al. 2013, arXiv:1312.6082, section 3.
+    Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3: absent digits have no loss.
 
-    Identity: where every row of labels sums to 1, it equals `cross_entropies`.
+    Identity: equals `cross_entropies` if every example is labelled for every task.
 
     Args:
-      logits, labels: as `cross_entropies`; a row of zeros means "not labelled".
-      otherwise: float, the mean of a task with no labelled example in the batch. Its gradient is 0.
+      logits, labels: as `cross_entropies`; labels of all zeros mean "not labelled".
+      otherwise: float, the mean of a task without a labelled example. Its gradient is 0.
     """
     means = {}
     for name in logits:
         each = tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name])
-        # Multiplied by 0, a row of zeros has no gradient either.
+        # Multiplying by 0 also removes the gradient of an example without a label.
         labelled = tf.cast(tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32)
         total, count = tf.reduce_sum(labelled * each), tf.reduce_sum(labelled)
         means[name] = tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
@@ -63,12 +62,12 @@ def log_sum(logits, labels):
 
     Args:
       logits: dict task name -> float32 [batch, classes].
-      labels: dict task name -> float32 [batch, classes], rows of probabilities.
+      labels: dict task name -> float32 [batch, classes], probabilities.
 
     Returns:
       float32 scalar.
     """
-    # Task by task, as the answer's lines do: only then is the graph the same, node for node.
+    # One task at a time, as in the answer: another order would give another graph.
     terms = [term(mean_cross_entropy(logits[name], labels[name])) for name in logits]
     return functools.reduce(tf.add, terms)
 
@@ -88,12 +87,12 @@ def smooth(classes, depth, smoothing, masked=False):
     weight 1 / loss of every task.
 
     Args:
-      classes: int32 [batch], each in 0 .. depth - 1; any other value ends the step with
-        TensorFlow's InvalidArgumentError.
+      classes: int32 [batch], in 0 .. depth - 1; TensorFlow raises InvalidArgumentError for any
+        other value on a CPU.
       depth: int, the number of classes.
-      smoothing: float in [0, 1), the share spread evenly over all classes; 0 gives one-hot rows.
-      masked: bool, whether the last class means "not labelled". Its row is all zeros, and the other
-        rows give it no share.
+      smoothing: float in [0, 1), the share spread evenly over all classes; 0 gives one-hot labels.
+      masked: bool, whether the last class means "not labelled". Its labels are all zeros, and the
+        labels of the other classes give it no share.
 
     Returns:
       float32 [batch, depth].
@@ -103,5 +102,5 @@ def smooth(classes, depth, smoothing, masked=False):
     rows = hard + np.float32(smoothing / known)
     if masked:
         rows = np.pad(rows, [[0, 1], [0, 1]])
-    # A lookup, because tf.one_hot turns a class out of range into a row of zeros: a loss of 0.
+    # Not tf.one_hot: it turns a class out of range into zeros, and so into a loss of 0.
     return tf.gather(rows, classes, name=f"{classes.op.name}_rows")

@@ -36,7 +36,7 @@ class Model(NamedTuple):
 
 
 def to_float(images):
-    """Convert uint8 pixels 0..255 to float32 0..1, in training as in inference."""
+    """Convert uint8 pixels 0..255 to float32 0..1, for training and inference."""
     images = _of_type(images, tf.uint8, "pass float32 in 0..1 to model.build as they are")
     return tf.cast(images, tf.float32) / 255.0
 
@@ -75,8 +75,8 @@ def build(
       Model.
 
     Raises:
-      ValueError: an unknown name; images that are not float32, not of rank 4 or not of static size;
-        or variables that already exist (TensorFlow's).
+      ValueError: a name is unknown, or images are not float32, of rank 4 and of static size. Also
+        raised by TensorFlow if the variables already exist.
     """
     config_lib.check("precision", precision)
     config_lib.check("absent", absent)
@@ -113,20 +113,20 @@ def _build_bottom(bottom, inputs, **settings):
 
 
 def _shared_layers(built):
-    """Return the Layers of a bottom; a bottom that names none is one layer."""
+    """Return the Layers of a bottom; a bottom without named layers counts as one layer."""
     if not built.ends:
         return (_layer(SHARED, built.features),)
     return tuple(_layer(f"{SHARED}/{name}", end) for name, end in built.ends.items())
 
 
 def _layer(scope, output):
-    """Return the Layer of a scope; its variables are those named after it."""
+    """Return the Layer of a scope, with the trainable variables under it."""
     full_name = "/".join(filter(None, [tf.get_variable_scope().name, scope]))
     return Layer(full_name, tuple(tf.trainable_variables(scope=f"{full_name}/")), output)
 
 
 def _checked(images):
-    """Return images as a tensor; raise ValueError where `build` cannot take them."""
+    """Return images as a tensor; raise ValueError if `build` cannot use them."""
     cure = "use model.to_float for uint8 pixels, tf.cast(images, tf.float32) for other floats"
     images = _of_type(images, tf.float32, cure)
     layers.check_rank(images, 4, SHARED)
@@ -137,7 +137,7 @@ def _checked(images):
 
 
 def _of_type(images, dtype, cure):
-    """Return images as a tensor; raise ValueError where their type is not dtype."""
+    """Return images as a tensor; raise ValueError, with a cure, if they are not of the dtype."""
     images = tf.convert_to_tensor(images)
     if images.dtype.base_dtype != dtype:
         found = f"{images.name} of type {images.dtype.base_dtype.name}"

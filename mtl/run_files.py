@@ -1,4 +1,4 @@
-"""The text files of a run directory: config.json and metrics.jsonl, and what else may lie there."""
+"""The text files of a run directory: config.json and metrics.jsonl. Also checks the directory."""
 
 import errno
 import json
@@ -8,7 +8,7 @@ from mtl import checkpoint, config as config_lib
 from mtl.errors import DataError
 from mtl.tasks import NUMBER_TASKS
 
-# What config.json says about the network, besides the Config.
+# What config.json records about the network, besides the Config.
 NETWORK = {
     "tasks": [list(task) for task in NUMBER_TASKS],
     "image": {
@@ -20,7 +20,7 @@ NETWORK = {
 
 
 def check_directory(model_dir):
-    """Check that a run may begin or continue in a directory. Changes nothing.
+    """Check that a run can start or continue in a directory. Changes nothing.
 
     Args:
       model_dir: str; it may be missing or empty.
@@ -61,12 +61,12 @@ def _signs_of_saves(model_dir, names):
 
 
 def write_records(model_dir, texts, metrics):
-    """Write text files of a run, each whole or not at all.
+    """Write text files of a run. Each file is replaced atomically.
 
     Args:
       model_dir: str, created if missing.
       texts: dict file name -> text.
-      metrics: list of dict, all evaluations so far; they become the whole of metrics.jsonl.
+      metrics: list of dict, all evaluations so far; they replace the content of metrics.jsonl.
 
     Raises:
       DataError: the directory cannot be written.
@@ -91,8 +91,8 @@ def read_config(model_dir):
     """Return the config.Config of a run directory.
 
     Raises:
-      DataError: config.json is missing, not the record of a run, or of other tasks or image sizes
-        than this version builds.
+      DataError: config.json is missing or damaged, or has tasks or image sizes that this version
+        does not build.
     """
     path = os.path.join(model_dir, checkpoint.CONFIG)
     try:
@@ -120,9 +120,9 @@ def read_config(model_dir):
 
 
 def read_metrics(model_dir, up_to):
-    """Return the evaluations of a run (list of dict) up to a step.
+    """Return the evaluations of a run (list of dict) up to and including a step.
 
-    A damaged line ends the list: a line that a kill cut off is later than the checkpoint.
+    The list ends at the first damaged line.
 
     Raises:
       DataError: the file exists and cannot be read.

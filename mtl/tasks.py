@@ -1,4 +1,4 @@
-"""The tasks as data: the outputs of a number, and how a number becomes one class per task.
+"""The tasks: the softmax outputs of the network, and the conversion of a number to classes.
 
 The answer names six softmax outputs: the length, and one output for each of five digit positions.
 The last class of each task is X: "more than five digits" for the length, "no digit here" for a
@@ -32,7 +32,7 @@ NUMBER_TASKS = (Task("length", LENGTH_X + 1), *DIGIT_TASKS)
 
 
 def masked(task: Task, absent: str) -> bool:
-    """Return whether the last class of a task is no class, but left out of the cost.
+    """Return whether the cost excludes the last class, X, of a task.
 
     Args:
       task: Task.

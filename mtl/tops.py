@@ -1,11 +1,11 @@
-"""The tops: features -> the logits of one task. The only layers that a task does not share."""
+"""The tops: one dense layer for each task, from the shared features to its logits."""
 
 import tensorflow.compat.v1 as tf
 
 from mtl import layers
 from mtl.tasks import masked
 
-# Added to a logit, it makes the probability and its gradient exactly 0; -inf would give NaN.
+# Added to a logit, -1e9 makes its probability and gradient exactly 0; -inf would give NaN.
 IMPOSSIBLE = -1e9
 
 

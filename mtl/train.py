@@ -1,6 +1,6 @@
 """Training: build the graph, restore, and start the session loop of loop.py.
 
-Data, evaluation and everything that reports come from outside.
+The caller provides the data, the evaluation and the reporting.
 """
 
 import math
@@ -13,7 +13,7 @@ from mtl import checkpoint, config as config_lib, loop, losses, model, objective
 from mtl.errors import UsageError
 from mtl.tasks import NUMBER_TASKS, masked
 
-IMAGES_PER_TOWER = 8  # at least; with fewer, a second tower makes a step slower
+IMAGES_PER_TOWER = 8  # the minimum; with fewer, a second tower makes a step slower
 
 
 # -- build -----------------------------------------------------------------------------------------
@@ -24,9 +24,9 @@ class Graph(NamedTuple):
 
     images: Any  # placeholder, uint8 [batch, crop, crop, channels]
     labels: Dict[str, Any]  # placeholders, task name -> int32 [batch]
-    step: Any  # int64 variable, training steps done
+    step: Any  # int64 variable, the number of training steps done
     network: model.Model
-    losses: Dict[str, Any]  # task name -> float32 scalar, the mean loss, neither clipped nor logged
+    losses: Dict[str, Any]  # task name -> float32 scalar, the mean loss, before any clip or log
     terms: Dict[str, Any]  # task name -> float32 scalar; the cost is their sum
     cost: Any  # float32 scalar
     gradients: Dict[str, Any]  # variable name -> float32 scalar, the sum of its gradient
@@ -76,7 +76,7 @@ def build(config, *, tasks=NUMBER_TASKS):
         learning_rate(config.learning_rate, config.schedule, step, config.steps)
     )
     pairs = update.gradients or adam.compute_gradients(update.cost)
-    # A variable that does not reach the cost has no gradient and does not change.
+    # A variable that the cost does not depend on has no gradient and does not change.
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in pairs}
     watched = tf.stack([*means.values(), *sums.values()])
@@ -98,8 +98,8 @@ def build(config, *, tasks=NUMBER_TASKS):
 def _mean_losses(config, logits, labels):
     """Return the mean loss of each task, dict task name -> float32 scalar.
 
-    They are watched beside the cost, which hides what it clips: an infinite loss adds 85.2 to the
-    cost and has gradient 0.
+    They are checked separately, because the cost hides what it clips: an infinite loss adds 85.2 to
+    the cost and has gradient 0.
     """
     with tf.name_scope("cross_entropy"):
         if config.absent == "mask":
@@ -109,9 +109,12 @@ def _mean_losses(config, logits, labels):
 
 
 def _minimize(adam, pairs, step, watched, on_nonfinite):
-    """Build the operation of one training step; under "skip" it changes no weight if NaN or inf."""
+    """Build the operation of one training step.
+
+    With on_nonfinite "skip", a NaN or infinity in `watched` skips the update.
+    """
     if on_nonfinite == "stop":
-        # No condition here: it would wait for the last gradient before it updates the first weight.
+        # Without a condition, an update need not wait for the gradients of other variables.
         return adam.apply_gradients(pairs, global_step=step)
     return tf.cond(
         tf.reduce_all(tf.is_finite(watched)),
@@ -121,16 +124,16 @@ def _minimize(adam, pairs, step, watched, on_nonfinite):
 
 
 def learning_rate(base, schedule, step, steps):
-    """Return the learning rate at a step: constant, or falling to 0 at `steps`.
+    """Return the learning rate at a step: constant, or decreasing to 0 at `steps`.
 
     Args:
       base: float, the rate at step 0.
       schedule: str, one of config.choices("schedule").
       step: int64 variable.
-      steps: int.
+      steps: int, training steps in all.
 
     Returns:
-      float, or float32 scalar tensor.
+      float if constant, else float32 scalar tensor.
     """
     if schedule == "constant":
         return base
@@ -141,7 +144,12 @@ def learning_rate(base, schedule, step, steps):
 
 
 def towers_of(threads, batch_size):
-    """Return the number of towers: one for each thread (0: core) with enough images."""
+    """Return the number of towers: at most one for each thread, each with IMAGES_PER_TOWER images.
+
+    Args:
+      threads: int; 0 is one for each core.
+      batch_size: int.
+    """
     return max(1, min(threads or os.cpu_count() or 1, batch_size // IMAGES_PER_TOWER))
 
 
@@ -152,7 +160,7 @@ def session_config(threads, batch_size):
       threads: int, shared by the towers; 0 is one for each core.
       batch_size: int.
     """
-    # Without it, oneDNN compiles the gradients of convolutions again at every step.
+    # By default oneDNN compiles the gradients of convolutions again at every step.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
     threads = threads or os.cpu_count() or 1
     towers = towers_of(threads, batch_size)
@@ -169,15 +177,15 @@ def _never():
 
 
 class Callbacks(NamedTuple):
-    """What a run calls while it trains."""
+    """Functions that a run calls while it trains."""
 
     say: Callable = print  # (str): one-off messages
     # (session, Graph): may add operations before the graph is finalized.
     watch: Optional[Callable] = None
     # (step, cost, losses, images, labels), every config.log_every steps.
     progress: Optional[Callable] = None
-    # () -> int: the signal that asks the run to stop, or 0. Called after each step and while the
-    # next batch is not ready.
+    # () -> int: the number of a received signal, which stops the run, or 0. Called after each step
+    # and while waiting for a batch.
     stop: Callable = _never
 
 
@@ -202,9 +210,9 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
       dict: "step" reached, "best" sequence accuracy on validation, or None, and its "best_step".
 
     Raises:
-      UsageError: the directory holds a run of other flags.
-      DataError: the directory is no run directory (see run_files.check_directory), or it or a
-        checkpoint cannot be read.
+      UsageError: the directory holds a run with other flags.
+      DataError: the directory is not a run directory (see run_files.check_directory), a checkpoint
+        cannot be read, or a file cannot be written.
       NotFiniteError: a loss, gradient or variable is infinite or NaN. That step is not saved.
       Interrupted: `callbacks.stop` returned a signal. The step was finished and saved.
       MtlError: a step does not fit into memory.
@@ -238,7 +246,7 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
 
 
 def _check_same_run(config, model_dir):
-    """Raise UsageError where the run directory holds a run of other flags."""
+    """Raise UsageError if the run directory holds a run with other flags."""
     changed = config_lib.differences(run_files.read_config(model_dir), config)
     if changed:
         allowed = ", --".join(config_lib.MAY_CHANGE)

@@ -1,4 +1,4 @@
-"""How the losses of the tasks become one update: one file for each objective, found by its name.
+"""Objectives: how the losses of the tasks become one update. One file each, found by its name.
 
 The file NAME.py is the objective `--objective=NAME`. It has:
 
@@ -6,7 +6,7 @@ The file NAME.py is the objective `--objective=NAME`. It has:
     value(means) -> float                    the same formula in NumPy, for mean losses of a dataset
     NEUTRAL                                  the mean loss that adds 0 to the cost
 
-logits and labels are dicts task name -> float32 [batch, classes]; labels are rows of probabilities.
+logits and labels are dicts task name -> float32 [batch, classes]; labels are probabilities.
 means is a dict task name -> mean loss: float32 scalar tensors in build, floats in value.
 """
 
@@ -15,11 +15,11 @@ from typing import Any, Dict, NamedTuple, Optional
 
 
 class Update(NamedTuple):
-    """What an objective hands to the optimiser."""
+    """The cost or the gradients that the optimiser uses."""
 
     cost: Any  # float32 scalar tensor
     terms: Dict[str, Any]  # task name -> float32 scalar tensor; the cost is their sum
-    # (gradient, variable) pairs, or None where they are the gradients of the cost.
+    # (gradient, variable) pairs; None means the gradients of the cost.
     gradients: Optional[list] = None
 
 

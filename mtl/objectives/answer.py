@@ -1,4 +1,4 @@
-"""The answer's own lines, as they were written.
+"""The answer's own lines, unchanged.
 
 Training minimises `mtl.answer.cost`. Its graph equals that of losses.log_sum, node for node; see
 log_sum for the formula. It needs the six tasks of the answer and --absent=x.
@@ -18,7 +18,7 @@ def build(logits, labels, means):
 
 
 def _terms(cost, count):
-    """Return the `count` terms that a chain of tf.add, nested to the left, adds up, in order."""
+    """Return, in order, the `count` terms of a sum that tf.add built from left to right."""
     if count == 1:
         return [cost]
     rest, last = cost.op.inputs

@@ -1,4 +1,4 @@
-"""The plain sum of the mean losses, which the answer's text speaks of.
+"""The plain sum of the mean losses, as the answer's text describes it.
 
     cost = sum over tasks k of L_k
 
