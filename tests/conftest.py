@@ -39,11 +39,12 @@ def refused(command):
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Let the bottom mlp see every fifth pixel: see toy_runs.coarse_mlp."""
+    """Let the bottoms mlp and small see fewer pixels: see toy_runs.coarse_mlp."""
     from mtl import bottoms
     from tests import toy_runs
 
     monkeypatch.setattr(bottoms, "mlp", toy_runs.coarse_mlp)
+    monkeypatch.setattr(bottoms, "small", toy_runs.coarse_small)
 
 
 @pytest.fixture(scope="session")

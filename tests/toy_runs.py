@@ -21,12 +21,17 @@ CONFIG = config.Config(
     bottom="mlp", dropout=0.3, batch_size=BATCH, steps=12, save_every=4, log_every=1, seed=5
 )
 
-_mlp = bottoms.mlp
+_mlp, _small = bottoms.mlp, bottoms.small
 
 
 def coarse_mlp(images, **settings):
     """Build the bottom mlp on every fifth pixel, so that checkpoints have only 1 MB."""
     return _mlp(images[:, ::5, ::5], **settings)
+
+
+def coarse_small(images, **settings):
+    """Build the bottom small on every third pixel."""
+    return _small(images[:, ::3, ::3], **settings)
 
 
 def changed(**fields):
