@@ -1,1 +1,1 @@
-"""The run that comes with the package: for `mtl predict` without --model_dir, and --init_from=pretrained. See MODEL_CARD.md."""
+"""The packaged network, see MODEL_CARD.md: `mtl predict` and `--init_from=pretrained` use it."""

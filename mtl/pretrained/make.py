@@ -1,4 +1,4 @@
-"""Pack a run in half precision as the run directory that comes with the package: python -m mtl.pretrained.make RUN [best|last]."""
+"""Pack a run as the packaged network: python -m mtl.pretrained.make RUN [best|last]."""
 
 import os
 import shutil
@@ -9,70 +9,64 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
 from mtl.errors import MtlError
-from mtl.runs import directories
+from mtl.runs import find
 
-RECORDS = (
-    checkpoint.CONFIG,
-    "flags.flags",
-    "versions.json",
-)  # what the run was, beside the weights
+USAGE = "python -m mtl.pretrained.make RUN [best|last]"
+RECORDS = (checkpoint.CONFIG, checkpoint.FLAGS, checkpoint.VERSIONS)
 
 
-def pack(run, directory, which="best"):
-    """Write the weights of a run directory into another, each rounded to the nearest number of half precision.
+def pack(run: str, directory: str, which: str = "best") -> str:
+    """Write the weights of a run into another directory, in half precision.
 
     Args:
-      run: str, a run directory.
-      directory: str, made where it does not exist; a packed run that is there is replaced.
-      which: str, which of its checkpoints, as `mtl evaluate --checkpoint` has it.
+      run: a run directory.
+      directory: created if missing; its checkpoints are replaced.
+      which: the checkpoint, as in `mtl evaluate --checkpoint`.
 
     Returns:
-      str, the path of the checkpoint written.
+      The path of the new checkpoint.
 
     Raises:
-      DataError: the run has no checkpoint, or it or the directory cannot be read or written.
+      DataError: the run has no checkpoint, or a file cannot be read or written.
     """
-    path = directories.find(run, which)
-    reader = tf.train.load_checkpoint(path)
-    weights = {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name.endswith(("/w", "/b"))
-    }
+    path = find.checkpoint(run, which)
+    weights = _weights(path)
     os.makedirs(directory, exist_ok=True)
     for name in os.listdir(directory):
         if name.startswith(checkpoint.PREFIX):
             os.remove(os.path.join(directory, name))
-    with tf.Graph().as_default(), tf.Session() as session:
-        variables = {
-            name: tf.get_variable(
-                name, value.shape, tf.float16, initializer=tf.zeros_initializer(), use_resource=True
-            )
-            for name, value in weights.items()
-        }
-        for name, variable in variables.items():
-            session.run(
-                variable.initializer,
-                {variable.initializer.inputs[1]: weights[name].astype(np.float16)},
-            )
-        checkpoint.save(
-            tf.train.Saver(variables, save_relative_paths=True),
-            session,
-            directory,
-            checkpoint.step_of(path),
-        )
-    os.remove(
-        os.path.join(directory, "checkpoint")
-    )  # nothing reads it, and it holds the time of day
+    _save(weights, directory, checkpoint.step_of(path))
+    # The package has one checkpoint, so nothing reads this file.
+    os.remove(os.path.join(directory, checkpoint.STATE))
     for name in RECORDS:
         shutil.copyfile(os.path.join(run, name), os.path.join(directory, name))
     return checkpoint.newest(directory)
 
 
+def _weights(path):
+    """Read the weights of a checkpoint without Adam's slots, dict name -> float16 array."""
+    reader = tf.train.load_checkpoint(path)
+    names = [name for name in reader.get_variable_to_shape_map() if name.endswith(("/w", "/b"))]
+    return {name: reader.get_tensor(name).astype(np.float16) for name in names}
+
+
+def _save(weights, directory, step):
+    """Save arrays as the checkpoint of a step."""
+    zeros = tf.zeros_initializer()
+    with tf.Graph().as_default(), tf.Session() as session:
+        variables = {}
+        for name, value in weights.items():
+            variable = tf.get_variable(name, value.shape, tf.float16, zeros, use_resource=True)
+            variable.load(value, session)
+            variables[name] = variable
+        saver = tf.train.Saver(variables, save_relative_paths=True)
+        checkpoint.save(saver, session, directory, step)
+
+
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
-        sys.exit("python -m mtl.pretrained.make RUN [best|last]: name one run directory")
+        sys.exit(f"{USAGE}: name one run directory")
     try:
-        print(pack(sys.argv[1], directories.PACKAGED["pretrained"], *sys.argv[2:3]))
+        print(pack(sys.argv[1], find.PACKAGED["pretrained"], *sys.argv[2:3]))
     except (MtlError, OSError) as error:
-        sys.exit(f"python -m mtl.pretrained.make RUN [best|last]: {error}")
+        sys.exit(f"{USAGE}: {error}")

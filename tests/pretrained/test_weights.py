@@ -1,4 +1,4 @@
-"""The run that comes with the package: small, as its card says, and readable by every command that names it."""
+"""The packaged network: its size, its model card, and every command that uses it."""
 
 import hashlib
 import json
@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl import checkpoint, config
-from mtl.cli.main import run
+from mtl import checkpoint, run_files
+from mtl.config import CROP
+from mtl.data.batches import centre_crop
 from mtl.data.drawn import synthetic
-from mtl.evaluation import evaluate
+from mtl.evaluation import metrics
+from mtl.inference import decoding
 from mtl.inference.network import Network
-from mtl.runs import directories
+from mtl.runs import find
 
-PACKAGED = directories.PACKAGED["pretrained"]
+PACKAGED = find.PACKAGED["pretrained"]
 LARGEST = 6_000_000  # bytes
 
 
@@ -27,69 +29,67 @@ def read(name):
 
 @pytest.fixture(scope="module")
 def drawn():
-    return synthetic.examples("validation", 200, workers=1)
+    return synthetic.load("", "validation", count=200, workers=1)
 
 
-def test_it_is_small():
-    files = [
-        os.path.join(PACKAGED, name)
-        for name in os.listdir(PACKAGED)
-        if os.path.isfile(os.path.join(PACKAGED, name))
-    ]
-    assert sum(map(os.path.getsize, files)) <= LARGEST
+def test_is_small():
+    sizes = [entry.stat().st_size for entry in os.scandir(PACKAGED) if entry.is_file()]
+    assert sum(sizes) <= LARGEST
 
 
-def test_the_card_is_that_of_these_weights():
-    path = directories.find("pretrained")
+def test_model_card_names_these_weights():
+    path = find.checkpoint("pretrained")
     with open(f"{path}.data-00000-of-00001", "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() in read("MODEL_CARD.md")
     assert f"step {checkpoint.step_of(path)}" in read("MODEL_CARD.md")
 
 
-def test_it_was_made_by_the_flagfile_that_the_card_names():
+def test_flags_equal_the_flagfile_of_the_model_card():
     flagfile = re.search(r"--flagfile=(flags/\w+\.flags)", read("MODEL_CARD.md"))[1]
     with open(flagfile, encoding="utf-8") as file:
-        wanted = {line.strip() for line in file if line.startswith("--")}
-    assert wanted <= set(read("flags.flags").split()), "the flags of the run"
+        text = file.read()
+    documented = {line for line in text.splitlines() if line.startswith("--")}
+    assert documented <= set(read("flags.flags").split())
+    # The header quotes the model card.
+    figures = re.findall(r"\d+\.\d% \([\d.]+ to [\d.]+\)", text)
+    assert len(figures) == 2 and all(figure in read("MODEL_CARD.md") for figure in figures)
 
 
-def test_it_was_trained_on_drawn_numbers_alone():
-    record = checkpoint.read_config(PACKAGED)
+def test_was_trained_on_drawn_numbers_only():
+    record = run_files.read_config(PACKAGED)
     assert (record.dataset, record.data_dir, record.init_from) == ("synthetic", "", "")
 
 
-def test_it_reads_drawn_numbers(drawn):
+def test_reads_drawn_numbers(drawn):
     with Network.open("pretrained") as network:
-        result = evaluate.evaluate(network.log_probs, drawn, network.cost_of_means)
-    assert result["sequence_accuracy"] > 0.9
+        log_probs = network.log_probs(np.ascontiguousarray(centre_crop(drawn.images)))
+    numbers = decoding.joint(log_probs)[0]
+    assert metrics.sequence_accuracy(numbers, drawn.numbers) > 0.9
 
 
-def test_predict_without_a_run_reads_with_it(drawn, tmp_path, capsys):
-    for i in range(9):
-        Image.fromarray(drawn.images[i]).save(tmp_path / f"{i}.png")
-    assert run(["predict", "--json", *[str(tmp_path / f"{i}.png") for i in range(9)]]) == 0
-    answers = [json.loads(line)["number"] for line in capsys.readouterr().out.splitlines()]
-    assert np.mean([answer == number for answer, number in zip(answers, drawn.numbers)]) > 0.7
+def test_predict_uses_it_by_default(command, drawn, tmp_path):
+    paths = [tmp_path / f"{index}.png" for index in range(9)]
+    for path, image in zip(paths, drawn.images):
+        Image.fromarray(image).save(path)
+    code, out, err = command("predict", "--json", *paths)
+    assert code == 0, err
+    numbers = [json.loads(line)["number"] for line in out.splitlines()]
+    assert np.mean([found == true for found, true in zip(numbers, drawn.numbers)]) > 0.7
 
 
-def test_training_starts_from_it(drawn, tmp_path, capsys):
-    record = checkpoint.read_config(PACKAGED)
-    flags = [
-        f"--bottom={record.bottom}",
-        "--init_from=pretrained",
-        "--steps=1",
-        "--batch_size=2",
-        "--pool=8",
-        "--learning_rate=1e-9",
-    ]
-    assert run(["train", f"--model_dir={tmp_path}", *flags, "--save_every=1", "--workers=1"]) == 0
-    assert "starting from the weights of" in capsys.readouterr().err
-    with Network.open("pretrained") as one, Network.open(str(tmp_path)) as other:
-        crops = np.ascontiguousarray(drawn.images[:5, 5 : 5 + config.CROP, 5 : 5 + config.CROP])
-        for name, rows in one.log_probs(crops).items():
-            np.testing.assert_allclose(other.log_probs(crops)[name], rows, atol=1e-3)
+def test_training_starts_from_it(command, drawn, tmp_path):
+    bottom = run_files.read_config(PACKAGED).bottom
+    network = [f"--bottom={bottom}", "--init_from=pretrained", "--learning_rate=1e-9"]
+    length = ["--steps=1", "--save_every=1", "--batch_size=2", "--pool=8", "--workers=1"]
+    code, _, err = command("train", f"--model_dir={tmp_path}", *network, *length)
+    assert code == 0 and "starting from the weights of" in err, err
+    with Network.open("pretrained") as packaged, Network.open(str(tmp_path)) as trained:
+        crops = np.ascontiguousarray(centre_crop(drawn.images[:5], CROP))
+        found = trained.log_probs(crops)
+        for name, rows in packaged.log_probs(crops).items():
+            np.testing.assert_allclose(found[name], rows, atol=1e-3)
 
 
-def test_no_run_is_trained_under_its_name(capsys):
-    assert run(["train", "--model_dir=pretrained"]) == 1
-    assert "--model_dir=pretrained names the packaged weights" in capsys.readouterr().err
+def test_cannot_be_trained_over(refused):
+    line = refused(1, "train", "--model_dir=pretrained")
+    assert "--model_dir=pretrained is the packaged network" in line
