@@ -1,7 +1,7 @@
-"""Event files of TensorBoard: write one, and cut those of a run back to the step it continues from.
+"""TensorBoard event files: write one, and cut those of a run back to the step it continues from.
 
-A file is written record by record in the thread that trains. So a failed write can be reported, and
-a killed run leaves at most half a record.
+The training thread writes and flushes each record, so that a failed write can be reported, and a
+killed run leaves at most one incomplete record.
 """
 
 import os
@@ -16,13 +16,13 @@ from mtl import checkpoint
 from mtl.runs import files
 
 PREFIX = "events.out.tfevents."  # TensorBoard looks for "tfevents" in a name
-# Other programs append the name of the host.
+# The names of other programs also contain the host name.
 _OURS = re.compile(re.escape(PREFIX) + r"\d{10}(-\d+)?")
 _FRAME = 16  # bytes around a record: its length and two checksums
 
 
 class Writer:
-    """An open event file. Its methods raise OSError or tf.errors.OpError where writing fails."""
+    """An open event file. Its methods raise OSError or tf.errors.OpError if writing fails."""
 
     def __init__(self, directory: str, first: int):
         """Open a new file in a run directory; first: the step that the run continues from."""
@@ -44,9 +44,8 @@ class Writer:
 def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
     """Cut the event files of a run directory back to a step.
 
-    A file that has no values up to that step is removed. A damaged end is cut off. Files of other
-    programs are never changed, nor is a file that cannot be read. Files are streamed: memory holds
-    one record at a time.
+    A file without values up to that step is removed. A damaged end is cut off. Files of other
+    programs and files that cannot be read are not changed. Only one record is in memory at a time.
 
     Args:
       directory: str; it may be missing.
@@ -64,7 +63,7 @@ def cut(directory: str, step: int, say: Callable[[str], Any]) -> None:
         try:
             _cut_file(path, step)
         except _UnreadableError as error:
-            say(f"warning: {path}: cannot be read ({error}); it is left as it is")
+            say(f"warning: {path}: cannot be read ({error}); it is not changed")
 
 
 class _UnreadableError(Exception):
@@ -72,7 +71,7 @@ class _UnreadableError(Exception):
 
 
 class _Kept(NamedTuple):
-    """What a file has up to a step."""
+    """The part of a file up to a step."""
 
     size: int  # bytes
     has_values: bool

@@ -11,7 +11,7 @@ class Progress:
     """Writes progress lines."""
 
     def __init__(self, config: Config, write):
-        """Start no clock: the first line has no speed.
+        """Create a progress line. The first one has no speed.
 
         Args:
           config: Config of the run.
@@ -26,8 +26,8 @@ class Progress:
         Args:
           step: int, steps done.
           cost: float.
-          losses: dict task name -> float, neither clipped nor logged. A task at the clip's floor is
-            marked, because it has no gradient there.
+          losses: dict task name -> float, before any clip or log. A task at the floor of the clip
+            is marked, because it has no gradient there.
           *batch: ignored.
         """
         now = time.monotonic()

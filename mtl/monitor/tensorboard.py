@@ -1,10 +1,10 @@
-"""The events of a run for TensorBoard: scalars, images of validation with predictions, the graph.
+"""TensorBoard events of a run: scalars, validation images with predictions, and the graph.
 
 Every config.log_every steps:
     cost, lr, examples_per_sec
     loss/TASK/raw_ce, log, at_floor     the mean loss, its clipped logarithm, 1 at the clip's floor
-    grad_norm/shared/TASK               the norm of the gradient of the task's term of the cost at
-                                        the shared features
+    grad_norm/shared/TASK               the gradient norm of the task's term of the cost at the
+                                        shared features
 At each evaluation:
     accuracy/sequence, character, TASK
     validation/cost, validation/TASK/raw_ce, coverage_at_98
@@ -30,14 +30,14 @@ from mtl.monitor import event_files
 from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
 from mtl.reports import sheet
 
-IMAGES = 24  # of validation, drawn at each evaluation
+IMAGES = 24  # validation images drawn at each evaluation
 
 
 class Events:
-    """Writes the events of a run. If a write fails, one warning says so and the run goes on."""
+    """Writes the events of a run. If a write fails, it warns once and writes no more events."""
 
     def __init__(self, config: Config, directory: str, first: int, say: Callable[[str], Any]):
-        """Write nothing yet: a run that fails to start leaves no file.
+        """Store the settings. The file is created later, so a run that fails to start leaves none.
 
         Args:
           config: Config of the run.
@@ -82,9 +82,9 @@ class Events:
         Args:
           step: int.
           cost: float.
-          losses: dict task name -> float, the mean loss, neither clipped nor logged.
+          losses: dict task name -> float, the mean loss, before any clip or log.
           images: uint8 [batch, crop, crop, 3], the batch of this step. The gradient norms are
-            those of the updated weights on it.
+            computed on it with the updated weights.
           labels: dict task name -> int32 [batch].
         """
         now = time.monotonic()
@@ -105,7 +105,7 @@ class Events:
         """Write an evaluation on validation: its metrics, and the first images with predictions.
 
         Args:
-          row: dict as evaluate.measure returns it.
+          row: dict, the result of evaluate.measure.
           examples: Examples.
           log_probs: dict task name -> float32 [n, classes].
         """
@@ -144,18 +144,18 @@ class Events:
             self._give_up(error)
 
     def _open(self):
-        """Cut the files of the run back to its first step, and open a new one."""
+        """Cut the files of the run back to the step it continues from, and open a new one."""
         event_files.cut(self._directory, self._first, self._say)
         self._file = event_files.Writer(self._directory, self._first)
         if self._first == 0:
             self._write_graph()
-        # An open TensorBoard then forgets the steps that are trained again.
+        # Tells a running TensorBoard to drop the steps that are trained again.
         self._file.write(self._first + 1, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
     def _write_graph(self):
         try:
             graph = draw_graph(self._config)
-        except Exception as error:  # no error in the drawing may cost the scalars
+        except Exception as error:  # the scalars are written even if the drawing fails
             reason = checkpoint.first_line(error)
             what = f"no graph for TensorBoard ({reason}); scalars are written"
             self._say(f"warning: {self._file.path}: {what}")
@@ -172,7 +172,7 @@ class Events:
 def draw_graph(config: Config) -> bytes:
     """Return the training graph of a Config as a GraphDef, in the name scopes of the diagram.
 
-    It has one tower, and Adam is not inside a condition: TensorBoard draws neither clearly.
+    It has one tower and no condition around Adam, because TensorBoard draws neither clearly.
     """
     explained = lines.explain(dataclasses.replace(config, on_nonfinite="stop"))
     return blocks.scoped(explained, diagram.of(explained)).SerializeToString()
@@ -189,7 +189,7 @@ def _loss_scalars(losses):
 
 
 def _evaluation_scalars(row):
-    """Return dict tag -> number; a metric that is None has no scalar."""
+    """Return dict tag -> number, without the metrics that are None."""
     scalars = {
         "accuracy/sequence": row["sequence_accuracy"],
         "accuracy/character": row["character_accuracy"],

@@ -1,1 +1,1 @@
-"""Run directories: find, verify and mend them, lock them, and write files whole or not at all."""
+"""Run directories: find, verify, mend and lock them, and write files atomically."""

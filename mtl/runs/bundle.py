@@ -1,9 +1,9 @@
 """Check the index of a checkpoint before TensorFlow opens it.
 
-TensorFlow's own reader aborts the process, or reads past its buffers, on a damaged or hostile index
-(seen with 2.21: a negative or huge shape, a repeated key, a tensor in slices). The checksums do not
-protect from that: anyone who forges an index can compute them. So every index is compared here with
-what tf.train.Saver writes before TensorFlow opens it.
+A damaged or hostile index makes TensorFlow's reader abort the process or read past its buffers
+(with 2.21: a negative or huge shape, a repeated key, a tensor in slices). Checksums do not help,
+because anyone can compute them for a forged index. So this module rejects every index that
+tf.train.Saver could not have written.
 """
 
 import math
@@ -12,7 +12,7 @@ import struct
 
 import tensorflow.compat.v1 as tf
 
-# Limits, far above what a run needs.
+# Limits, far above those of any run.
 MAX_INDEX = 1 << 22  # bytes
 MAX_NAME = 1 << 11  # bytes
 MAX_VARIABLES = 1 << 15
@@ -37,16 +37,16 @@ _VARINT, _BYTES, _FIXED32 = 0, 2, 5  # how a field of a protocol buffer is encod
 
 
 def check(path):
-    """Check the index of a checkpoint from any source.
+    """Check the index of a checkpoint from an untrusted source.
 
     Args:
       path: str, without .index.
 
     Returns:
-      dict variable name -> (shape as a list of int, tf.DType), as the index has them.
+      dict variable name -> (shape as a list of int, tf.DType), in the order of the index.
 
     Raises:
-      ValueError: Saver does not write such a checkpoint. The message is a short reason.
+      ValueError: Saver cannot have written the checkpoint. The message is a short reason.
       OSError: a file cannot be read.
     """
     # TensorFlow would look for a checkpoint inside a folder of this name.
@@ -64,7 +64,7 @@ def check(path):
 
 
 def data_file(path):
-    """Return the path of the only data file of a checkpoint; path: str, without .index."""
+    """Return the path of the data file of a checkpoint; path: str, without .index."""
     return path + ".data-00000-of-00001"
 
 
@@ -99,8 +99,8 @@ def _variable(entry, data_size):
     dtype = DTYPES.get(entry.get(_DTYPE))
     _require(dtype is not None, "a tensor of a type that weights do not have")
     shape, size = _shape(entry[_SHAPE]), entry.get(_SIZE, 0)
-    # A negative size counts as a huge one here. A zero beside it must not hide it: TensorFlow
-    # multiplies the other sizes.
+    # A negative size is decoded as a huge number. max(axis, 1), because a zero would hide it:
+    # TensorFlow also multiplies the other sizes.
     elements = math.prod(max(axis, 1) for axis in shape)
     matches = elements < MAX_ELEMENTS and math.prod(shape) * dtype.size == size
     _require(matches, "a shape that does not match the size of the tensor")
@@ -140,9 +140,9 @@ def _entries(table):
 def _block(table, offset, size):
     """Yield the (key, value) pairs of one block, at least one.
 
-    A key is stored as the number of bytes that it shares with the key before it, and the rest. A
-    block ends with its restarts: the offsets where a reader may enter it, so there the key must be
-    whole.
+    A key is stored as the number of bytes it shares with the previous key, followed by the rest. A
+    block ends with its restarts, the offsets at which a reader may start. The key at a restart must
+    be stored in full.
     """
     fits = 8 <= size < len(table) - offset and table[offset + size] == 0
     _require(fits, "a block has a wrong size or is compressed")
@@ -167,7 +167,7 @@ def _fields(message):
     """Return the fields of a protocol buffer, dict number -> int or bytes.
 
     Raises:
-      ValueError: a field is repeated or out of order, or of a kind that Saver does not write.
+      ValueError: a field is repeated, out of order, or of a kind that Saver does not write.
     """
     reader, fields, last = _Reader(message), {}, 0
     while reader.has_more():

@@ -1,4 +1,4 @@
-"""The software and hardware that decide the bits of a run, beside its flags."""
+"""The software and hardware that affect the exact results of a run, besides its flags."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import __version__
 
-# A run whose `versions` differ in one of these continues, but not bit for bit.
+# If one of these changes, a run continues, but not bit for bit.
 DECIDES_BITS = ("mtl", "tensorflow", "numpy", "processor", "onednn")
 
 

@@ -1,4 +1,4 @@
-"""Files: write one whole or not at all, check an output path early, read a text of limited size."""
+"""Files: write one atomically, check an output path early, read a text of limited size."""
 
 import contextlib
 import errno
@@ -52,7 +52,7 @@ def read_text(path: str, limit: int, encoding: str = "utf-8-sig") -> str:
 
     Args:
       path: str.
-      limit: int, the most bytes that are accepted.
+      limit: int, the largest size in bytes.
       encoding: str; "utf-8-sig" is UTF-8 with or without a byte order mark.
 
     Raises:
@@ -63,7 +63,7 @@ def read_text(path: str, limit: int, encoding: str = "utf-8-sig") -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "not a file", path)
     with open(path, "rb") as file:
-        # The size that the system reports may be wrong: files in /proc have 0 bytes.
+        # The reported size may be wrong: for files in /proc it is 0.
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit >> 10} KB", path)
@@ -102,10 +102,10 @@ def check_folder(path: str, flag: str) -> None:
 
 
 def check_place(path: str, flag: str) -> str:
-    """Return the nearest folder on a path that exists; the arguments are those of `check_folder`.
+    """Return the nearest existing folder on a path. Arguments as `check_folder`.
 
     Raises:
-      DataError: a file or a dangling link is in the way.
+      DataError: a part of the path is a file or a dangling link.
     """
     while not os.path.lexists(path):
         path = os.path.dirname(path.rstrip(os.sep)) or "."
@@ -118,7 +118,7 @@ def check_place(path: str, flag: str) -> str:
 
 
 def _check_writable(directory, flag):
-    # A test of permissions would miss a disk that is full or read-only.
+    # Permissions alone do not show that a disk is full or read-only.
     try:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:

@@ -15,7 +15,7 @@ def directory(model_dir):
     """Return the directory of a packaged run for its name, and any other path unchanged.
 
     Raises:
-      DataError: the path is that of a checkpoint.
+      DataError: the path is a checkpoint.
     """
     check_not_checkpoint(model_dir)
     return PACKAGED.get(model_dir, model_dir)
@@ -26,7 +26,7 @@ def checkpoint(model_dir, which="best"):
 
     Args:
       model_dir: str, see `directory`.
-      which: "best" on validation (the newest if none is), "last", or the path of a checkpoint.
+      which: "best" on validation, or the newest if there is no best; "last"; or a path.
 
     Raises:
       DataError: there is no such checkpoint, or it fails bundle.check.
@@ -45,7 +45,7 @@ def checkpoint(model_dir, which="best"):
 
 
 def check_not_checkpoint(model_dir):
-    """Raise DataError if the path of a run directory is that of a checkpoint."""
+    """Raise DataError if a path given as a run directory is a checkpoint."""
     path = model_dir.removesuffix(".index")
     if os.path.isfile(path + ".index"):
         cure = f"name its folder, {os.path.dirname(path) or '.'}"

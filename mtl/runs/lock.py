@@ -1,4 +1,4 @@
-"""The lock of a run directory: one process at a time; the system releases it when that one ends."""
+"""The lock of a run directory. The system releases it when the process that holds it ends."""
 
 import contextlib
 import errno
@@ -23,11 +23,11 @@ def held(directory):
       directory: str, created if missing, and removed at the end if nothing else was written there.
 
     Yields:
-      function () -> None that raises DataError once the directory was removed or replaced.
+      function () -> None that raises DataError if the directory has been removed or replaced.
 
     Raises:
       UsageError: another process holds the lock; the message gives its pid.
-      DataError: the directory cannot be written, or its file `lock` is another program's.
+      DataError: the directory cannot be written, or another program wrote its file `lock`.
     """
     path = os.path.join(directory, LOCK)
     created = not os.path.exists(directory)
@@ -45,7 +45,7 @@ def held(directory):
 
 
 def _opened(directory):
-    """Create the directory and its lock file where they are missing; return the open file."""
+    """Create the directory and its lock file if they are missing; return the open file."""
     try:
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, LOCK)
@@ -71,10 +71,10 @@ def _acquire(file, directory):
 
 
 def _write_pid(file):
-    """Replace the content of the lock file by the pid of this process."""
+    """Replace the content of the lock file with the pid of this process."""
     file.seek(0)
     if not re.fullmatch(r"\s*\d*\s*", file.read(20), re.ASCII):
-        what = "not a lock file of mtl, which holds the number of a process"
+        what = "not a lock file of mtl, which contains the pid of a process"
         raise DataError(f"{file.name}: {what}; choose another --model_dir")
     file.truncate(0)
     file.write(f"{os.getpid()}\n")

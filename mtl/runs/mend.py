@@ -11,8 +11,8 @@ from mtl.runs import files, verify
 
 ASIDE = "damaged-"  # prefix of files that are set aside
 
-# What a killed save leaves: TensorFlow's unfinished files (.tempstate1234, checkpoint.tmp1234) and
-# ours. A data file without its index, which is written last, is unfinished too.
+# The files that a killed save leaves: TensorFlow's (.tempstate1234, checkpoint.tmp1234) and ours. A
+# data file without an index is unfinished too, because the index is written last.
 _TEXTS = (checkpoint.CONFIG, checkpoint.FLAGS, checkpoint.VERSIONS, checkpoint.METRICS)
 UNFINISHED = re.compile(
     rf"{checkpoint.PART.pattern}\.tempstate\d+"
@@ -22,11 +22,11 @@ UNFINISHED = re.compile(
 
 
 def mend(model_dir, say):
-    """Make the newest checkpoint of a run directory one to continue from.
+    """Repair a run directory, so that its newest checkpoint can be restored.
 
-    Only the process that holds the lock may call this. Files of killed saves are removed. A newest
-    checkpoint that is damaged or incomplete is set aside, and the run continues from the one before
-    it. Nothing happens to a directory that is missing or whole.
+    Only the process that holds the lock may call this. Files of killed saves are removed. Damaged
+    or incomplete newest checkpoints are renamed to damaged-*, and the run continues from the newest
+    intact one. A missing or intact directory is not changed.
 
     Args:
       model_dir: str.
@@ -51,13 +51,13 @@ def mend(model_dir, say):
 
 
 def _set_damaged_aside(model_dir, say):
-    """Set aside the checkpoints that are newer than the newest whole one.
+    """Rename the damaged checkpoints that are newer than the newest intact one.
 
     Returns:
       bool, whether there were any.
 
     Raises:
-      DataError: all are damaged. The run must not start over, so nothing is changed.
+      DataError: all checkpoints are damaged. Nothing is changed: the run must not start over.
     """
     paths, damaged = _complete_or_named(model_dir), []
     while paths:
@@ -90,8 +90,8 @@ def _rename_parts(path):
 def _complete_or_named(model_dir):
     """List the paths of the checkpoints of a run, oldest first.
 
-    A checkpoint that lost its index is listed if the file `checkpoint` names it: it was complete
-    once, unlike the rest of a killed save.
+    A checkpoint without an index is listed if the file `checkpoint` names it: then it was complete
+    once. Otherwise it is left from a killed save.
     """
     names = os.listdir(model_dir) if os.path.isdir(model_dir) else []
     parts = {part[1] for part in map(checkpoint.PART.fullmatch, names) if part}
@@ -102,7 +102,7 @@ def _complete_or_named(model_dir):
 def _remove_litter(directory, keep):
     """Remove the files of killed saves, and all but the newest `keep` checkpoints.
 
-    A checkpoint that lost its index stays: its data may be all that is left of the training.
+    A checkpoint that lost its index is not removed: its data may be all that is left of the run.
     """
     if not os.path.isdir(directory):
         return
@@ -116,7 +116,7 @@ def _remove_litter(directory, keep):
 
 
 def _check_metrics(model_dir, say):
-    """Copy a damaged metrics.jsonl with a warning; return the set of evaluated steps."""
+    """Copy metrics.jsonl with a warning if it is damaged; return the set of evaluated steps."""
     path = os.path.join(model_dir, checkpoint.METRICS)
     rows = run_files.read_metrics(model_dir, up_to=math.inf)
     if len(rows) < _count_lines(path):
@@ -137,9 +137,9 @@ def _check_state(model_dir, newest, say):
 
 
 def _check_best(best_dir, newest, evaluated, say):
-    """Warn if the best weights are gone; set them aside if their evaluation is gone.
+    """Warn if the best weights are missing; rename them if their evaluation is missing.
 
-    Without their evaluation the next weights would count as better and replace them.
+    Without their evaluation, the next weights would count as better and replace them.
     """
     best = checkpoint.newest(best_dir)
     if best is None:
@@ -148,7 +148,7 @@ def _check_best(best_dir, newest, evaluated, say):
             say(f"warning: {best_dir}: the best weights are missing; {cure}")
         return
     step = checkpoint.step_of(best)
-    # A run killed before it wrote the evaluation of its newest step repeats that evaluation.
+    # The newest step may lack its evaluation after a kill: the continued run evaluates it.
     if newest and step < checkpoint.step_of(newest) and step not in evaluated:
         aside = files.free(os.path.join(os.path.dirname(best_dir), ASIDE + checkpoint.BEST))
         lost = f"{checkpoint.METRICS} has no evaluation of its step {step}"

@@ -6,13 +6,13 @@ from mtl.runs import bundle
 
 
 def damage(path):
-    """Return the reason why a checkpoint is damaged, as one line, or None if it is whole.
+    """Return the reason why a checkpoint is damaged, as one line, or None if it is intact.
 
     Args:
       path: str, without .index.
 
     Raises:
-      DataError: the system refuses to open or read a file. That says nothing about its content.
+      DataError: a file cannot be opened or read. Its content may still be intact.
     """
     try:
         bundle.check(path)

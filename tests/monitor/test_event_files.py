@@ -128,7 +128,7 @@ def test_file_that_holds_no_events_stays(tmp_path, record):
     before = snapshot(tmp_path)
     (warning,) = cut(tmp_path, 9)
     assert warning.startswith(f"warning: {path}: cannot be read (")
-    assert warning.endswith("); it is left as it is")
+    assert warning.endswith("); it is not changed")
     assert snapshot(tmp_path) == before
 
 
