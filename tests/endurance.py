@@ -1,12 +1,12 @@
-"""Train a tiny run for 100,000 steps in a process of its own, and watch from outside (/proc, the disk) whether anything grows.
+"""Train for 100,000 steps in one process, and check that nothing grows. Linux only.
 
     python -m tests.endurance --out=DIR [--steps=100000]
 
-It writes DIR/endurance.csv and DIR/endurance.png and ends with 0 where all is flat, 1 where something grew, 2 where it could not run.
+It writes DIR/endurance.csv and DIR/endurance.png. Exit codes: 0 nothing grew, 1 something grew,
+2 it could not run. RESULTS.md in tests/benchmarks records a run.
 """
 
 import argparse
-import collections
 import contextlib
 import csv
 import os
@@ -16,301 +16,295 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from mtl.cli import common
+from mtl.cli import console
 from mtl.data import npz
 from mtl.data.examples import Examples
 from mtl.reports import plot
+from tests import processes
 
 COLUMNS = (
-    "step", "seconds", "memory_mb", "open_files", "threads", "processes", "disk_mb", "files", "ms_per_step", "processor_ms_per_step",
-)  # fmt: skip
-# What must not grow: column, name to print, statistic of the rows of a tenth, most that the last may be of the first. A median passes over
-# the rows in which a checkpoint was being written; the mean of the same column is the step with all that stands between steps.
-QUANTITIES = (
-    ("memory_mb", "memory, MB", statistics.median, 1.05),
-    ("open_files", "open files", statistics.median, 1.0),
-    ("threads", "threads", statistics.median, 1.0),
-    ("processes", "processes", statistics.median, 1.0),
-    ("disk_mb", "disk, MB", statistics.median, 1.01),
-    ("files", "files on disk", statistics.median, 1.0),
-    ("ms_per_step", "step, ms, median", statistics.median, 1.1),
-    ("ms_per_step", "the same with evaluations and checkpoints, mean", statistics.mean, 1.1),
-    # Flat where a step is not: something else kept the machine busy.
-    ("processor_ms_per_step", "processor time of a step, ms, mean", statistics.mean, 1.1),
+    "step",
+    "seconds",
+    "memory_mb",
+    "open_files",
+    "threads",
+    "processes",
+    "disk_mb",
+    "files",
+    "ms_per_step",
+    "processor_ms_per_step",
 )
-WINDOWS = (
-    (0.05, 0.15),
-    (0.9, 1.0),
-)  # of the steps: the first tenth after the warm-up, and the last
+
+
+class Quantity(NamedTuple):
+    """A quantity that must not grow."""
+
+    column: str
+    name: str
+    statistic: Callable  # of the rows of a window
+    limit: float  # last window / first window, at most
+
+
+# A median ignores the rows in which a checkpoint was being written. The mean of ms_per_step
+# includes evaluations and checkpoints.
+QUANTITIES = (
+    Quantity("memory_mb", "memory, MB", statistics.median, 1.05),
+    Quantity("open_files", "open files", statistics.median, 1.0),
+    Quantity("threads", "threads", statistics.median, 1.0),
+    Quantity("processes", "processes", statistics.median, 1.0),
+    Quantity("disk_mb", "disk, MB", statistics.median, 1.01),
+    Quantity("files", "files on disk", statistics.median, 1.0),
+    Quantity("ms_per_step", "step, ms, median", statistics.median, 1.1),
+    Quantity("ms_per_step", "step, ms, mean", statistics.mean, 1.1),
+    # Flat while a step is not: the machine was busy with something else.
+    Quantity("processor_ms_per_step", "processor time of a step, ms", statistics.mean, 1.1),
+)
+WINDOWS = ((0.05, 0.15), (0.9, 1.0))  # shares of the steps: after the warm-up, and at the end
+PANELS = (
+    ("memory_mb", "memory, MB"),
+    ("open_files", "open files"),
+    ("ms_per_step", "ms a step"),
+    ("disk_mb", "disk, MB"),
+)
 ROWS = 1000
 EVALUATIONS = 100
 LEAST_STEPS = 100  # each window then has ten rows
 MB = 2**20
 
 
-# -- what is looked at ----------------------------------------------------------------------------------------------------------------
+class Failed(Exception):
+    """The training failed."""
 
 
-def family(pid):
-    """List a process and all that it started, int each."""
-    children = collections.defaultdict(list)
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                # The name of the program, in brackets, may hold anything: what follows its last bracket is state and parent.
-                children[int(file.read().rpartition(")")[2].split()[1])].append(int(name))
-        except (OSError, IndexError):
-            pass  # it ended in between
-    found = [pid]
-    for each in found:
-        found += children[each]
-    return found
-
-
-def of_processes(pids):
-    """Add up what processes hold: (bytes of memory, open files, threads, seconds of processor time)."""
-    memory, opened, threads, ticks = 0, 0, 0, 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                fields = file.read().rpartition(")")[2].split()  # from the third of `man 5 proc` on
-            opened += len(os.listdir(f"/proc/{pid}/fd"))
-        except OSError:
-            continue  # a child that ended in between
-        memory += int(fields[21]) * os.sysconf(
-            "SC_PAGE_SIZE"
-        )  # the kernel counts a few hundred KB late
-        threads += int(fields[17])
-        ticks += int(fields[11]) + int(fields[12])
-    return memory, opened, threads, ticks / os.sysconf("SC_CLK_TCK")
+# -- measure ---------------------------------------------------------------------------------------
 
 
 def on_disk(directory):
-    """Add up the files below a directory: (bytes, how many). Event files are there to grow: each evaluation draws a picture into them."""
+    """Return the bytes and the number of files below a directory.
+
+    Event files count as empty: they grow by design.
+    """
     sizes = []
     for folder, _, names in os.walk(directory):
         for name in names:
             try:
-                sizes.append(
-                    0 if name.startswith("events.") else os.stat(os.path.join(folder, name)).st_size
-                )
+                size = os.stat(os.path.join(folder, name)).st_size
             except FileNotFoundError:
-                pass  # a checkpoint made place for a newer one
+                continue  # a checkpoint that has just been replaced
+            sizes.append(0 if name.startswith("events.") else size)
     return sum(sizes), len(sizes)
 
 
-# -- the run --------------------------------------------------------------------------------------------------------------------------
+# -- run -------------------------------------------------------------------------------------------
 
 
 def make_data(directory):
-    """Write train.npz and validation.npz: 64 and 8 pictures of coarse patches, each with a number."""
+    """Write train.npz and validation.npz: 64 and 8 images of coarse patches, with numbers."""
     patches = np.random.default_rng(0).integers(0, 256, (64, 4, 4, 3), np.uint8)
     images = patches.repeat(16, axis=1).repeat(16, axis=2)
     numbers = [str(i * i) for i in range(64)]
-    npz.save(os.path.join(directory, "train.npz"), Examples(images, numbers, numbers))
-    npz.save(
-        os.path.join(directory, "validation.npz"), Examples(images[:8], numbers[:8], numbers[:8])
-    )
+    for split, count in (("train", 64), ("validation", 8)):
+        examples = Examples(images[:count], numbers[:count], numbers[:count])
+        npz.save(os.path.join(directory, f"{split}.npz"), examples)
 
 
 def command(data_dir, model_dir, steps):
-    """Return the command line of the run, list of str."""
+    """Return the command line of the run, a list of str."""
     flags = {
-        "model_dir": model_dir, "dataset": "npz", "data_dir": data_dir, "bottom": "mlp", "batch_size": 2, "steps": steps,
-        "save_every": max(1, steps // EVALUATIONS), "log_every": max(1, steps // ROWS), "verbosity": 1,
-    }  # fmt: skip
-    return [
-        sys.executable,
-        "-m",
-        "mtl",
-        "train",
-        *[f"--{name}={value}" for name, value in flags.items()],
-    ]
+        "model_dir": model_dir,
+        "dataset": "npz",
+        "data_dir": data_dir,
+        "bottom": "mlp",
+        "batch_size": 2,
+        "steps": steps,
+        "save_every": max(1, steps // EVALUATIONS),
+        "log_every": max(1, steps // ROWS),
+        "verbosity": 1,
+    }
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    return [sys.executable, "-m", "mtl", "train", *given]
 
 
 def watch(arguments, model_dir):
-    """Run a training and yield a row, dict of COLUMNS, at each progress line but the first, which has no step before it.
+    """Run a training; yield a row, dict of COLUMNS, at each progress line after the first.
 
     Raises:
-      Failed: the training did; the message ends in its last line.
+      Failed: the training failed; the message ends with its last line.
     """
-    last, before, start = "it said nothing", None, time.monotonic()
-    with subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
+    last = "no output"
+    before = None
+    start = time.monotonic()
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(arguments, text=True, **pipes) as process:
         try:
             for line in process.stderr:
-                found, last = re.match(r"step (\d+)/", line), line.strip()
-                if found:
-                    step, now, pids = int(found[1]), time.monotonic(), family(process.pid)
-                    memory, opened, threads, processor = of_processes(pids)
-                    size, files = on_disk(model_dir)
+                last = line.strip()
+                progress = re.match(r"step (\d+)/", line)
+                if progress:
+                    now = _measure(int(progress[1]), process.pid, model_dir, start)
                     if before:
-                        steps = step - before[0]
-                        times = [
-                            1000 * (now - before[1]) / steps,
-                            1000 * (processor - before[2]) / steps,
-                        ]
-                        row = [
-                            step,
-                            now - start,
-                            memory / MB,
-                            opened,
-                            threads,
-                            len(pids),
-                            size / MB,
-                            files,
-                            *times,
-                        ]
-                        yield dict(zip(COLUMNS, row, strict=True))
-                    before = step, now, processor
+                        yield _with_rates(now, before)
+                    before = now
         finally:
-            process.terminate()  # where the watching ends early, the run shall not go on alone; a run that has ended does not notice
+            process.terminate()  # no effect if it has ended
     if process.returncode:
-        raise Failed(f"the training ended with {process.returncode}: {last}")
+        raise Failed(f"the training ended with exit code {process.returncode}: {last}")
 
 
-# -- what came of it ------------------------------------------------------------------------------------------------------------------
+def _measure(step, pid, model_dir, start):
+    """Return what a process uses at a step; "processor_seconds" stands for the rates."""
+    pids = processes.family(pid)
+    now = processes.used(pids)
+    size, files = on_disk(model_dir)
+    return {
+        "step": step,
+        "seconds": time.monotonic() - start,
+        "memory_mb": now.memory / MB,
+        "open_files": now.open_files,
+        "threads": now.threads,
+        "processes": len(pids),
+        "disk_mb": size / MB,
+        "files": files,
+        "processor_seconds": now.seconds,
+    }
+
+
+def _with_rates(now, before):
+    """Return a row: a measurement, with the times of a step since the one before."""
+    steps = now["step"] - before["step"]
+    processor = now["processor_seconds"] - before["processor_seconds"]
+    row = {name: value for name, value in now.items() if name in COLUMNS}
+    row["ms_per_step"] = 1000 * (now["seconds"] - before["seconds"]) / steps
+    row["processor_ms_per_step"] = 1000 * processor / steps
+    return row
+
+
+# -- judge -----------------------------------------------------------------------------------------
 
 
 def judge(rows, steps):
-    """Hold the last tenth of a run against its first.
+    """Compare the last window of a run with its first.
 
     Args:
       rows: list of dict of COLUMNS.
       steps: int, of the whole run.
 
     Returns:
-      list of (line to print, bool: it did not grow beyond its bound), one a quantity.
+      list of (line to print, whether it stayed within its limit), one for each Quantity.
     """
-    windows = [
-        [row for row in rows if low * steps <= row["step"] <= high * steps] for low, high in WINDOWS
-    ]
+    windows = []
+    for low, high in WINDOWS:
+        windows.append([row for row in rows if low * steps <= row["step"] <= high * steps])
     lines = []
-    for column, name, statistic, most in QUANTITIES:
+    for column, name, statistic, limit in QUANTITIES:
         first, last = (statistic([row[column] for row in window]) for window in windows)
         ratio = last / first
-        flat = ratio <= most
+        flat = ratio <= limit
         verdict = "flat" if flat else "NOT FLAT"
-        lines.append(
-            (
-                f"{name:<50}{first:>9.2f} -> {last:>9.2f}  x {ratio:.3f}, at most {most:.2f}  {verdict}",
-                flat,
-            )
-        )
+        change = f"{first:>9.2f} -> {last:>9.2f}  x {ratio:.3f}, at most {limit:.2f}"
+        lines.append((f"{name:<30}{change}  {verdict}", flat))
     return lines
 
 
 def draw(rows, path):
-    """Draw memory, open files, ms a step and disk over the steps, as PNG."""
+    """Plot PANELS over the steps, as PNG."""
+    steps = [row["step"] for row in rows]
     with plot._figure(path, 1000, 1000) as figure:
-        steps = [row["step"] for row in rows]
-        panels = (
-            ("memory_mb", "memory, MB"),
-            ("open_files", "open files"),
-            ("ms_per_step", "ms a step"),
-            ("disk_mb", "disk, MB"),
-        )
-        for axes, (column, label) in zip(
-            figure.subplots(len(panels), sharex=True), panels, strict=True
-        ):
+        for axes, (column, label) in zip(figure.subplots(len(PANELS), sharex=True), PANELS):
             values = [row[column] for row in rows]
             axes.plot(steps, values, color=plot._BLUE, linewidth=1)
-            axes.set_ylim(
-                0, 1.1 * max(values)
-            )  # from 0, else a thousandth would look like a mountain
+            axes.set_ylim(0, 1.1 * max(values))  # from 0, else noise would look like growth
             axes.set_ylabel(label)
             for low, high in WINDOWS:
-                axes.axvspan(
-                    low * steps[-1], high * steps[-1], color=plot._GREY, alpha=0.15, linewidth=0
-                )
-        axes.set_xlabel("step (grey: the tenths that are compared)")
+                first, last = low * steps[-1], high * steps[-1]
+                axes.axvspan(first, last, color=plot._GREY, alpha=0.15, linewidth=0)
+        axes.set_xlabel("step (grey: the windows that are compared)")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         figure.suptitle(f"One process over {steps[-1]:,} steps")
 
 
-class Failed(Exception):
-    """The training came to nothing."""
+# -- command ---------------------------------------------------------------------------------------
 
 
 class Parser(argparse.ArgumentParser):
-    def error(self, message):  # argparse's own would show the usage, too
+    """A parser whose errors are one line, without the usage."""
+
+    def error(self, message):
         self.exit(2, f"endurance: {message}\n")
 
 
 def main():
-    parser = Parser(
-        prog="python -m tests.endurance",
-        description="Train a tiny run for long and see whether anything grows.",
-    )
-    parser.add_argument(
-        "--out",
-        required=True,
-        help="the folder to write endurance.csv and endurance.png to; made where it is missing",
-    )
-    parser.add_argument(
-        "--steps", type=int, default=100_000, help="of the training (default 100,000)"
-    )
-    arguments = parser.parse_args()
-    if arguments.steps < LEAST_STEPS:
-        parser.error(f"--steps={arguments.steps}: {LEAST_STEPS} at least")
-    if not os.path.exists("/proc/self/stat"):
-        parser.error("a process can be watched on Linux alone, there is no /proc here")
+    arguments = _parse()
+    path = os.path.join(arguments.out, "endurance.csv")
     try:
         os.makedirs(arguments.out, exist_ok=True)
-        table = open(
-            os.path.join(arguments.out, "endurance.csv"),
-            "w",
-            newline="",
-            encoding="utf-8",
-            buffering=1,
-        )
+        table = open(path, "w", newline="", encoding="utf-8", buffering=1)
     except OSError as error:
-        parser.error(f"--out={arguments.out}: {error.strerror}")
-    rows = []
-    with (
-        table,
-        tempfile.TemporaryDirectory(prefix="endurance") as folder,
-        common.bar(arguments.steps, unit="step") as bar,
-    ):
-        writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        make_data(folder)
-        model_dir = os.path.join(folder, "run")
-        # Closed, and with it the training, before the folder is removed, whatever happens.
-        with contextlib.closing(
-            watch(command(folder, model_dir, arguments.steps), model_dir)
-        ) as watched:
-            for row in watched:
-                rows.append(row)
-                writer.writerow(
-                    {
-                        name: value if isinstance(value, int) else f"{value:.4f}"
-                        for name, value in row.items()
-                    }
-                )
-                bar.update(row["step"] - bar.n)
+        reason = f"cannot be written ({error.strerror}); choose another folder"
+        return _fail(f"--out={arguments.out}: {reason}", 2)
+    with table:
+        rows = _train(arguments.steps, table)
     draw(rows, os.path.join(arguments.out, "endurance.png"))
-    (low, high), (last_low, last_high) = [
-        [f"{share * arguments.steps:,.0f}" for share in window] for window in WINDOWS
-    ]
-    print(
-        f"steps {low} to {high} -> {last_low} to {last_high} of {arguments.steps:,}, {rows[-1]['seconds']:.0f} s"
-    )
-    lines = judge(rows, arguments.steps)
+    steps = arguments.steps
+    spans = [f"{low * steps:,.0f} to {high * steps:,.0f}" for low, high in WINDOWS]
+    print(f"steps {' -> '.join(spans)} of {steps:,}, {rows[-1]['seconds']:.0f} s")
+    lines = judge(rows, steps)
     print("\n".join(line for line, _ in lines))
     return 0 if all(flat for _, flat in lines) else 1
+
+
+def _parse():
+    """Return the arguments of the command line."""
+    text = "Train a tiny network for long and check that nothing grows."
+    parser = Parser(prog="python -m tests.endurance", description=text)
+    text = "folder for endurance.csv and endurance.png; created if missing"
+    parser.add_argument("--out", required=True, help=text)
+    parser.add_argument("--steps", type=int, default=100_000, help="default 100,000")
+    arguments = parser.parse_args()
+    if arguments.steps < LEAST_STEPS:
+        parser.error(f"--steps={arguments.steps} must be at least {LEAST_STEPS}")
+    if not os.path.exists("/proc/self/stat"):
+        parser.error("this system has no /proc; run it on Linux")
+    return arguments
+
+
+def _train(steps, table):
+    """Train and write a row for each measurement to an open CSV file; return the rows."""
+    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="endurance") as folder:
+        make_data(folder)
+        model_dir = os.path.join(folder, "run")
+        watched = watch(command(folder, model_dir, steps), model_dir)
+        # Closing it ends the training before the folder is removed.
+        with console.bar(steps, unit="step") as bar, contextlib.closing(watched):
+            for row in watched:
+                rows.append(row)
+                writer.writerow({name: _shown(value) for name, value in row.items()})
+                bar.update(row["step"] - bar.n)
+    return rows
+
+
+def _shown(value):
+    return value if isinstance(value, int) else f"{value:.4f}"
+
+
+def _fail(message, code):
+    """Print an error; return the exit code."""
+    print(f"endurance: {message}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
     except (Failed, OSError) as error:
-        print(f"endurance: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_fail(error, 2))
     except KeyboardInterrupt:
-        print("endurance: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_fail("interrupted", 130))

@@ -1,4 +1,4 @@
-"""Processes that take turns on one machine. Linux only: it reads /proc.
+"""Processes that take turns on one machine. Linux only.
 
 Each side has its own process, because the first session of a process fixes TensorFlow's thread
 pools. One works while the others wait, so a busy or hot processor slows all of them alike.
@@ -6,10 +6,10 @@ pools. One works while the others wait, so a busy or hot processor slows all of 
 
 import multiprocessing
 import os
-import pathlib
 import time
 
-TICKS = os.sysconf("SC_CLK_TCK")  # of the processor times in /proc, in a second
+from tests import processes
+
 SETTLED = 0.02  # seconds of processor time in 0.3 s; below this a process is idle
 
 
@@ -57,12 +57,11 @@ class Player:
 
     def processor_seconds(self):
         """Return the processor time used so far by the process and its living descendants."""
-        ticks = [int(fields[11]) + int(fields[12]) for _, fields in _family(self._process.pid)]
-        return sum(ticks) / TICKS
+        return processes.used(processes.family(self._process.pid)).seconds
 
     def peak_memory(self):
         """Return the peak resident MB of the process, and a list of those of its descendants."""
-        own, *others = [_peak(pid) for pid, _ in _family(self._process.pid)]
+        own, *others = map(processes.peak_memory, processes.family(self._process.pid))
         return own, others
 
 
@@ -124,30 +123,3 @@ def settle(players, patience=60.0):
 
 def _used(players):
     return sum(player.processor_seconds() for player in players)
-
-
-def _family(pid):
-    """List (pid, fields of /proc/PID/stat after the command) of a process and its descendants."""
-    found = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The command is in brackets and may contain spaces and brackets.
-            found[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
-        except OSError:  # the process has just ended
-            continue
-    members = [pid] if pid in found else []
-    for member in members:  # the list grows during the loop
-        members += [child for child, fields in found.items() if int(fields[1]) == member]
-    return [(member, found[member]) for member in members]
-
-
-def _peak(pid):
-    """Return the peak resident MB of a process; 0.0 if it has ended."""
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    for line in status.splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
