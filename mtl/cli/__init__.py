@@ -1,1 +1,1 @@
-"""The command line, a file for each command. Only this package defines and reads flags."""
+"""The command line, one file for each command. Only this package defines and reads flags."""

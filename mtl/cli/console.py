@@ -9,7 +9,7 @@ from mtl.errors import UsageError
 
 
 def printable(text):
-    r"""Return a text in which bytes of file names that are not UTF-8 are written as \udce9."""
+    r"""Return a text that can be printed: bytes of file names that are not UTF-8 become \udce9."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -17,7 +17,7 @@ def say(line):
     """Write a line of progress to stderr. A failed write, such as to a full disk, is ignored.
 
     Raises:
-      BrokenPipeError: the reader has closed the pipe, which ends the command.
+      BrokenPipeError: the reader closed the pipe. It ends the command.
     """
     try:
         print(printable(line), file=sys.stderr, flush=True)
@@ -28,7 +28,7 @@ def say(line):
 
 
 def load(dataset, data_dir, split, **options):
-    """Load Examples as registry.load does. It may take minutes, which a terminal is told first."""
+    """Load Examples; see registry.load. It may take minutes, so a terminal shows a notice."""
     from mtl.data import registry
 
     if sys.stderr.isatty():
@@ -64,10 +64,10 @@ def read(network, examples, views=1, after_each=None):
     """Run a network over Examples, with a progress bar.
 
     Args:
-      network: anything with log_probs(images), such as inference.network.Network.
+      network: an object with log_probs(images), such as inference.network.Network.
       examples: Examples.
       views: int, views of each image to average.
-      after_each: function () -> None, called after each batch, or None. Its errors are passed on.
+      after_each: function () -> None, called after each batch, or None. Its errors propagate.
 
     Returns:
       dict task name -> float32 [n, classes], log probabilities.
@@ -93,19 +93,19 @@ class _Progress:
 
 
 def set_backends():
-    """Set the backends of pyplot and of Keras, which TensorFlow imports, for this process.
+    """Set the backends of pyplot and Keras for this process; TensorFlow imports Keras.
 
-    The environment may name others, set for a notebook, which may not be installed here.
+    The environment may name others, such as those of a notebook, that are not installed here.
     """
     os.environ.update(MPLBACKEND="Agg", KERAS_BACKEND="tensorflow")
 
 
 def start_tensorflow(verbosity):
-    """Import TensorFlow, and hide what it writes to stderr unless verbosity is at least 1.
+    """Import TensorFlow, and hide its messages on stderr unless verbosity is at least 1.
 
-    Some of its C++ messages ignore every log setting, so the file descriptor itself is redirected.
-    Listing the devices prints the rest of them now. A session would too, but would also fix the
-    number of threads for the whole process.
+    Some C++ messages ignore every log setting, so the file descriptor itself is redirected. The
+    list of devices triggers the remaining messages now. A session would too, but it would also fix
+    the number of threads for the whole process.
     """
     hidden = verbosity < 1
     if hidden:

@@ -94,7 +94,7 @@ def main(values, arguments):
 
 
 def _summary(split):
-    """Return the sizes of a split of a manifest on one line."""
+    """Return the counts and size of a split of a manifest, on one line."""
     shards = split["shards"]
     size = sum(shard["bytes"] for shard in shards)
     skipped = sum(split["skipped"].values())
@@ -102,7 +102,7 @@ def _summary(split):
 
 
 class _Bars:
-    """Shows a progress bar for each kind of work, one after another."""
+    """Shows one progress bar at a time, a new one for each kind of work."""
 
     def __init__(self):
         self._bar = None

@@ -81,7 +81,7 @@ def main(values, arguments):
 
 def _data_dir(values, dataset, run):
     """Return the folder of the dataset; raise UsageError for an invalid combination."""
-    # The folder of the run holds the run's own dataset.
+    # The data_dir of the run contains the dataset of the run, not another one.
     data_dir = values.data_dir or (run.data_dir if dataset == run.dataset else "")
     flags.check_data(dataset, data_dir)
     flags.check_split(dataset, values.split)

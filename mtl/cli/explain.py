@@ -10,11 +10,11 @@ from mtl.errors import UsageError
 USAGE = "mtl explain [--format=text|svg|dot|html] [--out=FILE] [--step=N] [--flag=value ...]"
 SUMMARY = "show the graph: the operations of each line, a diagram, the values of real steps"
 FORMATS = ["text", "svg", "dot", "html"]
-MOST_STEPS = 200  # on a page, which then has 2.3 MB
+MOST_STEPS = 200  # on a page; its size is then 2.3 MB
 
 
 def define(values):
-    """Define the flags: the format, the file to write, and the run whose graph it is."""
+    """Define the flags: the format, the file to write, the steps, and the flags of a run."""
     text = "text: lines and their operations; svg, dot: a diagram; html: a page"
     absl_flags.DEFINE_enum("format", "text", FORMATS, text, flag_values=values)
     paths.define(values, "out", "", "file to write; default stdout")
@@ -75,7 +75,7 @@ def _render(values, explained):
 
 
 def _steps(explained, found, count):
-    """Train steps behind a progress bar; return list of dict, see mtl.explain.steps.walk."""
+    """Train with a progress bar; return the steps, list of dict, see mtl.explain.steps.walk."""
     from mtl.data import registry
     from mtl.explain import steps
     from mtl.runs import find

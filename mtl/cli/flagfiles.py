@@ -1,6 +1,6 @@
 """Read flagfiles before absl does.
 
-absl waits for pipes, reads devices without end, and does not say in which file a flag is wrong.
+absl waits for pipes, reads devices without end, and does not report which file has a wrong flag.
 """
 
 import re
@@ -9,7 +9,7 @@ from mtl.cli import paths
 from mtl.errors import UsageError
 from mtl.runs import files
 
-MAX_FLAGFILES = 100  # of one command, nested ones included; beyond, a flagfile contains itself
+MAX_FLAGFILES = 100  # of one command, including nested ones; more means that one includes itself
 MAX_FLAGS = 1 << 16  # bytes of a flagfile
 
 
@@ -18,14 +18,14 @@ def expanded(arguments, within="", opened=None):
 
     Args:
       arguments: iterable of str.
-      within: str, the flagfile that holds the arguments; "" is the command line.
+      within: str, the flagfile that contains the arguments; "" is the command line.
       opened: list of str, the flagfiles opened so far, extended in place.
 
     Yields:
-      (str, str): an argument and the flagfile that holds it.
+      (str, str): an argument and the flagfile that contains it.
 
     Raises:
-      UsageError: a flagfile cannot be read, contains itself, or has a line that is not a flag. The
+      UsageError: a flagfile cannot be read, includes itself, or has a line that is not a flag. The
         message names the flagfile and the one that includes it.
     """
     opened = [] if opened is None else opened
@@ -49,7 +49,7 @@ def expanded(arguments, within="", opened=None):
 
 
 def _local(path, where):
-    """Return the path of a flagfile; raise UsageError for none or a bad one."""
+    """Return the path of a flagfile; raise UsageError if it is empty or invalid."""
     if not path:
         raise UsageError(f"{where}--flagfile names no file; give a file of flags, one on each line")
     try:

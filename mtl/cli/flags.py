@@ -1,8 +1,8 @@
-"""What the commands share: flags that are defined once, their checks, parsing and the help text.
+"""The code that commands share: common flags, checks, parsing, and the help text.
 
-Each call of a command makes its own absl FlagValues, here called `values`. The global absl FLAGS
-stays untouched: commands may use the same flag names in one process, --help shows no flags of other
-libraries, and nothing needs app.run.
+Each call of a command creates its own absl FlagValues, here called `values`. The global absl FLAGS
+is not used: several commands can run in one process, --help shows no flags of other libraries, and
+app.run is not needed.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from mtl.cli import flagfiles, paths
 from mtl.errors import UsageError
 
 SHEETS = (".png", ".jpg", ".jpeg")  # file name extensions of the images that commands write
-AS_THE_RUN = "; by default as in the run"
+AS_THE_RUN = "; default: that of the run"
 
 
 # -- define ----------------------------------------------------------------------------------------
@@ -81,13 +81,13 @@ def define_model_dir(values, text, default=""):
 
 
 def check_model_dir(values, cure):
-    """Raise UsageError without --model_dir; cure: str, what to do."""
+    """Raise UsageError if --model_dir is missing; cure: str, what to do."""
     if not values.model_dir:
         raise UsageError(f"--model_dir is required; {cure}")
 
 
 def check_data(dataset, data_dir):
-    """Raise UsageError for a dataset on disk without a folder, or a folder that is not used."""
+    """Raise UsageError if a dataset on disk has no folder, or synthetic has one."""
     try:
         config.check_data(dataset, data_dir)
     except ValueError as error:
@@ -95,7 +95,7 @@ def check_data(dataset, data_dir):
 
 
 def check_split(dataset, split):
-    """Raise UsageError if a dataset cannot have a split."""
+    """Raise UsageError if a dataset cannot have the split."""
     if dataset == "synthetic" and split not in config.SPLITS:
         choices = ", ".join(config.SPLITS)
         raise UsageError(f"--split={split}: --dataset=synthetic has no such split; use {choices}")
@@ -131,7 +131,7 @@ def parse(values, arguments):
       UsageError: a flag is unknown or its value is invalid; the message names its flagfile.
     """
     rest = values(arguments[:1])[1:]
-    # Flagfile by flagfile, so that the message can name the right one. Later values still win.
+    # One flagfile at a time, so that the message can name it. Later values override earlier ones.
     expanded = flagfiles.expanded(arguments[1:])
     for flagfile, group in itertools.groupby(expanded, operator.itemgetter(1)):
         try:
@@ -170,12 +170,12 @@ def value_or_run(values, name, run):
 def flags_text(values):
     """Return the flags that repeat a run, one on each line.
 
-    --model_dir is not among them, so that a run directory may be moved.
+    They do not include --model_dir, so that the run directory can be moved.
     """
     lines = []
     for name in config.FIELDS:
         line = values[name].serialize()
-        if line != line.rstrip():  # a flagfile drops the spaces that end the name of a folder
+        if line != line.rstrip():  # a flagfile would drop trailing spaces of a folder name
             line += "/"
         lines.append(line + "\n")
     return "".join(lines)
@@ -185,7 +185,7 @@ def flags_text(values):
 
 
 def help_text(usage, summary, values):
-    """Return the help of a command. absl's own lists only flags of the main script, and exits 1.
+    """Return the help of a command. absl's help lists only flags of the main script, and exits 1.
 
     Args:
       usage: str, one line.
@@ -209,7 +209,7 @@ def help_text(usage, summary, values):
 
 
 def _notes(name, flag):
-    """List what the help adds to the text of a flag: its default, choices and range."""
+    """List the default, the choices and the range of a flag, as text."""
     notes = []
     if flag.default not in (None, ""):
         default = flag.default_as_str.strip("'")

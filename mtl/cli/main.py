@@ -1,4 +1,4 @@
-"""The entry of `mtl`: find the command, parse its flags, turn errors into exit codes."""
+"""The entry point of `mtl`: find the command, parse its flags, turn errors into exit codes."""
 
 import contextlib
 import difflib
@@ -27,8 +27,8 @@ def run(argv=None):
     """Run one command.
 
     Args:
-      argv: list of str without the program's name; None reads the command line of the process, and
-        then also handles its signals.
+      argv: list of str without the program's name; None uses the command line of the process, and
+        also handles its signals.
 
     Returns:
       int, the exit code: 0 done, 1 bad flags, 2 bad data, 3 loss not finite, 129, 130 or 143
@@ -81,7 +81,7 @@ def _dispatch(arguments):
     values = absl_flags.FlagValues()
     command.define(values)
     flags.define(values)
-    if HELP.intersection(arguments):  # before parsing: help is shown despite a wrong flag
+    if HELP.intersection(arguments):  # before parsing, so that help works despite a wrong flag
         print(flags.help_text(command.USAGE, command.SUMMARY, values))
         return 0
     rest = flags.parse(values, arguments)
@@ -142,8 +142,8 @@ def _fail(where, message, code):
 def _open_closed_streams():
     """Open /dev/null for the standard streams that the parent closed (>&-).
 
-    Otherwise the next files to be opened would get their descriptors. The order matters: the lowest
-    free descriptor is the one of the stream.
+    Otherwise the next opened files would get their descriptors. The order matters: each open() gets
+    the lowest free descriptor.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

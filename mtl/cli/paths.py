@@ -1,4 +1,4 @@
-"""Flags that take a path. They are checked while parsed, before anything is read or written."""
+"""Flags that take a path. Parsing checks them, before any file is read or written."""
 
 import os
 import re
@@ -12,14 +12,11 @@ def local(path):
     """Return a path with `~` expanded.
 
     Args:
-      path: str, as a flag has it.
-
-    Returns:
-      str.
+      path: str, the value of a flag.
 
     Raises:
-      ValueError: it has a scheme, an unknown `~user`, a line break, or bytes that are not UTF-8.
-        TensorFlow and flagfiles cannot use such a path.
+      ValueError: it has a scheme, an unknown `~user`, a line break, a null character, or bytes that
+        are not UTF-8. TensorFlow and flagfiles cannot use such a path.
     """
     scheme = _SCHEME.match(path)
     if scheme:
@@ -29,7 +26,7 @@ def local(path):
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
         raise ValueError(
-            f"no home folder of {expanded.split(os.sep)[0]} is known; "
+            f"{expanded.split(os.sep)[0]} has no known home folder; "
             f"write ./{path} for a folder of that name"
         )
     if re.search(r"[\0\r\n]", expanded):
@@ -46,14 +43,14 @@ def local(path):
 
 
 class _Parser(absl_flags.ArgumentParser):
-    """The parser of absl for a flag that takes a path."""
+    """An absl parser for a flag that takes a path."""
 
     def parse(self, argument):
-        """Return the path as `local` does."""
+        """Return the path; see `local`."""
         return local(argument)
 
     def flag_type(self):
-        """Return the type that the help of absl shows."""
+        """Return the type that absl's help shows."""
         return "string"
 
 

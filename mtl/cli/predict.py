@@ -1,4 +1,4 @@
-"""`mtl predict`: the numbers in image files, as a trained network reads them."""
+"""`mtl predict`: read the numbers in image files with a trained network."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from mtl.errors import DataError, UsageError
 
 USAGE = "mtl predict [--model_dir=DIR] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
 SUMMARY = "read the numbers in image files"
-BATCH = 256  # images at a time; only their windows stay in memory
+BATCH = 256  # images read at a time; only their windows are in memory
 SHEET = 400  # images on a sheet; few programs open a larger one
 
 
@@ -47,7 +47,7 @@ def check(values, arguments):
     flags.check_model_dir(values, "remove the flag to use the packaged network")
     _box(values.box)
     if values.json and values.csv:
-        raise UsageError("--json and --csv exclude each other; choose one")
+        raise UsageError("--json and --csv cannot be combined; choose one")
     if values.sheet is not None:
         flags.check_sheet("sheet", values.sheet)
     if not arguments and not values.only_check_args:
@@ -67,7 +67,7 @@ def main(values, arguments):
     box = _box(values.box)
     show = _printer(values)
     count, sheet = 0, []
-    # On a terminal the results themselves are the progress.
+    # On a terminal, the printed results show the progress.
     with (
         Network.open(values.model_dir, values.checkpoint) as network,
         console.bar(len(found), not sys.stdout.isatty()) as bar,
@@ -105,7 +105,7 @@ def _box(text):
 
 
 def _files(arguments):
-    """List the files that the arguments name, and a DataError for an argument that names none."""
+    """List the image files that the arguments name, and a DataError if an argument names none."""
     from mtl.data import images
 
     found = []
@@ -136,7 +136,11 @@ def _read(found, box, bar):
 
 
 def _window(file, box):
-    """Return the window of an image file, cut out as datasets do; raise DataError if it fails."""
+    """Return the window of an image file, uint8 [WINDOW, WINDOW, 3], cut as in datasets.
+
+    Raises:
+      DataError: the image or the box is bad, or `file` is itself the error.
+    """
     from mtl.data import images
 
     if isinstance(file, DataError):
@@ -145,7 +149,7 @@ def _window(file, box):
     if box is None:
         return images.window(image)
     try:
-        # The box itself, because its margin may reach into an image that it lies beside.
+        # Checks the box without its margin: the margin alone may overlap the image.
         images.clipped(box, image.size)
         return images.window(image, images.grown([box]))
     except ValueError as error:
@@ -182,12 +186,12 @@ def _print_line(result):
 
 
 def _number(result, many):
-    """Return the number in words; many: str, for more than five digits."""
+    """Return the number to show; many: str, the text for more than five digits."""
     return many if result["number"] is None else result["number"] or "no number"
 
 
 def _confidence(result):
-    """Return the confidence in words; a broken network may have none."""
+    """Return the confidence to show; it is None if the network gives NaN."""
     return "-" if result["confidence"] is None else f"{result['confidence']:.3f}"
 
 
@@ -197,7 +201,7 @@ def _save_sheet(path, seen, count):
     Args:
       path: str.
       seen: list of (prediction, window).
-      count: int, images predicted; more than the sheet holds are reported.
+      count: int, images predicted. A message reports if the sheet shows fewer.
     """
     if not seen:
         console.say(f"{path}: not written, because no image could be read")

@@ -1,4 +1,4 @@
-"""What a report says about its origin: the run, the versions, and the commands to repeat both."""
+"""The origin of a report: the run, the versions, and the commands that repeat it."""
 
 import json
 import math
@@ -17,10 +17,10 @@ def describe(values, directory):
 
     Args:
       values: FlagValues of `mtl evaluate`, parsed.
-      directory: str, the run directory that --model_dir stands for.
+      directory: str, the run directory that --model_dir names.
 
     Returns:
-      report_page.Run, and list of dict, the evaluations in metrics.jsonl.
+      report_page.Run, and the evaluations in metrics.jsonl, list of dict.
     """
     # Imported here, so that --help starts without NumPy, Pillow and TensorFlow.
     from mtl import checkpoint
@@ -48,7 +48,7 @@ def command_line(name, values):
 
     Args:
       name: str, the command, such as "evaluate".
-      values: FlagValues, parsed. The flags of flagfiles are written out.
+      values: FlagValues, parsed. The flags from flagfiles are included.
     """
     flags = [values[flag].serialize() for flag in values if values[flag].present]
     return _quoted(name, [flag for flag in flags if flag])
@@ -100,5 +100,5 @@ def _evaluations(directory, troubles):
     rows = run_files.read_metrics(directory, up_to=math.inf)
     if len(rows) < len(text.splitlines()):
         where = f"{checkpoint.METRICS}, line {len(rows) + 1}"
-        troubles.append(f"{where}, is damaged: evaluations from there on are left out.")
+        troubles.append(f"{where}, is damaged: this and later evaluations are skipped.")
     return rows

@@ -1,7 +1,8 @@
-"""SIGINT, SIGTERM and SIGHUP: the first ends the command in an orderly way, the second at once.
+"""SIGINT, SIGTERM and SIGHUP: the first stops the command cleanly, the second ends it at once.
 
-Python runs a signal handler between two Python instructions, so a long session.run delays it. The
-interpreter writes the signal's number to a pipe at once (signal.set_wakeup_fd). A thread reads it.
+Python runs a signal handler only between Python instructions, so a long session.run delays it. But
+the interpreter writes the signal's number to a pipe at once (signal.set_wakeup_fd), which a thread
+reads.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ class Caught:
         return self
 
     def arm(self):
-        """Record signals from now on: there is something to save. Before, a signal interrupts."""
+        """Record signals from now on, because there is something to save. Until then, raise."""
         self._armed = True
 
     def __call__(self):
@@ -49,7 +50,7 @@ class Caught:
 
 
 def heeded():
-    """List the signals of NUMBERS that the process does not ignore, as under nohup."""
+    """List the signals of NUMBERS that the process does not ignore; nohup ignores SIGHUP."""
     return [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
@@ -72,7 +73,7 @@ def _interrupt(number, frame):
 
 
 def _watch(reader, where):
-    """End the process at the second signal. No cleanup is needed: files are written atomically."""
+    """End the process at the second signal, without cleanup: all files are written atomically."""
     since = None
     while True:
         for number in os.read(reader, 64):

@@ -37,7 +37,7 @@ def _shown_after_death(hidden, stderr):
         yield  # TensorFlow is imported already, and a process with its threads must not fork
         return
     reader, writer = os.pipe()
-    # The child ignores Ctrl-C, which goes to both: the parent decides when to end.
+    # Both processes get Ctrl-C. The child blocks it, so that the parent decides when to end.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.NUMBERS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python 3.12 warns of threads; the child has none

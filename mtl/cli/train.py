@@ -56,7 +56,7 @@ def main(values, arguments):
 
 
 def _train(config, values, check_lock):
-    """Train in the run directory, which this process has locked; return what train.run returns."""
+    """Train in the run directory, which this process has locked; return the result of train.run."""
     from mtl import checkpoint, train
     from mtl.cli import training
     from mtl.data import registry
@@ -67,7 +67,7 @@ def _train(config, values, check_lock):
     saved = checkpoint.newest(model_dir)
     config = training.with_threads(config, model_dir, saved)
     start = find.checkpoint(config.init_from) if config.init_from and not saved else None
-    # All data is opened before the run directory is written: a failed start leaves nothing.
+    # All data is opened before the run directory is written, so that a failed start writes nothing.
     source, examples = registry.source(config), training.validation(config)
     records = {
         checkpoint.FLAGS: flags.flags_text(values),
@@ -93,7 +93,7 @@ def _train(config, values, check_lock):
 
 
 def _check_directory(model_dir):
-    """Raise an error where --model_dir cannot be a run directory; the lock is a file in it."""
+    """Raise an error if --model_dir cannot be a run directory, before the lock is written there."""
     from mtl import run_files
     from mtl.runs import find
 
@@ -104,7 +104,7 @@ def _check_directory(model_dir):
 
 
 def _summary(model_dir, result):
-    """Return the line that says how far the run is, and its best accuracy."""
+    """Return a line with the step of the run and its best accuracy."""
     line = f"{model_dir}: step {result['step']}"
     if result["best"] is not None:
         accuracy = f"best validation sequence accuracy {result['best']:.2%}"

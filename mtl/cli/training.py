@@ -1,4 +1,4 @@
-"""What `mtl train` wires together: validation, the monitor, the evaluator and the signals."""
+"""The parts that `mtl train` connects: validation, the monitor, the evaluator and the signals."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ from mtl.monitor import progress, tensorboard
 from mtl.runs import environment, verify
 from mtl.tasks import NUMBER_TASKS
 
-SYNTHETIC_VALIDATION = 1000  # images drawn for validation; of a dataset on disk all are used
+SYNTHETIC_VALIDATION = 1000  # images drawn for validation; a dataset on disk is used in full
 
 
 def is_finished(config, model_dir):
@@ -29,7 +29,7 @@ def is_finished(config, model_dir):
 
 
 def validation(config):
-    """Load the Examples of validation; None where a small dataset has none."""
+    """Load the Examples of validation; return None if a small dataset has none."""
     count = SYNTHETIC_VALIDATION if config.dataset == "synthetic" else None
     try:
         return console.load(
@@ -47,10 +47,10 @@ def validation(config):
 
 
 def with_threads(config, model_dir, saved):
-    """Return the Config with its number of threads, for a continued run the number it began with.
+    """Return the Config with its number of threads; a continued run keeps its own.
 
-    Another number changes the last bits; so do other versions of what environment.versions lists.
-    Both are reported.
+    Another number of threads changes the last bits, and so do other versions of the software. Both
+    are reported.
     """
     cores = os.cpu_count() or 1
     if not saved:
@@ -74,7 +74,7 @@ def with_threads(config, model_dir, saved):
 
 
 def _changed_versions(model_dir):
-    """List the versions that decide bits and differ from those of the run, in words."""
+    """List the changed versions of environment.DECIDES_BITS, as "numpy 1.26 (now 2.0)"."""
     try:
         with run_files.open_text(os.path.join(model_dir, checkpoint.VERSIONS)) as file:
             before = dict(json.load(file))
@@ -92,7 +92,7 @@ class Monitor:
     """The progress line on a terminal, and TensorBoard's event files."""
 
     def __init__(self, config, model_dir, first, *, verbose, events):
-        """Write nothing yet.
+        """Store the settings. Files are created later.
 
         Args:
           config: Config.
@@ -108,7 +108,7 @@ class Monitor:
             self._events = tensorboard.Events(config, model_dir, first, console.say)
 
     def watch(self, session, graph):
-        """Add to the training graph what TensorBoard shows beside the losses."""
+        """Add the tensors that TensorBoard shows to the training graph."""
         if self._events:
             self._events.watch(session, graph)
 
@@ -137,7 +137,7 @@ class Monitor:
 
 
 class Evaluator:
-    """Evaluates the network on validation during the training, with its own variables."""
+    """Evaluates the network on validation during training. It uses the variables in training."""
 
     def __init__(self, config, model_dir, examples, monitor, signalled):
         """Store what an evaluation needs.
@@ -165,7 +165,7 @@ class Evaluator:
         return self.measure
 
     def measure(self):
-        """Evaluate; return the row of metrics.jsonl, without its step."""
+        """Evaluate; return the entry of metrics.jsonl, without its step."""
         config, examples = self._config, self._examples
         with self._monitor.evaluation():
             log_probs = console.read(self._network, examples, after_each=self._check_signal)
@@ -182,7 +182,7 @@ class Evaluator:
 
 
 class ArmedSource:
-    """A source that arms the signals at its first batch: then there is something to save."""
+    """A source that starts the recording of signals at its first batch; see signals.Caught."""
 
     def __init__(self, source, signalled):
         """Wrap a source; signalled: signals.Caught."""
@@ -197,10 +197,10 @@ class ArmedSource:
 
 
 class Stop:
-    """The train.Callbacks.stop of a command: checks the lock, then returns the signal received."""
+    """The train.Callbacks.stop of `mtl train`: checks the lock, then returns a received signal."""
 
     def __init__(self, check_lock, signalled):
-        """Store both; check_lock raises DataError where the directory was replaced."""
+        """Store both; check_lock raises DataError if the run directory was replaced."""
         self._check_lock, self._signalled = check_lock, signalled
 
     def __call__(self):

@@ -36,7 +36,7 @@ def test_flag_follows_the_run_unless_given(given, expected):
     flags.define_field(values, "difficulty", follows_run=True)
     flags.parse(values, ["evaluate", *given])
     assert flags.value_or_run(values, "difficulty", config.Config(difficulty=0.5)) == expected
-    assert "as in the run" in flags.help_text("", "", values)
+    assert "default: that of the run" in flags.help_text("", "", values)
 
 
 def test_flags_and_other_arguments_mix_in_any_order():

@@ -26,7 +26,7 @@ BAD = {
     "file:///tmp/run.png": "file:// addresses are not read",
     "s3a+x.y-z://b.png": "s3a+x.y-z:// addresses",
     "n\udce9.png": "the path is not UTF-8, which TensorFlow needs; rename the file or folder",
-    "~no_such_user/x.png": "no home folder of ~no_such_user is known; write ./~no_such_user/x.png",
+    "~no_such_user/x.png": "~no_such_user has no known home folder; write ./~no_such_user/x.png",
     "a\nb.png": "a line break",
     "a\0b.png": "a null character",
 }
