@@ -1,1 +1,1 @@
-"""Datasets, and the way from their images to training batches."""
+"""Datasets, and the conversion of their images to training batches."""

@@ -1,4 +1,4 @@
-"""Random changes of training images, so that a few thousand photographs teach more."""
+"""Data augmentation: random changes of training images, for small datasets of photographs."""
 
 import functools
 
@@ -34,14 +34,14 @@ def turn_and_slant(turn, slant):
 
 
 def changed_crops(images, indices, rng, strength, size=CROP):
-    """Return one random square of each chosen image: turned, slanted, stretched, relit, blurred.
+    """Return a random crop of each chosen image: rotated, sheared, stretched, relit and blurred.
 
     Args:
       images: uint8 [n, height, width, 3].
       indices: int [batch], the chosen images.
       rng: np.random.Generator.
-      strength: float in (0, 1]; 1 is as much as photographs of house numbers differ.
-      size: int, pixels.
+      strength: float in (0, 1]; 1 is the variation of photographs of house numbers.
+      size: int, height and width of a crop in pixels.
 
     Returns:
       uint8 [batch, size, size, 3].

@@ -1,4 +1,4 @@
-"""Training batches: their order, their crops, and a thread that prepares them ahead.
+"""Training batches: their order, their crops, and a thread that prepares them in advance.
 
 A batch is a pure function of (seed, step). A run that resumes at step N gets the same batches as an
 uninterrupted run, and no iterator state is saved in a checkpoint.
@@ -17,7 +17,7 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS, CROP
 
-# The purposes of random numbers, see `generator`.
+# The purposes of random numbers; see `generator`.
 ORDER = 1
 CROPS = 2
 
@@ -43,7 +43,7 @@ def check_images(images, shape=_IMAGES, what="images", least=0):
     TensorFlow casts floats in 0..1 to uint8 without an error, and nearly every pixel becomes 0.
 
     Args:
-      images: anything.
+      images: any object.
       shape: tuple of int, or of str for an axis of any size.
       what: str, the name of the images in the error.
       least: int, the smallest height and width allowed, in pixels.
@@ -79,11 +79,11 @@ def _cure(images, axes):
 
 
 def centre_crop(images, size=CROP):
-    """Return the centre of each image as a view.
+    """Return the centre crop of each image, as a view of `images`.
 
     Args:
       images: uint8 [n, height, width, channels].
-      size: int, pixels.
+      size: int, height and width of a crop in pixels.
 
     Returns:
       uint8 [n, size, size, channels].
@@ -95,13 +95,13 @@ def centre_crop(images, size=CROP):
 
 
 def random_crops(images, indices, rng, size=CROP):
-    """Return one random square of each chosen image.
+    """Return one random crop of each chosen image.
 
     Args:
       images: uint8 [n, height, width, channels].
       indices: int [batch], the chosen images.
       rng: np.random.Generator.
-      size: int, pixels.
+      size: int, height and width of a crop in pixels.
 
     Returns:
       uint8 [batch, size, size, channels].
@@ -119,16 +119,16 @@ def random_crops(images, indices, rng, size=CROP):
 
 
 def epochs(count, batch_size, step):
-    """Return the parts of epochs that a batch covers.
+    """Return the positions of a batch in the epochs.
 
     Args:
       count: int, images in an epoch.
       batch_size: int.
-      step: int, the number of the batch.
+      step: int, the index of the batch, from 0.
 
     Returns:
-      list of (epoch, first, last): positions first .. last - 1 of that epoch. A large batch covers
-      several epochs.
+      list of (epoch, first, last): positions first .. last - 1 of that epoch. A batch may extend
+      over several epochs.
     """
     parts = []
     first = step * batch_size
@@ -142,7 +142,7 @@ def epochs(count, batch_size, step):
 
 
 def from_arrays(examples, batch_size, seed, crops=random_crops):
-    """Return the source of examples in memory. Each epoch visits every image once, in a new order.
+    """Return a source of examples in memory. Each epoch has every image once, in a new order.
 
     Args:
       examples: data.examples.Examples.
@@ -169,7 +169,7 @@ def from_arrays(examples, batch_size, seed, crops=random_crops):
 
 
 def from_windows(windows, seed, crops=random_crops):
-    """Return the source of a dataset that is read during training, in its own order.
+    """Return a source of a dataset that is read during training, in its own order.
 
     Args:
       windows: function first_step -> endless generator of (uint8 [batch, height, width, channels],
@@ -215,7 +215,7 @@ class _Worker:
                 if self._ended.is_set():
                     break
             self._put(None, StopIteration())
-        except BaseException as error:  # a lost error would block the consumer for ever
+        except BaseException as error:  # a lost error would block the consumer forever
             self._put(None, error)
         finally:
             self._iterator.close()
@@ -230,12 +230,12 @@ class _Worker:
 
 
 def prefetch(iterator, depth=2, stop=None):
-    """Run a generator in its own thread, a few items ahead. Its errors are raised here.
+    """Run a generator in its own thread, a few items ahead. Its errors are raised in the caller.
 
     Args:
       iterator: a generator.
-      depth: int, the number of items kept ready.
-      stop: function () -> int, called ten times a second while no item is ready. A nonzero answer
+      depth: int, the number of items prepared in advance.
+      stop: function () -> int, called every POLL_SECONDS while no item is ready. A nonzero result
         ends this generator.
 
     Yields:

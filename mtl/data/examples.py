@@ -1,4 +1,4 @@
-"""Labelled images in memory, and how a dataset is divided into splits."""
+"""Labelled images in memory, and the splits of a dataset."""
 
 import os
 import zlib
@@ -20,10 +20,10 @@ class Examples(NamedTuple):
 
 
 def held_out(name: str, seed: int = 0) -> bool:
-    """Tell whether an example of train is used for validation: one in ten, by crc32 of its name.
+    """Return whether an example of train is used for validation: one in ten, by crc32 of its name.
 
-    Only the name decides, so an example keeps its split when files are added, removed or listed in
-    another order. Another seed selects other examples.
+    An example stays in its split when files are added, removed or reordered, because only its name
+    and the seed decide. Another seed selects other examples.
     """
     # surrogatepass: the names in an .npz file may be invalid Unicode.
     return zlib.crc32(name.encode("utf-8", "surrogatepass"), seed) % 10 == 0
@@ -37,7 +37,7 @@ def find_split(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callab
 
     Args:
       data_dir: folder of the dataset.
-      split: "train", "validation", "test" or another that exists.
+      split: "train", "validation", "test" or another existing one.
       suffix: "" if splits are folders DIR/SPLIT, else they are files DIR/SPLIT<suffix>.
 
     Raises:

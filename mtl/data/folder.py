@@ -14,8 +14,8 @@ from mtl.runs import files
 DATASET = "folder"
 
 HEADER = ["file", "label"]
-# The largest labels.csv: about 700,000 lines, whose windows take 9 GB. A file of the shortest lines
-# takes 60 times its size in memory.
+# The largest labels.csv: about 700,000 lines, whose windows take 9 GB. Parsed, a file of the
+# shortest lines takes 60 times its size in memory.
 MAX_BYTES = 16 << 20
 
 
@@ -33,7 +33,7 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     Args:
       data_dir: contains a folder for each split.
       split: one of them, or "validation"; see find_split.
-      count: the most examples to read; None reads all.
+      count: the largest number of examples to read; None reads all.
 
     Returns:
       Examples in the order of labels.csv, named as in its column `file`.
@@ -57,13 +57,13 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
 
 
 def read_labels(path: str) -> list[Row]:
-    """Read a labels.csv and check that its files exist, before any of them is decoded.
+    """Read a labels.csv and check that its files exist. No image is decoded.
 
     Empty lines are skipped. A file may be listed several times with the same label.
 
     Raises:
-      DataError: the table is missing or malformed, a label has anything but digits, a file is
-        missing or outside the folder, or two lines give a file different labels.
+      DataError: the table is missing or malformed, a label is not digits, a file is missing or
+        outside the folder, or two lines give one file different labels.
     """
     try:
         text = files.read_text(path, MAX_BYTES)
@@ -87,7 +87,7 @@ def _rows(path, reader):
         found = repr(",".join(header)[:80])
         raise DataError(f"{path} line 1: the header is {found}; write file,label")
     rows = []
-    first = {}  # normalised file name -> the first Row of it
+    first = {}  # normalised file name -> its first Row
     for fields in reader:
         if not fields:
             continue
@@ -110,7 +110,7 @@ def _row(path, line, fields):
     shown = repr(name[:200])
     if len(name.splitlines()) > 1:
         raise DataError(f"{where}: the file name {shown} has a line break; rename the image")
-    # Only the text is checked. A link in the folder may lead elsewhere: its owner wants that.
+    # Only the text is checked: a symbolic link in the folder may point outside it.
     if os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir:
         raise DataError(f"{where}: {shown} is outside the folder; use a path relative to it")
     if not os.path.isfile(os.path.join(os.path.dirname(path), name)):

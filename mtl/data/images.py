@@ -16,15 +16,15 @@ from mtl.errors import DataError
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left
 
-# A file of a few kilobytes may claim to hold gigabytes. 64 megapixels take 256 MB decoded (Pillow
-# uses four bytes for each) and two to five times as much during the conversion to RGB. The header
-# gives the size, so nothing is decoded to check it.
+# A file of a few kilobytes may decode to gigabytes. 64 megapixels take 256 MB decoded (Pillow uses
+# four bytes for each) and two to five times as much during the conversion to RGB. The header gives
+# the size, so nothing is decoded to check it.
 MAX_PIXELS = 64_000_000
 
 # The uncompressed size of MAX_PIXELS. Pillow reads as many bytes as a file claims to contain.
 MAX_BYTES = 4 * MAX_PIXELS
 
-# Not all formats that Pillow knows: for PostScript, for example, it would run Ghostscript.
+# Not all formats of Pillow: for PostScript, for example, it would run Ghostscript.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 GROWTH = 1.3  # of the box of all digits, in width and height (Goodfellow et al. 2013, section 5.1)
@@ -51,9 +51,9 @@ def expand(argument: str) -> list[str]:
         the home folder, unless a file or folder has that name.
 
     Returns:
-      at least one path. A file is returned as it is, whatever it contains. For a folder (without
-      its subfolders) or a pattern: the files with the extension of an image whose names do not
-      begin with a dot, sorted.
+      at least one path. A file is returned unchanged, and its content is not checked. For a folder
+      (without its subfolders) or a pattern: the files with the extension of an image whose names do
+      not begin with a dot, sorted.
 
     Raises:
       DataError: a folder or a pattern has no such file.
@@ -89,7 +89,7 @@ def _is_image(path):
 def _extensions():
     """Return the extensions of FORMATS in lower case, such as ".png".
 
-    They are not a constant, because Pillow imports all its readers to list them.
+    Not a constant, because Pillow imports all its readers to list them.
     """
     registered = Image.registered_extensions().items()
     return frozenset(extension for extension, name in registered if name in FORMATS)
@@ -99,7 +99,7 @@ def _extensions():
 
 
 def read(path: str, file: BinaryIO | None = None) -> Image.Image:
-    """Read an image the way a viewer shows it: upright, with transparent parts on mid grey.
+    """Read an image as a viewer shows it: upright, with transparent parts on mid grey.
 
     Args:
       path: a file in one of FORMATS. If it has several frames, the first is read.
@@ -114,7 +114,7 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
     if file is None:
         _check_file(path)
     with warnings.catch_warnings():
-        # Pillow warns of large images, strange EXIF data and so on. Real faults are raised here.
+        # Pillow warns about large images, odd EXIF data and more. Real faults raise DataError here.
         warnings.simplefilter("ignore")
         try:
             with Image.open(file or path, formats=FORMATS) as image:
@@ -141,7 +141,7 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
 
 def _check_file(path):
     """Raise DataError unless a path is a regular file of MAX_BYTES at most."""
-    if not os.path.isfile(path):  # a pipe would block until somebody writes to it
+    if not os.path.isfile(path):  # opening a pipe would block
         fault = "not a file" if os.path.exists(path) else "no such file"
         raise DataError(f"{path}: {fault}; give the path of a PNG or JPEG image")
     if os.path.getsize(path) > MAX_BYTES:
@@ -176,8 +176,8 @@ def _eight_bits(values):
     if values.dtype.kind != "f":
         return _EIGHT_BITS[np.clip(values, 0, 65535)]
     largest = float(np.max(values, where=np.isfinite(values), initial=0.0))
-    # The file does not say which value is white, so choose the smallest usual one that fits.
-    # Sharpening overshoots, so values up to twice as large fit too.
+    # The file does not store which value is white, so choose the smallest usual one that fits.
+    # Sharpening overshoots white, so values up to twice as large fit too.
     white = next((white for white in _FLOAT_WHITES if largest < 2 * white), largest)
     scaled = np.nan_to_num(values, nan=0.0, posinf=white, neginf=0.0)
     np.clip(scaled, 0.0, white, out=scaled)  # in place: a copy of a large image takes 256 MB
@@ -196,7 +196,7 @@ def window(image: Image.Image, box: Box | None = None) -> np.ndarray:
       box: in pixels, fractions allowed, clipped to the image; None is the whole image.
 
     Returns:
-      uint8 [WINDOW, WINDOW, 3]. Shrinking averages all pixels. The aspect ratio is not preserved.
+      uint8 [WINDOW, WINDOW, 3]. The aspect ratio is not preserved. Shrinking averages all pixels.
 
     Raises:
       ValueError: the box lies outside the image.
@@ -232,9 +232,9 @@ def clipped(box: Box, size: tuple[int, int]) -> Box:
 
 
 def grown(boxes: Sequence[Box]) -> Box:
-    """Return the box around all boxes (at least one), grown about its centre to GROWTH times.
+    """Return the box around all boxes (at least one), grown about its centre by the factor GROWTH.
 
-    It may reach beyond the image.
+    It may extend beyond the image.
     """
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)

@@ -46,10 +46,10 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     Args:
       data_dir: contains SPLIT.npz.
       split: the name of the file without .npz, or "validation"; see find_split.
-      count: the most examples to return; None returns all.
+      count: the largest number of examples to return; None returns all.
 
     Returns:
-      Examples in the order of the file. Without names in the file they are "0", "1", ...
+      Examples in the order of the file. If the file has no names, they are "0", "1", ...
 
     Raises:
       DataError: the file is missing, broken, or has other arrays.
@@ -102,7 +102,7 @@ def _arrays(path):
     with np.load(path, allow_pickle=False) as archive:
         if len(set(archive.files)) < len(archive.files):
             raise ValueError("an array is stored twice")
-        # np.asarray: a member without the header of an array is returned as bytes.
+        # np.asarray, because a member without an array header is returned as bytes.
         images = np.asarray(archive["images"])
         numbers = np.asarray(archive["numbers"])
         if "names" in archive:
@@ -111,11 +111,11 @@ def _arrays(path):
 
 
 def save(path: str, examples: Examples) -> None:
-    """Write an .npz file. It is complete or absent.
+    """Write an .npz file atomically.
 
     Raises:
       OSError: the file cannot be written.
-      ValueError: `read` would not accept the images.
+      ValueError: the images are not uint8 [n, WINDOW, WINDOW, CHANNELS].
     """
     check_images(examples.images, ("n", WINDOW, WINDOW, CHANNELS))
     numbers = np.array(examples.numbers, np.str_)

@@ -1,4 +1,4 @@
-"""Batches of an endless dataset: a pool of images that are used several times, then replaced."""
+"""Batches of an endless dataset. A pool uses each image several times, then replaces it."""
 
 import itertools
 
@@ -9,19 +9,19 @@ from mtl.data import batches
 
 
 def from_stream(blocks, pool, reuse, batch_size, seed, check=None):
-    """Return the source of an endless dataset.
+    """Return a source of an endless dataset.
 
-    An epoch visits each image of the pool once. After it the oldest block, pool / reuse images, is
-    replaced by a new one. So each image is used `reuse` times, with a new crop each time.
+    An epoch has each image of the pool once. Then a new block replaces the oldest one, which has
+    pool / reuse images. So each image is used `reuse` times, with a new crop each time.
 
     Args:
       blocks: function (first block, images in a block) -> endless generator of (uint8 [n, height,
         width, channels], list of n numbers).
-      pool: int, images held in memory, a multiple of reuse.
-      reuse: int, epochs that an image stays.
+      pool: int, images in memory, a multiple of reuse.
+      reuse: int, the number of epochs that use an image.
       batch_size: int.
       seed: int.
-      check: function () -> None, called before each batch. It raises if `blocks` cannot go on.
+      check: function () -> None, called before each batch. It raises if `blocks` cannot continue.
     """
 
     def source(first_step):
@@ -65,7 +65,7 @@ class _Pool:
         self._shuffle()
 
     def batch(self, parts, rng):
-        """Return (crops, labels) of the positions that batches.epochs returns."""
+        """Return (crops, labels) of a batch; parts: its positions, see batches.epochs."""
         crops, labels = [], []
         for epoch, first, last in parts:
             self._advance(epoch)
@@ -76,14 +76,14 @@ class _Pool:
         return np.concatenate(crops), joined
 
     def _advance(self, epoch):
-        """Go on to an epoch: replace the oldest block once for each epoch in between."""
+        """Advance to an epoch. Each epoch on the way replaces the oldest block."""
         while self._epoch < epoch:
             self._read(self._epoch + self._reuse)
             self._epoch += 1
             self._shuffle()
 
     def _read(self, block):
-        """Read the next block of the stream into the place of the oldest."""
+        """Replace the oldest block by the next one of the stream."""
         images, numbers = next(self._stream)
         if self._images is None:
             self._images = np.empty((self._size, *images.shape[1:]), np.uint8)

@@ -19,7 +19,7 @@ MODULES = config_lib.declared("data/**/*.py", r'^DATASET = "(\w+)"$')
 
 
 def module(dataset: str):
-    """Return the module of a dataset; raise DataError where there is none of this name."""
+    """Return the module of a dataset; raise DataError if there is no dataset of this name."""
     if dataset not in MODULES:
         raise DataError(f"unknown dataset {dataset!r}; choose one of {', '.join(sorted(MODULES))}")
     path = MODULES[dataset].relative_to(config_lib.PACKAGE.parent).with_suffix("")
@@ -42,7 +42,8 @@ def load(
       dataset: one of config.DATASETS.
       data_dir: folder of the dataset; synthetic has none.
       split: one of config.SPLITS, or another that the dataset has, such as SVHN's extra.
-      count: the most examples to load; None loads all. Synthetic is endless and needs one.
+      count: the largest number of examples; None loads all. Required for synthetic, which is
+        endless.
       style: of synthetic images, one of config.choices("style").
       difficulty: of synthetic images, in 0..1.
       workers: processes that draw synthetic images; 0 is one for each core.
@@ -52,7 +53,7 @@ def load(
 
     Raises:
       DataError: there is no such dataset or split, or a file is missing or broken.
-      ValueError: synthetic without a count.
+      ValueError: the count of synthetic is None.
     """
     found = module(dataset)
     if dataset == "synthetic":
@@ -60,7 +61,7 @@ def load(
             data_dir, split, count=count, style=style, difficulty=difficulty, workers=workers
         )
     if not data_dir:
-        raise DataError(f"the dataset {dataset} lies on disk; name its folder with --data_dir")
+        raise DataError(f"the dataset {dataset} is on disk; name its folder with --data_dir")
     return found.load(data_dir, split, count=count)
 
 
@@ -73,7 +74,7 @@ def source(config):
     Raises:
       DataError: the data cannot be read.
     """
-    from mtl.data import augment  # Pillow: flags are checked without it
+    from mtl.data import augment  # not above: it imports Pillow, which checks of flags do not need
 
     found = module(config.dataset)
     if hasattr(found, "source"):

@@ -94,10 +94,10 @@ def huge_attributes(file):
     label[0, 0] = 11
 
 
-TOO_MANY = "values, but at most"
-TOO_LARGE = "larger than it claims"
+TOO_MANY = "values, more than the limit"
+TOO_LARGE = "larger than its header says"
 WRONG_TYPE = "values of the type"
-LINK = "link to another place"
+LINK = "a soft or external link"
 STRUCTS = {  # what is wrong: (damage, a part of the error)
     "a trillion names": (replaced(NAME, never_written(2**40)), TOO_MANY),
     "a hundred million names": (replaced(NAME, never_written(2**27)), TOO_MANY),
@@ -106,7 +106,7 @@ STRUCTS = {  # what is wrong: (damage, a part of the error)
     "a label in a huge chunk": (referred(huge_chunk, LABEL), "an array in chunks of"),
     "a chunk beyond its shape": (referred(chunk_beyond_its_shape), TOO_LARGE),
     "a label in a chunk beyond its shape": (referred(chunk_beyond_its_shape, LABEL), TOO_LARGE),
-    "a chunk compressed twice": (referred(compressed_twice), "compressed in another way"),
+    "a chunk compressed twice": (referred(compressed_twice), "a filter that MATLAB does not use"),
     "a name of a gigabyte": (referred(long_text), WRONG_TYPE),
     "a name of any length": (referred(text_of_any_length), WRONG_TYPE),
     "names of any length": (replaced(NAME, text_of_any_length), WRONG_TYPE),

@@ -1,1 +1,1 @@
-"""The synthetic dataset: images of numbers, drawn as they are needed."""
+"""The synthetic dataset: images of numbers, drawn on demand."""

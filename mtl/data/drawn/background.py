@@ -9,7 +9,11 @@ from mtl.data.drawn.realism import realism_of
 def paint_background(
     size: tuple[int, int], rng: np.random.Generator, difficulty: float
 ) -> np.ndarray:
-    """Return a random background, float32 [height, width, 3], about 0..1."""
+    """Return a random background, float32 [height, width, 3], mostly in 0..1.
+
+    Args:
+      size: width and height in pixels.
+    """
     width, height = size
     realism = realism_of(difficulty)
     tone = paint.colour(rng, rng.uniform(0.04, 0.96), realism)
@@ -37,7 +41,7 @@ def _lines(size, rng):
 
 
 def _with_plate(image, rng, realism):
-    """Return the image as a plate: another colour outside its rim, and sometimes a visible rim."""
+    """Turn the image into a plate: another colour outside its edge, and sometimes a visible rim."""
     height, width = image.shape[:2]
     size = (width, height)
     inside = paint.rectangle(size, rng.uniform(0.0, 0.16, 4), rng.choice([2.0, 2.0, 8.0]))

@@ -1,4 +1,4 @@
-"""The camera's view of the text plane: where it points, and what it samples there."""
+"""The camera: a random view of the text plane, and the distance field that it samples."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ def choose_view(
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
     pose = _choose_pose(box, rng, difficulty)
     line = (_corners(left, top, right, bottom) - centre) @ pose.T
-    # People draw upright boxes around a slanting line.
+    # The box of a slanted line is upright, as in labelled photographs.
     (left, top), (right, bottom) = line.min(axis=0), line.max(axis=0)
     if realism:
         # Hand-drawn boxes are wider than the ink: the box of a 1 is half as wide as high.
@@ -51,14 +51,14 @@ def _corners(left, top, right, bottom):
 
 
 def _choose_pose(box, rng, difficulty):
-    """Return float [2, 2], from the text plane to the image: a slant, a turn, then a stretch."""
+    """Return the matrix [2, 2] from the text plane to the image: slant, turn, then stretch."""
     left, top, right, bottom = box
     realism = realism_of(difficulty)
     strength = 0.2 + 1.1 * difficulty
     spread = 0.07 if rng.random() > 0.2 * difficulty else 0.3
     turn = rng.normal(0.0, spread) * strength
     slant = rng.normal(0.0, 0.14) * strength
-    # Photographed house numbers are narrower than type: seen from the side, in close boxes.
+    # House numbers in photographs are narrower than type: seen from the side, in close boxes.
     stretch = np.exp(rng.normal(-0.05 - 0.28 * realism, 0.18 + 0.02 * realism))
     stretch *= max(1.0, (right - left) / (bottom - top)) ** -0.5
     return np.diag([stretch, 1.0]) @ turn_and_slant(turn, slant)
@@ -66,9 +66,9 @@ def _choose_pose(box, rng, difficulty):
 
 def _choose_margins(rng, realism):
     """Return the margins around the box, [4]: left, top, right, bottom as shares of the view."""
-    # Half of the views are cut close above and below. The others leave the margin of SVHN's boxes,
-    # grown to 1.3 times their size, or more. The margins at the sides are wider: an eighth of the
-    # view in SVHN, up to a quarter in an image that has no box.
+    # Half of the views have little margin above and below. The others have at least that of SVHN's
+    # boxes, grown to 1.3 times their size. The side margins are wider: an eighth of the view in
+    # SVHN, up to a quarter in images without boxes.
     loose = 0.0
     if rng.random() < 0.12 + 0.03 * realism:
         loose = rng.uniform(0.0, 0.15 + 0.05 * realism)
@@ -94,7 +94,7 @@ class Shot(NamedTuple):
         """Return the signed distance to the nearest outline, positive inside a digit.
 
         Args:
-          offset: [2], x and y by which the view is moved over the text plane.
+          offset: [2], shift of the view over the text plane in x and y.
 
         Returns:
           float32 [height, width], in pixels of the text plane.

@@ -13,7 +13,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> n
     """Photograph a scene and resize it to the window.
 
     Args:
-      image: float [height, width, 3], about 0..1; values beyond are clipped.
+      image: float [height, width, 3], mostly in 0..1; other values are clipped.
 
     Returns:
       uint8 [WINDOW, WINDOW, 3].
@@ -28,7 +28,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> n
         if rng.random() < 0.3 * difficulty:
             photo = _shift_colours(photo, rng)
         if rng.random() < 0.3 * difficulty:
-            # SVHN's images end close to the number, so a grown box reaches beyond them.
+            # SVHN's images end close to the number, so a grown box extends beyond them.
             cut = rng.uniform(-0.08, 0.09, 4) * [width, height, width, height]
             photo = _extend_edges(photo, np.maximum(cut, 0).astype(int))
     if rng.random() < 0.6 * difficulty:
@@ -37,7 +37,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> n
 
 
 def _light(size, rng, difficulty):
-    """Return the brightness of the light, [height, width]: a slope, and sometimes a shadow."""
+    """Return the brightness of the light, [height, width]: a gradient, and sometimes a shadow."""
     width, height = size
     slope = rng.normal(0.0, 0.25, 2) * difficulty
     light = (
@@ -106,7 +106,7 @@ def _moved(band, shift):
 
 
 def _extend_edges(photo, cut):
-    """Replace `cut` pixels (left, top, right, bottom) at the edges by the nearest ones inside."""
+    """Replace `cut` pixels (left, top, right, bottom) at the edges with the nearest inner ones."""
     left, top, right, bottom = cut
     pixels = np.asarray(photo)
     inside = pixels[top : pixels.shape[0] - bottom, left : pixels.shape[1] - right]
@@ -114,7 +114,7 @@ def _extend_edges(photo, cut):
 
 
 def _compress(photo, quality):
-    """Return a photograph as JPEG of this quality shows it."""
+    """Return a photograph after JPEG compression; quality: int, 1..95."""
     buffer = io.BytesIO()
     photo.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")

@@ -1,7 +1,7 @@
-"""One synthetic image of a house number.
+"""Draw a synthetic image of a house number.
 
-The digits' distance fields are laid out on a line, the text plane. A camera looks at the plane from
-some angle. The distance to the nearest outline gives the share of each pixel that a digit covers.
+The distance fields of the digits are placed on a line in the text plane, which a camera views at a
+random angle. The distance to the nearest outline gives the share of a pixel that a digit covers.
 The digits are painted over a background, and the result is degraded like a photograph.
 """
 
@@ -16,17 +16,17 @@ from mtl.data.drawn.layout import lay_out
 
 
 def draw(text: str, rng: np.random.Generator, difficulty: float, glyphs: Glyphs) -> np.ndarray:
-    """Draw a number as a house might show it.
+    """Draw a house number.
 
     Args:
       text: the digits; "" for a background without a number.
-      rng: decides everything random.
+      rng: source of all randomness.
       difficulty: 0..1.
 
     Returns:
       uint8 [WINDOW, WINDOW, 3].
     """
-    # Easy images teach the digits, and hard ones how photographs degrade them: a run needs both.
+    # Training needs easy images, to learn the digits, and hard ones, to learn how photographs look.
     difficulty *= rng.uniform(0.3, 1.0)
     field, box = lay_out(text, rng, difficulty, glyphs)
     view = choose_view(box, rng, difficulty)
@@ -39,7 +39,7 @@ def draw(text: str, rng: np.random.Generator, difficulty: float, glyphs: Glyphs)
 
 
 def _choose_size(text, view, rng, difficulty):
-    """Return the width and height of the photograph: from barely legible to sharp."""
+    """Return a random width and height of the photograph: from barely legible to sharp."""
     least, most = 48 - 36 * difficulty, 64 - 12 * difficulty
     height = np.exp(rng.uniform(np.log(least), np.log(most))) * (1.0 if len(text) < 4 else 1.3)
     width = height * view.width / view.height

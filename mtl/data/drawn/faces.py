@@ -1,4 +1,4 @@
-"""The digits of a font as measured, and the choice of the faces for the atlas."""
+"""The measured digits of a font, and the choice of font faces for the atlas."""
 
 import re
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ import numpy as np
 
 from mtl.data.drawn.font_packages import Font
 
-# The largest number of faces of a kind. These kinds are rare on signs.
+# The largest number of chosen faces of each kind. These kinds are rare on signs.
 LIMITS = {"struck": 14, "old": 24, "thin": 30, "slanted": 30}
 SLANTED = re.compile(r"Italic|Oblique|Slant|Inclined")
-LEAST_STROKE = 1.5  # thinner strokes get lost, in tile pixels
+LEAST_STROKE = 1.5  # in tile pixels; thinner strokes disappear
 
 
 class Face(NamedTuple):
@@ -38,10 +38,10 @@ class Face(NamedTuple):
 
 
 def choose(faces: Iterable[Face], count: int, least: float) -> list[Face]:
-    """Return at most `count` faces: each time the one that differs most from those chosen before.
+    """Choose at most `count` faces: in each step, the face that differs most from all chosen ones.
 
     Args:
-      faces: at least one of them belongs to no kind of LIMITS; it is chosen first.
+      faces: at least one of them belongs to no kind of LIMITS; the first such face is chosen first.
       count: largest number of faces, at least 1.
       least: smallest mean difference of the fields of two faces, in tile pixels.
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-# Debian packages by the licence of their fonts; some fonts may also be used under another licence.
+# Debian packages by the licence of their fonts. Some fonts are also under another licence.
 PACKAGES = {
     "OFL-1.1": """
         fonts-croscore fonts-lato fonts-noto-core fonts-cabin fonts-cantarell fonts-comfortaa
@@ -40,7 +40,7 @@ a shape comes from. `make_glyphs.py` made the atlas.
 
 
 class Font(NamedTuple):
-    """A font file, or one of the two sets of digits in it."""
+    """A font file with one set of digits; a file with two sets gives two Fonts."""
 
     name: str  # family and style
     data: bytes  # of the file
@@ -48,7 +48,7 @@ class Font(NamedTuple):
     family: str
     licence: str
     copyright: str
-    alternative: bool  # the digits beside which the font offers lining figures
+    alternative: bool  # whether these are old-style digits, and the font also has lining figures
 
 
 def font_files(packages: Iterable[str]) -> Iterator[tuple[str, str]]:

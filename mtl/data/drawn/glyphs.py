@@ -1,6 +1,6 @@
 """The atlas: distance fields of the digits 0..9 in several hundred font faces.
 
-`make_glyphs.py` makes it.
+It is made by `make_glyphs.py`.
 """
 
 import functools
@@ -14,10 +14,10 @@ TILE = 32  # pixels, the side of a tile
 
 
 class Glyphs(NamedTuple):
-    """The digits of all faces, each in a square tile of TILE pixels.
+    """The digits of all faces, each in a square tile of TILE x TILE pixels.
 
     A "0" is 22 pixels high, or less if the digits of its face would not fit into a tile. All digits
-    of a face stand on one baseline. Positions are in tile pixels from the upper left corner.
+    of a face have the same baseline. Positions are in tile pixels from the upper left corner.
 
     Attributes:
       field: uint8 [faces, 10, TILE, TILE], row before column. Each value is 128 + 16 * d, where d
@@ -41,7 +41,7 @@ class Glyphs(NamedTuple):
 
 
 def save(path: str, glyphs: Glyphs) -> None:
-    """Write an atlas. The field loses precision away from the outlines; see `_coarse`."""
+    """Write an atlas, with less precision away from the outlines; see `_coarse`."""
     arrays = glyphs._asdict()
     # Differences along the rows are mostly zero, so the file is half as large.
     arrays["field"] = np.diff(_coarse(glyphs.field), axis=-1, prepend=np.uint8(0))
@@ -51,7 +51,7 @@ def save(path: str, glyphs: Glyphs) -> None:
 def _coarse(field):
     """Round distances to quarters of a pixel near the outline and to whole pixels elsewhere."""
     distance = field.astype(np.int32) - 128
-    # To the middle of each step: no pixel changes sides, and the mean is unbiased.
+    # Round to the middle of each interval: the sign never changes, and the mean is unbiased.
     near = 4 * (distance // 4) + 2
     far = 16 * (distance // 16) + 8
     return (128 + np.where((distance >= -32) & (distance < 32), near, far)).astype(np.uint8)
@@ -59,7 +59,7 @@ def _coarse(field):
 
 @functools.lru_cache(maxsize=1)
 def load() -> Glyphs:
-    """Return the atlas of the package, always the same object. Its arrays are read-only."""
+    """Return the packaged atlas, always the same object. Its arrays are read-only."""
     with np.load(PATH, allow_pickle=False) as arrays:
         parts = {name: arrays[name] for name in Glyphs._fields}
     parts["field"] = np.cumsum(parts["field"], axis=-1, dtype=np.uint8)

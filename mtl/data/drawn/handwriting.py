@@ -1,4 +1,4 @@
-"""One synthetic image of an amount, handwritten on a form or a cheque."""
+"""Draw a synthetic image of an amount, handwritten on a form or a cheque."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,7 +12,7 @@ FINE = 3  # the pen draws at this many times the resolution, across and down
 
 
 def number(rng: np.random.Generator) -> str:
-    """Return a random amount of 0 to 7 digits; round amounts are more frequent than by chance."""
+    """Return a random amount of 0 to 7 digits, often round: with zeros at the end."""
     length = rng.choice(len(LENGTHS), p=LENGTHS)
     digits = rng.integers(0, 10, length)
     if length:
@@ -27,8 +27,8 @@ def draw(text: str, rng: np.random.Generator, difficulty: float) -> np.ndarray:
 
     Args:
       text: the digits; "" for empty paper.
-      rng: decides everything random.
-      difficulty: 0..1, how unsteady the hand, how busy the paper and how faint the ink may be.
+      rng: source of all randomness.
+      difficulty: 0..1; more gives unsteadier writing, more patterns on the paper, fainter ink.
 
     Returns:
       uint8 [WINDOW, WINDOW, 3].
@@ -82,7 +82,7 @@ def _draw_lines(lines, width, size, rng):
 
 
 def _grey_or_colour(value, rng, coloured):
-    """Return float32 [3] of a brightness; `coloured` is the chance that it is not grey."""
+    """Return a colour of a brightness, float32 [3]; coloured: the probability of a hue."""
     if rng.random() < coloured:
         return paint.colour(rng, value, realism=1.0)
     return np.full(3, value, np.float32)
@@ -115,7 +115,7 @@ def paint_paper(size: tuple[int, int], rng: np.random.Generator, difficulty: flo
 
 
 def _wavy_lines(x, y, rng):
-    """Return a family of fine parallel lines, straight or wavy, [height, width] in 0..1."""
+    """Return a mask of fine parallel lines, straight or wavy, [height, width] in 0..1."""
     angle, period = rng.uniform(-0.7, 0.7), rng.uniform(2.5, 9.0)
     height = rng.uniform(0.0, 3.0)
     wave = height * np.sin(x / rng.uniform(6.0, 40.0) + rng.uniform(0.0, 6.3))

@@ -1,4 +1,4 @@
-"""The digits, painted over a background: their weight, colour, shadow, outline and wear."""
+"""Paint the digits over a background: their weight, colour, shadow, outline and wear."""
 
 import numpy as np
 
@@ -34,11 +34,11 @@ def paint_digits(
 
 
 def _choose_weight(shot, rng, difficulty):
-    """Return how much bolder than its face the line is: a number, or one per pixel of the shot."""
+    """Return the added boldness in pixels of the text plane: a number, or float [height, width]."""
     realism = realism_of(difficulty)
     weight = rng.normal(0.0, 0.35 - 0.15 * realism)
     if realism:
-        # House numbers are bold. Thin faces grow; the boldest shrink, or their holes would close.
+        # House numbers are bold: thin faces get bolder, and the boldest thinner, to keep their holes.
         half = (float(shot.field.max()) - 128.0) / 16.0
         weight += realism * np.clip(0.7 * (rng.normal(2.4, 0.4) - half), -0.6, 1.2)
         uneven = paint.smooth_noise(shot.size, rng.integers(3, 12, 2), rng)[:, :, 0]
@@ -47,7 +47,7 @@ def _choose_weight(shot, rng, difficulty):
 
 
 def _choose_brightness(image, rng, difficulty):
-    """Return a brightness for the digits that contrasts with the image behind them."""
+    """Return a brightness for the digits, in 0..1, that contrasts with the background."""
     behind = float(image.mean())
     contrast = 0.45 - 0.30 * difficulty
     values = [value for value in rng.uniform(0.0, 1.0, 16) if abs(value - behind) >= contrast]
@@ -58,7 +58,7 @@ def _choose_brightness(image, rng, difficulty):
 
 
 def _with_shadow(image, shot, weight, rng, realism):
-    """Return the image with the shadow of the digits, or the side of raised ones."""
+    """Return the image with a shadow of the digits, or with the sides of raised digits."""
     offset = rng.uniform(-3.0, 3.0, 2)
     strength = rng.uniform(0.2, 0.9)
     distance = shot.distance(offset) + weight

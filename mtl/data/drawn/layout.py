@@ -1,4 +1,4 @@
-"""A line of digits, pasted side by side into one distance field: the text plane."""
+"""Lay out a line of digits in one distance field, the text plane."""
 
 from typing import NamedTuple
 
@@ -16,11 +16,11 @@ class Style(NamedTuple):
     face: int  # index of the font face
     spacing: float  # between digits
     jumpy: bool  # digits move up and down, and some change their face
-    stairs: float  # how much lower each digit stands than the one before it
+    stairs: float  # how much lower each digit is than the previous one
     before: str  # a digit of the neighbouring number on the left, or ""
     after: str  # the same on the right
     gap: float  # between the number and its neighbours
-    drop: float | None  # between digits that stand one below the other; None: side by side
+    drop: float | None  # vertical distance of digits below each other; None: side by side
 
 
 class Placed(NamedTuple):
@@ -29,7 +29,7 @@ class Placed(NamedTuple):
     face: int
     digit: int
     x: float  # left edge of its ink
-    lift: float  # how far it is moved down
+    lift: float  # shift downwards
 
 
 def lay_out(
@@ -38,8 +38,8 @@ def lay_out(
     """Paste a line of digits into a text plane.
 
     Returns:
-      The distance field, uint8 [height, width]: 128 on an outline, 16 per pixel. And the box (left,
-      top, right, bottom) of the digits in `text`. Digits of a neighbouring number lie outside it.
+      The distance field, uint8 [height, width]: 128 + 16 * d, where d is the signed distance in
+      pixels. And the box (left, top, right, bottom) of the digits in `text`, without neighbours.
     """
     style = _choose_style(text, rng, difficulty, len(glyphs.names))
     placed, width = _place(text, style, rng, glyphs)
@@ -53,7 +53,7 @@ def lay_out(
 
 
 def _choose_style(text, rng, difficulty, faces):
-    """Return a random Style; `faces` is the number of faces to choose from."""
+    """Return a random Style; faces: int, the number of faces to choose from."""
     realism = realism_of(difficulty)
     face = rng.integers(faces)
     spacing = rng.choice([rng.uniform(-0.5, 3.0), rng.uniform(1.0, 9.0)], p=[0.8, 0.2])
@@ -77,7 +77,7 @@ def _neighbour(rng, difficulty):
 
 
 def _place(text, style, rng, glyphs):
-    """Return a Placed per digit, neighbours included, and the width of the text plane."""
+    """Return a Placed for each digit, including neighbours, and the width of the text plane."""
     face = style.face
     starts = (len(style.before), len(style.before + text))  # of the number, of the right neighbour
     placed, pen = [], float(PAD)

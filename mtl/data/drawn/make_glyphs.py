@@ -1,12 +1,12 @@
 """Make `glyphs.npz` and `GLYPHS_LICENSES.txt` from the digits of freely licensed fonts.
 
-A developer's tool: the package does not import it. It needs `pip install fonttools scipy pillow`,
+A tool for developers: the package does not import it. It needs `pip install fonttools scipy pillow`
 and a Debian system with the packages of `font_packages.py` (`apt-get install`). Debian 12 was used.
 The result depends only on the font files and the versions of FreeType, NumPy and SciPy. Run
 
     python -m mtl.data.drawn.make_glyphs --licence_text=FILE
 
-where FILE holds the text of the SIL Open Font License 1.1.
+where FILE contains the text of the SIL Open Font License 1.1.
 """
 
 import argparse
@@ -29,11 +29,11 @@ HEIGHT = 22  # of a "0", in tile pixels
 MARGIN = 3  # around the digits, in tile pixels
 SCALE = 8  # samples per tile pixel, across and down
 SPECK = 20  # samples, about a third of a tile pixel
-# Drawing slants the digits itself, hairlines get lost in a tile, and symbol fonts have no digits.
+# Drawing slants the digits anyway, hairlines disappear in a tile, and symbol fonts have no digits.
 SKIPPED_FILES = re.compile(
     r"Keyboard|Initials|Colored|Symbols|BoldItalic|LightItalic|Thin|Hairline|ExtraLight|UltraLight"
 )
-# How many holes a well-formed digit may have. It excludes outlined, dotted and sketched faces.
+# The numbers of holes a well-formed digit may have. Excludes outlined, dotted and sketched faces.
 HOLES = {
     "0": (1,),
     "1": (0,),
@@ -52,7 +52,7 @@ HOLES = {
 
 
 def fonts():
-    """Yield a Font for each usable font file, and a second one if it has two sets of digits."""
+    """Yield a Font for each set of digits, one or two, in each usable font file."""
     for licence, packages in font_packages.PACKAGES.items():
         for package, path in font_packages.font_files(packages):
             if not SKIPPED_FILES.search(os.path.basename(path)):
@@ -60,7 +60,7 @@ def fonts():
 
 
 def _read_fonts(path, package, licence):
-    """Return the one or two Fonts of a file, or none if it cannot be read or has no digits."""
+    """List the one or two Fonts of a file; [] if it cannot be read or lacks a digit."""
     try:
         font = TTFont(path)
         cmap = font.getBestCmap() or {}
@@ -90,7 +90,7 @@ def _read_fonts(path, package, licence):
 
 
 def _lining_figures(font, cmap):
-    """Return {digit: glyph} of the lining figures that a font offers beside its own digits."""
+    """Return the lining figures of a font whose default digits differ, dict digit -> glyph name."""
     if "GSUB" not in font or not font["GSUB"].table.FeatureList:
         return {}
     table, found = font["GSUB"].table, {}
@@ -107,7 +107,7 @@ def _lining_figures(font, cmap):
 
 
 def _remapped(font, mapping):
-    """Return the bytes of a font that shows other glyphs for the digits."""
+    """Return the bytes of a font with other digits; mapping: dict digit -> glyph name."""
     for table in font["cmap"].tables:
         if table.isUnicode():
             table.cmap.update({ord(digit): glyph for digit, glyph in mapping.items()})
@@ -120,7 +120,7 @@ def _remapped(font, mapping):
 
 
 def measured_faces(verbose):
-    """Yield the Faces with ten well-formed digits; `verbose` prints why the others are skipped."""
+    """Yield the Faces with ten well-formed digits; with `verbose`, print why others are skipped."""
     seen = set()
     for font in fonts():
         if font.name in seen:
@@ -134,7 +134,7 @@ def measured_faces(verbose):
 
 
 def _measured(font):
-    """Return the Face of a font and "", or None and why it is skipped."""
+    """Return the Face of a font and "", or None and the reason to skip it."""
     canvases = _rasters(font.data)
     if canvases is None:
         return None, "an empty digit"
@@ -147,7 +147,7 @@ def _measured(font):
         return None, "torn"
     zero_height = np.ptp(face.extents[0, 2:])
     if not face.old and (font.alternative or zero_height < 16):
-        return None, "small, or its lining figures are taken"
+        return None, "small, or its lining figures are used instead"
     return face, ""
 
 
@@ -172,7 +172,7 @@ def _rasters(data):
 
 
 def _ink(data, size):
-    """Return the digits' images and their boxes about the origin on the baseline, or None, None."""
+    """Return the images of the digits and their boxes relative to the baseline; or None, None."""
     face = ImageFont.truetype(io.BytesIO(data), size, layout_engine=ImageFont.Layout.BASIC)
     images, boxes = [], np.zeros((10, 4))
     for digit in DIGITS:
@@ -191,13 +191,13 @@ def _ink(data, size):
 def _parts_and_holes(canvas):
     """Return the number of connected parts of a digit, and of its holes."""
     parts = ndimage.label(canvas, np.ones((3, 3)))[1]
-    # Where curves meet, a few samples may be left over: these are no holes.
+    # A few background samples may remain where curves meet; they do not count as holes.
     holes = sum(np.bincount(ndimage.label(~canvas)[0].ravel())[1:] >= SPECK) - 1
     return parts, holes
 
 
 def _is_struck(zero):
-    """Tell whether a zero has a stroke or a dot in it."""
+    """Return whether a zero has a stroke or a dot in it."""
     parts, holes = _parts_and_holes(zero)
     return bool(parts == 2 or holes in (2, 3))
 
@@ -215,7 +215,7 @@ def _fault(canvases, struck):
 
 
 def _measure(font, canvases, struck):
-    """Return the Face of a font whose digits are given by their canvases."""
+    """Return the Face of a font; canvases: its digits, bool [10, side, side]."""
     extents, shares = np.zeros((10, 4)), []
     for digit, canvas in enumerate(canvases):
         rows, columns = np.flatnonzero(canvas.any(1)), np.flatnonzero(canvas.any(0))
@@ -230,16 +230,16 @@ def _measure(font, canvases, struck):
 def _distance(canvas):
     """Return the signed distance in tile pixels, [TILE, TILE], at the centres of the pixels."""
     signed = ndimage.distance_transform_edt(canvas) - ndimage.distance_transform_edt(~canvas)
-    signed -= 0.5 * np.sign(signed)  # an edge lies half a sample from the samples beside it
+    signed -= 0.5 * np.sign(signed)  # an edge is half a sample away from the samples next to it
     middle = slice(SCALE // 2 - 1, SCALE // 2 + 1)
     blocks = signed.reshape(TILE, SCALE, TILE, SCALE)[:, middle, :, middle]
     return blocks.mean(axis=(1, 3)) / SCALE
 
 
 def _is_torn(field):
-    """Tell whether the tiles show a connected digit in pieces, because its strokes are thin."""
+    """Return whether a tile shows a connected digit in pieces, because its strokes are thin."""
     for tile in field:
-        ink = ndimage.zoom(tile, 4, order=1) >= -0.2  # blur or bolder ink closes a smaller gap
+        ink = ndimage.zoom(tile, 4, order=1) >= -0.2  # blur or bolder ink closes smaller gaps
         pieces = np.bincount(ndimage.label(ink)[0].ravel())[1:]
         if (pieces >= 4).sum() != 1:
             return True
@@ -250,7 +250,7 @@ def _is_torn(field):
 
 
 def make_atlas(chosen):
-    """Return the Glyphs of Faces."""
+    """Return the Glyphs of a list of Faces."""
     field = np.clip(np.rint(128 + 16 * np.stack([face.field for face in chosen])), 0, 255)
     extents = np.stack([face.extents for face in chosen]).astype(np.float32)
     return glyphs.Glyphs(

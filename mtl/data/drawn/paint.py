@@ -1,4 +1,4 @@
-"""Colours, noise and soft shapes that backgrounds, digits and paper are painted with.
+"""Colours, noise and soft shapes, to paint backgrounds, digits and paper.
 
 Images are float32 [height, width, 3] in 0..1. Masks are float32 [height, width, 1] in 0..1. A size
 is (width, height) in pixels.
@@ -32,7 +32,12 @@ def colour(rng: np.random.Generator, value: float, realism: float) -> np.ndarray
 def smooth_noise(
     size: tuple[int, int], cells: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return normal noise, float32 [height, width, 1], interpolated from a grid of `cells`."""
+    """Return normal noise, float32 [height, width, 1], interpolated from a coarse grid.
+
+    Args:
+      size: width and height of the noise.
+      cells: width and height of the grid.
+    """
     coarse = Image.fromarray(rng.normal(0.0, 1.0, (cells[1], cells[0])).astype(np.float32))
     return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC))[:, :, None]
 

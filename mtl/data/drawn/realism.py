@@ -2,8 +2,8 @@
 
 import numpy as np
 
-PLAIN = 0.2  # up to this difficulty images are plain: the digits fill them
-STREET = 0.5  # from this difficulty on images look like street photographs
+PLAIN = 0.2  # up to this difficulty, images are plain: the digits fill them
+STREET = 0.5  # from this difficulty on, images look like street photographs
 
 
 def realism_of(difficulty: float) -> float:

@@ -1,7 +1,7 @@
 """Pen strokes of a handwritten number.
 
-Each digit has a few shapes, given as points. A writer's slant, width and unsteadiness move the
-points, and a smooth curve goes through them. The result varies as much as people's hands do.
+Each digit has a few shapes, given as points. The slant, width and unsteadiness of a random writer
+move the points, and a smooth curve connects them.
 """
 
 import functools
@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl.data import augment
 
-# The ways to write each digit: points (x, y) in hundredths of its width and height, from the upper
+# The shapes of each digit: points (x, y) in hundredths of its width and height, from the upper
 # left. At | the pen turns sharply, at / it is lifted.
 DIGITS = (
     (
@@ -90,9 +90,9 @@ MARKS = {
     "-": "0 52 50 50 100 50",
     "=": "0 42 100 40 / 0 62 100 60",
 }
-# What closes an amount, so that no digit can be added.
+# Marks that people write after an amount, so that no digit can be added.
 AFTER = ("", "", "", "", ".", ",", "-", "=", ".-", ".", "--")
-CURVE = np.linspace(0.0, 1.0, 7)[:, None]  # where the piece of a curve between two points is drawn
+CURVE = np.linspace(0.0, 1.0, 7)[:, None]  # the parameters at which a curve segment is sampled
 
 
 class Hand(NamedTuple):
@@ -103,7 +103,7 @@ class Hand(NamedTuple):
     unsteady: float  # standard deviation of a point's position
     uneven: float  # standard deviation of a digit's size, turn and height on the line
     gap: float  # between digits
-    fall: float  # how much the line of writing falls per x
+    fall: float  # slope of the line of writing: downwards per x
     variants: list[int]  # the usual shape of each digit
     separator: str  # between thousands, or ""
     zero: float  # height of a 0: many people write the zeros of a round number small
@@ -151,7 +151,7 @@ def _punctuated(text, rng, hand):
 
 
 def _write_character(character, x, hand, rng):
-    """Return the strokes of one character whose ink begins at x, and the width of its ink."""
+    """Return the strokes of a character whose ink starts at x, and the width of the ink."""
     shape = _choose_shape(character, hand, rng)
     tall = np.exp(rng.normal(0.0, hand.uneven)) * (hand.zero if character == "0" else 1.0)
     wide = hand.narrow * tall * np.exp(rng.normal(0.0, hand.uneven))
@@ -160,7 +160,7 @@ def _write_character(character, x, hand, rng):
     pose = augment.turn_and_slant(turn, slant)
     drop = rng.normal(0.0, hand.uneven) + hand.fall * x
     smooth = [_smooth_stroke(pieces, rng, hand.unsteady) for pieces in shape]
-    # Spaced by its ink, as people write: a 1 is narrow.
+    # The spacing depends on the ink, as in handwriting: a 1 is narrow.
     left = min(stroke[:, 0].min() for stroke in smooth)
     right = max(stroke[:, 0].max() for stroke in smooth)
     width = wide * (right - left)

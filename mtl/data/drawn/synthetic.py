@@ -1,8 +1,8 @@
-"""The synthetic dataset: images of numbers, drawn when they are needed.
+"""The synthetic dataset: images of numbers, drawn on demand.
 
-It needs no download and no fonts. Image `index` of a split depends on (seed, split, index) alone,
-not on the number of workers. The train split is endless. Validation and test do not depend on the
-seed.
+It needs no download and no fonts. For a style and a difficulty, an image depends only on (seed,
+split, index), not on the number of workers. Validation and test do not depend on the seed. All
+splits are endless.
 """
 
 import itertools
@@ -20,11 +20,11 @@ from mtl.errors import DataError
 DATASET = "synthetic"
 
 FIXED_SEED = 2016  # of validation and test
-CHUNK = 64  # images a worker draws at a time
-FEW_CHUNKS = 4  # drawn without workers, because starting them takes longer
+CHUNK = 64  # images that a worker draws in one call
+FEW_CHUNKS = 4  # up to this many are drawn without workers, because starting them takes longer
 
-# Shares of numbers with 0, 1, .. 7 digits. Validation and test follow real streets, but hold enough
-# of each rare length to measure it. Train has more of the rare lengths, which are hard to learn.
+# Shares of numbers with 0, 1, .. 7 digits. Validation and test resemble real streets, with enough
+# numbers of each rare length to measure it. Train has more of the rare lengths, to learn them.
 LENGTHS = {
     "train": (0.02, 0.14, 0.31, 0.27, 0.14, 0.07, 0.03, 0.02),
     "validation": (0.015, 0.18, 0.47, 0.25, 0.06, 0.01, 0.01, 0.005),
@@ -54,11 +54,11 @@ def load(
       style: one of config.choices("style").
       difficulty: 0..1.
       seed: of train; the other splits are fixed.
-      workers: number of processes; 0 is one per core.
+      workers: number of processes; 0 is one for each core.
 
     Raises:
       DataError: there is no such split.
-      ValueError: no count.
+      ValueError: count is None.
     """
     if split not in SPLITS:
         raise DataError(
@@ -91,7 +91,7 @@ def source(config: Config) -> Callable[[int], Iterator]:
 
 
 def number(rng: np.random.Generator, split: str) -> str:
-    """Return a random number of 0 to 7 digits; the splits differ in their shares of lengths."""
+    """Return a random number of 0 to 7 digits; the distribution of lengths depends on the split."""
     length = rng.choice(len(LENGTHS[split]), p=LENGTHS[split])
     if not length:
         return ""
@@ -108,7 +108,7 @@ def example(
     Args:
       seed: of train; the other splits use FIXED_SEED.
       split: one of config.SPLITS.
-      difficulty: from 0 (large, clean, high contrast) to 1 (as bad as photographs of houses get).
+      difficulty: from 0 (large, clean, high contrast) to 1 (like the worst photographs of houses).
       style: one of config.choices("style").
 
     Returns:
@@ -124,7 +124,7 @@ def example(
 
 
 def _draw_chunk(seed, split, first, count, difficulty, style):
-    """Return the images and numbers of `count` examples from index `first` on."""
+    """Return the images and numbers of `count` examples, starting at index `first`."""
     indices = range(first, first + count)
     drawn = [example(seed, split, index, difficulty, style) for index in indices]
     return np.stack([image for image, _ in drawn]), [text for _, text in drawn]
@@ -137,7 +137,7 @@ def _joined(chunks):
 
 
 class Blocks:
-    """The endless train split in blocks, drawn ahead of their use by worker processes."""
+    """The endless train split in blocks, which worker processes draw in advance."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Blocks:
         difficulty: float = Config.difficulty,
         workers: int = 0,
     ):
-        """Store the settings, which are those of `load`. Drawing starts with the first call."""
+        """Store the settings; see `load`. Drawing starts with the first call."""
         self._seed = seed
         self._drawing = (difficulty, style)
         self._count = workers or os.cpu_count() or 1
@@ -164,7 +164,7 @@ class Blocks:
         """
         with workers_lib.Workers(self._count) as pool:
             self._pool = pool
-            # Two blocks at most are in flight, so that memory stays bounded.
+            # At most two blocks are drawn in advance, so that memory is bounded.
             ahead = [self._submit(pool, first, size), self._submit(pool, first + 1, size)]
             for block in itertools.count(first + 2):
                 drawn = _joined([future.result() for future in ahead.pop(0)])
@@ -176,7 +176,7 @@ class Blocks:
         self._pool.check()
 
     def _submit(self, pool, block, size):
-        """Start drawing a block; return a list of Future, one per chunk."""
+        """Start drawing a block; return a list of Future, one for each chunk."""
         begin, end = block * size, (block + 1) * size
         return [
             pool.submit(

@@ -1,7 +1,7 @@
-"""Worker processes that draw images. The death of one is noticed at once.
+"""Worker processes that draw images. A killed worker raises an error at once.
 
-Each worker has its own pipe. concurrent.futures.ProcessPoolExecutor is not enough: its workers
-share one pipe for results, and if the system kills a worker while it writes one, the parent hangs.
+Each worker has its own pipe. The workers of concurrent.futures.ProcessPoolExecutor share one pipe:
+if the system kills a worker while it writes a result, the parent hangs.
 """
 
 import atexit
@@ -22,17 +22,17 @@ KILLED = (
     "a process that draws images was killed, perhaps because memory ran out; "
     "free memory or use fewer workers, then repeat the command"
 )
-# A child forked from a process with TensorFlow's threads can hang; a spawned one has no TensorFlow.
+# Not fork: a child of a process with TensorFlow's threads can hang.
 _CONTEXT = multiprocessing.get_context("spawn")
-# Workers ignore them: a terminal sends them to the whole process group, but the parent first saves
-# the run and then ends its workers itself.
+# Workers ignore these signals, which a terminal sends to the whole process group: the parent saves
+# the run first, then ends its workers.
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 
 class Workers:
-    """A context manager of worker processes. A thread per worker hands it one call at a time."""
+    """A context manager of worker processes. One thread for each sends it one call at a time."""
 
     def __init__(self, count: int):
         """Start `count` processes."""
@@ -46,7 +46,7 @@ class Workers:
         ]
         for thread in self._threads:
             thread.start()
-        # At exit multiprocessing sends SIGTERM to its processes and joins them; these ignore it.
+        # At exit multiprocessing sends SIGTERM and joins, which would hang: workers ignore SIGTERM.
         atexit.register(self.close)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
@@ -86,7 +86,7 @@ class Workers:
         self.close()
 
     def _serve(self):
-        """Start a process, and hand it calls until `close`."""
+        """Start a process, and send it calls until `close`."""
         pipe = self._start()
         while (call := self._calls.get()) is not None:
             future, function, arguments = call
@@ -103,7 +103,7 @@ class Workers:
     def _start(self):
         """Start a process; return our end of its pipe."""
         if hasattr(signal, "pthread_sigmask"):
-            # The process inherits the mask: no signal can end it while it imports.
+            # The process inherits the mask, so no signal can end it while it imports modules.
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         ours, its = _CONTEXT.Pipe()
         with self._lock:
@@ -111,7 +111,7 @@ class Workers:
                 process = _CONTEXT.Process(target=_work, args=[its], daemon=True)
                 process.start()
                 self._processes.append(process)
-        its.close()  # now only the process holds it, so its death ends our recv() with EOFError
+        its.close()  # now only the process has it open: if it dies, our recv() raises EOFError
         return ours
 
 
@@ -119,7 +119,7 @@ def _work(pipe):
     """Answer calls until the parent closes the pipe or dies."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    os.nice(10)  # training needs the cores more than the workers that fill the pool
+    os.nice(10)  # training has priority
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, arguments = pipe.recv()

@@ -1,8 +1,8 @@
 """Records as tf.train.Example, and the TFRecord files (shards) that contain them.
 
-A dataset of hundreds of thousands of small files is slow to read and to copy. `mtl convert` writes
-shards of a few thousand images each, and `--dataset=records` reads them. Images are stored whole
-and encoded. The reader cuts the window.
+Hundreds of thousands of small files are slow to read and to copy. `mtl convert` writes shards of a
+few thousand images each, and `--dataset=records` reads them. A record stores the whole image file,
+and the reader cuts the window.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class Record(NamedTuple):
     height: int  # pixels
     width: int
     number: str  # digits; "" is an image without a number
-    boxes: list[images.Box]  # one for each digit; they may reach beyond the image
+    boxes: list[images.Box]  # one for each digit; they may extend beyond the image
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
-    """Write a shard. It is complete and on disk, or absent.
+    """Write a shard atomically, and flush it to disk.
 
     Returns:
       the entry of the manifest: "file" (its name), "records", "bytes" and "sha256" (hex).
@@ -95,7 +95,7 @@ def serialize(record: Record) -> bytes:
         "boxes": tf.train.Feature(float_list=tf.train.FloatList(value=sides)),
     }
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    # The features are a map. In its default order, the sha256 of a shard would differ in each run.
+    # The features are a map, whose default order would give another sha256 in each run.
     return example.SerializeToString(deterministic=True)
 
 
@@ -122,7 +122,7 @@ def serialized_records(shard: Shard) -> Iterator[bytes]:
     """Yield the records of a shard, with their checksums verified.
 
     Raises:
-      DataError: a record is damaged or truncated, or their number is not the manifest's.
+      DataError: a record is damaged or truncated, or the manifest has another number of records.
     """
     index = 0
     lengths = claimed_lengths(shard)
@@ -149,13 +149,13 @@ def serialized_records(shard: Shard) -> Iterator[bytes]:
 
 
 def claimed_lengths(shard: Shard) -> Iterator[int]:
-    """Yield the length in bytes that each record claims. Checksums are not verified."""
+    """Yield the length in bytes in the header of each record. Checksums are not verified."""
     try:
         with open(shard.path, "rb", buffering=1 << 20) as file:
             while len(head := file.read(FRAME - 4)) == FRAME - 4:
                 length = int.from_bytes(head[:8], "little")
                 yield length
-                # TensorFlow stops here too. A sparse file would yield zeros without end.
+                # TensorFlow stops here too. A sparse file would yield zeros forever.
                 if not 0 < length <= MAX_RECORD:
                     break
                 file.seek(length + 4, os.SEEK_CUR)  # the record and its checksum
@@ -175,10 +175,10 @@ def error_text(error: Exception) -> str:
 
 
 def parse(serialized: bytes) -> Record:
-    """Return the Record of a tf.train.Example, checked. The image is not decoded.
+    """Parse and check a tf.train.Example; return its Record. The image is not decoded.
 
     Raises:
-      ValueError: a feature is missing, or digits, boxes and sizes contradict each other.
+      ValueError: a feature is missing or invalid, or features contradict each other.
     """
     values = _values(serialized)
     for name in _SINGLE:

@@ -1,4 +1,4 @@
-"""The manifest.json beside the shards: the files of each split, and how many records they have."""
+"""manifest.json, beside the shards: the files of each split and their numbers of records."""
 
 import functools
 import json
@@ -12,11 +12,11 @@ from mtl.runs import files
 MANIFEST = "manifest.json"
 VERSION = 1  # of the manifest and of the features of a record
 FRAME = 16  # bytes that a TFRecord file adds to each record
-# The largest record: more than the 32 MB of an image that convert accepts. TensorFlow allocates as
-# many bytes as a record claims to have, and without enough memory the process dies.
+# The largest record: a little more than the 32 MB of the largest image that convert accepts.
+# TensorFlow allocates the length in the header of a record, and without enough memory it aborts.
 MAX_RECORD = 33 << 20
-# The largest manifest: 40,000 shards, a hundred times SVHN. As Python objects it may take 25 times
-# as much memory.
+# The largest manifest: 40,000 shards, a hundred times SVHN. Parsed, it takes up to 25 times its
+# size in memory.
 MAX_BYTES = 8 << 20
 MAX_NAME = 255  # characters of the name of a file or a split
 CURE = "repeat mtl convert"
@@ -31,7 +31,7 @@ class Shard(NamedTuple):
 
 
 def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
-    """Write manifest.json. It is complete or absent.
+    """Write manifest.json atomically, and flush it to disk.
 
     Args:
       manifest: "version", "splits" and any other facts about the data.
@@ -47,7 +47,7 @@ def write_manifest(directory: str, manifest: dict[str, Any]) -> None:
 
 
 def find_shards(data_dir: str, split: str) -> list[Shard]:
-    """List the shards of a split, in the manifest's order. Together they have a record or more.
+    """List the shards of a split, in the order of the manifest. They have at least one record.
 
     Args:
       data_dir: the folder that mtl convert wrote.
@@ -114,7 +114,7 @@ def _parse(path):
 
 
 def _object(path, pairs):
-    """Return the dict of a JSON object. By default json ignores all but the last of equal keys."""
+    """Return the dict of a JSON object; reject a repeated key, of which json would use the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise _damaged(path, "an object has a key twice")
@@ -154,14 +154,14 @@ def _check_shard(shard, split, listed):
 
 
 def _is_file_name(name):
-    """Tell whether a value names a file without a folder: a manifest must not lead elsewhere."""
+    """Return whether a value is a file name without a folder; shards are beside the manifest."""
     if not isinstance(name, str) or not name.isprintable() or len(name) > MAX_NAME:
         return False
     return os.path.basename(name) == name and name not in ("", ".", "..")
 
 
 def _natural(value, what):
-    """Return an int from 0 to 2**63 - 1, the largest size of a file; else raise ValueError."""
+    """Return a value that is an int in 0 .. 2**63 - 1, as file sizes are; else raise ValueError."""
     if type(value) is not int or not 0 <= value < 2**63:  # not isinstance: True is an int too
         raise ValueError(f"{what}: {value!r}")
     return value

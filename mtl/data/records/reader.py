@@ -42,7 +42,7 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     Args:
       data_dir: the folder that mtl convert wrote.
       split: one that manifest.json lists.
-      count: the most examples to read; None reads all.
+      count: the largest number of examples to read; None reads all.
 
     Returns:
       Examples in the order of the shards.
@@ -84,7 +84,7 @@ def window(record: Record) -> np.ndarray:
 
     Raises:
       DataError: the image is broken or too large.
-      ValueError: it has another size than the record, or the boxes lie outside it.
+      ValueError: its size is not that in the record, or the boxes are outside the image.
     """
     image = images.read(record.name, io.BytesIO(record.encoded))
     if image.size != (record.width, record.height):
@@ -97,7 +97,7 @@ def window(record: Record) -> np.ndarray:
 
 
 def source(config):
-    """Return the training source of a run; see batches.py.
+    """Return the training source of a run; see mtl/data/batches.py.
 
     Args:
       config: config.Config.
@@ -111,9 +111,9 @@ def source(config):
 def windows(
     data_dir: str, split: str, batch_size: int, seed: int, *, workers: int = 0
 ) -> Callable[[int], Windows]:
-    """Return the endless batches of windows of a split, as a function of the first step.
+    """Return a function first_step -> endless iterator of the batches of a split, see `Windows`.
 
-    Each epoch visits every record once, in a new order. The batches raise DataError at a broken
+    Each epoch has every record once, in a new order. The iterator raises DataError at a broken
     record; the message names the shard and the record.
 
     Args:
@@ -139,8 +139,8 @@ def _windows(data_dir, shards, batch_size, seed, threads, first_step):
             shards, first=first_step * batch_size, batch_size=batch_size, seed=seed, threads=threads
         )
         batch = iterator.get_next()
-    # By default all sessions of a process share their threads, and a training step would wait for
-    # this session.
+    # By default all sessions of a process share their threads, and this session would delay the
+    # training step.
     options = tf.ConfigProto(inter_op_parallelism_threads=1, use_per_session_threads=True)
     session = tf.Session(graph=graph, config=options)
     try:
@@ -169,8 +169,8 @@ def _first_broken(shards):
             try:
                 for index, record in enumerate(serialized_records(shard)):
                     try:
-                        window(parse(record))  # has the better messages
-                        session.run(tensor, {serialized: record})  # rejects what training rejects
+                        window(parse(record))  # first, because its messages are clearer
+                        session.run(tensor, {serialized: record})  # the same checks as training
                     except TF_ERRORS as error:
                         return record_error(shard, index, error_text(error))
                     except (ValueError, DataError) as error:

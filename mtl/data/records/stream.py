@@ -1,8 +1,8 @@
 """The tf.data graph of the training batches: interleave shards, shuffle, decode, cut the window.
 
 The order is a pure function of (seed, epoch), so the position of a run follows from its step. On
-resume, the records of the epoch so far are skipped without decoding. The number of threads changes
-nothing. Only a bounded number of encoded images is in memory.
+resume, the records of the epoch up to that step are skipped without decoding. The number of threads
+does not affect the order. Only a bounded number of encoded images is in memory.
 """
 
 import os
@@ -13,9 +13,9 @@ from mtl.config import CHANNELS, WINDOW
 from mtl.data import images
 
 BUFFER = 2048  # encoded images in the shuffle buffer
-BUFFER_BYTES = 64 << 20  # about the most memory of the buffer; large images make it shorter
+BUFFER_BYTES = 64 << 20  # approximate limit of its memory; with large images it has fewer of them
 OPEN = 8  # shards read in turns
-END = 2**62  # epochs
+END = 2**62  # epochs, practically endless
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _FEATURES = {
@@ -36,7 +36,7 @@ def build(shards, *, first, batch_size, seed, threads):
 
     Args:
       shards: list of manifest.Shard.
-      first: int, the position in the stream of the first record.
+      first: int, the position of the first record in the stream, counted over all epochs.
       batch_size: int.
       seed: int.
       threads: int, threads that decode.
@@ -110,8 +110,8 @@ def window(serialized):
     near, far = _grown(found["boxes"], tf.cast(size, tf.float32))
     with tf.control_dependencies([_check(found, size, near, far)]):
         image = tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False)
-    # Not crop and resize: the box has fractions of pixels, and its edge averages over pixels
-    # outside it, as in Pillow.
+    # Not crop and resize: the box has fractions of pixels, and pixels outside it contribute to its
+    # edge, as in Pillow.
     scale = WINDOW / (far - near)
     pixels = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
@@ -139,7 +139,7 @@ def _check(found, size, near, far):
         tf.equal(boxed * (boxed - tf.size(digits)), 0),  # a box for each digit, or none
         tf.reduce_all(near < far),  # false for NaN
     ]
-    # Not tf.debugging: it takes longer than the decoding. The reader finds out what is wrong.
+    # Not tf.debugging, which takes longer than the decoding. The reader finds the exact fault.
     return tf.raw_ops.Assert(
         condition=tf.reduce_all(tf.stack(conditions)),
         data=["its size, digits or boxes do not fit"],
@@ -150,7 +150,7 @@ def _size(encoded):
     """Return width and height, int64 [2], from the header of a PNG or JPEG file, string []."""
 
     def png():
-        # Big endian, behind the signature and the start of the first chunk.
+        # Big endian, after the signature and the start of the first chunk.
         header = tf.strings.substr(encoded, 16, 8)
         return tf.cast(tf.io.decode_raw(header, tf.int32, little_endian=False), tf.int64)
 

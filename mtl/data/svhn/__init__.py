@@ -1,1 +1,1 @@
-"""SVHN: reading its folders, fetching its archives, and converting them to records."""
+"""SVHN: read its folders, download its archives, and convert them to records."""

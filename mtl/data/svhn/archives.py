@@ -1,4 +1,4 @@
-"""The archives SPLIT.tar.gz of SVHN: found or downloaded, verified, and unpacked."""
+"""Find or download, verify and unpack the archives SPLIT.tar.gz of SVHN."""
 
 import functools
 import os
@@ -23,22 +23,22 @@ def prepare(
 ) -> tuple[str, str, dict]:
     """Return a folder with the images and the digitStruct.mat of a split.
 
-    An archive is downloaded, verified and unpacked if it has not been before.
+    The archive is downloaded, verified and unpacked, unless an earlier run has done so.
 
     Args:
-      archive_dir: the folder of SPLIT.tar.gz, or of a folder SPLIT that was unpacked before.
+      archive_dir: contains SPLIT.tar.gz, or an unpacked folder SPLIT.
       split: "train", "test" or "extra".
-      folder: where archives are unpacked to. An archive in it that is unpacked already is used.
-      table: dict file name -> Checksum, the archives that are accepted.
-      url: the address of the folder of archives, to download a missing one; None does not download.
-      say: called with one line per decision.
+      folder: archives are unpacked here. An archive that is unpacked here already is used.
+      table: dict file name -> Checksum, the accepted archives.
+      url: the address of the folder of archives, for downloads; None does not download.
+      say: function str -> None, called with one-off messages.
       progress: called during the work.
 
     Returns:
       The folder, the name of the source, and a dict of the source's "md5", "bytes" and "url".
 
     Raises:
-      DataError: neither archive nor folder exists, or it is not the expected one.
+      DataError: neither an archive nor a folder exists, or the archive is not the expected one.
     """
     name = f"{split}.tar.gz"
     path, beside = os.path.join(archive_dir, name), os.path.join(archive_dir, split)
@@ -54,7 +54,7 @@ def prepare(
     if name not in table:
         raise DataError(f"{path}: no line for {name} in --checksums; add `md5  bytes  {name}`")
     expected = table[name]
-    unpacked = os.path.join(folder, expected.md5)  # the name proves what it was unpacked from
+    unpacked = os.path.join(folder, expected.md5)  # the name identifies the archive
     if not os.path.isdir(unpacked):
         _find_archive(path, expected, url, say, progress)
         _unpack(path, split, unpacked, say, progress)

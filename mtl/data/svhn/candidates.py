@@ -1,6 +1,6 @@
-"""The labelled images in SVHN's folders, and the records that are made of them.
+"""The labelled images in SVHN's folders, and the records made from them.
 
-Every image is checked before it becomes a record. One that cannot be used is skipped and counted.
+Every image is checked before it becomes a record. An unusable image is skipped and counted.
 """
 
 import functools
@@ -27,7 +27,7 @@ class Source(NamedTuple):
     """A folder of images with their digitStruct.mat."""
 
     directory: str
-    prefix: str  # of the names of its records, which makes them unique among several sources
+    prefix: str  # of the names of its records, so that they are unique among several sources
 
 
 class Candidate(NamedTuple):
@@ -51,20 +51,20 @@ def read(
 ) -> dict[str, list[Candidate]]:
     """Read the labels of some sources, and divide the images into splits.
 
-    The order and the split of an image depend on its name and the seed alone: another image more or
-    less moves no image to another split.
+    The order and the split of an image depend only on its name and the seed. Adding or removing
+    images moves no other image to another split.
 
     Args:
       splits: one split, or one and "validation", which gets every tenth image.
-      seed: of the order and the choice of validation.
-      skips: counts the images that are missing, repeated or broken in digitStruct.mat.
+      seed: for the order and the choice of validation.
+      skips: counts the entries of digitStruct.mat that are missing, repeated or broken.
       progress: called with (what, entries read, files in the folder).
 
     Returns:
       dict split -> list of Candidate, shuffled.
 
     Raises:
-      DataError: a digitStruct.mat is missing or not one.
+      DataError: a digitStruct.mat is missing or invalid.
     """
     split_of = functools.partial(_split_of, splits=splits, seed=seed)
     found = {split: [] for split in splits}
@@ -78,7 +78,7 @@ def read(
 
 
 def _split_of(name, splits, seed):
-    """Return the split of a record; "" is the name of an entry whose name is broken."""
+    """Return the split of a record; name "" stands for an entry with a broken name."""
     if name and "validation" in splits and examples.held_out(name, seed):
         return "validation"
     return splits[0]
@@ -129,8 +129,8 @@ def usable(candidates: Iterable[Candidate], split: str, skips: Skips) -> Iterato
       skips: counts the candidates that cannot be used.
 
     Yields:
-      Record. It holds the file itself, or a PNG if a simple decoder would show another image than
-      `images.read` does.
+      Record. It contains the file unchanged, or a PNG if other decoders might show the file
+      differently from `images.read`.
     """
     for candidate in candidates:
         try:
@@ -162,7 +162,7 @@ def _check_boxes(boxes):
 
 def _read_file(path):
     """Return the bytes of an image file."""
-    if not os.path.isfile(path):  # opening a pipe would wait for its writer
+    if not os.path.isfile(path):  # opening a pipe would block
         raise EntryError("unreadable images", "not a file")
     _check_size(os.path.getsize(path))
     with open(path, "rb") as file:
@@ -171,14 +171,14 @@ def _read_file(path):
 
 def _check_size(size):
     if size > unpack.MAX_IMAGE:
-        message = f"{size} bytes, but at most {unpack.MAX_IMAGE} are read"
+        message = f"{size} bytes, more than the limit of {unpack.MAX_IMAGE}"
         raise EntryError("images that are too large", message)
 
 
 def _decode(name, encoded, boxes):
-    """Return the PIL image of a file, after doing all that a reader of the record will do.
+    """Return the PIL image of a file.
 
-    So training cannot fail hours later on this image.
+    It also cuts the window, as the reader of the record does, so that training cannot fail on it.
     """
     try:
         image = images.read(name, io.BytesIO(encoded))
@@ -191,13 +191,13 @@ def _decode(name, encoded, boxes):
 
 
 def _is_plain(encoded):
-    """Tell whether any decoder shows the same image: PNG or JPEG, RGB or grey, opaque, upright."""
+    """Return whether all decoders agree on an image: PNG or JPEG, RGB or grey, opaque, upright."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = Image.open(io.BytesIO(encoded))
         try:
             upright = header.getexif().get(ORIENTATION, 1) == 1
-        except Exception:  # broken EXIF data, which images.read ignores, but others may not
+        except Exception:  # broken EXIF data, which images.read ignores, but other decoders may not
             return False
         return (
             upright

@@ -1,4 +1,4 @@
-"""The sizes and MD5 checksums of archives: those of SVHN, or a user's own."""
+"""Sizes and MD5 checksums of archives: SVHN's, or those in a user's table."""
 
 import hashlib
 import os
@@ -9,15 +9,15 @@ from typing import NamedTuple
 from mtl.errors import DataError
 from mtl.runs import files
 
-MAX_BYTES = 1 << 20  # of a table of checksums
+MAX_BYTES = 1 << 20  # size of a table of checksums
 _LINE = re.compile(r"\s*([0-9a-fA-F]{32})\s+([1-9][0-9]{0,14})\s+(\S+)\s*")
 
-# Called with (name of the work, amount done, total amount).
+# Called with (description, amount done, total amount).
 Progress = Callable[[str, int, int], None]
 
 
 class Checksum(NamedTuple):
-    """What identifies a file."""
+    """The MD5 checksum and the size of a file."""
 
     md5: str  # hexadecimal
     bytes: int
@@ -41,7 +41,7 @@ def read(path: str) -> dict[str, Checksum]:
       dict file name -> Checksum.
 
     Raises:
-      DataError: the file cannot be read, a line has another form, or two lines of one name differ.
+      DataError: the file cannot be read, a line is invalid, or two lines for one name differ.
     """
     table, lines_of = {}, {}
     for number, line in enumerate(_read_lines(path), 1):
@@ -81,7 +81,7 @@ def md5(path: str, progress: Progress) -> str:
 
 
 def difference(path: str, expected: Checksum, progress: Progress) -> str:
-    """Return how a file differs from the expected one, or "" if it is the same."""
+    """Return how a file differs from the expected one, or "" if it does not."""
     size = os.path.getsize(path)
     if size != expected.bytes:
         what = "incomplete" if size < expected.bytes else "another file"

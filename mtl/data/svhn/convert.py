@@ -1,7 +1,7 @@
-"""From SVHN as it is distributed to records: a few large files in shuffled order.
+"""Convert SVHN to records: a few large files (shards) in shuffled order.
 
-The work is divided into shards. The content of a shard depends only on the names of the images and
-the seed. A finished shard is noted in progress.json, and the manifest is written last.
+The images in a shard depend only on the names of all images and the options. Each finished shard is
+recorded in progress.json. The manifest is written last.
 """
 
 import os
@@ -38,24 +38,24 @@ def convert(
     """Convert splits of SVHN to records, or continue an interrupted conversion.
 
     Args:
-      out: the folder to write; it need not exist.
+      out: the folder to write; created if missing.
       splits: some of "train", "test", "extra". One tenth of train becomes the split "validation".
-      prepare: function (split, folder to unpack to) -> what archives.prepare returns. It is called
+      prepare: function (split, folder to unpack to) -> the result of archives.prepare. It is called
         only for a split that has to be read.
-      seed: of the order of the records and the choice of validation; 0 chooses as
-        examples.held_out does.
-      shard_size: the most images in a shard.
-      extra_into_train: the images of extra, named "extra/17.png", go to train and validation.
-      say: called with one line for each event a user should know, such as skipped images.
+      seed: for the order of the records and the choice of validation; see examples.held_out.
+      shard_size: the largest number of images in a shard.
+      extra_into_train: whether the images of extra, named "extra/17.png", go into train and
+        validation.
+      say: function str -> None, called with one-off messages, such as the number of skipped images.
       progress: called during the work.
 
     Returns:
       The manifest, and whether there was anything to do.
 
     Raises:
-      UsageError: `out` was begun with another seed, shard size or extra_into_train.
-      DataError: a source is missing or broken, differs from the one that `out` was begun with, or
-        has no image that can be used.
+      UsageError: an earlier run on `out` had another seed, shard size or extra_into_train.
+      DataError: a source is missing or broken, differs from that of the earlier run, or has no
+        usable image.
     """
     options = {"seed": seed, "shard_size": shard_size, "extra_into_train": extra_into_train}
     state = State(out, options)
@@ -64,7 +64,7 @@ def convert(
         if all(state.has_split(target) for target in targets):
             continue
         worked = True
-        files.check_folder(out, "--out")  # before the work, not after it
+        files.check_folder(out, "--out")  # before the work
         ready = [_prepared(state, split, prepare, extra_into_train) for split in sources]
         state.save()
         _convert(state, ready, targets, say, progress)
@@ -103,7 +103,7 @@ def _prepared(state, split, prepare, extra_into_train):
 
 
 def _convert(state, sources, targets, say, progress):
-    """Write the missing shards of some splits that are made of the same sources."""
+    """Write the missing shards of the splits that share some sources."""
     skips = Skips()
     found = candidates.read(sources, targets, state.options["seed"], skips, progress)
     for target in targets:

@@ -1,4 +1,4 @@
-"""digitStruct.mat: the numbers and boxes of SVHN's images, as MATLAB 7.3 (HDF5) wrote them."""
+"""digitStruct.mat: the numbers and boxes of SVHN's images, a file of MATLAB 7.3 (HDF5)."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from mtl.data.svhn.skips import EntryError
 from mtl.errors import DataError
 
 STRUCT = "digitStruct.mat"
-# SVHN's numbers have at most six digits. A longer list is not a number, and slow to read.
+# SVHN's numbers have at most six digits. A longer list is an error, and would be slow to read.
 MAX_BOXES = 16
 MAX_NAME = 255  # characters of a file name
 MAX_ENTRIES = 1_000_000  # five times as many as in extra; their references take 250 MB
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     name: str  # of the file, "17.png"
     number: str
-    boxes: list[Box]  # one for each digit, as people drew it: it may reach beyond the image
+    boxes: list[Box]  # one for each digit, drawn by people; it may extend beyond the image
 
 
 def entries(
@@ -36,10 +36,10 @@ def entries(
     """Read the entries of a digitStruct.mat, one at a time.
 
     Args:
-      wanted: function file name -> bool; None reads all entries. The boxes of the others are not
-        read, which saves most of the time.
-      on_error: called for each broken entry, which is then skipped. It gets the file name, or "" if
-        the name is broken, then the kind of the error and its message. None raises at the first.
+      wanted: function file name -> bool, selects entries; None reads all. The boxes of other
+        entries are not read, which saves most of the time.
+      on_error: function (file name, kind, message) -> None, called for each broken entry, which is
+        then skipped. The file name is "" if it is broken. None raises at the first broken entry.
 
     Yields:
       Entry, in the order of the file.
@@ -67,7 +67,7 @@ def entries(
 
 
 def _references(path, file):
-    """Return what the two fields of digitStruct hold for each image."""
+    """Return the references to the names and to the boxes of all images, two lists."""
     try:
         hdf5.limit_cache(file)
         struct = hdf5.member(file.id, b"digitStruct")
@@ -88,7 +88,7 @@ def _broken(path, where, error):
 def _cells(field):
     """List the references in a field of digitStruct.
 
-    MATLAB writes no reference if there is only one image. The list then holds the object itself.
+    For a single image MATLAB writes no reference. The list then contains the object itself.
     """
     if isinstance(field, h5py.h5d.DatasetID) and field.dtype.kind == "O":
         return list(hdf5.read_array(field, MAX_ENTRIES))
@@ -96,7 +96,7 @@ def _cells(field):
 
 
 def _name(dataset):
-    """Return the file name in MATLAB's array of UTF-16 units."""
+    """Return the file name in an array of UTF-16 code units."""
     characters = hdf5.read_array(dataset, MAX_NAME)
     if characters.dtype.kind != "u" or not characters.size:
         raise EntryError("invalid file names", "the name is not text")
@@ -107,7 +107,7 @@ def _name(dataset):
 
 
 def _entry(file, name, boxes):
-    """Return the Entry of an image; `boxes` is the identifier of its boxes."""
+    """Return the Entry of an image; boxes: the HDF5 identifier of its boxes."""
     if hdf5.is_empty(boxes):  # an image without digits
         return Entry(name, "", [])
     fields = [_numbers(file, boxes, field) for field in _FIELDS]
@@ -126,7 +126,7 @@ def _entry(file, name, boxes):
 
 
 def _numbers(file, boxes, field):
-    """Return one field of all boxes. A single box holds its value, several hold references."""
+    """Return one field of all boxes. For a single box it contains the value, not a reference."""
     cells = hdf5.read_array(hdf5.member(boxes, field), MAX_BOXES)
     if cells.dtype.kind == "O":
         return [hdf5.read_value(hdf5.follow(file, cell, field)) for cell in cells]

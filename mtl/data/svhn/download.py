@@ -1,7 +1,4 @@
-"""Downloading a file over HTTP.
-
-The next call continues an interrupted download. The file is complete or absent.
-"""
+"""Download a file over HTTP atomically, and continue an interrupted download."""
 
 import http.client
 import os
@@ -17,7 +14,7 @@ from mtl.data.svhn.checksums import Progress
 from mtl.errors import DataError
 
 TIMEOUT = 30.0  # seconds without a byte
-# Seconds to wait before the next attempt, each used after one more attempt without progress.
+# Seconds to wait before the next attempt: longer after each attempt without progress.
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 BLOCK = 1 << 16  # bytes
 
@@ -29,7 +26,7 @@ _FAILURES = (
     TimeoutError,
     ssl.SSLError,
 )
-_RETRIED = (408, 429)  # timeout, too many requests; besides all of 500 and above
+_RETRIED = (408, 429)  # timeout, too many requests; 500 and above are retried too
 _RANGE_NOT_SATISFIABLE = 416
 # Only HTTP: Python's default opener would follow a redirect to FTP.
 _HANDLERS = (
@@ -48,7 +45,7 @@ def check_free_space(path: str, size: int, why: str) -> None:
 
     Args:
       path: the file to write; it need not exist.
-      why: the file that needs the space, for the message.
+      why: the name of the file that needs the space, for the message.
     """
     folder = os.path.abspath(path)
     while not os.path.exists(folder):
@@ -67,16 +64,16 @@ def fetch(
     say: Callable[[str], None],
     progress: Progress,
 ) -> None:
-    """Download a file of a known size. The next call continues an interrupted one from PATH.part.
+    """Download a file of known size to PATH.part, then rename it. Continues an existing PATH.part.
 
     Args:
       url: http or https.
       path: the file to write.
-      size: its bytes; no more are ever written.
+      size: bytes; no more are written.
       difference: function path -> str, how the downloaded file differs from the expected one, or
         "". A file that differs is deleted.
-      say: called with one line before another attempt.
-      progress: called with the bytes that have arrived.
+      say: function str -> None, called before another attempt.
+      progress: called with the bytes received.
 
     Raises:
       DataError: the server does not answer or has another file, or the disk is too small. The
@@ -94,7 +91,7 @@ def fetch(
         _complete(url, part, size, say, progress)
         fault = difference(part)
     if fault:
-        os.remove(part)  # or the next run would continue it
+        os.remove(part)  # otherwise the next run would continue it
         cure = "try another --url, or give --checksums"
         raise DataError(f"{url}: not the expected file ({fault}); {cure}")
     os.replace(part, path)
@@ -105,8 +102,8 @@ def _size(path):
 
 
 def _complete(url, part, size, say, progress):
-    """Download the rest of a file, in as many attempts as make progress."""
-    # The most bytes there ever were. A server that ignores Range starts again at 0 each time.
+    """Download the rest of a file. Retry until several attempts in a row make no progress."""
+    # The largest size so far. A server that ignores Range starts again at 0 each time.
     most = _size(part)
     failures = 0  # attempts in a row without progress
     while _size(part) != size:
@@ -126,14 +123,14 @@ def _complete(url, part, size, say, progress):
 
 
 def _attempt(url, part, size, progress):
-    """Append to a file what the server sends; return why the server stopped."""
+    """Append the server's response to a file; return why it ended."""
     try:
         _append(url, part, size, progress)
         return "the connection was closed"
     except urllib.error.HTTPError as error:
         reason = f"the server answered {error.code} {error.reason}"
         if error.code == _RANGE_NOT_SATISFIABLE and os.path.exists(part):
-            os.remove(part)  # longer than the server's file, so it is part of another one
+            os.remove(part)  # longer than the file on the server, so it belongs to another file
         elif error.code < 500 and error.code not in _RETRIED:
             raise DataError(f"{url}: {reason}; check --url") from None
         return reason
@@ -143,7 +140,7 @@ def _attempt(url, part, size, progress):
 
 
 def _append(url, part, size, progress):
-    """Request the rest of a file once, and append what arrives."""
+    """Request the rest of a file once, and append the response."""
     have = _size(part) if _size(part) < size else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with _opener().open(request, timeout=TIMEOUT) as response:
@@ -156,10 +153,10 @@ def _append(url, part, size, progress):
 
 
 def _check_response(url, response, have, size):
-    """Return the position in the file at which a response starts.
+    """Return the position in the file at which a response starts, in bytes.
 
     Raises:
-      DataError: it is not the position that was asked for, or the file has another size.
+      DataError: it is not the requested position, or the file has another size.
     """
     if response.status == 206:
         described = response.headers.get("Content-Range", "")

@@ -1,7 +1,7 @@
-"""Reading HDF5 files of unknown origin: no other file is opened, and memory is bounded.
+"""Read HDF5 files of unknown origin: no other file is opened, and memory is bounded.
 
-The functions use h5py's low-level identifiers. SVHN's extra split has 2.5 million references, and
-file[reference][()] would take three times as long for each.
+The functions use h5py's low-level identifiers, because file[reference][()] takes three times as
+long, and SVHN's extra split has 2.5 million references.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from mtl.data.svhn.skips import EntryError
 from mtl.errors import DataError
 
 MAX_ARRAY = 1 << 16  # bytes of a small array in memory, or of one chunk of it
-# Bytes of HDF5's cache of metadata. The default of 32 MB takes half a gigabyte of memory. Nothing
-# is read twice here, so a small cache costs no time.
+# Bytes of HDF5's metadata cache. With the default of 32 MB, HDF5 takes half a gigabyte of memory.
+# Nothing is read twice here, so a small cache costs no time.
 CACHE = 1 << 20
-UNREADABLE = "unreadable entries"  # the kind of what HDF5 itself cannot read
+UNREADABLE = "unreadable entries"  # the kind of the entries that HDF5 itself cannot read
 TOO_MANY = "too many boxes or too long a name"
 # What h5py raises at a missing name, a null reference or damaged bytes.
 ERRORS = (
@@ -59,7 +59,7 @@ def open_file(path: str) -> h5py.File:
 
 
 def limit_cache(file: h5py.File) -> None:
-    """Limit HDF5's cache of metadata to CACHE bytes."""
+    """Limit HDF5's metadata cache to CACHE bytes."""
     cache = file.id.get_mdc_config()
     cache.set_initial_size = True
     cache.initial_size = CACHE
@@ -70,7 +70,7 @@ def limit_cache(file: h5py.File) -> None:
 
 def reason(error: Exception) -> str:
     """Return the message of one of ERRORS, on one line."""
-    # args[0], because str of a KeyError has quotes around it.
+    # args[0], because str() puts quotes around the message of a KeyError.
     text = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
     if isinstance(error, (AttributeError, TypeError)):  # h5py: another kind of object
         return "an array, a group or a value where SVHN has another kind of object"
@@ -83,20 +83,20 @@ def member(group, name: bytes):
     """Return the identifier of a member of a group.
 
     Raises:
-      KeyError: there is none.
-      ValueError: it is a soft or external link, which could lead to another file or to a pipe.
+      KeyError: there is no such member.
+      ValueError: it is a soft or external link, which could lead to another file or a pipe.
     """
     try:
         kind = group.links.get_info(name).type
     except (KeyError, RuntimeError):  # depends on the version; the message does not say what
         raise KeyError(f"{name.decode()} is missing") from None
     if kind != h5py.h5l.TYPE_HARD:
-        raise ValueError(f"{name.decode()} is a link to another place")
+        raise ValueError(f"{name.decode()} is a soft or external link")
     return h5py.h5o.open(group, name)
 
 
 def follow(file: h5py.File, cell, field: bytes):
-    """Return the identifier that a reference leads to; anything else is returned as it is.
+    """Return the identifier of the object of a reference; anything else is returned unchanged.
 
     Args:
       field: the name of the reference in errors.
@@ -117,26 +117,26 @@ def follow(file: h5py.File, cell, field: bytes):
 
 
 def is_empty(dataset) -> bool:
-    """Tell whether MATLAB marked an array as empty. Its values are then its dimensions."""
+    """Return whether MATLAB marked an array as empty. Then its values are its dimensions."""
     return h5py.h5a.exists(dataset, b"MATLAB_empty")
 
 
 def read_array(dataset, limit: int) -> np.ndarray:
-    """Return the values of a dataset, flat.
+    """Return the values of an HDF5 dataset, flattened.
 
     Args:
       limit: the largest number of values.
 
     Raises:
       EntryError: it has more values.
-      ValueError: its type or its storage is not what MATLAB writes.
+      ValueError: MATLAB does not write its type or its storage layout.
     """
     if is_empty(dataset):
         return np.empty(0)
     shape, dtype = dataset.shape, dataset.dtype  # each access takes longer than the check above
     size = math.prod(shape)
     if size > limit:
-        raise EntryError(TOO_MANY, f"{size} values, but at most {limit} are read")
+        raise EntryError(TOO_MANY, f"{size} values, more than the limit of {limit}")
     if dtype.kind not in "uif" and h5py.check_ref_dtype(dtype) is None:
         raise ValueError(f"values of the type {dtype}"[:80])  # text of any length, for example
     _check_storage(dataset, max(MAX_ARRAY, limit * dtype.itemsize))
@@ -146,7 +146,7 @@ def read_array(dataset, limit: int) -> np.ndarray:
 
 
 def read_value(dataset) -> float:
-    """Return the only number in a dataset; h5py raises OSError if it has several, or text."""
+    """Return the only number in an HDF5 dataset; h5py raises OSError for several, or for text."""
     _check_storage(dataset, MAX_ARRAY)
     value = np.empty(1)
     dataset.read(_ONE, h5py.h5s.ALL, value)  # converted to float64 from any type
@@ -156,20 +156,20 @@ def read_value(dataset) -> float:
 def _check_storage(dataset, limit):
     """Raise ValueError if reading a dataset opens other files or needs more than `limit` bytes."""
     is_contiguous = dataset.get_offset() is not None
-    if is_contiguous and dataset.get_storage_size() <= limit:  # true of nearly all
+    if is_contiguous and dataset.get_storage_size() <= limit:  # nearly always
         return
     layout = dataset.get_create_plist()
     chunk = layout.get_chunk() if layout.get_layout() == h5py.h5d.CHUNKED else ()
     size = math.prod(chunk or dataset.shape) * dataset.get_type().get_size()
     if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
-        raise ValueError("an array whose values are in another file")
+        raise ValueError("an array with values in another file")
     if max(size, dataset.get_storage_size()) > limit:
-        raise ValueError(f"an array in chunks of {size} bytes, but at most {limit} are read")
+        raise ValueError(f"an array in chunks of {size} bytes, more than the limit of {limit}")
     filters = [layout.get_filter(i)[0] for i in range(layout.get_nfilters())]
     if not filters:
         return
     if filters not in _PACKED:
-        raise ValueError("an array compressed in another way than by MATLAB")
+        raise ValueError("an array with a filter that MATLAB does not use")
     corners = (range(0, length, step) for length, step in zip(dataset.shape, chunk))
     for corner in itertools.product(*corners):
         _check_chunk(dataset, corner, size)
@@ -178,9 +178,9 @@ def _check_storage(dataset, limit):
 def _check_chunk(dataset, corner, size):
     """Raise ValueError if a compressed chunk expands to more than `size` bytes.
 
-    HDF5 itself would first decompress all of it, and then look at its size.
+    HDF5 itself would check the size only after decompressing all of it.
     """
     mask, packed = dataset.read_direct_chunk(corner)
     is_compressed = not mask
     if is_compressed and len(zlib.decompressobj().decompress(packed, size + 1)) > size:
-        raise ValueError("a compressed array that is larger than it claims")
+        raise ValueError("a compressed array that is larger than its header says")

@@ -1,6 +1,6 @@
-"""The dataset svhn: Street View House Numbers with full numbers, as unpacked.
+"""The dataset svhn: Street View House Numbers, full numbers (format 1), unpacked.
 
-The folder holds {train,test,extra}/N.png, with a digitStruct.mat beside the images.
+The folder contains {train,test,extra}/N.png, with a digitStruct.mat beside the images.
 """
 
 import itertools
@@ -31,11 +31,11 @@ def load(
     the image. An entry without boxes is an image without a number; its window is the whole image.
 
     Args:
-      data_dir: the folder that holds train, test and extra.
-      split: one of those, or "validation": the folder of that name, else one tenth of train.
-      count: the most examples to read; None reads all.
-      warn: called with a line if images are missing, and with one if names are repeated. None
-        prints the lines on stderr.
+      data_dir: contains the folders train, test and extra.
+      split: one of these, or "validation": the folder of that name, else one tenth of train.
+      count: the largest number of examples to read; None reads all.
+      warn: function str -> None, called if images are missing, and if names are repeated. None
+        prints the warnings on stderr.
 
     Returns:
       Examples in the order of digitStruct.mat.
@@ -64,7 +64,7 @@ def load(
 
 
 class _Selection:
-    """A function that selects entries by name. It counts the images it has to skip."""
+    """A function that selects entries by name. It counts the images that it skips."""
 
     def __init__(self, belongs, present):
         self._belongs = belongs
@@ -86,7 +86,7 @@ class _Selection:
         return True
 
     def warnings(self, split, found):
-        """Return the lines to print; `found` is the number of entries that were read."""
+        """List the warnings; found: int, the number of entries that were read."""
         lines = []
         if self.missing:
             total = self.missing + found
@@ -101,7 +101,7 @@ def _print_on_stderr(line):
 
 
 def _window(path, entry) -> np.ndarray:
-    """Return the window of an entry of the digitStruct.mat `path`."""
+    """Return the window of an entry; path: its digitStruct.mat."""
     image = images.read(os.path.join(os.path.dirname(path), entry.name))
     box = images.grown(entry.boxes) if entry.boxes else None
     try:

@@ -1,4 +1,4 @@
-"""Skipped images, counted by kind. A few of SVHN's 200,000 images may be broken."""
+"""Count skipped images by kind, because a few of SVHN's images may be broken."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -13,7 +13,7 @@ class EntryError(ValueError):
 
 
 class Skips:
-    """Counts skipped images by split and kind. Remembers the first of each kind."""
+    """Counts skipped images by split and kind, and stores the first message of each."""
 
     def __init__(self):
         self.counts = defaultdict(Counter)  # split -> kind -> number of images

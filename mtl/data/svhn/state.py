@@ -1,4 +1,4 @@
-"""The state of a conversion. It is saved, so that an interrupted conversion can continue."""
+"""The state of a conversion, saved so that an interrupted conversion can continue."""
 
 import json
 import os
@@ -19,22 +19,22 @@ _UNFINISHED = re.compile(_SHARD.pattern + r"\.tmp\d+|(progress|manifest)\.json\.
 
 
 class State:
-    """The finished shards and the sources of a conversion. In the end they become its manifest.
+    """The finished shards and the sources of a conversion. The manifest is made from it.
 
     Attributes:
       out: the output folder.
-      options: what must be the same in all runs.
+      options: dict name -> value of the options that must be equal in all runs.
       sources: dict name -> {"md5", "bytes", "url"}.
-      splits: dict name -> {"shards": list of the manifest's entries, None where one is missing,
-        "records", "skipped"}.
+      splits: dict name -> {"shards": list of manifest entries, None for a missing one, "records",
+        "skipped"}.
     """
 
     def __init__(self, out: str, options: dict[str, Any]):
-        """Begin a conversion, or read the state of an earlier one.
+        """Start a conversion, or read the state of an earlier run.
 
         Raises:
-          UsageError: an earlier run had other options.
-          DataError: the state is damaged, or the shards in `out` are of another program.
+          UsageError: the earlier run had other options.
+          DataError: the state is damaged, or another program wrote the shards in `out`.
         """
         self.out = out
         self.options = options
@@ -64,35 +64,35 @@ class State:
         return None
 
     def is_unfinished(self) -> bool:
-        """Tell whether the manifest is not written yet, or an earlier run was interrupted."""
+        """Return whether the manifest is missing or an earlier run was interrupted."""
         path = self._find()
         return path is None or os.path.basename(path) == PROGRESS
 
     def has_split(self, split: str) -> bool:
-        """Tell whether a split is finished and all its shards exist."""
+        """Return whether a split is finished and all its shards exist."""
         found = self.splits.get(split, {})
         return "records" in found and all(self.has_shard(shard) for shard in found["shards"])
 
     def has_shard(self, shard: dict[str, Any] | None) -> bool:
-        """Tell whether a shard exists, by its size. To hash gigabytes would take minutes."""
+        """Return whether a shard exists with its size. Hashing gigabytes would take minutes."""
         if shard is None:
             return False
         path = os.path.join(self.out, shard["file"])
         return os.path.isfile(path) and os.path.getsize(path) == shard["bytes"]
 
     def add_source(self, name: str, facts: dict[str, Any]) -> None:
-        """Add a source; raise DataError if its shards were made of another one."""
+        """Add a source; raise DataError if an earlier run used another one of this name."""
         known = self.sources.setdefault(name, facts)
         if known["md5"] != facts["md5"]:
             what = f"md5 {facts['md5']}, but {self.out} was begun with {known['md5']}"
             raise DataError(f"{name}: {what}; restore that source, or choose another --out")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the state as progress.json and the manifest hold it."""
+        """Return the state for progress.json and the manifest."""
         return {**self.options, "sources": self.sources, "splits": self.splits}
 
     def save(self) -> None:
-        """Write progress.json. A kill leaves the old file or the new one."""
+        """Write progress.json atomically."""
         os.makedirs(self.out, exist_ok=True)
         with files.whole(os.path.join(self.out, PROGRESS)) as unfinished:
             with open(unfinished, "w", encoding="utf-8") as file:
@@ -134,7 +134,7 @@ def _check_no_shards(out):
 
 
 def _parse(path, options):
-    """Return the dict in a file of state; raise ValueError, KeyError or the like if it is wrong."""
+    """Return the dict in a state file; raise ValueError, KeyError, ... if it is invalid."""
     state = json.loads(files.read_text(path, manifest.MAX_BYTES))
     if state.get("version", manifest.VERSION) != manifest.VERSION:
         raise ValueError("another version")
@@ -151,6 +151,6 @@ def _parse(path, options):
 
 
 def _check_shard(shard):
-    """Raise KeyError or TypeError if the entry of a shard lacks what a conversion needs."""
+    """Raise KeyError or TypeError if the entry of a shard lacks a value that is needed."""
     os.fspath(shard["file"])
     shard["bytes"] + shard["records"] + sum(shard["skipped"].values())

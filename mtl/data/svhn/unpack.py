@@ -1,4 +1,4 @@
-"""Unpacking an SVHN archive of unknown origin: nothing outside the folder, nothing too large."""
+"""Unpack an SVHN archive of unknown origin: nothing outside the folder, nothing too large."""
 
 import functools
 import gzip
@@ -15,7 +15,7 @@ from mtl.data.svhn.checksums import Progress
 from mtl.data.svhn.digit_struct import STRUCT
 from mtl.errors import DataError
 
-UNFINISHED = ".unfinished"  # ends the name of a folder that is not complete yet
+UNFINISHED = ".unfinished"  # suffix of a folder that is not complete yet
 
 # Limits. SVHN's largest archive, extra, holds 202,353 images in 2 GB, and a digitStruct.mat of 1 to
 # 2 GB.
@@ -57,13 +57,13 @@ def unpack(
     Args:
       path: the archive.
       split: "train", "test" or "extra".
-      folder: the folder to make; it will hold SPLIT/. It is complete or absent. The incomplete
-        folder of an interrupted run is replaced.
-      say: called with one line if files are skipped.
+      folder: the folder to create atomically; it will contain SPLIT/. The incomplete folder of an
+        interrupted run is replaced.
+      say: function str -> None, called if files are skipped.
       progress: called while the archive is read.
 
     Raises:
-      DataError: the archive is damaged, exceeds a limit above, or holds what it must not.
+      DataError: the archive is damaged, exceeds a limit above, or has a forbidden member.
     """
     unfinished = folder + UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -87,7 +87,7 @@ def unpack(
 class _Member(tarfile.TarInfo):
     """A member of an archive. Raises ReadError if its header is too long or it is sparse.
 
-    The header of a sparse member holds a map that may be endless.
+    The header of a sparse member contains a map that may be endless.
     """
 
     @classmethod
@@ -139,7 +139,7 @@ def _checked_members(path, tar):
         if fault:
             raise DataError(f"{path}: {_shown(member)} {fault}; download the archive again")
         yield member
-        tar.members.clear()  # tarfile remembers all members, which takes memory
+        tar.members.clear()  # tarfile would keep all members in memory
 
 
 def _fault(member, total):
@@ -160,7 +160,7 @@ def _shown(member):
 
 
 def _unpack_member(path, split, folder, tar, member, skipped):
-    """Write a member that belongs to the dataset; count the name of another file in `skipped`."""
+    """Write a member that belongs to the dataset; count any other file in `skipped`."""
     if not member.isreg():
         return
     if not re.fullmatch(

@@ -167,7 +167,7 @@ def test_on_error_skips_broken_entries(tmp_path):
         (
             "4.png",
             "too many boxes or too long a name",
-            "entry 4 (4.png): 40 values, but at most 16 are read",
+            "entry 4 (4.png): 40 values, more than the limit of 16",
         ),
         (
             "6.png",

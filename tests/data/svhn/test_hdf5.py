@@ -60,7 +60,7 @@ def test_member_is_never_a_link(file):
     file["external"] = h5py.ExternalLink("b.mat", "values")
     assert hdf5.read_value(hdf5.member(file.id, b"values")) == 1.0
     for name in (b"soft", b"external"):
-        with pytest.raises(ValueError, match="is a link to another place"):
+        with pytest.raises(ValueError, match="is a soft or external link"):
             hdf5.member(file.id, name)
     with pytest.raises(KeyError, match="nothing is missing"):
         hdf5.member(file.id, b"nothing")
@@ -69,7 +69,7 @@ def test_member_is_never_a_link(file):
 def test_array_is_read_flat_up_to_a_limit(file):
     values = file.create_dataset("values", data=np.arange(6.0).reshape(2, 3)).id
     np.testing.assert_array_equal(hdf5.read_array(values, 6), np.arange(6.0))
-    with pytest.raises(EntryError, match="6 values, but at most 5 are read"):
+    with pytest.raises(EntryError, match="6 values, more than the limit of 5"):
         hdf5.read_array(values, 5)
 
 
@@ -88,7 +88,7 @@ def test_array_may_be_compressed_as_by_matlab(file, options):
 @pytest.mark.parametrize("options", [{"compression": "lzf"}, {"fletcher32": True}])
 def test_other_compression_is_rejected(file, options):
     values = file.create_dataset("values", data=np.arange(9), **options)
-    with pytest.raises(ValueError, match="compressed in another way"):
+    with pytest.raises(ValueError, match="a filter that MATLAB does not use"):
         hdf5.read_array(values.id, 9)
 
 
@@ -96,7 +96,7 @@ def test_chunk_that_expands_beyond_its_size_is_rejected(file):
     options = {"maxshape": (None,), "chunks": (1000,), "compression": "gzip"}
     values = file.create_dataset("values", (5,), np.uint16, **options)
     values.id.write_direct_chunk((0,), zlib.compress(bytes(2001)))
-    with pytest.raises(ValueError, match="larger than it claims"):
+    with pytest.raises(ValueError, match="larger than its header says"):
         hdf5.read_array(values.id, 5)
 
 
