@@ -29,21 +29,21 @@ def evaluate(
 def measure(
     log_probs: dict[str, np.ndarray], numbers: Sequence[str], objective: str, absent: str = "x"
 ) -> dict[str, Any]:
-    """Compute all metrics of outputs that reading.read returned.
+    """Compute all metrics from the outputs of a network.
 
     Args:
-      log_probs: dict task name -> float32 [n, classes].
+      log_probs: dict task name -> float32 [n, classes], the result of reading.read.
       numbers: n true numbers, strings of digits.
-      objective: one of config.OBJECTIVES, whose value of the mean losses is the cost.
-      absent: "x" or "mask", as the network was trained. Under "mask" the digit tasks have no class
-        X, and each is measured only where its digit exists.
+      objective: one of config.OBJECTIVES; the cost is its value for the mean losses.
+      absent: "x" or "mask", as in training. With "mask" the digit tasks have no class X, and each
+        is measured only on the examples that have its digit.
 
     Returns:
       dict of the JSON that `mtl evaluate` prints, without dataset, split and step. A value that is
-      not finite, or of no example, is None.
+      not finite, or has no examples, is None.
 
     Raises:
-      ValueError: a number holds anything but digits.
+      ValueError: a number has a character that is not a digit.
     """
     labels = tasks.encode_all(numbers)
     predicted, confidences = decoding.joint(log_probs)
@@ -80,20 +80,20 @@ def cross_entropies(
       labelled: dict task name -> bool [n], the examples to average.
 
     Returns:
-      dict task name -> float in nats, summed in float64; NaN where no example is labelled.
+      dict task name -> float in nats, averaged in float64; NaN if no example is labelled.
     """
     means = {}
     for name, rows in log_probs.items():
         picked = rows[np.arange(len(rows)), labels[name]][labelled[name]]
-        # 0 - 0 is 0, but a negated 0 would print as -0.0.
+        # 0.0 - picked, because -picked would give -0.0.
         means[name] = float(np.mean(0.0 - picked, dtype=np.float64)) if len(picked) else math.nan
     return means
 
 
 def _cost(means, labelled, objective):
-    """Return the objective of the mean losses, or None without examples or for a NaN."""
+    """Return the objective of the mean losses, or None without examples or if a mean is NaN."""
     known = {name: mean for name, mean in means.items() if labelled[name].any()}
-    # A clip may turn the NaN of a broken network into a number.
+    # Checked before the objective, whose clip may turn NaN into a number.
     if not known or any(map(math.isnan, known.values())):
         return None
     return finite(objectives.find(objective).value(known))
@@ -109,12 +109,10 @@ def _accuracies(log_probs, labels, labelled):
 
 
 def text(result: dict[str, Any]) -> str:
-    """Return the result of `evaluate` as a table, without a newline at the end.
-
-    The sequence accuracy carries its 95% interval.
+    """Return a result as a table, with the 95% interval of the sequence accuracy.
 
     Args:
-      result: as `evaluate` returns it; further keys are ignored.
+      result: the dict of `measure`; other keys are ignored.
     """
     count, accuracy = result["examples"], result["sequence_accuracy"]
     shown = _percent(accuracy)

@@ -1,4 +1,4 @@
-"""The metrics of decoded numbers, in NumPy. A share of no example is None, JSON's null."""
+"""The metrics of decoded numbers, in NumPy. Without examples a metric is None (null in JSON)."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from mtl import tasks
 
-Z_95 = 1.959963984540054  # the normal quantile of 0.975
+Z_95 = 1.959963984540054  # the 0.975 quantile of the standard normal
 
 
 def correct(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarray:
@@ -16,7 +16,7 @@ def correct(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarra
 
     Args:
       predicted: n decoded numbers, None for "more than five digits".
-      truths: n true numbers. For one of more than five digits, None is correct.
+      truths: n true numbers. None is correct for a number of more than five digits.
 
     Raises:
       ValueError: the two differ in length.
@@ -27,7 +27,7 @@ def correct(predicted: Sequence[str | None], truths: Sequence[str]) -> np.ndarra
 
 
 def sequence_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
-    """Return the share of numbers that are correct (see `correct`), or None without numbers."""
+    """Return the share of correct numbers (see `correct`), or None without numbers."""
     found = correct(predicted, truths)
     return float(found.mean()) if len(found) else None
 
@@ -35,16 +35,16 @@ def sequence_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) ->
 def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -> float | None:
     """Return correct positions / true digits, over the numbers of at most five digits.
 
-    Positions are counted from the left. A predicted number that is too short misses its last
-    positions, and None ("more than five digits") misses all. Digits beyond the true ones cost
-    nothing here, but they make the sequence wrong.
+    Positions are compared from the left. In a predicted number that is too short, the missing
+    positions are wrong. In None ("more than five digits") all are wrong. Extra digits are ignored
+    here, but sequence_accuracy counts them as errors.
 
     Args:
       predicted: n decoded numbers, None for "more than five digits".
       truths: n true numbers; those of more than five digits are skipped.
 
     Returns:
-      float in 0..1; None where no number has a digit.
+      float in 0..1; None if no number has a digit.
 
     Raises:
       ValueError: the two differ in length.
@@ -59,15 +59,15 @@ def character_accuracy(predicted: Sequence[str | None], truths: Sequence[str]) -
 
 
 class Coverage(NamedTuple):
-    """What each threshold on the confidence accepts, from the highest to the lowest of k."""
+    """The examples that each of k thresholds on the confidence accepts, highest threshold first."""
 
-    thresholds: np.ndarray  # float64 [k], falling; the last is -inf where confidences were NaN
+    thresholds: np.ndarray  # float64 [k], decreasing; the last is -inf if a confidence is NaN
     answered: np.ndarray  # int64 [k], examples with at least this confidence
     correct: np.ndarray  # int64 [k], how many of them are correct
 
 
 def coverage_curve(confidences: np.ndarray, correct: np.ndarray) -> Coverage:
-    """Count what each threshold on the confidence accepts.
+    """Count the examples that each threshold on the confidence accepts.
 
     Examples of equal confidence are accepted together.
 
@@ -78,7 +78,7 @@ def coverage_curve(confidences: np.ndarray, correct: np.ndarray) -> Coverage:
       correct: bool [n].
 
     Returns:
-      Coverage, whose last element is of all examples; empty without examples.
+      Coverage. Its last element counts all examples. It is empty without examples.
 
     Raises:
       ValueError: the two differ in length.
@@ -99,15 +99,15 @@ def coverage_at(
 ) -> float | None:
     """Return the largest share of examples, most confident first, that reaches an accuracy.
 
-    The accuracy may fall below and recover: the largest share counts.
+    A smaller share may have a lower accuracy.
 
     Args:
       confidences: float [n]; NaN counts as the lowest.
       correct: bool [n].
-      accuracy: float, what the accepted share has to reach.
+      accuracy: float in 0..1, the accuracy to reach.
 
     Returns:
-      float in 0..1, 0 where no threshold reaches the accuracy; None without examples.
+      float in 0..1; 0 if no threshold reaches the accuracy; None without examples.
 
     Raises:
       ValueError: the two differ in length.
@@ -115,8 +115,8 @@ def coverage_at(
     _, answered, hits = coverage_curve(confidences, correct)
     if not len(answered):
         return None
-    # Not hits >= accuracy * answered: the quotient 98 / 100 equals the literal 0.98, but the
-    # product may miss by one bit.
+    # Not hits >= accuracy * answered: 98 / 100 equals the literal 0.98, but a product may differ in
+    # its last bit.
     reached = hits / answered >= accuracy
     return float(np.max(answered, where=reached, initial=0) / answered[-1])
 
@@ -125,14 +125,14 @@ def interval(successes: int, n: int) -> tuple[float, float] | None:
     """Return the 95% interval of a share by Wilson (1927), (low, high) in 0..1.
 
     It contains every p that a two-sided test at 5% with variance p (1 - p) / n does not reject. It
-    stays within 0..1, and it has a width at 0 and n successes, where the usual interval has none.
+    stays within 0..1. At 0 and n successes its width is not 0, unlike that of the usual interval.
 
     Args:
       successes: int, 0 .. n.
       n: int; for 0 the interval is None.
 
     Raises:
-      ValueError: successes lie outside 0 .. n.
+      ValueError: successes are not in 0 .. n.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie in 0 .. {n}, got {successes}")
@@ -141,18 +141,18 @@ def interval(successes: int, n: int) -> tuple[float, float] | None:
     share, z2 = successes / n, Z_95 * Z_95
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # Exact at the ends, where centre and half differ only by rounding.
+    # Exact 0 and 1 at the ends, where the formula has a rounding error.
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
     return low, high
 
 
 def too_long(truth: str) -> bool:
-    """Return whether a true number has more digits than there are outputs: its label is X."""
+    """Return whether a true number has more digits than outputs, so that its length is X."""
     return len(truth) > tasks.DIGITS
 
 
 def check_lengths(first: Sequence, second: Sequence) -> None:
-    """Raise ValueError where two lists differ in length; zip would drop the rest silently."""
+    """Raise ValueError if two lists differ in length; zip would silently drop the rest."""
     if len(first) != len(second):
         raise ValueError(f"each example needs both: got {len(first)} and {len(second)}")

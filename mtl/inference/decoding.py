@@ -4,7 +4,7 @@ import numpy as np
 
 from mtl import tasks
 
-X = "X"  # how tables and sheets show a class X
+X = "X"  # the class X in tables and on sheets
 
 
 def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarray]:
@@ -12,10 +12,10 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
 
         score(l) = log P(length = l) + sum over i <= min(l, 5) of max over d in 0..9 of log P_i(d)
 
-    The arg max of each task alone may give a digit X within the length, which is no number. The
-    best digit of a position does not depend on the length, so the 7 scores are one running sum.
-    Ties go to the shorter length and the smaller digit. Where every score is -inf, the number is ""
-    with confidence 0.
+    The arg max of each task may give a digit X within the length, which is not a number. The best
+    digit of a position does not depend on the length, so a cumulative sum gives all 7 scores. Ties
+    go to the shorter length and the smaller digit. If every score is -inf, the number is "" with
+    confidence 0.
 
     Source: Goodfellow et al. 2013, arXiv:1312.6082, section 4 and appendix A.
 
@@ -23,7 +23,7 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
       log_probs: dict task name -> float32 or float64 [n, classes], natural logarithms.
 
     Returns:
-      numbers: n of str of digits, or None where the length X (more than five digits) is likeliest.
+      numbers: n strings of digits; None if the length X (more than five digits) is likeliest.
       confidences: float64 [n], exp of the best score.
     """
     # Summed in float64: in float32, different numbers would round into ties.
@@ -44,13 +44,13 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
 
 
 def written(number: str | None) -> str:
-    """Return a decoded number as text: X where it is None (more than five digits)."""
+    """Return a decoded number as text; X for None (more than five digits)."""
     return X if number is None else number
 
 
 def arg_max(log_probs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the likeliest class of each task alone, dict task name -> int64 [n].
+    """Return the likeliest class of each task, dict task name -> int64 [n].
 
-    Ties go to the smaller class. X is a class like the others.
+    Ties go to the smaller class. X is treated like any other class.
     """
     return {name: np.argmax(rows, axis=1) for name, rows in log_probs.items()}

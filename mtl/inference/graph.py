@@ -1,4 +1,4 @@
-"""The inference graph, which validation in training, `mtl evaluate` and `mtl predict` all run."""
+"""The inference graph of `mtl evaluate`, `mtl predict` and the evaluations during training."""
 
 import concurrent.futures
 import threading
@@ -17,10 +17,10 @@ class Inference(NamedTuple):
 
     images: Any  # placeholder, uint8 [batch, crop, crop, channels]
     log_probs: dict[str, Any]  # task name -> float32 [batch, classes], in task order
-    others: tuple = ()  # (images, log_probs) of further parts with the same variables
+    others: tuple = ()  # (images, log_probs) of the other parts, which share the variables
 
     def bind(self, session) -> "Bound":
-        """Return the graph as a function of arrays; adds no operation."""
+        """Return the graph as a function of arrays. Adds no operation."""
         return Bound(session, [(self.images, self.log_probs), *self.others])
 
 
@@ -28,10 +28,10 @@ class Bound:
     """An inference graph in a session, as a function of arrays."""
 
     def __init__(self, session, parts):
-        """Make one callable for each part, a list of (images, log_probs)."""
+        """Create a callable for each part; parts: list of (images, log_probs)."""
         self._shape = ("n", *parts[0][0].shape.as_list()[1:])
         self._calls = [session.make_callable(outputs, [images]) for images, outputs in parts]
-        # One caller at a time: a part must not run twice at once, see `build`.
+        # One caller at a time, because a part must not run concurrently with itself; see `build`.
         self._lock = threading.Lock()
 
     def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -52,7 +52,7 @@ class Bound:
             if parts < 2:
                 return self._calls[0](images)
             split = np.array_split(images, parts)
-            # Each thread frees Python for the others while its session runs.
+            # A running session releases Python's lock, so the threads run in parallel.
             with concurrent.futures.ThreadPoolExecutor(parts) as pool:
                 futures = [pool.submit(*each) for each in zip(self._calls, split)]
                 outputs = [future.result() for future in futures]
@@ -62,14 +62,14 @@ class Bound:
 def build(*, tasks, bottom, absent="x", parts=1, crop=CROP, channels=CHANNELS):
     """Build the network without dropout into the current graph.
 
-    Under `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares existing variables.
+    In `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares existing variables.
 
     Args:
       tasks: sequence of Task.
       bottom: str, one of config.BOTTOMS.
       absent: str, one of config.choices("absent").
-      parts: int, how many parts of a batch may run at once. Each has its own operations: two runs
-        of one fused convolution at once end TensorFlow 2.21 with a segmentation fault.
+      parts: int, the number of parts of a batch that can run concurrently. Each has its own
+        operations, because concurrent runs of one fused convolution crash TensorFlow 2.21.
       crop: int, height and width of the images in pixels.
       channels: int.
 
@@ -77,7 +77,7 @@ def build(*, tasks, bottom, absent="x", parts=1, crop=CROP, channels=CHANNELS):
       Inference.
     """
     built = []
-    with tf.name_scope("inference"):  # variables are named by variable scopes only
+    with tf.name_scope("inference"):  # does not affect the names of variables
         for part in range(parts):
             scope = tf.variable_scope(
                 tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if part else None

@@ -10,7 +10,7 @@ from mtl.config import Config
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
 
-MAX_PARTS = 8  # of a batch that run at once; building one more takes 0.01 to 0.02 s
+MAX_PARTS = 8  # parts of a batch that run concurrently; to build one takes 0.01 to 0.02 s
 
 
 class Network:
@@ -20,11 +20,11 @@ class Network:
         """Rebuild the network of a run and restore its variables.
 
         Args:
-          config: of the run.
-          checkpoint_path: without its suffix: DIR/model.ckpt-400.
+          config: the Config of the run.
+          checkpoint_path: without .index, such as DIR/model.ckpt-400.
 
         Raises:
-          DataError: the checkpoint is missing, broken, or of another network.
+          DataError: the checkpoint is missing, broken, or belongs to another network.
         """
         self.config = config
         self.step = checkpoint.step_of(checkpoint_path)
@@ -34,8 +34,8 @@ class Network:
             built = inference_graph.build(
                 tasks=tasks.NUMBER_TASKS, bottom=config.bottom, absent=config.absent, parts=parts
             )
-            # -1 runs operations in the caller's thread: handed to another thread and shared between
-            # cores, a single image takes up to twice as long.
+            # -1 runs operations in the thread of the caller. Otherwise a single image takes up to
+            # twice as long.
             options = tf.ConfigProto(
                 intra_op_parallelism_threads=cores // parts, inter_op_parallelism_threads=-1
             )
@@ -54,7 +54,7 @@ class Network:
 
         Args:
           model_dir: a run directory, or "pretrained".
-          which: "best" (the newest where there is no best), "last", or the path of a checkpoint.
+          which: "best" (the newest if there is no best), "last", or the path of a checkpoint.
 
         Raises:
           DataError: there is no such run or checkpoint, or it is broken.

@@ -1,4 +1,4 @@
-"""The objects that `mtl predict --json` prints."""
+"""Predictions, as the objects that `mtl predict --json` prints."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from mtl.inference import decoding, reading
 
 
 def finite(value) -> float | None:
-    """Return a value as a float, or None where it is None or not finite: strict JSON has no NaN."""
+    """Return a value as a float, or None if it is None or not finite: strict JSON has no NaN."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
@@ -23,10 +23,10 @@ def predictions(
     """Predict the numbers of windows.
 
     Args:
-      network: such as Network.log_probs.
-      files: n names, as the user gave them.
-      windows: n of uint8 [WINDOW, WINDOW, 3], see images.window.
-      views: how many views of each to average, see views.views.
+      network: the function to run, such as Network.log_probs.
+      files: n file names to show.
+      windows: n arrays, uint8 [WINDOW, WINDOW, 3], see images.window.
+      views: the number of views of each window to average, see views.views.
 
     Returns:
       n dicts, see `prediction`.
@@ -53,12 +53,12 @@ def predictions(
 def prediction(
     file: str, number: str | None, confidence: float, log_probs: dict[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Return the object of one image.
+    """Return the object that is printed for one image.
 
     Args:
-      file: as the user gave it.
+      file: the file name to show.
       number: digits, or None for more than five.
-      confidence: of the decoded number.
+      confidence: float in 0..1, of the decoded number.
       log_probs: dict task name -> float32 [classes], of this image.
 
     Returns:

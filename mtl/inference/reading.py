@@ -1,4 +1,4 @@
-"""Run a network over many images, in batches and in one or several views."""
+"""Run a network over many images, in batches and with one or several views."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,14 +29,14 @@ def read(
       predict: the network, such as Network.log_probs.
       images: uint8 [n, WINDOW, WINDOW, 3].
       count: views of each image to average, see views.views; 1 is the centre crop.
-      batch: views in a batch. It bounds memory, and changes results only by rounding.
+      batch: views in a batch. It limits memory, and changes results only by rounding.
       progress: called after each batch, or None.
 
     Returns:
       dict task name -> float32 [n, classes], in task order.
     """
     batches.check_images(images)
-    # Filled in place, so that no images and a batch of the wrong shape need no special case.
+    # Allocated first, so that zero images need no special case.
     log_probs = {}
     for task in tasks.NUMBER_TASKS:
         log_probs[task.name] = np.empty((len(images), task.classes), np.float32)

@@ -1,7 +1,7 @@
-"""Several views of one image, whose probabilities are averaged: each makes other mistakes.
+"""Average the predictions for several views of an image: they have different errors.
 
 Krizhevsky et al. 2012 (section 4.1) average five crops and their mirror images. A mirrored digit is
-no digit, but a negative shows the same number.
+not a digit, but the negative of an image shows the same number.
 """
 
 import numpy as np
@@ -16,11 +16,11 @@ def views(images: np.ndarray, count: int, size: int) -> list[np.ndarray]:
     Args:
       images: uint8 [n, height, width, 3].
       count: one of config.choices("views"): 1 is the centre crop, 2 adds its negative, 4 adds the
-        whole image resized to the crop, and the negative of that.
+        whole image, resized to the crop, and its negative.
       size: height and width of a view in pixels.
 
     Returns:
-      list of `count` uint8 [n, size, size, 3].
+      list of `count` arrays, uint8 [n, size, size, 3].
     """
     check_images(images)
     made = [centre_crop(images, size)]
@@ -47,7 +47,7 @@ def average(outputs: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         return outputs[0]
     count = np.float32(np.log(len(outputs)))
     means = {}
-    with np.errstate(invalid="ignore"):  # NaN of a broken network is reported by the caller
+    with np.errstate(invalid="ignore"):  # the caller reports NaN
         for name in outputs[0]:
             means[name] = np.logaddexp.reduce([each[name] for each in outputs]) - count
     return means

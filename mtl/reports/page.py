@@ -1,7 +1,7 @@
-"""Self-contained HTML pages. Their own security policy blocks every request.
+"""Self-contained HTML pages, with a content security policy that blocks every request.
 
-`escape` must wrap all text from outside. The policy also blocks style="": use classes, attributes
-of SVG, or element.style in the script.
+Pass all text from outside through `escape`. The policy also blocks style="": use classes, SVG
+attributes, or element.style in the script.
 """
 
 import base64
@@ -31,8 +31,8 @@ def escape(text: Any) -> Html:
     r"""Return text as HTML, for an element or for a quoted attribute.
 
     Args:
-      text: anything that str() takes. Surrogates (bytes that are not UTF-8), control characters and
-        bidirectional marks are written as Python escapes: \udce9, \x1b.
+      text: any object; str() is applied. Surrogates (bytes that are not UTF-8), control characters
+        and bidirectional marks are written as Python escapes: \udce9, \x1b.
     """
     if isinstance(text, Html):
         return text
@@ -55,11 +55,11 @@ def document(title: str, body: str, *, style: str = "", script: str = "", data: 
       body: HTML.
       style: CSS, added to the base style.
       script: JavaScript that runs after the body is parsed. The policy blocks any other script.
-      data: a value that JSON can hold, or None. The script reads it with
+      data: a value for JSON, or None. The script reads it with
         JSON.parse(document.getElementById("data").textContent).
 
     Raises:
-      ValueError: data holds NaN or infinity, or style or script would end its element too early.
+      ValueError: data contains NaN or infinity, or style or script would end its element early.
     """
     with open(STYLE, encoding="utf-8") as file:
         css = file.read() + style
@@ -73,7 +73,7 @@ def document(title: str, body: str, *, style: str = "", script: str = "", data: 
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(css, script)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
-        '<link rel="icon" href="data:,">',  # or a browser requests one from the server
+        '<link rel="icon" href="data:,">',  # otherwise a browser requests an icon
         f"<title>{escape(title)}</title>",
         f"<style>{css}</style>",
         "</head>",
@@ -91,7 +91,7 @@ def document(title: str, body: str, *, style: str = "", script: str = "", data: 
 
 def _check_inline(name, text):
     if re.search(r"</(style|script)|<!--|\r", text, re.IGNORECASE):
-        raise ValueError(f"{name} must not hold </style, </script, <!-- or a carriage return")
+        raise ValueError(f"{name} must not contain </style, </script, <!-- or a carriage return")
 
 
 def _policy(css, script):
@@ -150,11 +150,11 @@ def table(
     *,
     mark: Callable[[int, int], str] | None = None,
 ) -> Html:
-    """Return a table in a region that scrolls sideways and takes the keyboard focus.
+    """Return a table in a region that scrolls sideways and can have the keyboard focus.
 
     Args:
-      columns: dict header -> format of its values: "" for text, or such as ",d", ".2%" or ".4f" for
-        numbers, which are aligned right.
+      columns: dict header -> format of its values: "" for text, or a format such as ",d", ".2%" or
+        ".4f" for numbers, which are right-aligned.
       rows: each with one value for each column. The first value is the header of its row. None is
         shown as a dash.
       caption: what the table shows, different for each table of a page.

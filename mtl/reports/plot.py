@@ -1,6 +1,7 @@
-"""Plots of the rows of a report.
+"""The plots of a report.
 
-matplotlib is optional, so it is imported only to draw. pyplot would keep every figure in memory.
+matplotlib is optional, so it is imported only to draw. pyplot is not used: it would keep every
+figure in memory.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ from typing import Any
 from mtl import tasks
 from mtl.runs import files
 
-# From the palette of Okabe and Ito, which people with colour blindness can tell apart.
+# From the palette of Okabe and Ito, which people with colour blindness can distinguish.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
 # Colour and marker of each task.
 _TASKS = (
@@ -33,7 +34,7 @@ _SETTINGS = {
 
 @contextlib.contextmanager
 def _figure(path: str, width: int, height: int) -> Iterator[Any]:
-    """Yield a Figure of width x height pixels, and save it as PNG, completely or not at all."""
+    """Yield a Figure of width x height pixels, then save it as a PNG file atomically."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -52,9 +53,9 @@ def _figure(path: str, width: int, height: int) -> Iterator[Any]:
 
 
 def confusion(report, path: str) -> None:
-    """Draw the confusion of each task.
+    """Draw the confusion matrix of each task.
 
-    The number of a cell counts examples. Its colour is their share of the true class.
+    The number in a cell counts examples. The colour shows their share of the true class.
 
     Args:
       report: tables.Report.
@@ -103,7 +104,7 @@ def _cell(axes, x, y, count, share):
 
 
 def accuracy_by_length(report, path: str) -> None:
-    """Draw the accuracy of each true length with its 95% interval; arguments as `confusion`."""
+    """Draw the accuracy of each true length with its 95% interval. Arguments as `confusion`."""
     rows = report.lengths
     with _figure(path, 1000, 560) as figure:
         axes = figure.subplots()
@@ -130,7 +131,7 @@ def _bar(axes, x, row):
 
 
 def coverage(report, path: str) -> None:
-    """Draw accuracy against coverage, and the last point at 98%; arguments as `confusion`.
+    """Draw accuracy against coverage, and the last point at 98% accuracy. Arguments as `confusion`.
 
     Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3.
     """
@@ -147,7 +148,7 @@ def coverage(report, path: str) -> None:
         marker = "." if len(covered) < 40 else ""
         axes.plot(covered, accuracies, color=_BLUE, linewidth=2, marker=marker)
         axes.plot(*point, marker="o", label=text, **orange)
-        axes.legend(loc="lower left", frameon=False)  # the curve falls, so this corner is free
+        axes.legend(loc="lower left", frameon=False)  # the curve goes down, so this corner is free
         lowest = 10 * math.floor(min(accuracies, default=0.0) / 10)
         axes.set_ylim(max(0.0, min(90.0, lowest)), 100.8)
         axes.set_xlim(0, 100.8)
@@ -161,7 +162,7 @@ def coverage(report, path: str) -> None:
 
 
 def curves(report, path: str) -> None:
-    """Draw the validation metrics over the training steps; arguments as `confusion`."""
+    """Draw the validation metrics over the training steps. Arguments as `confusion`."""
     steps = [row["step"] for row in report.curves]
     with _figure(path, 1000, 1000) as figure:
         parts = figure.subplot_mosaic([["sequence", "sequence"], ["accuracy", "cross_entropy"]])
@@ -206,5 +207,5 @@ def _task_curves(axes, steps, rows, metric, factor):
 
 
 def _scaled(rows, column, factor):
-    """Return a column times a factor; NaN, which leaves a gap, where it is None."""
+    """Return a column times a factor, with NaN, which leaves a gap, for None."""
     return [math.nan if row[column] is None else factor * row[column] for row in rows]

@@ -14,16 +14,16 @@ from mtl.runs import files
 MISTAKES = 96  # on the sheet and on the page; mistakes.csv lists all
 PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # functions of plot, and files
 PAGE = "index.html"
-# The first file written. A folder with other files of a report, but without this one, is foreign.
+# The first file written. A folder that has other files of a report but not this one is not ours.
 FIRST = "confusion_length.csv"
-# Files that a report may lack. They are removed first, so that none of an earlier report stays. The
-# page is written last, so that it never shows numbers of another report.
+# Files that a report may lack. They are removed first, so that no old file remains. The page is
+# written last, so that it always matches the other files.
 OPTIONAL = (PAGE, "mistakes.png", "curves.csv", *[f"{name}.png" for name in PLOTS])
 OTHERS = ("metrics.json", "accuracy_by_length.csv", "coverage.csv", "mistakes.csv")
 
 
 def check_directory(directory: str) -> None:
-    """Raise DataError if a folder has files that `write` would replace, but no report."""
+    """Raise DataError if `write` would replace files in a folder that are not of a report."""
     present = os.listdir(directory) if os.path.isdir(directory) else []
     replaced = sorted(set(present).intersection(OPTIONAL + OTHERS))
     if replaced and FIRST not in present:
@@ -38,14 +38,14 @@ def write(
     say: Callable[[str], Any],
     run: report_page.Run = report_page.UNKNOWN,
 ) -> None:
-    """Write the files of a report. Each file is written completely or not at all.
+    """Write the files of a report, each atomically.
 
     Args:
-      report: the rows.
+      report: the tables.
       images: uint8 [n, height, width, 3], of the examples.
-      directory: created if it does not exist; an earlier report in it is replaced.
-      say: called with one line for each file that is not written.
-      run: what the page shows about the network and its evaluation.
+      directory: created if missing; an earlier report in it is replaced.
+      say: function str -> None, called for each file that is not written.
+      run: describes the network and its evaluation, for the page.
 
     Raises:
       OSError: a file cannot be written.

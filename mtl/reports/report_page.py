@@ -1,6 +1,6 @@
 """The page of a report, index.html: metrics, tables, plots, mistakes, and how to repeat the report.
 
-It shows the numbers of the CSV files beside it. It is self-contained, so it can be sent alone.
+It shows the numbers of the CSV files beside it. The page is self-contained.
 """
 
 import os
@@ -16,7 +16,7 @@ STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_page.cs
 
 
 class Run(NamedTuple):
-    """What is known about a network and its evaluation. An empty field is shown as unknown."""
+    """A description of a network and its evaluation. An empty field means unknown."""
 
     name: str = ""  # the value of --model_dir
     flags: str = ""  # the text of flags.flags
@@ -38,8 +38,8 @@ def html(
     Args:
       report: tables.Report.
       run: the run.
-      plots: dict plot name, a function of mtl.reports.plot -> data: URI; empty without matplotlib.
-      mistakes: data: URIs of the images to show, of the first rows of report.mistakes.
+      plots: dict name of a function of mtl.reports.plot -> data: URI; empty without matplotlib.
+      mistakes: data: URIs of the images of the first rows of report.mistakes.
       beside: names of the files beside the page.
     """
     title = f"{shortened(run.name)} on {report.title}" if run.name else report.title
@@ -69,7 +69,7 @@ def html(
 
 
 def _result(report):
-    """Return the sequence accuracy in large type, and a grid of facts."""
+    """Return the sequence accuracy in large type, and the other metrics in a grid."""
     head = report.metrics
     count = head["examples"]
     facts = {

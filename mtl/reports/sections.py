@@ -1,4 +1,4 @@
-"""The sections of the page of a report. Each function returns the HTML of one section."""
+"""The sections of the page of a report. Each public function returns the HTML of one section."""
 
 import functools
 import math
@@ -7,8 +7,8 @@ from mtl import tasks
 from mtl.reports import page
 from mtl.reports.page import Html, escape, table
 
-MAX_CHARACTERS = 120  # of a name or a label; a dataset may hold longer ones
-MAX_ROWS = 40  # evaluations in the tables of the training; curves.csv has all
+MAX_CHARACTERS = 120  # of a name or a label; those of a dataset may be longer
+MAX_ROWS = 40  # evaluations in the tables of the training section; curves.csv has all
 PLOT_CURE = (
     "Plots need matplotlib: pip install 'mtl[plot]', then repeat the command at the end of this "
     "page."
@@ -99,7 +99,7 @@ def confusion(report, plots):
         f"than {tasks.DIGITS} digits for a length. The decoded length is the length of the "
         "predicted number."
     )
-    # The two tables of lengths stand side by side.
+    # The order puts the two tables of lengths side by side.
     names = dict.fromkeys(["length", "decoded_length", *report.confusion])
     shown = "\n".join(_confusion(name, report.confusion[name]) for name in names)
     alt = "Confusion of each task; the tables have the same numbers"
@@ -118,7 +118,7 @@ def _confusion(name, rows):
 
 
 def _mark(counts, y, x):
-    """Return the class of a cell: hit on the diagonal, and s1 to s10 for its share of the row."""
+    """Return the CSS classes of a cell: hit on the diagonal, s1 to s10 for its share of the row."""
     if not x:
         return ""
     count = counts[y][x - 1]
@@ -231,12 +231,12 @@ def reproduce(run, beside):
 
 
 def percent(value):
-    """Return a share as a percentage; None is a dash."""
+    """Return a share as a percentage, and None as a dash."""
     return page.NOTHING if value is None else f"{value:.2%}"
 
 
 def shortened(text):
-    """Return a text of at most MAX_CHARACTERS."""
+    """Return a text, cut to MAX_CHARACTERS."""
     text = str(text)
     if len(text) <= MAX_CHARACTERS:
         return text

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mtl.runs import files
 
-# Both are dark enough to read as text on the paper.
+# Both are dark enough for text on the light background.
 GREEN, RED = (26, 127, 55), (207, 34, 46)
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 _FRAME = 3  # pixels around each image, painted if it has a mark
@@ -30,7 +30,7 @@ def draw(
       images: uint8 [n, height, width, 3], RGB.
       captions: n texts of one or several lines. A line wider than its cell is shortened.
       columns: images in a row.
-      scale: size of a pixel on the sheet.
+      scale: int, the factor by which images are enlarged.
       marks: n of True (correct: green frame and caption), False (wrong: red) or None (neither).
 
     Returns:
@@ -69,11 +69,11 @@ def draw(
 
 
 def save(sheet: Image.Image, path: str) -> None:
-    """Write a sheet to a file, completely or not at all.
+    """Write a sheet to a file atomically.
 
     Args:
       sheet: PIL image of mode RGB.
-      path: its ending names the format, such as .png or .jpg.
+      path: its extension decides the format, such as .png or .jpg.
 
     Raises:
       OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""The tables of a report, as plain rows. The files, the plots and the page all show these rows."""
+"""The tables of a report, as rows. The CSV files, the plots and the page all show these rows."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ class Report(NamedTuple):
     lengths: list[Row]  # one for each true length
     coverage: list[Row]  # one for each threshold on the confidence, from the highest
     mistakes: list[Row]  # one for each wrong number, the most confident first
-    mistaken: list[int]  # the indices of their examples
+    mistaken: list[int]  # the indices of the examples of `mistakes`
     curves: list[Row] = []  # one for each evaluation during training
 
     @property
@@ -52,11 +52,10 @@ def make(
     """Return the rows of a report.
 
     Args:
-      log_probs: dict task name -> float32 [n, classes], as reading.read returns it. NaN is allowed.
-      examples: n of them.
+      log_probs: dict task name -> float32 [n, classes], from reading.read. NaN is allowed.
+      examples: the n examples.
       result: the object that `mtl evaluate --json` prints.
-      evaluations: such objects, each with its "step", as in metrics.jsonl of the run. Other content
-        is skipped.
+      evaluations: the objects in metrics.jsonl of the run. One without an int "step" is skipped.
     """
     numbers, confidences = decoding.joint(log_probs)
     correct = metrics.correct(numbers, examples.numbers)
@@ -75,11 +74,11 @@ def make(
 
 
 def to_csv(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
-    r"""Return rows as CSV with a header. Lines end in \n. Reading a float back gives the same bits.
+    r"""Return rows as CSV with a header. Lines end in \n. Floats are written without loss.
 
     Args:
       rows: with the same columns; None is an empty cell.
-      columns: the header; needed where there may be no rows.
+      columns: the header; required if there may be no rows.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
@@ -117,7 +116,7 @@ def _by_length(true, predicted, correct, confidences):
         count, hits = int(mask.sum()), int(correct[mask].sum())
         low, high = metrics.interval(hits, count) or (None, None)
         wrong = np.bincount(predicted[mask & (predicted != length)], minlength=len(LENGTHS))
-        most = int(wrong.argmax())  # of equally frequent lengths the shortest
+        most = int(wrong.argmax())  # the shortest of equally frequent lengths
         rows.append(
             {
                 "length": name,
@@ -145,7 +144,7 @@ def _coverage(confidences, correct):
 
 
 def _by_confidence(confidences, indices):
-    """Return indices, the most confident first, NaN last, and ties in their order."""
+    """Return indices, the most confident first, NaN last, ties in their original order."""
     values = confidences[indices]
     order = np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
     return indices[order].tolist()
@@ -157,7 +156,7 @@ def _mistake(examples, index, number, confidence):
 
 
 def _curves(evaluations):
-    """Return one row for each evaluation with a step; the file may be damaged."""
+    """Return one row for each evaluation with a step. Invalid values become None."""
     rows = []
     for line in evaluations:
         row = {name: _number(line.get(name)) for name in CURVES}
@@ -172,7 +171,7 @@ def _curves(evaluations):
 
 
 def _number(value):
-    """Return an int or float of at most 2**53, which float64 holds exactly; None for all else."""
+    """Return an int or float within +-2**53, where float64 is exact; None for anything else."""
     if type(value) in (int, float) and abs(value) <= 1 << 53:  # False for NaN
         return value
     return None
