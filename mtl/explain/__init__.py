@@ -1,1 +1,1 @@
-"""What `mtl explain` shows: the source of each operation, the diagram, and real steps."""
+"""Explain a training graph: the source of each operation, a diagram, and real training steps."""

@@ -1,7 +1,7 @@
-"""The block of each operation: image, a layer, a top, a loss, cost, step, rate, Adam, watched.
+"""Group operations into blocks: image, a layer, a top, a loss, cost, step, rate, Adam, watched.
 
-Blocks follow the record of the graph. An operation belongs to the first recorded tensor, in the
-order of the data, that depends on it.
+The blocks come from the recorded tensors of the graph. An operation belongs to the first recorded
+tensor, in the order of the data, that depends on it.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ IMAGE, COST, RATE, STEP, WATCHED = "image", "cost", "learning_rate", "global_ste
 
 
 def names(diagram: Diagram) -> list[str]:
-    """Return the names of all blocks in the order of the data. They are name scopes too."""
+    """Return the names of all blocks in the order of the data. They are also name scopes."""
     shared = [layer.scope for layer in diagram.shared]
     tasks = [task.name for task in diagram.tasks]
     losses = [f"loss/{task}" for task in tasks]
@@ -83,8 +83,8 @@ def _ends(layer):
 def _updates(explained, diagram):
     """Return the blocks of the operations of the optimiser.
 
-    The record does not hold them. Their names do: Adam names a slot VARIABLE/Adam, and an update
-    Adam/update_VARIABLE/ResourceApplyAdam, also inside a branch of tf.cond.
+    They are not recorded, but their names contain the variable: Adam names a slot VARIABLE/Adam and
+    an update Adam/update_VARIABLE/ResourceApplyAdam, also inside a branch of tf.cond.
     """
     network = explained.named.network
     layers = [*network.layers, *network.tops.values()]
@@ -102,9 +102,9 @@ def _updates(explained, diagram):
 
 
 def _behind(ops: dict[str, Op], ends: Iterable[str], known: set[str]) -> set[str]:
-    """Return the names of operations that others depend on, these included.
+    """Return the names of `ends` and of all operations that they depend on.
 
-    The search stops at operations that are `known`; they are part of the result.
+    The search stops at `known` operations and includes them.
     """
     seen, todo = set(), list(ends)
     while todo:
@@ -119,17 +119,16 @@ def _behind(ops: dict[str, Op], ends: Iterable[str], known: set[str]) -> set[str
 def scoped(explained: Explained, diagram: Diagram) -> Any:
     """Return the graph for TensorBoard: each operation in the name scope of its block.
 
-    Gradients and updates have scopes of their own. TensorBoard draws the diagram only if the graph
-    has fewer than 15 scopes at its root. With more, it moves the scopes with many edges out of the
-    drawing, and these are all of them. So the learning rate is drawn inside the optimiser, and
-    operations that are only watched are removed.
+    Gradients and updates have their own scopes. With 15 or more scopes at the root, TensorBoard
+    moves those with many edges, here all, out of the drawing. So the learning rate is inside the
+    optimiser, and operations that are only watched are removed.
 
     Args:
       explained: lines.Explained.
       diagram: Diagram of the same graph.
 
     Returns:
-      tf.GraphDef with shapes. Its names do not match those of a checkpoint.
+      tf.GraphDef with shapes. Its names are not those in a checkpoint.
     """
     blocks = assign(explained, diagram)
     new = {
@@ -160,20 +159,20 @@ def _scoped_name(op, block, optimizer):
 
 
 def _only_watched(ops, blocks):
-    """Return the names of the watched operations, none if an update depends on them."""
+    """Return the names of the watched operations, or an empty set if others depend on them."""
     watched = {name for name, block in blocks.items() if block == WATCHED}
     others = [op for op in ops.values() if op.name not in watched]
     return set() if any(watched.intersection(op.inputs) for op in others) else watched
 
 
 def _rename(node, new):
-    """Rename a node of a GraphDef and all nodes that it refers to; `new` maps old names to new."""
+    """Rename a node of a GraphDef and its references; new: dict old name -> new name."""
     node.name = new[node.name]
     for index, source in enumerate(node.input):
         control = "^" if source.startswith("^") else ""
         name, colon, output = source.removeprefix("^").partition(":")
         node.input[index] = f"{control}{new[name]}{colon}{output}"
     if "_class" in node.attr:
-        places = node.attr["_class"].list.s
-        for index, place in enumerate(places):
-            places[index] = f"loc:@{new[place.decode().removeprefix('loc:@')]}".encode()
+        colocated = node.attr["_class"].list.s
+        for index, name in enumerate(colocated):
+            colocated[index] = f"loc:@{new[name.decode().removeprefix('loc:@')]}".encode()

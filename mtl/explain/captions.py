@@ -1,4 +1,4 @@
-"""The words of the diagram, which its drawings share."""
+"""The captions of the diagram, for all its formats."""
 
 from collections.abc import Sequence
 
@@ -44,18 +44,18 @@ def formula(task: Task) -> str:
 
 
 def note(task: Task) -> str:
-    """Return what the formula of a task does not say."""
+    """Return an addition to the formula of a task: "of labelled examples", or ""."""
     words = [step.word for step in task.steps]
     return "of labelled examples" if "mean of labelled" in words else ""
 
 
 def image(diagram: Diagram) -> str:
-    """Return the shape of an image and what happens to it first."""
+    """Return the shape of an image and its preprocessing."""
     return ", ".join([sizes(diagram.image), *diagram.before])
 
 
 def cost(diagram: Diagram) -> str:
-    """Return what becomes of the cost."""
+    """Return the caption of the cost."""
     return f"cost, minimised by {diagram.optimizer}"
 
 

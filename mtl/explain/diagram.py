@@ -1,7 +1,7 @@
 """The diagram of a training graph: the shared layers, a top and a loss for each task, the cost.
 
-The structure comes from the record that train.build returns. Only the words come from elsewhere:
-from the types of the operations between two recorded tensors.
+The structure comes from the record that train.build returns. The words come from the types of the
+operations between two recorded tensors.
 """
 
 import collections
@@ -14,7 +14,7 @@ ADDS = ("Add", "AddV2")
 _RESIDUAL = "residual"
 _APPLY = "ResourceApply"  # an optimiser updates a variable with ResourceApplyAdam, ...
 _KINDS = {2: "dense", 3: "locally connected", 4: "convolution"}  # by the rank of the weights
-# Words for one or more operations in a row, by their types. An empty word is not shown.
+# Words for one or more consecutive operations, by their types. An empty word is not shown.
 _WORDS = {
     ("Mul", "Sum", "RealDiv", "Select"): "mean of labelled",
     ("RealDiv", "Select"): "dropout",
@@ -70,12 +70,12 @@ class Task(NamedTuple):
 
 
 class Diagram(NamedTuple):
-    """The parts of a training graph, in the order in which data passes them."""
+    """The parts of a training graph, in the order of the data."""
 
     image: tuple[int, ...]  # height, width, channels
-    before: tuple[str, ...]  # words for what happens to an image before the first layer
+    before: tuple[str, ...]  # words for the preprocessing of an image
     shared: tuple[Layer, ...]
-    tasks: tuple[Task, ...]  # in the order in which the cost adds them up
+    tasks: tuple[Task, ...]  # in the order in which the cost adds them
     adds: tuple[str, ...]  # names of the operations that add up the terms; the last makes the cost
     optimizer: str  # "Adam"
     updated: int  # number of variables that it updates
@@ -124,7 +124,7 @@ def _layer(layer, taken):
 
 
 def _kind(weights):
-    """Return what a layer with these weights is called, "layer" if it has none."""
+    """Return the kind of a layer with these weights: "dense", ...; "layer" if unknown."""
     if weights is None:
         return "layer"
     sizes = weights.shape.as_list()
@@ -159,7 +159,7 @@ def _adds(named):
 
 
 def _optimizer(explained):
-    """Return the name of the optimiser, "" where the graph updates no variable."""
+    """Return the name of the optimiser, or "" if the graph updates no variable."""
     for op in explained.ops.values():
         if op.type.startswith(_APPLY):
             return op.type.removeprefix(_APPLY)
@@ -198,7 +198,7 @@ def _followed(after, start):
 def _steps(ops, taken=None):
     """Return the Steps of a path of operations.
 
-    An add is a step only if it adds the output of the operation `taken`. Others add a bias.
+    An add is a step only if it adds the output of the operation `taken`; other adds are of a bias.
     """
     steps = []
     while ops:
@@ -212,7 +212,7 @@ def _steps(ops, taken=None):
 
 
 def _phrase(types):
-    """Return the word for the first operations, the longest phrase, and how many it covers."""
+    """Return the word for the longest known run of first operations, and the length of the run."""
     for count in range(len(types), 0, -1):
         word = _WORDS.get(tuple(types[:count]))
         if word is not None:

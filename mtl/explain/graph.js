@@ -1,5 +1,5 @@
 "use strict";
-/* Lines and operations: one of them is selected at a time. */
+/* Lines and operations. At most one of them is selected. */
 const data = JSON.parse(document.getElementById("data").textContent);
 const ops = data.ops, steps = data.steps;
 let selected = null;  // the id of a line or of an operation
@@ -22,7 +22,7 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
-/* Write a number with four digits. Infinity and NaN are texts already. */
+/* Return a number as text with four digits. Infinity and NaN are already text. */
 function format(value) {
   if (typeof value === "string") return value;
   if (value === 0) return "0";

@@ -1,8 +1,8 @@
 """Which line of the source made which operation of a training graph.
 
 TensorFlow stores the Python stack of every operation. The innermost line of the core in that stack
-made the operation; the lines around it called that line. All gradients come from one line of
-train.py, so a gradient is shown under the line of the operation that it differentiates.
+made the operation; the outer lines called it. All gradients come from one line of train.py, so a
+gradient is shown under the line of the operation that it differentiates.
 """
 
 import ast
@@ -27,7 +27,7 @@ Line = tuple[str, int]  # (a key of SOURCES, line number from 1)
 
 
 def _sources():
-    """Return the files of the core that make operations, dict name -> path, in reading order."""
+    """Return the core files that make operations, dict name -> path, in reading order."""
     modules = (answer, train, model, bottoms, layers, tops, losses)
     paths = [module.__file__ for module in modules]
     folder = os.path.dirname(objectives.__file__)
@@ -49,7 +49,7 @@ class Op(NamedTuple):
     waits_for: tuple[str, ...]  # names of the operations that must run before it
     kind: str  # one of KINDS
     of: str  # of a gradient, the name of the operation that it differentiates; else ""
-    stack: tuple[Line, ...]  # lines of the core, outermost first; the last one made it
+    stack: tuple[Line, ...]  # lines of the core, outermost first; the last made the operation
 
 
 class Explained(NamedTuple):
@@ -61,14 +61,14 @@ class Explained(NamedTuple):
     ops: dict[str, Op]  # operation name -> Op, in graph order
 
     def stack_of(self, op: Op) -> tuple[Line, ...]:
-        """Return the lines that an operation is shown under.
+        """Return the lines under which an operation is shown.
 
-        They are its own lines, or for a gradient those of the operation that it differentiates.
+        These are its own lines, or for a gradient those of the operation that it differentiates.
         """
         return self.ops[op.of].stack if op.kind == GRADIENT else op.stack
 
     def all_lines_of(self, op: Op) -> tuple[Line, ...]:
-        """Return `stack_of`, for a gradient after the lines that asked for all gradients."""
+        """Return `stack_of`; for a gradient, the lines that computed all gradients come first."""
         if op.kind != GRADIENT:
             return op.stack
         return tuple(dict.fromkeys(op.stack + self.stack_of(op)))
@@ -77,9 +77,9 @@ class Explained(NamedTuple):
 def explain(config: Config) -> Explained:
     """Build the training graph of a Config and find the line of each operation.
 
-    The graph has one tower: more towers would show the same lines several times. The objective
-    log_sum is shown as the objective answer, which computes the same cost in the answer's own
-    lines, unless --absent=mask, which the answer cannot do.
+    The graph has one tower, because more towers would repeat the same lines. The objective log_sum
+    is shown as the objective answer, which computes the same cost in the answer's own lines. With
+    --absent=mask, which answer does not support, it stays log_sum.
 
     Raises:
       LookupError: an operation has no line of the core, or a gradient no forward operation.
@@ -91,7 +91,7 @@ def explain(config: Config) -> Explained:
 
 
 def _in_own_lines(config):
-    """Return a Config that computes its cost in the lines of answer.py where they can."""
+    """Return a Config whose cost uses the lines of answer.py, if they support it."""
     if config.objective == "log_sum" and config.absent == "x":
         return dataclasses.replace(config, objective="answer")
     return config
@@ -110,7 +110,7 @@ def assign(graph: Any, cost: Any, minimize: Any) -> dict[str, Op]:
       follow the operation that calls it.
 
     Raises:
-      LookupError: as `explain`.
+      LookupError: see `explain`.
     """
     library = graph.as_graph_def().library.function
     functions = {function.signature.name: function for function in library}
@@ -129,7 +129,7 @@ def assign(graph: Any, cost: Any, minimize: Any) -> dict[str, Op]:
 
 
 def _op(operation, cost, updater):
-    """Return the Op of a TensorFlow operation; the function `updater` makes the training step."""
+    """Return the Op of a TensorFlow operation; updater: the function that builds the train step."""
     stack = _stack(operation)
     if not stack:
         names = ", ".join(SOURCES)
@@ -150,7 +150,7 @@ def _op(operation, cost, updater):
 
 
 def _inside(op, branch, node):
-    """Return the Op of a node inside a function that an operation calls in one of its branches."""
+    """Return the Op of a node in the function of a branch of an operation (tf.cond)."""
     name = f"{op.name}/{branch}:{node.name}"
     return op._replace(name=name, type=node.op, outputs=(), inputs=(op.name,), waits_for=())
 
@@ -160,22 +160,22 @@ def forward_of(op: Any, cost: Any) -> Any:
 
     Args:
       op: an operation that tf.gradients made.
-      cost: the operation whose gradients were asked for.
+      cost: the operation whose gradients it computes.
 
     Raises:
-      LookupError: there is none.
+      LookupError: no such operation was found.
     """
     scope = op.name.removeprefix(GRADIENTS)
     if "_grad/" in scope:
         return op.graph.get_operation_by_name(scope[: scope.index("_grad/")])
     # tf.gradients makes three kinds of operations outside such a scope.
-    if op.type == "AddN":  # the sum of the gradients of a tensor that several operations take
+    if op.type == "AddN":  # the sum of the gradients of a tensor with several consumers
         parts = [forward_of(part.op, cost) for part in op.inputs]
         taken = set.intersection(*({tensor.op for tensor in part.inputs} for part in parts))
         found = [each for each in taken if _has_output_like(each, op.outputs[0])]
         if len(found) == 1:
             return found[0]
-    elif op.type == "ZerosLike":  # the gradient of an output that no operation takes
+    elif op.type == "ZerosLike":  # the gradient of an output without a consumer
         return op.inputs[0].op
     elif scope in ("Shape", "grad_ys_0", "grad_ys_0/Const"):  # 1, the gradient of the cost
         return cost
@@ -189,7 +189,7 @@ def _has_output_like(op, tensor):
 
 
 def source_of(line: Line) -> str:
-    """Return the text of a line without indentation, and the last argument of a call left open."""
+    """Return the text of a line without indentation; an open call also shows its last argument."""
     text = read_source(line[0])[line[1] - 1].strip()
     if not text.endswith("("):
         return text
@@ -207,21 +207,21 @@ def read_source(name: str) -> Sequence[str]:
 
 
 def _frames(operation):
-    """Return the frames of the core that an operation was made under, outermost first."""
+    """Return the stack frames of an operation that are in the core, outermost first."""
     files = set(SOURCES.values())
     return [frame for frame in operation.traceback if frame.filename in files]
 
 
 def _stack(operation):
-    """Return the lines of the core that an operation was made under, outermost first."""
+    """Return the lines of the core in the stack of an operation, outermost first."""
     names = {path: name for name, path in SOURCES.items()}
     lines = [(names[frame.filename], frame.lineno) for frame in _frames(operation)]
-    # Python 3.11 gives a comprehension a frame of its own, on the same line; Python 3.12 does not.
+    # Up to Python 3.11 a comprehension has its own frame, on the same line.
     return tuple(line for line, _ in itertools.groupby(lines))
 
 
 def _functions(operation):
-    """Return (file, name) of the functions of the core that an operation was made under."""
+    """Return (file, name) of the core functions in the stack of an operation, outermost first."""
     return [(frame.filename, frame.name) for frame in _frames(operation)]
 
 

@@ -1,4 +1,4 @@
-"""`mtl explain --format=html`: a page with the diagram, the source beside the graph, and steps."""
+"""`mtl explain --format=html`: a page with the diagram, the source, the graph, and the steps."""
 
 import base64
 import collections
@@ -18,7 +18,7 @@ _OPEN = ("answer.py", "train.py")  # the files that are open at first
 _PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}
 _MEANING = {
     FORWARD: "made by the line itself",
-    GRADIENT: "made when tf.gradients differentiated those operations",
+    GRADIENT: "made by tf.gradients for the forward operations",
     UPDATE: "made by Adam: its slots, and the updates of the weights",
 }
 _LEGEND = {
@@ -42,7 +42,7 @@ def render(
     Args:
       explained: lines.Explained.
       diagram: Diagram of the same graph.
-      steps: list of dict as steps.walk yields them. Without steps the page has no part for them.
+      steps: the dicts that steps.walk yields; empty gives a page without that part.
       command: the command that writes the page again, or "".
     """
     config = explained.config
@@ -177,7 +177,7 @@ def _map(explained, diagram):
 
 
 def _data(explained, diagram, steps):
-    """Return what the script needs. An operation is written as its index in graph order."""
+    """Return the data for the script. It refers to an operation by its index in graph order."""
     index = {name: number for number, name in enumerate(explained.ops)}
     return {
         "ops": [_op(op, explained, index) for op in explained.ops.values()],

@@ -1,4 +1,4 @@
-/* Training steps: one is shown at a time. Runs after graph.js. */
+/* Training steps, shown one at a time. Runs after graph.js. */
 const SVG = "http://www.w3.org/2000/svg";
 // The colours are adapted from Okabe and Ito.
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56a4d8"];
@@ -6,7 +6,7 @@ const DASHES = ["", "8 3", "3 3", "10 3 2 3", "6 2 2 2 2 2", "1 3"];
 const COLUMNS = {mean: "mean cross entropy", "mean of labelled": "mean cross entropy",
   clip: "clipped", log: "log"};
 let shown = "softmax";  // or "logits"
-let marks = [];  // functions that move the mark of a chart to the step that is shown
+let marks = [];  // functions that move the mark of a chart to the current step
 let timer = null;
 
 function makeSvg(tag, attributes, text) {
@@ -23,14 +23,14 @@ function isPositive(value) { return typeof value === "number" && value > 0; }
 function xOf(step) {
   return BOX.left + (BOX.right - BOX.left) * (steps.length > 1 ? step / (steps.length - 1) : 0);
 }
-/* A logarithmic scale has no zero: zero has a line of its own at the bottom. */
+/* A logarithmic scale has no zero, so zero has its own line at the bottom. */
 function yOf(value, range) {
   if (!isPositive(value)) return BOX.zero;
   const share = (Math.log10(value) - range.low) / (range.high - range.low);
   return BOX.bottom - (BOX.bottom - BOX.top) * share;
 }
 
-/* Draw a value of each task over the steps; return the function that moves its mark. */
+/* Draw a value of each task over the steps; return a function that moves the mark. */
 function chart(home, label, valueOf) {
   const series = data.tasks.map((task) => steps.map((step) => valueOf(step, task)));
   const positive = series.flat().filter(isPositive);
@@ -88,7 +88,7 @@ function spread(heights) {
 }
 
 /* -- tables -- */
-/* Fill `home` with a table; the rows hold texts and td elements. The first cell names its row. */
+/* Fill `home` with a table. Cells are strings or td elements. The first cell is the row header. */
 function table(home, caption, head, rows) {
   const heads = head.map((text, k) =>
     make("th", k ? {scope: "col", class: "number"} : {scope: "col"}, text));
@@ -104,7 +104,7 @@ function table(home, caption, head, rows) {
 
 function meanOf(step, task) { return step.values[step.tasks[task.name].mean]; }
 function weightOf(step, task) { return step.tasks[task.name].weight; }
-/* The weight is 0 below the clip, but also for a task with no label in the batch. */
+/* The weight is 0 below the clip, but also for a task without a label in the batch. */
 function isAtFloor(step, task) {
   return weightOf(step, task) === 0 && meanOf(step, task) < data.floor;
 }
@@ -155,7 +155,7 @@ function predictionCell(own, k, best) {
   return cell;
 }
 
-/* -- the step that is shown -- */
+/* -- the current step -- */
 function inWords(number) {
   if (number === null) return "X, more than five digits";
   return number === "" ? "no digits" : number;
@@ -191,7 +191,7 @@ function go(to) {
   marks.forEach((move) => move());
   if (selected && selected.startsWith("op-")) {
     const i = Number(selected.slice(3));
-    selected = null;  // else selecting it again would clear the selection
+    selected = null;  // otherwise selecting it again would clear the selection
     selectOp(i);
   }
 }

@@ -20,10 +20,10 @@ def walk(
     count: int,
     start: str | None = None,
 ) -> Iterator[dict]:
-    """Train, and yield the values in the graph at each step, from the run that changes the weights.
+    """Train, and yield the values in the graph at each step, fetched in the training step itself.
 
     Args:
-      explained: lines.Explained. Operations that measure are added to its graph.
+      explained: lines.Explained. Operations for the weights and norms are added to its graph.
       diagram: Diagram of the same graph.
       source: function first_step -> iterator of (images uint8 [batch, crop, crop, channels], labels
         dict task name -> int32 [batch]).
@@ -31,16 +31,16 @@ def walk(
       start: path of a checkpoint whose weights the first step uses, or None.
 
     Yields:
-      dict of the first example and of the whole batch:
+      dict of values of the first example and of the whole batch:
         "image": uint8 [crop, crop, channels], of the first example.
-        "true", "predicted": the number of the first example, None for X.
+        "true", "predicted": str, the number of the first example; None for X.
         "values": dict operation name -> float, the scalars of the losses and of the cost.
         "tasks": dict task name -> dict:
           "label": int, of the first example.
           "logits", "softmax": lists of float, of the first example.
           "mean": name of the operation that computes the mean cross entropy.
           "weight": float, d cost / d mean.
-          "gradient_norm": float, the norm of the gradient of the task's term at the features.
+          "gradient_norm": float, the gradient norm of the task's term at the features.
     """
     named = explained.named
     means = {task.name: _mean(task) for task in diagram.tasks}
@@ -63,7 +63,7 @@ def _mean(task):
 
 
 def _fetches(explained, diagram, means):
-    """Return what one step fetches, a nested dict of tensors, and the training operation."""
+    """Return the fetches of one step: a nested dict of tensors, with the training operation."""
     named = explained.named
     network = named.network
     names = [name for task in diagram.tasks for name in task.loss] + list(diagram.adds)
@@ -90,7 +90,7 @@ def _output(explained, name):
 
 
 def _step(images, labels, fetched, means):
-    """Return a step as `walk` yields it, from a batch and the values that it fetched."""
+    """Return a step for `walk`, from a batch and the fetched values."""
     return {
         "image": images[0],
         "true": tasks.decode({name: int(classes[0]) for name, classes in labels.items()}),
@@ -111,6 +111,6 @@ def _step(images, labels, fetched, means):
 
 
 def shortest(value: Any) -> Any:
-    """Return a float32 as the float with the fewest digits, as a text if not finite, for JSON."""
+    """Return a float32 for JSON: the float with the fewest digits, or text if it is not finite."""
     short = str(np.float32(value))
     return float(short) if np.isfinite(value) else short

@@ -110,7 +110,7 @@ def _shared(diagram, width):
 
 
 def _box(kind, x, y, width, height, lines):
-    """Draw a box with up to three lines of text; empty lines are left out."""
+    """Draw a box with up to three lines of text; empty lines are skipped."""
     lines = list(filter(None, lines))
     baseline = y + (height - 18 * len(lines)) / 2 + 14
     parts = [f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="7"/>']

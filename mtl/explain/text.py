@@ -1,4 +1,4 @@
-"""`mtl explain --format=text`: the lines of the source, each with the operations that it made."""
+"""`mtl explain --format=text`: each line of the source with the operations that it made."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,13 @@ from mtl.explain.lines import GRADIENT, KINDS, Explained, Line, Op
 _WIDTH = 110  # characters of a line of the source
 _WIDTHS = (8, 10, 8)  # of the columns of counts, in the order of KINDS
 _KEY = (
-    "forward: made by the line itself; gradient: made when tf.gradients differentiated those; "
+    "forward: made by the line itself; gradient: made by tf.gradients for the forward operations; "
     "update: made by Adam."
 )
 
 
 class _Node:
-    """A line, as called from one other line: its own operations, and the lines that it called."""
+    """A line, called from one other line: its own operations, and the lines that it calls."""
 
     def __init__(self):
         self.own: dict[str, list[Op]] = {kind: [] for kind in KINDS}

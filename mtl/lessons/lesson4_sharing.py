@@ -56,7 +56,7 @@ def solution():
     """No: a second get_variable of the same name is an error, unless the scope allows reuse.
 
     To share a bottom between tops, build it once; no reuse is needed. Reuse applies the same
-    weights to another input: to a second image, or to a validation set.
+    weights to another input, such as a second image or the validation images.
 
     It prints:
 

@@ -8,8 +8,8 @@ correctly with a growing margin: the correct logit exceeds the other logits by t
 
 With a hard label, the gradient of a plain sum fades once a task is solved: at a margin of 8 it is
 0.002. The answer's weight there is 497, so the gradient is 1: more than at chance. It stays near 1
-until the loss is exactly 0. Then the clip holds the log at ln(1e-37) = -85.2, and the gradient is
-0. The cost looks excellent, and five tasks have learned nothing.
+until the loss is exactly 0. Then the clip gives ln(1e-37) = -85.2, and the gradient is 0. The cost
+is excellent, but five tasks have learned nothing.
 
 Label smoothing is the cure. With smoothing 0.1 the loss has its minimum at a margin of 4.2, where
 the gradient is 0. The loss stays above 0.4, so the weight stays small.
@@ -69,9 +69,9 @@ QUESTION = (
 
 
 def solution():
-    """85.2, and nothing does: the clip holds the log at ln(1e37), and the gradient there is 0.
+    """85.2, and nothing does: the clip gives ln(1e37), and the gradient there is 0.
 
-    Training therefore has to check the cross entropies themselves. mtl/train.py does.
+    So training must check the cross entropies themselves, as mtl/train.py does.
 
     It prints:
 

@@ -63,13 +63,13 @@ def main():
     print("equal to the last bit:", resumed == at_once)
 
 
-QUESTION = "Only the weights are restored, and Adam starts anew. Is w the same after ten steps?"
+QUESTION = "Only the weights are restored, and Adam starts again. Is w the same after ten steps?"
 
 
 def solution():
     """No: without its slots, Adam makes a first step again, as large as the learning rate.
 
-    That suits fine-tuning on other data. In a resume it is an error that no message reports.
+    That is right for fine-tuning on other data. When a run resumes, it is a silent error.
 
     It prints:
 

@@ -38,7 +38,7 @@ def _choose_weight(shot, rng, difficulty):
     realism = realism_of(difficulty)
     weight = rng.normal(0.0, 0.35 - 0.15 * realism)
     if realism:
-        # House numbers are bold: thin faces get bolder, and the boldest thinner, to keep their holes.
+        # House numbers are bold: thin faces get bolder. The boldest get thinner, or holes close.
         half = (float(shot.field.max()) - 128.0) / 16.0
         weight += realism * np.clip(0.7 * (rng.normal(2.4, 0.4) - half), -0.6, 1.2)
         uneven = paint.smooth_noise(shot.size, rng.integers(3, 12, 2), rng)[:, :, 0]
