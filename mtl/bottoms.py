@@ -100,7 +100,7 @@ def _convolve(x, *, stages, first, stride, seed):
             number += 1
             name = f"conv{number}"
             y = layers.conv(x, name, filters, size=3, seed=seed)
-            # Residual from the second layer of a stage on (He et al. 2015, arXiv:1512.03385, 3.1).
+            # Residual, except in the first layer of a stage (He et al. 2015, arXiv:1512.03385).
             x = y + x if position else y
             if position < len(filters_of_stage) - 1:
                 x = ends[name] = tf.nn.relu(x)

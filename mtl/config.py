@@ -121,7 +121,7 @@ class Config:
         0.0, "how much training distorts images on disk; 0 only crops them", range=SHARE
     )
     pool: int = _field(
-        4096, "synthetic images held in memory, a multiple of --reuse", range=POSITIVE
+        4096, "synthetic images kept in memory, a multiple of --reuse", range=POSITIVE
     )
     reuse: int = _field(
         8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
@@ -182,7 +182,7 @@ class Config:
         if self.pool % self.reuse:
             raise ValueError(f"--pool={self.pool} must be a multiple of --reuse={self.reuse}")
         if self.augment and self.dataset == "synthetic":
-            cure = "synthetic images are drawn anew each time; remove the flag"
+            cure = "synthetic images differ already; remove the flag"
             raise ValueError(f"--augment={self.augment} does not apply to synthetic; {cure}")
         if self.objective == "answer" and self.absent != "x":
             what = f"--absent={self.absent} does not work with --objective=answer"

@@ -52,7 +52,7 @@ def dense(x, scope, units, *, seed, gain=2.0):
 
     Args:
       x: float [batch, inputs], inputs static.
-      scope: str, the variable scope; holds w [inputs, units] and b [units].
+      scope: str, the variable scope; contains w [inputs, units] and b [units].
       units: int.
       seed: int, the seed of the run.
       gain: float, the initial variance of w times inputs: 2 before a ReLU (He et al. 2015,
@@ -74,7 +74,7 @@ def conv(x, scope, filters, *, size, seed, stride=1):
 
     Args:
       x: float [batch, height, width, channels], channels static.
-      scope: str, the variable scope; holds w [size, size, channels, filters] and b [filters].
+      scope: str, the variable scope; contains w [size, size, channels, filters] and b [filters].
       filters: int.
       size: int, height and width of a kernel in pixels.
       seed: int, the seed of the run.
@@ -98,7 +98,7 @@ def max_pool(x, scope, *, stride=2):
 
     Args:
       x: float [batch, height, width, channels].
-      scope: str, names the operation; holds no variable.
+      scope: str, names the operation; has no variable.
       stride: int, in pixels.
 
     Returns:
@@ -116,7 +116,7 @@ def maxout(x, scope, *, pieces):
 
     Args:
       x: float [batch, height, width, channels].
-      scope: str, names the operation; holds no variable.
+      scope: str, names the operation; has no variable.
       pieces: int, channels in a group.
 
     Returns:
@@ -142,7 +142,7 @@ def subtractive_norm(x, scope, *, size=3):
 
     Args:
       x: float [batch, height, width, channels].
-      scope: str, names the operation; holds no variable.
+      scope: str, names the operation; has no variable.
       size: int, height and width of the square in pixels. Padding is excluded.
 
     Returns:
@@ -159,8 +159,8 @@ def locally_connected(x, scope, filters, *, size, seed):
 
     Args:
       x: float [batch, height, width, channels], all but batch static.
-      scope: str, the variable scope; holds w [height * width, size * size * channels, filters] and
-        b [height * width, 1, filters].
+      scope: str, the variable scope; contains w [height * width, size * size * channels, filters]
+        and b [height * width, 1, filters].
       filters, size, seed: as `conv`.
 
     Returns:

@@ -52,7 +52,7 @@ def encode(number: str) -> Dict[str, int]:
       length X and its first five digits.
 
     Raises:
-      ValueError: the text holds anything but the digits 0 to 9.
+      ValueError: the text has a character that is not a digit 0 to 9.
     """
     # str.isdigit alone accepts superscripts and the digits of other scripts.
     if not isinstance(number, str) or (number and not (number.isascii() and number.isdigit())):
@@ -71,10 +71,10 @@ def decode(classes: Dict[str, int]) -> Optional[str]:
       classes: dict task name -> class.
 
     Returns:
-      str of digits, or None where the length is X. Positions beyond the length are ignored.
+      str of digits, or None if the length is X. Positions beyond the length are ignored.
 
     Raises:
-      ValueError: a class lies outside its task, or a position within the length is X.
+      ValueError: a class is not one of its task, or a position within the length is X.
     """
     length = int(classes["length"])
     if not 0 <= length <= LENGTH_X:

@@ -16,7 +16,7 @@ def define(values):
     """Define the flags: the source, the folder to write, and what to convert."""
     text = (
         "folder of train.tar.gz, test.tar.gz and extra.tar.gz, or of folders train, test and "
-        "extra that hold PNG files and digitStruct.mat"
+        "extra that contain PNG files and digitStruct.mat"
     )
     paths.define(values, "archive_dir", "", text)
     text = "folder to write; an unfinished conversion in it is continued"

@@ -40,7 +40,7 @@ def run(argv=None):
         _open_closed_streams()
         signals.install(where)
         console.set_backends()
-        # File names may hold bytes that are not UTF-8.
+        # File names may contain bytes that are not UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(arguments)

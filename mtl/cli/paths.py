@@ -31,7 +31,7 @@ def local(path):
         )
     if re.search(r"[\0\r\n]", expanded):
         raise ValueError(
-            "a flagfile cannot hold a path with a line break or a null character; rename the folder"
+            "a path with a line break or a null character does not work in a flagfile; rename it"
         )
     try:
         utf8 = os.fsencode(expanded) == expanded.encode()

@@ -32,7 +32,7 @@ class Caught:
         return self
 
     def arm(self):
-        """Record signals from now on, because there is something to save. Until then, raise."""
+        """Record signals from now on. Until then, a signal raises KeyboardInterrupt."""
         self._armed = True
 
     def __call__(self):

@@ -83,7 +83,7 @@ class _Pool:
             self._shuffle()
 
     def _read(self, block):
-        """Replace the oldest block by the next one of the stream."""
+        """Replace the oldest block with the next one of the stream."""
         images, numbers = next(self._stream)
         if self._images is None:
             self._images = np.empty((self._size, *images.shape[1:]), np.uint8)

@@ -57,7 +57,7 @@ def _block_of_inputs(op, blocks):
 
 
 def _recorded(explained):
-    """Return the blocks of the operations that a recorded tensor or variable depends on."""
+    """Return dict operation name -> block, for all that a recorded tensor or variable needs."""
     named = explained.named
     network = named.network
     ends = {STEP: [named.step.initializer], IMAGE: [network.inputs.op]}

@@ -14,6 +14,8 @@ def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> n
 
     Args:
       image: float [height, width, 3], mostly in 0..1; other values are clipped.
+      rng: source of all randomness.
+      difficulty: 0..1.
 
     Returns:
       uint8 [WINDOW, WINDOW, 3].

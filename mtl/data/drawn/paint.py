@@ -46,8 +46,8 @@ def coverage(distance: np.ndarray, scale: float) -> np.ndarray:
     """Return the mask of a shape.
 
     Args:
-      distance: [height, width], signed distance to the outline, positive inside the shape.
-      scale: pixels per unit of distance.
+      distance: float [height, width], signed distance to the outline, positive inside the shape.
+      scale: float, pixels for a unit of distance.
     """
     return np.clip(0.5 + distance * scale, 0.0, 1.0)[:, :, None]
 

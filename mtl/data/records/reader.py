@@ -150,7 +150,7 @@ def _windows(data_dir, shards, batch_size, seed, threads, first_step):
             found, numbers = fetch()
             yield found, [number.decode("ascii") for number in numbers]
     except tf.errors.ResourceExhaustedError:
-        raise  # the machine's memory, not the data: the command reports it
+        raise  # out of memory, not a fault of the data; the command reports it
     except TF_ERRORS as error:
         # TensorFlow does not say which of the interleaved shards is broken.
         unknown = DataError(f"{data_dir}: cannot be read ({error_text(error)}); {CURE}")

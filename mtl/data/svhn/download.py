@@ -18,7 +18,7 @@ TIMEOUT = 30.0  # seconds without a byte
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 BLOCK = 1 << 16  # bytes
 
-# Network failures. Not all of OSError: a full disk is no reason to try again.
+# Network failures. Not all of OSError: another attempt does not help with a full disk.
 _FAILURES = (
     urllib.error.URLError,
     http.client.HTTPException,

@@ -17,10 +17,10 @@ from mtl.errors import DataError
 
 UNFINISHED = ".unfinished"  # suffix of a folder that is not complete yet
 
-# Limits. SVHN's largest archive, extra, holds 202,353 images in 2 GB, and a digitStruct.mat of 1 to
-# 2 GB.
+# Limits. SVHN's largest archive, extra, contains 202,353 images in 2 GB, and a digitStruct.mat of 1
+# to 2 GB.
 MAX_MEMBERS = 300_000
-MAX_BYTES = 16 << 30  # of all members together
+MAX_BYTES = 16 << 30  # total size of all members
 MAX_STRUCT = 4 << 30  # of digitStruct.mat
 MAX_IMAGE = 32 << 20  # of an image file; SVHN's largest has less than 2 MB
 MAX_HEADER = 1 << 20  # of a long name or of pax records, which tarfile reads into memory at once
