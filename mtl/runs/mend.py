@@ -34,6 +34,7 @@ def mend(model_dir, say):
 
     Raises:
       DataError: no checkpoint can be read, or a file cannot be changed.
+      BrokenPipeError: raised by `say`.
     """
     best_dir = os.path.join(model_dir, checkpoint.BEST)
     try:
@@ -45,6 +46,8 @@ def mend(model_dir, say):
         if newest and not fell_back:
             _check_state(model_dir, newest, say)
         _check_best(best_dir, newest, evaluated, say)
+    except BrokenPipeError:
+        raise  # from `say`: nobody reads the warnings, which ends the command
     except OSError as error:
         cure = checkpoint.cure_of(error)
         raise DataError(f"{error.filename}: cannot be changed ({error.strerror}); {cure}") from None

@@ -230,3 +230,12 @@ def test_damaged_metrics_are_copied(directory):
     dropped = f"later evaluations are dropped, {copy} has them"
     assert mended(directory) == [f"warning: {metrics}: line 2 is damaged; {dropped}"]
     assert copy.read_bytes() == damaged
+
+
+def test_closed_pipe_is_not_reported_as_a_file(directory):
+    def say(text):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    shutil.rmtree(directory / "best")
+    with pytest.raises(BrokenPipeError):
+        mend.mend(str(directory), say)
