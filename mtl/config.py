@@ -16,7 +16,8 @@ PACKAGE = pathlib.Path(__file__).resolve().parent
 def declared(files, line):
     """Return the names that source files of the package declare, dict name -> path of the file.
 
-    The files are read, not imported, because importing them would import TensorFlow.
+    The files are read, not imported, because importing them would import TensorFlow. Hidden files
+    and folders are skipped: macOS and editors leave them beside the sources.
 
     Args:
       files: str, a glob pattern relative to the package.
@@ -24,6 +25,8 @@ def declared(files, line):
     """
     found = {}
     for path in sorted(PACKAGE.glob(files)):
+        if any(part.startswith(".") for part in path.relative_to(PACKAGE).parts):
+            continue
         for name in re.findall(line, path.read_text(encoding="utf-8"), re.MULTILINE):
             found[name] = path
     return found

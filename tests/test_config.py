@@ -33,6 +33,16 @@ def test_a_new_source_file_is_found_without_a_list(tmp_path, monkeypatch):
     assert found == {"mine": tmp_path / "data" / "mine.py"}
 
 
+def test_hidden_files_declare_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "PACKAGE", tmp_path)
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "._sidecar.py").write_bytes(b"\x00\xff")
+    for name in ("plain.py", ".hidden/copy.py"):
+        (tmp_path / name).write_text('DATASET = "mine"\n')
+    found = config.declared("**/*.py", r'^DATASET = "(\w+)"$')
+    assert found == {"mine": tmp_path / "plain.py"}
+
+
 @pytest.mark.parametrize("name", config.OBJECTIVES)
 def test_every_objective_has_the_functions_of_the_registry(name):
     module = objectives.find(name)
