@@ -9,12 +9,12 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 import helpers
-from mtl import tasks, train
+from mtl import bottoms, tasks, train
 from mtl.config import CROP, Config
 from mtl.data.examples import Examples
 from mtl.errors import Interrupted
 from mtl.monitor import tensorboard
-from tests import event_files
+from tests import event_files, toy_runs
 
 pytestmark = pytest.mark.usefixtures("coarse")
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
@@ -96,10 +96,13 @@ def events_of(directory, first=0, say=print):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, coarse):
-    """(run directory, Run) of a run that nothing stopped. Read only."""
+def whole(tmp_path_factory):
+    """(run directory, Run) of an uninterrupted run. Read only."""
     directory = tmp_path_factory.mktemp("whole")
-    return directory, Run(directory).train()
+    with pytest.MonkeyPatch.context() as patch:  # as the fixture `coarse`, which is per test
+        patch.setattr(bottoms, "mlp", toy_runs.coarse_mlp)
+        patch.setattr(bottoms, "small", toy_runs.coarse_small)
+        return directory, Run(directory).train()
 
 
 # -- content ---------------------------------------------------------------------------------------
