@@ -68,6 +68,8 @@ def convert(
         ready = [_prepared(state, split, prepare, extra_into_train) for split in sources]
         state.save()
         _convert(state, ready, targets, say, progress)
+    if worked:
+        state.drop_unfinished()
     finished = {
         "version": manifest.VERSION,
         "window": f"boxes grown to {images.GROWTH} times",

@@ -99,6 +99,11 @@ class State:
                 json.dump(self.as_dict(), file)
             files.sync(unfinished)
 
+    def drop_unfinished(self) -> None:
+        """Drop the splits that an earlier run left unfinished: no manifest may list them."""
+        splits = self.splits.items()
+        self.splits = {name: split for name, split in splits if "records" in split}
+
     def finish(self, finished: dict[str, Any]) -> None:
         """Write the manifest; delete progress.json, old shards and unpacked archives."""
         self._delete_old_shards()

@@ -54,6 +54,19 @@ class Interrupting:
         raise KeyboardInterrupt
 
 
+def test_unfinished_split_that_is_not_converted_again_is_dropped(data, out):
+    complete, _, _ = run(data)
+    splits = complete["splits"]
+    unfinished = {"shards": [splits["test"]["shards"][0], None]}
+    state = {**complete, "splits": {**splits, "test": unfinished}}
+    os.rename(out / "manifest.json", out / "progress.json")
+    (out / "progress.json").write_text(json.dumps(state))
+    manifest, worked, _ = run(data, ["train"])
+    assert worked and manifest["splits"].keys() == {"train", "validation"}
+    assert not [path for path in out.iterdir() if path.name.startswith("test-")]
+    assert run(data)[0]["splits"] == splits
+
+
 @pytest.mark.parametrize("stop", range(10))
 def test_interrupted_conversion_continues(data, out, tmp_path, monkeypatch, stop):
     def interrupted(out, manifest):
