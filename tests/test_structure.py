@@ -27,8 +27,8 @@ CORE = (
     "checkpoint",
     "run_files",
 )
-# Without objectives/. It was 594 when config.py had no help texts and ranges, and when train.run was
-# one function of 137 lines with nested functions; taken apart, the same work has more statements.
+# Without objectives/. Raised from 700 when config.py took over the help texts and ranges of all
+# flags, and train.run, one function of 137 lines, became a loop of small functions.
 CORE_STATEMENTS = 850
 FUNCTION_LINES = 60
 FILE_LINES = 300
@@ -44,7 +44,16 @@ ROOMS = {
     "evaluation": ["objectives", "data", "inference"],
     "reports": ["data", "evaluation", "inference", "runs"],
     "explain": ["core", "objectives", "data", "inference", "reports", "runs"],
-    "monitor": ["core", "objectives", "data", "evaluation", "explain", "inference", "reports", "runs"],
+    "monitor": [
+        "core",
+        "objectives",
+        "data",
+        "evaluation",
+        "explain",
+        "inference",
+        "reports",
+        "runs",
+    ],
     "lessons": ["core", "data", "cli"],
     "pretrained": ["core", "runs"],
 }
@@ -80,7 +89,7 @@ def within(name, packages):
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-# -- checks: each takes a syntax tree and lists what breaks a rule ----------------------------------
+# -- checks: each takes a syntax tree and lists what breaks a rule ---------------------------------
 
 
 def other_tensorflow(tree):
@@ -113,7 +122,7 @@ def high_level_or_unsafe(tree):
         elif isinstance(node, ast.keyword):
             if node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
                 found.append(ast.unparse(node))
-        elif isinstance(node, ast.Call) and re.fullmatch(r"(np|numpy)\.load", ast.unparse(node.func)):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load"):
             # False is the default, but a reader should not have to know.
             if "allow_pickle=False" not in map(ast.unparse, node.keywords):
                 found.append(ast.unparse(node))
@@ -242,7 +251,8 @@ def test_the_core_imports_only_itself_tensorflow_numpy_and_absl():
     paths = [*core().values(), *(ROOT / "mtl" / "objectives").glob("*.py")]
     strange = {}
     for path in paths:
-        strange[name_of(path)] = [name for name in imports(parse(path)) if not within(name, allowed)]
+        found = [name for name in imports(parse(path)) if not within(name, allowed)]
+        strange[name_of(path)] = found
     assert {path: names for path, names in strange.items() if names} == {}
 
 

@@ -29,7 +29,7 @@ def at_40(killed, tmp_path):
 
 
 def assert_ends_as(directory, whole, life):
-    """Assert that a run ended like the whole one: its metrics depend on every bit of the weights."""
+    """Assert that a run ended like the whole one; metrics depend on every bit of the weights."""
     assert life.code == 0, life.text
     assert metrics_of(directory) == metrics_of(whole)
     assert saved_steps(directory) == saved_steps(whole)
