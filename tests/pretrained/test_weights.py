@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mtl import checkpoint, run_files
+from mtl.cli import training
 from mtl.config import CROP
 from mtl.data.batches import centre_crop
 from mtl.data.drawn import synthetic
@@ -77,7 +78,8 @@ def test_predict_uses_it_by_default(command, drawn, tmp_path):
     assert np.mean([found == true for found, true in zip(numbers, drawn.numbers)]) > 0.7
 
 
-def test_training_starts_from_it(command, drawn, tmp_path):
+def test_training_starts_from_it(command, drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SYNTHETIC_VALIDATION", 60)  # instead of 1,000 images
     bottom = run_files.read_config(PACKAGED).bottom
     network = [f"--bottom={bottom}", "--init_from=pretrained", "--learning_rate=1e-9"]
     length = ["--steps=1", "--save_every=1", "--batch_size=2", "--pool=8", "--workers=1"]
