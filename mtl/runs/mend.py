@@ -47,7 +47,7 @@ def mend(model_dir, say):
             _check_state(model_dir, newest, say)
         _check_best(best_dir, newest, evaluated, say)
     except BrokenPipeError:
-        raise  # from `say`: nobody reads the warnings, which ends the command
+        raise  # from `say`: the reader of the warnings is gone, so the command ends
     except OSError as error:
         cure = checkpoint.cure_of(error)
         raise DataError(f"{error.filename}: cannot be changed ({error.strerror}); {cure}") from None

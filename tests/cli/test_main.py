@@ -178,7 +178,7 @@ def test_process_exits_with_the_code_of_its_command():
 
 @pytest.fixture
 def closed_pipe():
-    """Return the writing end of a pipe that nobody reads."""
+    """Return the writing end of a pipe without a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     yield writer
