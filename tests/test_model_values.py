@@ -109,7 +109,7 @@ def test_dropout_applies_only_in_training():
 
 
 def outputs_with(absent):
-    """Return dicts of arrays, logits and log probabilities, with a seventh task."""
+    """Return the logits and the log probabilities of a network with a seventh task, as arrays."""
     tasks = [*NUMBER_TASKS, Task("colour", 11)]
 
     def build():

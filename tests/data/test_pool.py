@@ -12,8 +12,8 @@ from tests.data.numbered import Blocks, assert_same, check_batch, different, num
 
 SIZE = config.WINDOW
 
-# pool, reuse, batch: a batch that divides the pool, one that spans two epochs, one larger than the
-# pool, no reuse, and blocks of one image.
+# (pool, reuse, batch size). The batch divides the pool, spans two epochs, or is larger than the
+# pool; the fourth has no reuse, and the last has blocks of one image.
 STREAMS = [(12, 4, 6), (12, 3, 5), (6, 2, 15), (8, 1, 3), (5, 5, 2)]
 
 

@@ -169,7 +169,7 @@ def test_seed_decides_order_and_validation(data, out, tmp_path):
         os.rename(out, tmp_path / f"out{seed}")
     assert held_out(NAMES, 0) != held_out(NAMES, 5)
     assert orders[0] != orders[1]
-    # Of 35 pairs of neighbours, nearly all would be near each other in the order of the file.
+    # Without shuffling, nearly all of the 35 pairs of neighbours would be close in the source.
     positions = [NAMES.index(name) for name in orders[0]]
     assert sum(abs(a - b) < 3 for a, b in zip(positions, positions[1:])) < 12
 
