@@ -31,21 +31,28 @@ def check(values, arguments):
 
 def main(values, arguments):
     """Draw the sheet; return the exit code."""
+    from mtl.inference import decoding
     from mtl.reports import sheet
     from mtl.runs import files
 
     files.check_file(values.out, "--out")  # before the work
     if values.dataset == "records":  # TensorFlow reads them
         console.start_tensorflow(values.verbosity)
+    cells = values.rows * values.columns
     examples = console.load(
         values.dataset,
         values.data_dir,
         values.split,
-        count=values.rows * values.columns,
+        count=cells,
         style=values.style,
         difficulty=values.difficulty,
     )
-    captions = [number or "no number" for number in examples.numbers]
+    captions = []
+    for name, number in zip(examples.names, examples.numbers):
+        captions.append(f"{sheet.one_line(name)}\n{decoding.written(number)}")
     sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
-    print(f"{values.out}: {len(examples.numbers)} images of {values.dataset}, {values.split}")
+    # A full sheet may lack images; a dataset is not read further to count them.
+    count = len(captions)
+    shown = f"the first {count}" if count == cells else f"all {count}"
+    print(f"{values.out}: {shown} images of {values.dataset}, {values.split}")
     return 0

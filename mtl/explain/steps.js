@@ -157,8 +157,8 @@ function predictionCell(own, k, best) {
 
 /* -- the current step -- */
 function inWords(number) {
-  if (number === null) return "X, more than five digits";
-  return number === "" ? "no digits" : number;
+  if (number === null) return "more than 5 digits";
+  return number === "" ? "no number" : number;
 }
 function showImage(step) {
   byId("image").src = step.image;

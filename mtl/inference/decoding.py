@@ -4,7 +4,10 @@ import numpy as np
 
 from mtl import tasks
 
-X = "X"  # the class X in tables and on sheets
+X = "X"  # the class X in confusion tables
+# The words for the answers that are not digits, the same in every text, table, page and sheet.
+NO_NUMBER = "no number"
+TOO_MANY = f"more than {tasks.DIGITS} digits"
 
 
 def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarray]:
@@ -44,8 +47,8 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
 
 
 def written(number: str | None) -> str:
-    """Return a decoded number as text; X for None (more than five digits)."""
-    return X if number is None else number
+    """Return a number in words: its digits, NO_NUMBER for "", TOO_MANY for None."""
+    return TOO_MANY if number is None else number or NO_NUMBER
 
 
 def arg_max(log_probs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

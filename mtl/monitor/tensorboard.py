@@ -204,9 +204,9 @@ def _evaluation_scalars(row):
 
 
 def _image(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | None]):
-    """Return a sheet of images, each captioned "label > prediction", as a value of a summary."""
+    """Return a sheet of images, each with its label and prediction, as a value of a summary."""
     captions = [
-        f"{truth or 'none'} > {decoding.written(number) or 'none'}"
+        sheet.compared(decoding.written(truth), decoding.written(number))
         for truth, number in zip(truths, numbers)
     ]
     drawn = sheet.draw(images, captions, columns=6, marks=metrics.correct(numbers, truths).tolist())

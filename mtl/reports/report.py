@@ -62,6 +62,10 @@ def write(
         _write(directory, name, text)
     if report.mistakes:
         sheet.save(_sheet(report, images), os.path.join(directory, "mistakes.png"))
+        count = len(report.mistakes)
+        if count > MISTAKES:
+            shown = f"the {MISTAKES} most confident of {count} mistakes"
+            say(f"{directory}: mistakes.png shows {shown}")
     else:
         say(f"{directory}: no mistakes, so no mistakes.png")
     plots = _draw(report, directory, say)
@@ -109,11 +113,13 @@ def _draw(report, directory, say):
 
 
 def _sheet(report, images):
-    """Draw the most confident mistakes, each with "true > predicted" and its confidence."""
+    """Draw the most confident mistakes, each with its name, both numbers and its confidence."""
     captions = []
     for row in report.mistakes[:MISTAKES]:
+        name = sheet.one_line(row["name"])
+        numbers = sheet.compared(row["true"], row["predicted"])
         confidence = "-" if row["confidence"] is None else f"{row['confidence']:.3f}"
-        captions.append(f"{row['true'] or 'none'} > {row['predicted'] or 'none'}\n{confidence}")
+        captions.append(f"{name}\n{numbers}\n{confidence}")
     shown = images[report.mistaken[:MISTAKES]]
     marks = [False] * len(captions)
     return sheet.draw(shown, captions, columns=8, scale=2, marks=marks)

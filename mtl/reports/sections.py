@@ -5,7 +5,7 @@ import math
 
 from mtl import tasks
 from mtl.reports import page
-from mtl.reports.page import Html, escape, table
+from mtl.reports.page import escape, table
 
 MAX_CHARACTERS = 120  # of a name or a label; those of a dataset may be longer
 MAX_ROWS = 40  # evaluations in the tables of the training section; curves.csv has all
@@ -137,15 +137,15 @@ def mistakes(report, images):
     if len(images) < count:
         shown = f"The {len(images)} most confident of {count:,}"
     text = (
-        f"{shown} wrong numbers, the most confident first. \u201cnone\u201d means no digits, X "
-        f'means more than {tasks.DIGITS}. <a href="mistakes.csv">mistakes.csv</a> lists all.'
+        f"{shown} wrong numbers, the most confident first. "
+        '<a href="mistakes.csv">mistakes.csv</a> lists all.'
     )
     return f'<p>{text}</p>\n<ol class="mistakes">\n{items}\n</ol>'
 
 
 def _mistake(row, image):
     name, true, predicted = [
-        escape(shortened(row[column])) or Html("none") for column in ("name", "true", "predicted")
+        escape(shortened(row[column])) for column in ("name", "true", "predicted")
     ]
     confidence = "unknown" if row["confidence"] is None else f"{row['confidence']:.3f}"
     alt = f"Image {name}: true {true}, predicted {predicted}, confidence {confidence}"

@@ -13,7 +13,22 @@ GREEN, RED = (26, 127, 55), (207, 34, 46)
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 _FRAME = 3  # pixels around each image, painted if it has a mark
 _GAP = 9  # pixels between cells
+_CELL = 120  # smallest width of a cell: "> more than 5 digits" fits
 _FONT_SIZE = 13
+
+PAGE = 400  # images on a page; few programs open a larger image
+_PAGE_COLUMNS = 10
+_PAGE_SCALE = 2
+
+
+def one_line(name: str) -> str:
+    """Return a file name as one line of a caption: line breaks become spaces."""
+    return " ".join(name.split())
+
+
+def compared(true: str, predicted: str) -> str:
+    """Return a label and a prediction as two lines of a caption. One line would be too wide."""
+    return f"true {true}\n> {predicted}"
 
 
 def draw(
@@ -28,7 +43,7 @@ def draw(
 
     Args:
       images: uint8 [n, height, width, 3], RGB.
-      captions: n texts of one or several lines. A line wider than its cell is shortened.
+      captions: n texts of one or several lines. A line wider than its cell is cut on the left.
       columns: images in a row.
       scale: int, the factor by which images are enlarged.
       marks: n of True (correct: green frame and caption), False (wrong: red) or None (neither).
@@ -48,13 +63,14 @@ def draw(
     font = ImageFont.load_default(size=_FONT_SIZE)
     line_height = sum(font.getmetrics()) + 1
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    step_x = width + 2 * _FRAME + _GAP
+    step_x = max(width + 2 * _FRAME, _CELL) + _GAP
+    margin = (step_x - _GAP - width) // 2 - _FRAME  # left of the frame of an image
     step_y = height + 2 * _FRAME + lines * line_height + _GAP
 
     sheet = Image.new("RGB", (columns * step_x + _GAP, rows * step_y + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for i, (image, caption, mark) in enumerate(zip(images, captions, marks)):
-        x, y = _GAP + i % columns * step_x, _GAP + i // columns * step_y
+        x, y = _GAP + i % columns * step_x + margin, _GAP + i // columns * step_y
         if mark is not None:
             corner = (x + width + 2 * _FRAME - 1, y + height + 2 * _FRAME - 1)
             pen.rectangle(((x, y), corner), fill=_colour(mark))
@@ -83,6 +99,49 @@ def save(sheet: Image.Image, path: str) -> None:
         sheet.save(unfinished, format=Image.registered_extensions()[ending])
 
 
+class Pages:
+    """Writes images to the pages of a sheet, each page as soon as it is full."""
+
+    def __init__(self, path: str):
+        """Start with the first page; see `page_path` for the others."""
+        self._path = path
+        self._images, self._captions = [], []
+        self.paths = []  # the pages that are written
+        self.count = 0  # images added
+
+    def add(self, image: np.ndarray, caption: str) -> None:
+        """Add an image, uint8 [height, width, 3], with its caption.
+
+        Raises:
+          OSError: the page is full and cannot be written.
+        """
+        self._images.append(image)
+        self._captions.append(caption)
+        self.count += 1
+        if len(self._images) == PAGE:
+            self.close()
+
+    def close(self) -> None:
+        """Write the images that are not on a page yet.
+
+        Raises:
+          OSError: the page cannot be written.
+        """
+        if not self._images:
+            return
+        path = page_path(self._path, len(self.paths) + 1)
+        shown = np.stack(self._images)
+        save(draw(shown, self._captions, columns=_PAGE_COLUMNS, scale=_PAGE_SCALE), path)
+        self.paths.append(path)
+        self._images, self._captions = [], []
+
+
+def page_path(path: str, number: int) -> str:
+    """Return the path of a page, 1 and up: sheet.png, sheet-2.png, sheet-3.png, ..."""
+    root, ending = os.path.splitext(path)
+    return path if number == 1 else f"{root}-{number}{ending}"
+
+
 def _colour(mark):
     """Return the colour of a caption and of the frame."""
     if mark is None:
@@ -99,9 +158,10 @@ def _check(images, captions, marks):
 
 
 def _shortened(line, font, width):
-    """Cut a line at its end until it fits a width in pixels."""
-    shown = line
-    while shown and font.getlength(shown) > width:
-        line = line[:-1]
-        shown = f"{line}..." if line else ""
-    return shown
+    """Cut a line on the left until it fits a width in pixels. The end tells file names apart."""
+    if font.getlength(line) <= width:
+        return line
+    kept = line[-int(width) :]  # no character is narrower than a pixel
+    while kept and font.getlength(f"...{kept}") > width:
+        kept = kept[1:]
+    return f"...{kept}"

@@ -151,7 +151,7 @@ def _by_confidence(confidences, indices):
 
 
 def _mistake(examples, index, number, confidence):
-    true, predicted = examples.numbers[index], decoding.written(number)
+    true, predicted = map(decoding.written, (examples.numbers[index], number))
     return dict(zip(MISTAKES, (examples.names[index], true, predicted, finite(confidence))))
 
 

@@ -18,9 +18,9 @@ def test_sheet_shows_the_first_images_and_their_labels(command, tmp_path, style)
     out = tmp_path / "sheet.png"
     drawing = ["--dataset=synthetic", "--split=test", "--difficulty=0.25", f"--style={style}"]
     code, stdout, err = command("preview", *drawing, "--rows=2", "--columns=3", f"--out={out}")
-    assert (code, stdout, err) == (0, f"{out}: 6 images of synthetic, test\n", "")
+    assert (code, stdout, err) == (0, f"{out}: the first 6 images of synthetic, test\n", "")
     examples = synthetic.load("", "test", count=6, style=style, difficulty=0.25)
-    captions = [number or "no number" for number in examples.numbers]
+    captions = [f"{name}\n{number}" for name, number in zip(examples.names, examples.numbers)]
     expected = sheet.draw(examples.images, captions, columns=3)
     np.testing.assert_array_equal(np.asarray(Image.open(out)), np.asarray(expected))
     assert os.listdir(tmp_path) == ["sheet.png"]
@@ -29,11 +29,20 @@ def test_sheet_shows_the_first_images_and_their_labels(command, tmp_path, style)
 def test_dataset_smaller_than_the_sheet_is_shown_whole(command, tmp_path):
     images = np.random.default_rng(3).integers(0, 256, (5, 64, 64, 3), np.uint8)
     numbers = ["1", "", "23", "1234567", "9"]
-    npz.save(str(tmp_path / "test.npz"), Examples(images, numbers, list("abcde")))
+    names = ["a.png", "b.png", "two\nlines.png", "d.png", "e.png"]
+    npz.save(str(tmp_path / "test.npz"), Examples(images, numbers, names))
     data = ["--dataset=npz", f"--data_dir={tmp_path}", "--split=test"]
-    code, stdout, _ = command("preview", *data, f"--out={tmp_path / 'sheet.jpg'}")
-    assert code == 0 and ": 5 images of npz, test\n" in stdout
-    assert Image.open(tmp_path / "sheet.jpg").format == "JPEG"
+    code, stdout, _ = command("preview", *data, f"--out={tmp_path / 'sheet.png'}")
+    assert code == 0 and ": all 5 images of npz, test\n" in stdout
+    captions = ["a.png\n1", "b.png\nno number", "two lines.png\n23", "d.png\n1234567", "e.png\n9"]
+    expected = sheet.draw(images, captions)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "sheet.png")), expected)
+
+
+def test_extension_names_the_format(command, tmp_path):
+    out = tmp_path / "sheet.jpg"
+    assert command("preview", "--rows=1", "--columns=1", f"--out={out}")[0] == 0
+    assert Image.open(out).format == "JPEG"
 
 
 @pytest.mark.parametrize(

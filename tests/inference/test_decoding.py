@@ -160,6 +160,7 @@ def test_arg_max_takes_each_task_alone():
         assert classes[name].tolist() == [row.index(max(row)) for row in rows.tolist()]
 
 
-def test_written_shows_x_for_more_than_five_digits():
+def test_written_says_in_words_what_is_not_digits():
     numbers = ("210", "", "0", None)
-    assert [decoding.written(number) for number in numbers] == ["210", "", "0", "X"]
+    expected = ["210", "no number", "0", "more than 5 digits"]
+    assert [decoding.written(number) for number in numbers] == expected

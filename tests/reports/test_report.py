@@ -21,12 +21,12 @@ PLOTS = ["confusion.png", "accuracy_by_length.png", "coverage.png"]
 CURVES = ["curves.csv", "curves.png"]
 PAGE = "index.html"
 CAPTIONS = [
-    "1 > none\n0.950",
-    "7 > 1\n0.902",
-    "80 > 8\n0.722",
-    "13 > 19\n0.064",
-    "4040 > 404\n0.008",
-    "31415 > X\n0.000",
+    "dir/8.png\ntrue 1\n> no number\n0.950",
+    "dir/2.png\ntrue 7\n> 1\n0.902",
+    "dir/5.png\ntrue 80\n> 8\n0.722",
+    "dir/11.png\ntrue 13\n> 19\n0.064",
+    "dir/7.png\ntrue 4040\n> 404\n0.008",
+    "dir/9.png\ntrue 31415\n> more than 5 digits\n0.000",
 ]
 
 
@@ -114,8 +114,9 @@ def test_without_a_mistake_an_earlier_sheet_is_removed(quick, tmp_path):
 
 def test_the_sheet_has_at_most_the_given_number_of_mistakes(quick, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "MISTAKES", 4)
-    write(tmp_path)
-    expected = sheet.draw(examples_of().images[:4], ["1\n2"] * 4, columns=8, scale=2)
+    _, said = write(tmp_path)
+    assert said == [f"{tmp_path}: mistakes.png shows the 4 most confident of 6 mistakes"]
+    expected = sheet.draw(examples_of().images[:4], ["1\n2\n3\n4"] * 4, columns=8, scale=2)
     assert Image.open(tmp_path / "mistakes.png").size == expected.size
 
 
@@ -133,7 +134,7 @@ def test_a_file_name_that_is_not_utf_8_is_escaped(quick, tmp_path):
     examples = examples_of()
     examples.names[8] = "caf\udce9.png"  # as os.listdir returns a name in Latin-1
     files, _ = write(tmp_path, made(examples=examples))
-    assert b"caf\\udce9.png,1,," in files["mistakes.csv"]
+    assert b"caf\\udce9.png,1,no number," in files["mistakes.csv"]
 
 
 def test_a_report_that_fails_leaves_no_page_of_an_earlier_one(quick, tmp_path, monkeypatch):

@@ -118,11 +118,11 @@ def test_a_confusion_cell_is_marked_by_its_share_of_the_true_class():
 
 def test_a_mistake_has_an_image_and_its_description():
     items = section(made(), "mistakes").all("li")
-    assert items[0].text == "true 1 predicted none confidence 0.950 dir/8.png"
+    assert items[0].text == "true 1 predicted no number confidence 0.950 dir/8.png"
     assert items[1].text == "true 7 predicted 1 confidence 0.902 dir/2.png"
-    alt = "Image dir/8.png: true 1, predicted none, confidence 0.950"
+    alt = "Image dir/8.png: true 1, predicted no number, confidence 0.950"
     assert items[0].one("img").attributes["alt"] == alt
-    assert "true 31415 predicted X" in items[-1].text
+    assert "true 31415 predicted more than 5 digits" in items[-1].text
 
 
 def test_shows_96_mistakes_and_how_many_there_are():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl.inference import decoding
 from mtl.reports import sheet
 
 
@@ -84,6 +85,42 @@ def test_a_caption_that_is_too_wide_stays_in_its_cell():
     assert (wide != none).any()
 
 
+def drawn_with(caption):
+    return np.asarray(sheet.draw(images_of(1), [caption]))
+
+
+def test_long_names_are_told_apart_by_their_end():
+    folder = "photographs/of/houses/in/a/long/street/"
+    assert (drawn_with(f"{folder}1.png") != drawn_with(f"{folder}2.png")).any()
+    other = "photographs/of/gardens/in/a/long/street/1.png"
+    np.testing.assert_array_equal(drawn_with(f"{folder}1.png"), drawn_with(other))
+
+
+def test_a_name_of_4096_characters_or_of_broken_text_is_drawn():
+    for name in ("n" * 4096, "caf\udce9.png", "\u6570\u5b57.png", "tab\t.png"):
+        assert drawn_with(sheet.one_line(name)).shape == drawn_with("short").shape
+
+
+@pytest.mark.parametrize("predicted", ["", None])
+def test_words_fit_a_cell(predicted):
+    compared = sheet.compared(decoding.written(""), decoding.written(predicted))
+    assert compared.startswith("true no number\n> ")
+    for line in compared.split("\n"):
+        # A line that is cut on the left would not show the x.
+        assert (drawn_with(line) != drawn_with(f"x{line}")).any()
+
+
+def test_an_image_is_centred_in_a_wider_cell():
+    (image,) = images_of(1)
+    drawn = sheet.draw(image[None], [""])
+    ((_, x),) = positions(drawn, image)
+    assert abs((drawn.width - image.shape[1]) / 2 - x) <= 1
+
+
+def test_a_name_with_a_line_break_is_one_line():
+    assert sheet.one_line("a\nb\r\n.png") == "a b .png"
+
+
 def test_no_images_give_an_empty_sheet():
     assert colours(sheet.draw(np.zeros((0, 9, 9, 3), np.uint8), [])) == {(250, 250, 248)}
 
@@ -104,3 +141,44 @@ def test_the_ending_names_the_format(tmp_path, name, kind):
     with Image.open(tmp_path / name) as opened:
         assert opened.format == kind and opened.size == drawn.size
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+def added(path, count):
+    """Add images to the pages of a path; return the Pages and their captions."""
+    pages = sheet.Pages(str(path))
+    captions = [f"{i}.png" for i in range(count)]
+    for image, caption in zip(images_of(count), captions):
+        pages.add(image, caption)
+    return pages, captions
+
+
+def test_a_page_is_written_when_it_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheet, "PAGE", 3)
+    pages, captions = added(tmp_path / "s.png", 7)
+    names = ["s.png", "s-2.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    pages.close()
+    names.append("s-3.png")
+    assert pages.paths == [str(tmp_path / name) for name in names] and pages.count == 7
+    for page, name in enumerate(names):
+        part = slice(3 * page, 3 * page + 3)
+        expected = sheet.draw(images_of(7)[part], captions[part], columns=10, scale=2)
+        with Image.open(tmp_path / name) as opened:
+            np.testing.assert_array_equal(np.asarray(opened), np.asarray(expected))
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_no_page_is_empty(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(sheet, "PAGE", 3)
+    pages, _ = added(tmp_path / "s.png", count)
+    pages.close()
+    pages.close()
+    assert len(pages.paths) == len(list(tmp_path.iterdir())) == count // 3
+
+
+def test_a_page_keeps_the_folder_and_the_extension():
+    assert sheet.page_path("a.b/s.JPG", 1) == "a.b/s.JPG"
+    assert sheet.page_path("a.b/s.JPG", 12) == "a.b/s-12.JPG"

@@ -110,12 +110,12 @@ def test_mistakes_are_all_listed_most_confident_first():
     assert report.mistaken == MISTAKEN
     assert [row["name"] for row in report.mistakes] == [f"dir/{i}.png" for i in MISTAKEN]
     assert [(row["true"], row["predicted"]) for row in report.mistakes] == [
-        ("1", ""),
+        ("1", "no number"),
         ("7", "1"),
         ("80", "8"),
         ("13", "19"),
         ("4040", "404"),
-        ("31415", "X"),
+        ("31415", "more than 5 digits"),
     ]
     powers = [1, 2, 2, 3, 4, 6]
     expected = [PROBABILITIES[i] ** power for i, power in zip(MISTAKEN, powers)]
