@@ -1,5 +1,6 @@
 """`mtl explain --format=svg`: the diagram as an image, with data flowing upwards."""
 
+import math
 from html import escape
 
 from mtl.explain import captions
@@ -7,11 +8,13 @@ from mtl.explain.diagram import Diagram
 
 # All lengths are pixels.
 _WIDTH = 900  # of the image, at least
-_COLUMN = 146  # a task
-_ROW = 24  # a shared layer
-_HEAD = 38  # the title of the shared layers
-_ADDS, _LOSSES, _TOPS, _SHARED = 62, 122, 200, 304  # vertical positions
+_ROW, _HEAD, _FOOT = 24, 38, 8  # of the shared layers: a layer, the title, the space below
+_ADDS, _LOSSES, _TOPS, _SHARED = 90, 140, 222, 338  # vertical positions
 _MARGIN = 60  # beside the shared layers
+_PAD = 8  # between a text and the left and right edges of its box
+_GAP = 8  # between two boxes
+_TITLE, _NOTE = 14, 12  # sizes of the text
+_LETTER = 0.53  # the mean width of a letter in a wide font, as a share of the size of the text
 _STYLE = (
     ".b{fill:#dbe9f6;stroke:#2b5f8f}.s{fill:#cfe8d5;stroke:#2c7a43}.l{fill:#fbe3c8;stroke:#a86414}"
     ".a{fill:#eadcf3;stroke:#6b3fa0}.e{stroke:#666;fill:none;stroke-width:1.4}.h{fill:#888}"
@@ -26,17 +29,51 @@ _STYLE = (
 def render(diagram: Diagram) -> str:
     """Return a diagram as SVG, for light and dark backgrounds."""
     count = len(diagram.tasks)
-    width = max(_WIDTH, _COLUMN * count + 24)
-    left = (width - _COLUMN * count) / 2
-    centres = [left + _COLUMN * (index + 0.5) for index in range(count)]
-    image = _SHARED + _HEAD + _ROW * len(diagram.shared) + 34
-    parts = _sum(diagram, centres)
+    box = max(map(_task_width, diagram.tasks))
+    column = box + _GAP
+    width = max(_WIDTH, column * count + 2 * _PAD, _shared_width(diagram))
+    left = (width - column * count) / 2
+    centres = [left + column * (index + 0.5) for index in range(count)]
+    image = _SHARED + _HEAD + _ROW * len(diagram.shared) + _FOOT + 34
+    lines = ["image", captions.image(diagram)]
+    parts = _sum(diagram, centres, width)
     for task, x in zip(diagram.tasks, centres):
-        parts += _task(task, x, width)
+        parts += _task(task, x, box, width)
     parts += _shared(diagram, width)
     parts.append(_arrow(f"M{width / 2},{image} L{width / 2},{image - 32}"))
-    parts += _box("b", width / 2 - 150, image, 300, 46, ["image", captions.image(diagram)])
-    return "\n".join([*_head(diagram, width, image + 52), *parts, "</svg>"])
+    parts += _box("b", width / 2, image, _box_width(lines), 50, lines)
+    return "\n".join([*_head(diagram, width, image + 56), *parts, "</svg>"])
+
+
+def _text_width(words, size=_NOTE):
+    """Return the width that a text needs, rounded up to a multiple of 2."""
+    return 2 * math.ceil(_LETTER * size * len(words) / 2)
+
+
+def _box_width(lines):
+    """Return the width of a box with a title and notes."""
+    title, *notes = lines
+    widths = [_text_width(title, _TITLE), *map(_text_width, notes)]
+    return max(widths) + 2 * _PAD
+
+
+def _task_width(task):
+    """Return the width of the boxes of a task."""
+    loss = [captions.formula(task), captions.note(task)]
+    return max(_box_width(loss), _box_width([task.name, *captions.top(task)]))
+
+
+def _steps_left(diagram):
+    """Return the horizontal position of what the shared layers compute, beside their names."""
+    names = [_text_width(captions.short_name(layer), _TITLE) for layer in diagram.shared]
+    return max(190, 84 + max(names) + 2 * _PAD)
+
+
+def _shared_width(diagram):
+    """Return the width of the image that the rows of the shared layers need."""
+    steps = [_text_width(captions.layer_steps(layer)) for layer in diagram.shared]
+    shapes = [_text_width(captions.sizes(layer.shape)) for layer in diagram.shared]
+    return _steps_left(diagram) + max(steps) + 2 * _PAD + max(shapes) + 220
 
 
 def _head(diagram, width, height):
@@ -52,7 +89,7 @@ def _head(diagram, width, height):
     ]
 
 
-def _sum(diagram, centres):
+def _sum(diagram, centres, width):
     """Draw the chain of adds and the cost."""
     parts = []
     for index, x in enumerate(centres[1:]):
@@ -64,29 +101,30 @@ def _sum(diagram, centres):
         ]
         start = f"M{before + 15},{_ADDS}" if index else f"M{before},{_LOSSES} L{before},{_ADDS}"
         parts.append(_arrow(f"{start} L{x - 17},{_ADDS}"))
-    parts += _box("a", centres[-1] - 174, 6, 240, 28, [captions.cost(diagram)])
-    end = _ADDS - 15 if diagram.adds else _LOSSES
-    parts.append(_arrow(f"M{centres[-1]},{end} L{centres[-1]},36"))
+    lines = [captions.cost(diagram)]
     if diagram.adds:
-        words = f"{len(diagram.adds)} tf.add, in the order of the losses"
-        parts.append(_text("n", centres[0] + _COLUMN, 26, words))
+        lines.append(f"{len(diagram.adds)} tf.add, in the order of the losses")
+    box = _box_width(lines)
+    parts += _box("a", min(centres[-1], width - box / 2 - _PAD), 6, box, 46, lines)
+    end = _ADDS - 15 if diagram.adds else _LOSSES
+    parts.append(_arrow(f"M{centres[-1]},{end} L{centres[-1]},54"))
     return parts
 
 
-def _task(task, x, width):
+def _task(task, x, box, width):
     """Draw a loss, its top and the arrows between them."""
     start = min(max(x, 2 * _MARGIN), width - 2 * _MARGIN)
     return [
-        *_box("l", x - 69, _LOSSES, 138, 44, [captions.formula(task), captions.note(task)]),
-        *_box("b", x - 69, _TOPS, 138, 58, [task.name, *captions.top(task)]),
-        _arrow(f"M{x},{_TOPS} L{x},{_LOSSES + 46}"),
-        _arrow(f"M{start},{_SHARED} L{x},{_TOPS + 60}"),
+        *_box("l", x, _LOSSES, box, 48, [captions.formula(task), captions.note(task)]),
+        *_box("b", x, _TOPS, box, 70, [task.name, *captions.top(task)]),
+        _arrow(f"M{x},{_TOPS} L{x},{_LOSSES + 50}"),
+        _arrow(f"M{start},{_SHARED} L{x},{_TOPS + 72}"),
     ]
 
 
 def _shared(diagram, width):
     """Draw the shared layers, the first one at the bottom."""
-    height = _HEAD + _ROW * len(diagram.shared)
+    height = _HEAD + _ROW * len(diagram.shared) + _FOOT
     features = captions.sizes(diagram.shared[-1].shape)
     total = sum(layer.parameters for layer in diagram.shared)
     title = f"shared by all tasks: {features} features, {total:,} parameters"
@@ -102,20 +140,23 @@ def _shared(diagram, width):
         parts += [
             f'<path class="r" d="M72,{y} L{width - 72},{y}"/>',
             _text("left", 84, y + 17, captions.short_name(layer)),
-            _text("n left", 190, y + 17, captions.layer_steps(layer)),
+            _text("n left", _steps_left(diagram), y + 17, captions.layer_steps(layer)),
             _text("n right", width - 220, y + 17, captions.sizes(layer.shape)),
             _text("n right", width - 84, y + 17, f"{layer.parameters:,}"),
         ]
     return parts
 
 
-def _box(kind, x, y, width, height, lines):
+def _box(kind, centre, y, width, height, lines):
     """Draw a box with up to three lines of text; empty lines are skipped."""
     lines = list(filter(None, lines))
-    baseline = y + (height - 18 * len(lines)) / 2 + 14
-    parts = [f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="7"/>']
+    baseline = y + (height - 18 * (len(lines) - 1)) / 2 + 5
+    parts = [
+        f'<rect class="{kind}" x="{centre - width / 2}" y="{y}" width="{width}" '
+        f'height="{height}" rx="7"/>'
+    ]
     for index, line in enumerate(lines):
-        parts.append(_text("n" if index else "m", x + width / 2, baseline + 18 * index, line))
+        parts.append(_text("n" if index else "m", centre, baseline + 18 * index, line))
     return parts
 
 
