@@ -18,7 +18,7 @@ LIST = f"""usage: {COMMAND} [NUMBER [--solution]]
 
 The files are in {FOLDER}.
 Read a lesson first: it says what it prints. Then run it by its number.
-Each lesson ends with a question; --solution runs the answer."""
+Each lesson ends with a question; --solution computes and prints the answer."""
 
 
 def lessons():
@@ -47,9 +47,13 @@ def main(arguments):
         what = f"unknown lesson {' '.join(numbers)!r}" if numbers else "no lesson number"
         cure = f"choose 1 to {len(found)}, for example: {COMMAND} 3 --solution"
         raise UsageError(f"{what}; {cure}")
+    path = found[numbers[0]]
+    if sys.stderr.isatty():  # the import of TensorFlow takes seconds
+        console.say(f"{path.name}: starting TensorFlow ...")
     console.start_tensorflow(verbosity=0)
-    lesson = importlib.import_module(f"mtl.lessons.{found[numbers[0]].stem}")
+    lesson = importlib.import_module(f"mtl.lessons.{path.stem}")
     if "--solution" in arguments:
+        print(f"Question: {lesson.QUESTION}\n")
         lesson.solution()
     else:
         lesson.main()

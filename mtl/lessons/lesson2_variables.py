@@ -67,17 +67,22 @@ def solution():
 
         first session: 5.0
         second session: FailedPreconditionError
+        Answer: no value. Sessions share the graph, but each has its own values.
+        The first session reads 5.0; the second has not initialised the variable.
     """
     with tf.Graph().as_default() as graph:
         v = tf.get_variable("v", [], tf.float32, tf.zeros_initializer(), use_resource=True)
         set_to_five = v.assign(5.0)
     with tf.Session(graph=graph) as first, tf.Session(graph=graph) as second:
         first.run(set_to_five)
-        print("first session:", first.run(v))
+        value = first.run(v)
+        print("first session:", value)
         try:
             second.run(v)
         except tf.errors.FailedPreconditionError as error:
             print("second session:", type(error).__name__)
+            print("Answer: no value. Sessions share the graph, but each has its own values.")
+            print(f"The first session reads {value}; the second has not initialised the variable.")
 
 
 if __name__ == "__main__":

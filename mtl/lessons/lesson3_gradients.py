@@ -64,13 +64,19 @@ def solution():
 
         loss times 1: w moves by 0.1000
         loss times 1000: w moves by 0.1000
+        Answer: by 0.1, the learning rate. The gradient is 1,000 times as large, but Adam divides
+        m by the root of v, and the factor cancels.
     """
     for scale in (1.0, 1000.0):
         with tf.Graph().as_default(), tf.Session() as session:
             w, _, _, step = build(scale)
             session.run(tf.global_variables_initializer())
             session.run(step)
-            print(f"loss times {scale:.0f}: w moves by {session.run(w) - 1.0:.4f}")
+            moved = session.run(w) - 1.0
+            print(f"loss times {scale:.0f}: w moves by {moved:.4f}")
+    gradient = f"The gradient is {scale:,.0f} times as large"
+    print(f"Answer: by {moved:.1f}, the learning rate. {gradient}, but Adam divides")
+    print("m by the root of v, and the factor cancels.")
 
 
 if __name__ == "__main__":

@@ -63,13 +63,16 @@ def solution():
         second time: ValueError
         second time with AUTO_REUSE: 2.0 and 20.0 from 1 variable
         second time in another scope: 2 variables
+        Answer: no, the second get_variable raises ValueError.
+        With AUTO_REUSE, both inputs use 1 variable.
     """
     with tf.Graph().as_default(), tf.Session() as session:
         first = scale(tf.constant(1.0), "shared", 2.0)
         try:
             scale(tf.constant(10.0), "shared", 2.0)
         except ValueError as error:
-            print("second time:", type(error).__name__)
+            raised = type(error).__name__
+            print("second time:", raised)
         with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
             second = scale(tf.constant(10.0), "shared", 2.0)
         session.run(tf.global_variables_initializer())
@@ -78,6 +81,8 @@ def solution():
         print(f"second time with AUTO_REUSE: {one} and {two} from {count} variable")
         scale(tf.constant(10.0), "other", 2.0)
         print(f"second time in another scope: {len(tf.global_variables())} variables")
+        print(f"Answer: no, the second get_variable raises {raised}.")
+        print(f"With AUTO_REUSE, both inputs use {count} variable.")
 
 
 if __name__ == "__main__":

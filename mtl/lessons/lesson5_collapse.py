@@ -3,18 +3,21 @@
 The answer's cost is the sum of log(clip(cross entropy, 1e-37, 1e37)) over its tasks. The derivative
 of log(loss) is 1 / loss, so the gradient of each task is multiplied by a weight of 1 / loss.
 
-Below, the network sees one example. Its five digits stay at chance. Its length is classified
-correctly with a growing margin: the correct logit exceeds the other logits by that margin.
+The premise below is built in: nothing is trained, and all logits are chosen by hand for one
+example. The five digits stay at chance. The length is classified correctly with a growing margin:
+the correct logit exceeds the other logits by that margin. So the table shows what the cost rewards.
+It does not show that a training run gets there; README.md compares such runs.
 
 With a hard label, the gradient of a plain sum fades once a task is solved: at a margin of 8 it is
 0.002. The answer's weight there is 497, so the gradient is 1: more than at chance. It stays near 1
 until the loss is exactly 0. Then the clip gives ln(1e-37) = -85.2, and the gradient is 0. The cost
-is excellent, but five tasks have learned nothing.
+is very low, although five of the six tasks are at chance.
 
 Label smoothing is the cure. With smoothing 0.1 the loss has its minimum at a margin of 4.2, where
 the gradient is 0. The loss stays above 0.4, so the weight stays small.
 
-It prints (-gradient is taken at the correct logit; above 0, a step raises that logit):
+Loss and cost are measured on the labels of the row, hard or smoothed. -gradient is taken at the
+correct logit: if it is above 0, a step raises that logit. It prints:
 
     margin  label       loss   weight  -gradient     cost
          0  hard        1.946      0.5       0.44     5.04
@@ -76,12 +79,18 @@ def solution():
     It prints:
 
         cost 85.2, gradient 0.0
+        Answer: the cost is 85.2 and its gradient 0.0, so nothing reports the fault.
+        Training must check each loss itself.
     """
     with tf.Graph().as_default(), tf.Session() as session:
         means = [tf.constant(float("inf"))] + [tf.constant(1.0)] * 5
         cost = tf.add_n([tf.log(tf.clip_by_value(mean, 1e-37, 1e37)) for mean in means])
         (gradient,) = tf.gradients(cost, [means[0]])
-        print("cost {:.1f}, gradient {:.1f}".format(*session.run([cost, gradient])))
+        value, slope = session.run([cost, gradient])
+        print(f"cost {value:.1f}, gradient {slope:.1f}")
+        fault = f"the cost is {value:.1f} and its gradient {slope:.1f}"
+        print(f"Answer: {fault}, so nothing reports the fault.")
+        print("Training must check each loss itself.")
 
 
 if __name__ == "__main__":

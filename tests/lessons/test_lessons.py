@@ -15,9 +15,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import helpers
-from mtl import answer
+from mtl import answer, losses
 from mtl.errors import UsageError
 from mtl.lessons import __main__ as command
+from mtl.tasks import NUMBER_TASKS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATHS = {int(number): path for number, path in command.lessons().items()}
@@ -107,6 +108,24 @@ def test_solution_prints_what_its_docstring_says(number, capsys):
     assert_as_documented(lesson.solution, capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("number", PATHS)
+def test_documented_solution_ends_with_an_answer_in_a_sentence(number):
+    lines = documented_output(load(number).solution)
+    first = [line.startswith("Answer: ") for line in lines].index(True)
+    answer_lines = lines[first:]
+    assert len(answer_lines) <= 2
+    assert " ".join(answer_lines).endswith(".")
+
+
+def test_lowest_cost_of_lesson_7_is_the_entropy_of_the_labels_of_training():
+    total = 0.0
+    for task in NUMBER_TASKS:
+        with tf.Graph().as_default(), tf.Session() as session:
+            labels = session.run(losses.smooth(tf.constant([0]), task.classes, 0.1))
+        total += np.log(-np.sum(labels * np.log(labels)))
+    assert f"Answer: {total:.3f}, " in documented_output(load(7).solution)[0]
+
+
 def test_lesson_7_classifies_unseen_numbers_and_shows_no_progress_in_a_pipe(monkeypatch, capsys):
     lesson = load(7)
     draw = lesson.draw
@@ -122,7 +141,7 @@ def test_lesson_7_classifies_unseen_numbers_and_shows_no_progress_in_a_pipe(monk
     assert_as_documented(lesson, captured.out)
     assert captured.err == ""
     train, test = drawn["train"][0], drawn["test"][0]
-    assert (len(train), len(test)) == (4096, 500)
+    assert (len(train), len(test)) == (3072, 500)
     seen = {image.tobytes() for image in train}
     assert not [image for image in test if image.tobytes() in seen]
 
@@ -222,9 +241,22 @@ def test_command_runs_a_lesson_and_prints_its_question():
     assert_as_documented(load(3), output)
 
 
-def test_command_runs_a_solution(capsys):
+def test_command_prints_the_question_and_runs_its_solution(capsys):
     command.main(["4", "--solution"])
-    assert_as_documented(load(4).solution, capsys.readouterr().out)
+    captured = capsys.readouterr()
+    question, output = captured.out.split("\n\n", 1)
+    assert question == f"Question: {load(4).QUESTION}"
+    assert_as_documented(load(4).solution, output)
+    assert captured.err == ""
+
+
+def test_command_shows_on_a_terminal_that_tensorflow_starts(monkeypatch, capsys):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(command.console, "start_tensorflow", lambda **_: None)
+    command.main(["3"])
+    assert terminal.getvalue() == "lesson3_gradients.py: starting TensorFlow ...\n"
 
 
 def test_lesson_runs_as_a_script():
