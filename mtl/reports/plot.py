@@ -6,13 +6,15 @@ figure in memory.
 
 import contextlib
 import math
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from mtl import tasks
 from mtl.runs import files
 
-# From the palette of Okabe and Ito, which people with colour blindness can distinguish.
+# From the palette of Okabe and Ito, which people with colour blindness can distinguish. Orange is
+# darker than theirs, so that it is visible on white. In dark mode the page inverts the plots.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
 # Colour and marker of each task.
 _TASKS = (
@@ -21,20 +23,26 @@ _TASKS = (
     ("#D55E00", "^"),
     ("#009E73", "D"),
     ("#CC79A7", "v"),
-    ("#E69F00", "P"),
+    ("#B37700", "P"),
 )
-_DPI = 100
+WIDTH = 1000  # pixels
+# Large text for the width, so that a phone, which shows 1000 pixels as about 350, has legible text.
+_DPI = 180
+_CONFUSION_DPI = 100  # six matrices need more room; the page scrolls their plot
+_PAD = 0.08  # inches, around and between the parts of a plot
+_LINE = 58  # characters of a title
 _SETTINGS = {
-    "font.size": 11,
-    "axes.titlesize": 12,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "figure.titlesize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
 
 
 @contextlib.contextmanager
-def _figure(path: str, width: int, height: int) -> Iterator[Any]:
-    """Yield a Figure of width x height pixels, then save it as a PNG file atomically."""
+def _figure(path: str, height: int, dpi: int = _DPI) -> Iterator[Any]:
+    """Yield a Figure of WIDTH x height pixels, then save it as a PNG file atomically."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,10 +51,16 @@ def _figure(path: str, width: int, height: int) -> Iterator[Any]:
     with matplotlib.rc_context(), files.whole(path) as unfinished:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout="constrained")
+        figure = Figure(figsize=(WIDTH / dpi, height / dpi), dpi=dpi, layout="constrained")
+        figure.get_layout_engine().set(w_pad=_PAD, h_pad=_PAD)
         FigureCanvasAgg(figure)
         yield figure
         figure.savefig(unfinished, format="png")
+
+
+def _title(what, report):
+    """Return the title of a plot: what it shows, and of which evaluation."""
+    return "\n".join([what, *textwrap.wrap(report.title, _LINE)])
 
 
 # -- confusion -------------------------------------------------------------------------------------
@@ -64,10 +78,10 @@ def confusion(report, path: str) -> None:
     Raises:
       ImportError: matplotlib is missing.
     """
-    with _figure(path, 1000, 1480) as figure:
+    with _figure(path, 1480, _CONFUSION_DPI) as figure:
         for axes, task in zip(figure.subplots(3, 2).flat, tasks.NUMBER_TASKS):
             _confusion_of_task(axes, task.name, report.confusion[task.name])
-        figure.suptitle(f"{report.title}: predicted classes of each true class")
+        figure.suptitle(_title("predicted classes of each true class", report))
 
 
 def _confusion_of_task(axes, task, rows):
@@ -106,19 +120,19 @@ def _cell(axes, x, y, count, share):
 def accuracy_by_length(report, path: str) -> None:
     """Draw the accuracy of each true length with its 95% interval. Arguments as `confusion`."""
     rows = report.lengths
-    with _figure(path, 1000, 560) as figure:
+    with _figure(path, 660) as figure:
         axes = figure.subplots()
         for x, row in enumerate(rows):
             if row["examples"]:
                 _bar(axes, x, row)
         labels = [f"{row['length']}\nn = {row['examples']:,}" for row in rows]
         axes.set_xticks(range(len(rows)), labels)
-        axes.set_xlim(-0.6, len(rows) - 0.4)
+        axes.set_xlim(-0.6, len(rows) - 0.3)
         axes.set_ylim(0, 108)
         axes.set_yticks(range(0, 101, 20))
         axes.set_xlabel(f"true length in digits (X: more than {tasks.DIGITS}), n examples")
-        axes.set_ylabel("sequence accuracy, % (bars: 95% interval)")
-        axes.set_title(f"{report.title}: accuracy by length")
+        axes.set_ylabel("sequence accuracy, %")
+        axes.set_title(_title("accuracy by length, with 95% intervals", report))
 
 
 def _bar(axes, x, row):
@@ -140,7 +154,7 @@ def coverage(report, path: str) -> None:
     if at_98:
         text, point = f"98% accuracy at {at_98:.2%} coverage", ([100 * at_98], [98])
     orange = {"color": _ORANGE, "linestyle": "--", "linewidth": 1.2}
-    with _figure(path, 1000, 560) as figure:
+    with _figure(path, 660) as figure:
         axes = figure.subplots()
         covered = _scaled(report.coverage, "coverage", 100)
         accuracies = _scaled(report.coverage, "accuracy", 100)
@@ -153,9 +167,9 @@ def coverage(report, path: str) -> None:
         axes.set_ylim(max(0.0, min(90.0, lowest)), 100.8)
         axes.set_xlim(0, 100.8)
         axes.grid(color=_GREY, alpha=0.2)
-        axes.set_xlabel("coverage: share of numbers answered, most confident first, %")
+        axes.set_xlabel("coverage: share of numbers answered, %")
         axes.set_ylabel("accuracy of the answers, %")
-        axes.set_title(f"{report.title}: accuracy against coverage")
+        axes.set_title(_title("accuracy against coverage, most confident first", report))
 
 
 # -- training --------------------------------------------------------------------------------------
@@ -164,8 +178,10 @@ def coverage(report, path: str) -> None:
 def curves(report, path: str) -> None:
     """Draw the validation metrics over the training steps. Arguments as `confusion`."""
     steps = [row["step"] for row in report.curves]
-    with _figure(path, 1000, 1000) as figure:
-        parts = figure.subplot_mosaic([["sequence", "sequence"], ["accuracy", "cross_entropy"]])
+    with _figure(path, 1800) as figure:
+        # One column: the same step is at the same position in all three.
+        names = ["sequence", "accuracy", "cross_entropy"]
+        parts = figure.subplot_mosaic([[name] for name in names], sharex=True)
         for axes in parts.values():
             axes.axvline(
                 report.metrics["step"],
@@ -175,7 +191,6 @@ def curves(report, path: str) -> None:
                 label="step of this report",
             )
             axes.grid(color=_GREY, alpha=0.2)
-            axes.set_xlabel("training step")
         values = _scaled(report.curves, "sequence_accuracy", 100)
         parts["sequence"].plot(
             steps, values, color=_BLUE, marker="o", linewidth=2, label="sequence accuracy"
@@ -184,8 +199,9 @@ def curves(report, path: str) -> None:
         _task_curves(parts["cross_entropy"], steps, report.curves, "cross_entropy", 1)
         parts["sequence"].set_ylabel("sequence accuracy, %")
         parts["accuracy"].set_ylabel("accuracy of each task, %")
-        parts["cross_entropy"].set_ylabel("cross entropy of each task, nats")
+        parts["cross_entropy"].set_ylabel("cross entropy, nats")
         parts["cross_entropy"].set_ylim(bottom=0)
+        parts["cross_entropy"].set_xlabel("training step")
         for axes in parts.values():
             axes.legend(frameon=False, fontsize=9)
         figure.suptitle("validation during training")

@@ -120,7 +120,9 @@ def check_text(found):
     for text, inner in texts.items():
         own = [distance(inner, box) for box in boxes if overlap(inner, box)]
         assert len(own) == 1 and own[0] >= 4, f"{text.text!r}: {own} pixels inside its box"
-        others = [other.text for other in texts if other is not text and overlap(inner, texts[other])]
+        others = [
+            other.text for other in texts if other is not text and overlap(inner, texts[other])
+        ]
         assert not others, f"{text.text!r} overlaps {others}"
 
 

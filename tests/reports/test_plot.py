@@ -8,6 +8,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from mtl import tasks
@@ -43,8 +44,8 @@ def confusion_of(task):
     return rows
 
 
-def report_of(coverage_at_98=0.6, coverage=COVERAGE, curves=()):
-    head = {"dataset": "npz", "split": "validation", "step": 30, "coverage_at_98": coverage_at_98}
+def report_of(coverage_at_98=0.6, coverage=COVERAGE, curves=(), dataset="npz"):
+    head = {"dataset": dataset, "split": "validation", "step": 30, "coverage_at_98": coverage_at_98}
     return tables.Report(
         metrics=head,
         confusion={task.name: confusion_of(task) for task in tasks.NUMBER_TASKS},
@@ -152,14 +153,18 @@ def test_coverage_below_98_percent_has_no_point(drawn, value, coverage):
 @pytest.fixture
 def curves(drawn):
     """The axes of the curves, by name, of three evaluations; the second has no cross entropies."""
+    figure = drawn(plot.curves, report_of(curves=evaluations()))
+    return dict(zip(["sequence", "accuracy", "cross_entropy"], figure.axes, strict=True))
+
+
+def evaluations():
     rows = []
     for i, loss in enumerate([2.5, None, 0.5]):
         row = {"step": 10 * i, "sequence_accuracy": i / 8}
         row |= {f"accuracy_{name}": i / 4 for name in NAMES}
         row |= {f"cross_entropy_{name}": loss for name in NAMES}
         rows.append(row)
-    figure = drawn(plot.curves, report_of(curves=rows))
-    return dict(zip(["sequence", "accuracy", "cross_entropy"], figure.axes, strict=True))
+    return rows
 
 
 def test_curves_mark_the_step_of_the_report(curves):
@@ -187,13 +192,49 @@ def test_curves_name_tasks_and_units(curves):
         assert unit in curves[name].get_ylabel()
 
 
+def test_curves_have_the_same_steps_at_the_same_position(curves):
+    edges = [axes.get_position() for axes in curves.values()]
+    assert len({(round(box.x0, 6), round(box.x1, 6)) for box in edges}) == 1
+    assert len({axes.get_xlim() for axes in curves.values()}) == 1
+
+
+# -- text and colours ------------------------------------------------------------------------------
+
+PHONE = 348  # the width in pixels of a plot on a page that is 390 pixels wide
+LONG = "a-dataset-with_a_long.name/" * 5
+
+
+@pytest.mark.parametrize("name", ["accuracy_by_length", "coverage", "confusion", "curves"])
+def test_nothing_is_cut_at_the_edge_of_a_plot(tmp_path, name):
+    report = report_of(dataset=LONG, curves=evaluations())
+    getattr(plot, name)(report, str(tmp_path / "p.png"))
+    with Image.open(tmp_path / "p.png") as image:
+        pixels = np.array(image.convert("L"))
+    inside = pixels[4:-4, 4:-4].copy()
+    pixels[4:-4, 4:-4] = 255
+    assert (pixels == 255).all() and (inside < 128).any()
+
+
+@pytest.mark.parametrize("name", ["accuracy_by_length", "coverage", "curves"])
+def test_text_is_legible_on_a_phone(drawn, name):
+    figure = drawn(getattr(plot, name), report_of(curves=evaluations()))
+    for text in visible(figure):
+        pixels = text.get_fontsize() * figure.dpi / 72 * PHONE / plot.WIDTH
+        assert pixels >= 7.5, f"{text.get_text()!r} has {pixels:.1f} pixels"
+
+
+def visible(figure):
+    """Return the visible texts of a figure."""
+    return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+
+
 # -- files and settings ----------------------------------------------------------------------------
 
 
 def test_settings_of_the_user_are_neither_used_nor_changed(drawn):
     with matplotlib.rc_context({"font.size": 31, "text.usetex": True}):
         (axes,) = drawn(plot.coverage, report_of()).axes
-        assert axes.xaxis.label.get_fontsize() == 11
+        assert axes.xaxis.label.get_fontsize() == 10
         assert matplotlib.rcParams["font.size"] == 31 and matplotlib.rcParams["text.usetex"]
 
 
