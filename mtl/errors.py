@@ -1,5 +1,7 @@
 """Errors that a user can cause, each with its exit code. A message is one line with the cure."""
 
+import unicodedata
+
 
 class MtlError(Exception):
     """An error that is shown as one line, without a traceback."""
@@ -33,3 +35,18 @@ class Interrupted(MtlError):
     def __init__(self, message, signum):
         super().__init__(message)
         self.exit_code = 128 + signum
+
+
+def shown(path: str) -> str:
+    r"""Return a path as one printable line, for an error or a result.
+
+    Line breaks, other control characters and bytes that are not UTF-8 become \n, \x1b and \udce9.
+    """
+    return "".join(map(_escaped, path))
+
+
+def _escaped(character):
+    """Return a character, escaped if a terminal would not print it in the line."""
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        return character.encode("unicode_escape").decode()
+    return character

@@ -1,5 +1,6 @@
 """Exit codes are a contract: scripts that call the commands depend on them."""
 
+import os
 import signal
 
 import pytest
@@ -29,3 +30,19 @@ def test_interruption_does_not_change_the_exit_code_of_other_errors():
     errors.Interrupted("one", signal.SIGINT)
     assert errors.MtlError("another").exit_code == 2
     assert errors.Interrupted("two", signal.SIGTERM).exit_code == 143
+
+
+@pytest.mark.parametrize(
+    "path, shown",
+    [
+        ("a b/[1] $x.png", "a b/[1] $x.png"),
+        ("二重/चित्र/Größe\u202fPM.png", "二重/चित्र/Größe\u202fPM.png"),  # no-break space of macOS
+        ("a\nb\r\tc.png", r"a\nb\r\tc.png"),
+        ("\x1b[31m\0\x7f\x9b.png", r"\x1b[31m\x00\x7f\x9b.png"),
+        ("a\u2028b\u2029\x85.png", r"a\u2028b\u2029\x85.png"),
+        (os.fsdecode(b"gr\xfcn.png"), r"gr\udcfcn.png"),
+    ],
+)
+def test_path_is_shown_as_one_printable_line(path, shown):
+    assert errors.shown(path) == shown
+    assert len(shown.splitlines()) == 1 and shown.encode()

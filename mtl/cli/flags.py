@@ -5,6 +5,7 @@ is not used: several commands can run in one process, --help shows no flags of o
 app.run is not needed.
 """
 
+import difflib
 import itertools
 import operator
 import os
@@ -13,7 +14,7 @@ from absl import flags as absl_flags
 
 from mtl import config
 from mtl.cli import flagfiles, paths
-from mtl.errors import UsageError
+from mtl.errors import UsageError, shown
 
 SHEETS = (".png", ".jpg", ".jpeg")  # file name extensions of the images that commands write
 AS_THE_RUN = "; default: that of the run"
@@ -139,8 +140,34 @@ def parse(values, arguments):
             _check_fields(values)
         except (absl_flags.Error, ValueError) as error:  # absl raises both
             where = f"{flagfile}: " if flagfile else ""
-            raise UsageError(where + " ".join(str(error).split())[:300]) from error
+            message = _message(error, values, arguments)
+            raise UsageError(where + " ".join(message.split())[:300]) from error
     return rest
+
+
+def _message(error, values, arguments):
+    """Return the message of an error of absl, with its cure.
+
+    Args:
+      error: Exception.
+      values: FlagValues.
+      arguments: list of str, the command's name first.
+    """
+    if not isinstance(error, absl_flags.UnrecognizedFlagError):
+        files = [each for each in arguments if each.startswith("-") and os.path.lexists(each)]
+        return f"{error}; {_file_cure(files[0])}" if files else str(error)
+    given = str(error.flagvalue)  # the whole argument
+    unknown = f"unknown flag {shown(given)}"
+    if os.path.lexists(given) or ("." in given and "=" not in given):
+        return f"{unknown}; {_file_cure(given)}"
+    nearest = difflib.get_close_matches(error.flagname, values, n=1)
+    hint = f"did you mean --{nearest[0]}? " if nearest else ""
+    return f"{unknown}; {hint}mtl {arguments[0]} --help lists the flags"
+
+
+def _file_cure(name):
+    """Return what to do about a file whose name begins with a dash."""
+    return f"for a file of this name write ./{shown(name)}, or write -- before the files"
 
 
 def _check_fields(values):

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import errno
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -81,7 +82,8 @@ def _dispatch(arguments):
     values = absl_flags.FlagValues()
     command.define(values)
     flags.define(values)
-    if HELP.intersection(arguments):  # before parsing, so that help works despite a wrong flag
+    before_files = itertools.takewhile(lambda argument: argument != "--", arguments)
+    if HELP.intersection(before_files):  # before parsing, so that help works despite a wrong flag
         print(flags.help_text(command.USAGE, command.SUMMARY, values))
         return 0
     rest = flags.parse(values, arguments)

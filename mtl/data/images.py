@@ -1,31 +1,21 @@
-"""Find image files, read them, and cut the window of a number out of an image."""
+"""Read image files, and cut the window of a number out of an image."""
 
-import functools
-import glob
 import math
-import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from mtl.config import WINDOW
-from mtl.errors import DataError
+from mtl.data import foreign, image_files
+from mtl.data.image_files import FORMATS, MAX_PIXELS
+from mtl.errors import DataError, shown
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left
 
-# A file of a few kilobytes may decode to gigabytes. 64 megapixels take 256 MB decoded (Pillow uses
-# four bytes for each) and two to five times as much during the conversion to RGB. The header gives
-# the size, so nothing is decoded to check it.
-MAX_PIXELS = 64_000_000
-
-# The uncompressed size of MAX_PIXELS. Pillow reads as many bytes as a file claims to contain.
-MAX_BYTES = 4 * MAX_PIXELS
-
-# Not all formats of Pillow: for PostScript, for example, it would run Ghostscript.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+expand = image_files.expand  # until mtl/cli/predict.py uses inputs
 
 GROWTH = 1.3  # of the box of all digits, in width and height (Goodfellow et al. 2013, section 5.1)
 
@@ -39,71 +29,18 @@ _FLOAT_WHITES = (1.0, 255.0, 65535.0)
 _BACKDROP = (128, 128, 128, 255)
 
 
-# -- files -----------------------------------------------------------------------------------------
-
-
-def expand(argument: str) -> list[str]:
-    """List the image files that a command-line argument names.
-
-    Args:
-      argument: a file, a folder, or a pattern of * ? [] (** matches folders of any depth).
-        The longest leading part that is an existing folder is taken literally. A leading ~ is
-        the home folder, unless a file or folder has that name.
-
-    Returns:
-      at least one path. A file is returned unchanged, and its content is not checked. For a folder
-      (without its subfolders) or a pattern: the files with the extension of an image whose names do
-      not begin with a dot, sorted.
-
-    Raises:
-      DataError: a folder or a pattern has no such file.
-    """
-    first = argument.split(os.sep)[0]
-    if first.startswith("~") and not os.path.lexists(first):
-        argument = os.path.expanduser(argument)
-    folder = os.path.dirname(argument)
-    while folder and not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    rest = argument[len(folder) :]
-    if os.path.isdir(argument):
-        # A pattern skips names with a leading dot: macOS writes ._1.jpg beside 1.jpg.
-        pattern = os.path.join(glob.escape(argument), "*")
-        fault = "no images in this folder"
-    elif glob.escape(rest) != rest and not os.path.exists(argument):
-        pattern = glob.escape(folder) + rest
-        fault = "no images match this pattern"
-    else:
-        return [argument]
-    found = sorted({path for path in glob.glob(pattern, recursive=True) if _is_image(path)})
-    if not found:
-        cure = "name image files, or a folder with .png or .jpg files"
-        raise DataError(f"{argument}: {fault}; {cure}")
-    return found
-
-
-def _is_image(path):
-    return os.path.splitext(path)[1].lower() in _extensions() and os.path.isfile(path)
-
-
-@functools.cache
-def _extensions():
-    """Return the extensions of FORMATS in lower case, such as ".png".
-
-    Not a constant, because Pillow imports all its readers to list them.
-    """
-    registered = Image.registered_extensions().items()
-    return frozenset(extension for extension, name in registered if name in FORMATS)
-
-
 # -- decoding --------------------------------------------------------------------------------------
 
 
-def read(path: str, file: BinaryIO | None = None) -> Image.Image:
+def read(
+    path: str, file: BinaryIO | None = None, say: Callable[[str], None] | None = None
+) -> Image.Image:
     """Read an image as a viewer shows it: upright, with transparent parts on mid grey.
 
     Args:
       path: a file in one of FORMATS. If it has several frames, the first is read.
-      file: binary file to read instead; `path` is then only the name in errors.
+      file: binary file to read instead, which can seek; `path` is then only the name in errors.
+      say: function str -> None, called with one line if the file has several frames.
 
     Returns:
       PIL image of mode RGB.
@@ -112,7 +49,8 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
       DataError: the file is missing, not an image, broken, or larger than MAX_PIXELS or MAX_BYTES.
     """
     if file is None:
-        _check_file(path)
+        image_files.check(path)
+    name = shown(path)
     with warnings.catch_warnings():
         # Pillow warns about large images, odd EXIF data and more. Real faults raise DataError here.
         warnings.simplefilter("ignore")
@@ -120,33 +58,49 @@ def read(path: str, file: BinaryIO | None = None) -> Image.Image:
             with Image.open(file or path, formats=FORMATS) as image:
                 width, height = image.size
                 if 0 < width * height <= MAX_PIXELS:
-                    return _rgb(_upright(image))
+                    converted = _rgb(_upright(image))
+                    if say is not None and _has_more(image):
+                        say(f"{name}: has several frames or pages; only the first is read")
+                    return converted
             size = f"{width} x {height}"
         except Image.DecompressionBombError:  # Pillow's own limit, about three times ours
             size = "far too many"
         except Image.UnidentifiedImageError:
-            empty = file is None and os.path.getsize(path) == 0
-            fault = "an empty file" if empty else "not an image of a known format, or truncated"
-            raise DataError(f"{path}: {fault}; save it again as PNG or JPEG") from None
+            raise DataError(f"{name}: {_other_format(path, file)}") from None
         except PermissionError:
-            raise DataError(f"{path}: no permission to read it; change its permissions") from None
+            raise DataError(f"{name}: no permission to read it; change its permissions") from None
         except Exception as error:
             # For a broken file, Pillow's decoders raise nearly any exception.
             reason = " ".join(str(error).split()) or type(error).__name__
             cure = "save it again as PNG or JPEG"
-            raise DataError(f"{path}: the image cannot be decoded ({reason}); {cure}") from None
+            raise DataError(f"{name}: the image cannot be decoded ({reason}); {cure}") from None
     limits = f"an image may have 1 to {MAX_PIXELS // 10**6} million"
-    raise DataError(f"{path}: {size} pixels, but {limits}; scale it down")
+    raise DataError(f"{name}: {size} pixels, but {limits}; scale it down")
 
 
-def _check_file(path):
-    """Raise DataError unless a path is a regular file of MAX_BYTES at most."""
-    if not os.path.isfile(path):  # opening a pipe would block
-        fault = "not a file" if os.path.exists(path) else "no such file"
-        raise DataError(f"{path}: {fault}; give the path of a PNG or JPEG image")
-    if os.path.getsize(path) > MAX_BYTES:
-        fault = f"larger than {MAX_BYTES // 10**6} MB, the limit of an image file"
-        raise DataError(f"{path}: {fault}; scale it down")
+def _has_more(image):
+    """Return whether an image has frames or pages that are not read.
+
+    The second image in a JPEG of a phone (MPO) does not count: viewers do not show it either.
+    """
+    try:
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+    except Exception:  # broken behind the first frame, which was read
+        return False
+
+
+def _other_format(path, file):
+    """Return what a file is that is not in one of FORMATS, and what to do."""
+    if file is None:
+        with open(path, "rb") as opened:
+            head = opened.read(foreign.HEAD)
+    else:
+        file.seek(0)
+        head = file.read(foreign.HEAD)
+    found = foreign.kind(head, path)
+    if found is None:
+        return "not an image of a known format, or truncated; save it again as PNG or JPEG"
+    return f"{found.what}; {found.cure}"
 
 
 def _upright(image):
@@ -217,17 +171,17 @@ def clipped(box: Box, size: tuple[int, int]) -> Box:
     """
     left, top, right, bottom = box
     width, height = size
-    shown = f"the box from {left:g}, {top:g} to {right:g}, {bottom:g}"
+    what = f"the box from {left:g}, {top:g} to {right:g}, {bottom:g}"
     if not all(map(math.isfinite, box)):
-        raise ValueError(f"{shown} is not finite")
+        raise ValueError(f"{what} is not finite")
     for side, near, far in (("width", left, right), ("height", top, bottom)):
         if near == far:
-            raise ValueError(f"{shown} has no {side}")
+            raise ValueError(f"{what} has no {side}")
         if near > far:
-            raise ValueError(f"{shown} has a negative {side}")
+            raise ValueError(f"{what} has a negative {side}")
     inside = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        raise ValueError(f"{shown} lies outside the image of {width} x {height}")
+        raise ValueError(f"{what} lies outside the image of {width} x {height}")
     return inside
 
 

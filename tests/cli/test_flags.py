@@ -47,6 +47,54 @@ def test_flags_and_other_arguments_mix_in_any_order():
     assert values.json
 
 
+def rejected(*arguments):
+    """Return the error of a command line of predict that cannot be parsed."""
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_boolean("json", False, "help", flag_values=values)
+    flags.define_field(values, "difficulty")
+    with pytest.raises(UsageError) as caught:
+        flags.parse(values, ["predict", *arguments])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["-42.png", "--help.png", "-.png", "--json.png", "---a.png", "-фото.png"]
+)
+def test_file_that_looks_like_a_flag_is_named_with_its_cure(name):
+    cure = f"for a file of this name write ./{name}, or write -- before the files"
+    assert rejected("a.png", name) == f"unknown flag {name}; {cure}"
+
+
+@pytest.mark.parametrize(
+    "name, fault",
+    [
+        ("-photo", "unknown flag -photo"),
+        ("--difficulty=9.5", "--difficulty=9.5 must be from 0 to 1"),
+        ("-v=1.png", "unknown flag -v=1.png"),
+        ("-a\nb", r"unknown flag -a\nb"),
+    ],
+)
+def test_existing_file_that_looks_like_a_flag_is_named(tmp_path, monkeypatch, name, fault):
+    monkeypatch.chdir(tmp_path)
+    assert fault in rejected(name) and "./" not in rejected(name)
+    (tmp_path / name).write_bytes(b"")
+    shown = name.replace("\n", r"\n")
+    cure = f"; for a file of this name write ./{shown}, or write -- before the files"
+    assert fault in rejected(name) and rejected(name).endswith(cure)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("--jsn", "unknown flag --jsn; did you mean --json? mtl predict --help lists the flags"),
+        ("--dificulty=1", "unknown flag --dificulty=1; did you mean --difficulty? mtl predict"),
+        ("--zzz", "unknown flag --zzz; mtl predict --help lists the flags"),
+    ],
+)
+def test_unknown_flag_suggests_the_nearest(given, message):
+    assert rejected(given).startswith(message)
+
+
 @pytest.mark.parametrize("dataset", sorted(set(config.DATASETS) - {"synthetic"}))
 def test_dataset_on_disk_needs_a_folder(dataset):
     flags.check_data(dataset, "somewhere")

@@ -64,6 +64,12 @@ def test_help_lists_each_flag_once_despite_wrong_flags(command, name):
     assert {"only_check_args", "flagfile", "verbosity", "help"} < set(listed)
 
 
+@pytest.mark.parametrize("name", ["--help", "-h"])
+def test_file_behind_two_dashes_is_no_request_for_help(command, name):
+    code, out, err = command("predict", "--no_such_flag", "--", name)
+    assert (code, out) == (1, "") and "--no_such_flag" in err
+
+
 def test_two_commands_in_one_process_share_flag_names(command):
     flags = ["--model_dir=x", "--dataset=synthetic", "--only_check_args"]
     assert command("train", *flags)[0] == 0

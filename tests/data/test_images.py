@@ -138,7 +138,33 @@ def test_reads_the_first_of_several_frames(tmp_path, name):
     path = saved(tmp_path, first, name, save_all=True, append_images=[second], **kind)
     with Image.open(path) as opened:
         assert opened.n_frames == 2
-    assert np.abs(np.asarray(images.read(path), int) - (200, 30, 40)).max() <= 8
+    said = []
+    read = images.read(path, say=said.append)
+    assert np.abs(np.asarray(read, int) - (200, 30, 40)).max() <= 8
+    # Viewers do not show the second image of an MPO either.
+    line = f"{path}: has several frames or pages; only the first is read"
+    assert said == ([] if name == "a.jpg" else [line])
+    with open(path, "rb") as file:
+        np.testing.assert_array_equal(images.read("-", file, said.append), read)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif", "a.jpg", "a.bmp", "a.ppm"])
+def test_single_frame_is_read_without_a_word(tmp_path, name):
+    said = []
+    images.read(saved(tmp_path, Image.fromarray(noise(18, 11)), name), say=said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif"])
+def test_first_frame_is_read_although_the_second_is_broken(tmp_path, name):
+    first, second = Image.new("RGB", (18, 11), (200, 30, 40)), Image.fromarray(noise(11, 18))
+    path = saved(tmp_path, first, name, save_all=True, append_images=[second])
+    with open(path, "rb") as file:
+        whole = file.read()
+    with open(path, "wb") as file:
+        file.write(whole[: len(whole) - 300])
+    read = images.read(path, say=lambda line: None)
+    np.testing.assert_array_equal(np.asarray(read), np.asarray(images.read(path)))
 
 
 def test_shows_transparent_parts_grey_and_keeps_opaque_parts(tmp_path):
@@ -213,7 +239,7 @@ def test_ignores_broken_exif(tmp_path):
 
 def test_rejects_missing_folder_empty_and_text_files(tmp_path):
     assert "no such file" in error_of(tmp_path / "none.png")
-    assert "not a file" in error_of(tmp_path)
+    assert "a folder, not an image file" in error_of(tmp_path)
     (tmp_path / "empty.png").write_bytes(b"")
     assert "empty" in error_of(tmp_path / "empty.png")
     (tmp_path / "text.png").write_text("210")
@@ -222,7 +248,7 @@ def test_rejects_missing_folder_empty_and_text_files(tmp_path):
 
 def test_rejects_a_pipe_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    assert "not a file" in error_of(tmp_path / "pipe.png")
+    assert "a pipe, not an image file" in error_of(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
@@ -257,6 +283,14 @@ def test_missing_permission_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "open", closed)  # root may read anything
     message = error_of(path)
     assert "no permission" in message and "save it again" not in message
+
+
+def test_name_of_the_file_is_one_line_in_errors(tmp_path):
+    path = tmp_path / "a\n\x1b[31mb.png"
+    path.write_bytes(noise(3, 9).tobytes())
+    with pytest.raises(DataError) as caught:
+        images.read(str(path))
+    assert str(caught.value).startswith(f"{tmp_path}/a\\n\\x1b[31mb.png: not an image of")
 
 
 def test_image_in_memory_has_the_given_name_in_errors(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import folder, images
+from mtl.data import folder, image_files
 from mtl.data.records import manifest
 from tests.hostile.headers import MAKERS, tiff
 from tests.hostile.shards import framed, write
@@ -76,11 +76,11 @@ def test_sparse_file_of_gigabytes_is_rejected(read, tmp_path, kind):
     with open(path, "wb") as file:
         file.write(HEADS[kind])
         file.truncate(4 << 30)
-    rejected(read, "image", path, 20, f"larger than {images.MAX_BYTES // 10**6} MB")
+    rejected(read, "image", path, 20, f"larger than {image_files.MAX_BYTES // 10**6} MB")
     if kind != "GIF":  # Pillow searches it byte by byte, for half a minute
-        os.truncate(path, images.MAX_BYTES)
+        os.truncate(path, image_files.MAX_BYTES)
         answer = read("image", path, measured=True)
-        assert answer["mb"] < 2.2 * images.MAX_BYTES / 2**20
+        assert answer["mb"] < 2.2 * image_files.MAX_BYTES / 2**20
         assert answer["seconds"] < SECONDS
 
 

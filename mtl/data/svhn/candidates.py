@@ -18,7 +18,7 @@ from mtl.data.records.format import Record
 from mtl.data.svhn import digit_struct, unpack
 from mtl.data.svhn.checksums import Progress
 from mtl.data.svhn.skips import EntryError, Skips
-from mtl.errors import DataError
+from mtl.errors import DataError, shown
 
 ORIENTATION = ExifTags.Base.Orientation
 
@@ -184,7 +184,7 @@ def _decode(name, encoded, boxes):
         image = images.read(name, io.BytesIO(encoded))
         images.window(image, images.grown(boxes) if boxes else None)
     except DataError as error:
-        raise EntryError("unreadable images", str(error).removeprefix(f"{name}: ")) from None
+        raise EntryError("unreadable images", str(error).removeprefix(f"{shown(name)}: ")) from None
     except ValueError as error:
         raise EntryError("boxes outside the image", str(error)) from None
     return image

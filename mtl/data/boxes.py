@@ -1,0 +1,113 @@
+"""Boxes of numbers in images: CSV with the header `file,left,top,width,height`."""
+
+import csv
+import io
+import math
+import os
+from typing import NamedTuple
+
+from mtl.data.images import Box
+from mtl.errors import DataError, shown
+from mtl.runs import files
+
+SIDES = ("left", "top", "width", "height")
+COLUMNS = ("file", *SIDES)
+HEADER = ",".join(COLUMNS)
+MAX_BYTES = 16 << 20  # about 700,000 lines
+
+
+class Row(NamedTuple):
+    """One line of the file."""
+
+    line: int  # counted from 1, as editors do
+    path: str  # of the image; a relative one starts from the folder of the CSV file
+    box: Box | None  # None if there is a fault
+    fault: str | None  # what is wrong with the four numbers, and what to do
+
+
+def read(path: str) -> list[Row]:
+    """Read a CSV file of boxes. No image is read, and none has to exist.
+
+    Columns are found by name, and other columns are ignored. An image may have several lines.
+    Empty lines are skipped.
+
+    Raises:
+      DataError: the file is missing or malformed, or has no boxes. A wrong number in a line is a
+        fault of its Row instead, so that the other boxes can be used.
+    """
+    name = shown(path)
+    try:
+        text = files.read_text(path, MAX_BYTES)
+    except OSError as error:
+        cure = f"give a CSV file with the header {HEADER}"
+        raise DataError(f"{name}: cannot be read ({error.strerror}); {cure}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{name}: not text in UTF-8; save it as CSV in UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = list(_rows(name, os.path.dirname(path), reader))
+    except csv.Error as error:
+        cure = "check that every quote is closed, and save it as CSV in UTF-8"
+        raise DataError(f"{name} line {reader.line_num}: {error}; {cure}") from None
+    if not rows:
+        raise DataError(f"{name}: has no boxes; add a line {HEADER} for each")
+    return rows
+
+
+def _rows(name, folder, reader):
+    """Yield the Row of each line.
+
+    Args:
+      name: str, the file in errors.
+      folder: str, the folder of the file.
+      reader: csv.reader.
+    """
+    header = [field.strip() for field in next(reader, [])]
+    _check_header(name, header)
+    for fields in reader:
+        if not any(fields):  # spreadsheets write empty lines as ,,,,
+            continue
+        where = f"{name} line {reader.line_num}"
+        if len(fields) != len(header):
+            cure = "quote a field that contains a comma, and write decimals with a point"
+            what = f"{len(fields)} fields, but the header has {len(header)}"
+            raise DataError(f"{where}: {what}; {cure}")
+        values = dict(zip(header, fields, strict=True))
+        file = values["file"]
+        if not file or "\0" in file:
+            raise DataError(f"{where}: the column file names no file; write the path of an image")
+        box, fault = _box(values)
+        yield Row(reader.line_num, os.path.join(folder, file), box, fault)
+
+
+def _check_header(name, header):
+    """Raise DataError unless a header has each of COLUMNS once."""
+    if not any(header):
+        raise DataError(f"{name} line 1: no header; write {HEADER}")
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        what = f"the header has no column {' or '.join(missing)}"
+        cure = f"write {HEADER}, separated by commas"
+        raise DataError(f"{name} line 1: {what}; {cure}")
+    for column in COLUMNS:
+        if header.count(column) > 1:
+            what = f"the header has the column {column} {header.count(column)} times"
+            raise DataError(f"{name} line 1: {what}; remove all but one")
+
+
+def _box(values):
+    """Return the box of a line as (left, top, right, bottom), None, or as None, its fault."""
+    numbers = []
+    for side in SIDES:
+        text = values[side]
+        try:
+            number = float(text)
+        except ValueError:
+            return None, f"{side} is {text[:40]!r}; write a number of pixels"
+        if not math.isfinite(number):
+            return None, f"{side} is {text[:40]}; write a finite number of pixels"
+        if side in ("width", "height") and number <= 0:
+            return None, f"{side} is {text[:40]}; write a number above 0"
+        numbers.append(number)
+    left, top, width, height = numbers
+    return (left, top, left + width, top + height), None
