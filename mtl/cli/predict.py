@@ -1,19 +1,19 @@
 """`mtl predict`: read the numbers in image files with a trained network."""
 
-import csv
-import json
-import math
+import os
 import sys
 
 from absl import flags as absl_flags
 
-from mtl.cli import console, flags, paths
+from mtl.cli import answers, console, flags, inputs, paths
 from mtl.errors import DataError, UsageError
 
-USAGE = "mtl predict [--model_dir=DIR] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'..."
+USAGE = "mtl predict [--model_dir=DIR] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'|-..."
 SUMMARY = "read the numbers in image files"
-BATCH = 256  # images read at a time; only their windows are in memory
-SHEET = 400  # images on a sheet; few programs open a larger one
+# A batch ends after BATCH images or after BYTES of files: a large photograph takes as long to
+# decode as the network takes for many small images, and each result should appear soon.
+BATCH = 64
+BYTES = 4 << 20
 
 
 def define(values):
@@ -22,22 +22,22 @@ def define(values):
     flags.define_model_dir(values, text, "pretrained")
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     flags.define_field(values, "views", follows_run=True)
+    inputs.define(values)
     text = (
-        "left,top,width,height of the box around all digits, the same in every image, in pixels of "
-        "the upright image, fractions allowed; the network sees it with the margin of training; "
-        "without --box the whole image is the number"
+        'print one JSON object for each image, in the given order: file; number, "" for no '
+        "number and null for more than 5 digits; confidence; length, the probabilities of 0 to 5 "
+        "digits and of more; digits, for each of 5 positions the probabilities of 0 to 9 and of no "
+        "digit; with --boxes also box; an image that could not be read has file and error instead"
     )
-    absl_flags.DEFINE_string("box", None, text, flag_values=values)
-    text = "print one JSON object for each image, with the probabilities of all six tasks"
     absl_flags.DEFINE_boolean("json", False, text, flag_values=values)
     text = (
-        "print CSV with the header file,number,confidence; number is empty for no digits, X for "
-        "more than five"
+        "print CSV with the header file,number,confidence,error, in the given order; number is the "
+        "digits, no number, or more than 5 digits; with --boxes the box follows file"
     )
     absl_flags.DEFINE_boolean("csv", False, text, flag_values=values)
     text = (
-        f"also write a .png or .jpg of the first {SHEET} images as the network sees them, each "
-        "with its number and confidence"
+        "also write a .png or .jpg of the images as the network sees them, each with its file, "
+        "number and confidence; 400 images a page: sheet.png, sheet-2.png, sheet-3.png, ..."
     )
     paths.define(values, "sheet", None, text)
 
@@ -45,172 +45,104 @@ def define(values):
 def check(values, arguments):
     """Validate combinations of flags. Reads no file."""
     flags.check_model_dir(values, "remove the flag to use the packaged network")
-    _box(values.box)
     if values.json and values.csv:
         raise UsageError("--json and --csv cannot be combined; choose one")
     if values.sheet is not None:
         flags.check_sheet("sheet", values.sheet)
-    if not arguments and not values.only_check_args:
-        raise UsageError("no IMAGE given; name at least one image file")
+    inputs.check(values, arguments)
 
 
 def main(values, arguments):
     """Predict the images in the given order; return the exit code, 2 if any could not be read."""
-    console.start_tensorflow(values.verbosity)
-    from mtl.inference import predictions
-    from mtl.inference.network import Network
+    found = inputs.listed(values, arguments)
+    output = answers.Output(values, _pages(values.sheet, found))
+    if all(given.error for given in found):  # known without TensorFlow, which takes seconds to load
+        for given in found:
+            output.show(answers.Answer(given, error=given.error))
+    else:
+        _predict(values, found, output)
+    output.close()
+    return DataError.exit_code if output.failed else 0
+
+
+def _pages(path, found):
+    """Return the sheet.Pages of --sheet; None without it.
+
+    Raises:
+      DataError: a page cannot be written. Nothing is created to find out.
+    """
+    if path is None:
+        return None
+    from mtl.reports import sheet
     from mtl.runs import files
 
-    if values.sheet:
-        files.check_file(values.sheet, "--sheet")
-    found = _files(arguments)
-    box = _box(values.box)
-    show = _printer(values)
-    count, sheet = 0, []
+    readable = sum(not given.error for given in found)
+    for number in range(1, sheet.pages(readable) + 1):
+        files.check_file(sheet.page_path(path, number), "--sheet")
+    return sheet.Pages(path)
+
+
+# -- predict ---------------------------------------------------------------------------------------
+
+
+def _predict(values, found, output):
+    """Predict all inputs, batch by batch, and show each batch as soon as it is ready."""
+    console.start_tensorflow(values.verbosity)
+    from mtl.inference.network import Network
+
     # On a terminal, the printed results show the progress.
     with (
         Network.open(values.model_dir, values.checkpoint) as network,
         console.bar(len(found), not sys.stdout.isatty()) as bar,
     ):
+        output.bar = bar
         views = flags.value_or_run(values, "views", network.config)
-        for first in range(0, len(found), BATCH):
-            names, windows = _read(found[first : first + BATCH], box, bar)
-            results = predictions.predictions(network.log_probs, names, windows, views)
-            for result in results:
-                show(result)
+        for batch in _batches(found):
+            for answer in _answers(network, batch, views, output.say):
+                output.show(answer)
             sys.stdout.flush()
-            count += len(results)
-            if values.sheet:
-                sheet += list(zip(results, windows))[: SHEET - len(sheet)]
-    if values.sheet:
-        _save_sheet(values.sheet, sheet, count)
-    return DataError.exit_code if count < len(found) else 0
+            bar.update(len(batch))
 
 
-# -- read ------------------------------------------------------------------------------------------
+def _batches(found):
+    """Yield the inputs in lists.
+
+    The sizes depend only on the files. If they depended on time, the last digits of the
+    probabilities would differ from one call to the next.
+    """
+    batch, size = [], 0
+    for given in found:
+        batch.append(given)
+        size += _size(given.path)
+        if len(batch) == BATCH or size >= BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _box(text):
-    """Parse --box into left, top, right, bottom; None without it."""
-    if text is None:
-        return None
+def _size(path):
+    """Return the size of a file in bytes; 0 if it is missing, or standard input."""
     try:
-        left, top, width, height = map(float, text.split(","))
-    except ValueError:
-        what = f"--box={text} must be four numbers"
-        raise UsageError(f"{what}: left,top,width,height in pixels") from None
-    if not (all(map(math.isfinite, (left, top, width, height))) and width > 0 and height > 0):
-        raise UsageError(f"--box={text} must be finite, with width and height above 0")
-    return left, top, left + width, top + height
+        return os.path.getsize(path)
+    except (OSError, ValueError):
+        return 0
 
 
-def _files(arguments):
-    """List the image files that the arguments name, and a DataError if an argument names none."""
-    from mtl.data import images
+def _answers(network, batch, views, say):
+    """Read and predict a batch of inputs; return their Answers in the same order."""
+    from mtl.inference import predictions
 
-    found = []
-    for argument in arguments:
+    answered = []
+    for given in batch:
         try:
-            found += images.expand(argument)
+            answered.append(answers.Answer(given, inputs.window(given, say)))
         except DataError as error:
-            found.append(error)
-    return found
-
-
-def _read(found, box, bar):
-    """Read image files, and report those that fail on stderr.
-
-    Returns:
-      The names of the files that were read (list of str) and their windows (list of array).
-    """
-    names, windows = [], []
-    for file in found:
-        try:
-            windows.append(_window(file, box))
-            names.append(file)
-        except DataError as error:
-            bar.clear()
-            console.say(f"mtl predict: {error}")
-        bar.update()
-    return names, windows
-
-
-def _window(file, box):
-    """Return the window of an image file, uint8 [WINDOW, WINDOW, 3], cut as in datasets.
-
-    Raises:
-      DataError: the image or the box is bad, or `file` is itself the error.
-    """
-    from mtl.data import images
-
-    if isinstance(file, DataError):
-        raise file
-    image = images.read(file)
-    if box is None:
-        return images.window(image)
-    try:
-        # Checks the box without its margin: the margin alone may overlap the image.
-        images.clipped(box, image.size)
-        return images.window(image, images.grown([box]))
-    except ValueError as error:
-        cure = "--box is left,top,width,height within the image"
-        raise DataError(f"{file}: {error}; {cure}") from None
-
-
-# -- write -----------------------------------------------------------------------------------------
-
-
-def _printer(values):
-    """Return the function that prints a prediction; print the header of CSV."""
-    if values.json:
-        return _print_json
-    if values.csv:
-        print("file,number,confidence")
-        return _print_csv
-    return _print_line
-
-
-def _print_json(result):
-    print(json.dumps(result, allow_nan=False))
-
-
-def _print_csv(result):
-    from mtl.inference import decoding
-
-    row = [result["file"], decoding.written(result["number"]), result["confidence"]]
-    csv.writer(sys.stdout, lineterminator="\n").writerow(row)
-
-
-def _print_line(result):
-    print(f"{result['file']}  {_number(result, 'more than 5 digits')}  {_confidence(result)}")
-
-
-def _number(result, many):
-    """Return the number to show; many: str, the text for more than five digits."""
-    return many if result["number"] is None else result["number"] or "no number"
-
-
-def _confidence(result):
-    """Return the confidence to show; it is None if the network gives NaN."""
-    return "-" if result["confidence"] is None else f"{result['confidence']:.3f}"
-
-
-def _save_sheet(path, seen, count):
-    """Write the sheet.
-
-    Args:
-      path: str.
-      seen: list of (prediction, window).
-      count: int, images predicted. A message reports if the sheet shows fewer.
-    """
-    if not seen:
-        console.say(f"{path}: not written, because no image could be read")
-        return
-    import numpy as np
-
-    from mtl.reports import sheet
-
-    captions = [f"{_number(result, '> 5 digits')}\n{_confidence(result)}" for result, _ in seen]
-    sheet.save(sheet.draw(np.stack([window for _, window in seen]), captions), path)
-    if count > len(seen):
-        console.say(f"{path}: shows the first {len(seen)} of {count} images")
+            answered.append(answers.Answer(given, error=error))
+    read = [i for i, answer in enumerate(answered) if not answer.error]
+    names = [answered[i].given.path for i in read]
+    windows = [answered[i].window for i in read]
+    results = predictions.predictions(network.log_probs, names, windows, views)
+    for i, result in zip(read, results):
+        answered[i] = answered[i]._replace(prediction=result)
+    return answered

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl.data import image_files
 from mtl.errors import DataError
 from mtl.reports import page, plot, report_page, sheet, tables
 from mtl.runs import files
@@ -116,7 +117,7 @@ def _sheet(report, images):
     """Draw the most confident mistakes, each with its name, both numbers and its confidence."""
     captions = []
     for row in report.mistakes[:MISTAKES]:
-        name = sheet.one_line(row["name"])
+        name = image_files.shown(row["name"])
         numbers = sheet.compared(row["true"], row["predicted"])
         confidence = "-" if row["confidence"] is None else f"{row['confidence']:.3f}"
         captions.append(f"{name}\n{numbers}\n{confidence}")

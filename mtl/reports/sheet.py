@@ -21,11 +21,6 @@ _PAGE_COLUMNS = 10
 _PAGE_SCALE = 2
 
 
-def one_line(name: str) -> str:
-    """Return a file name as one line of a caption: line breaks become spaces."""
-    return " ".join(name.split())
-
-
 def compared(true: str, predicted: str) -> str:
     """Return a label and a prediction as two lines of a caption. One line would be too wide."""
     return f"true {true}\n> {predicted}"
@@ -104,10 +99,10 @@ class Pages:
 
     def __init__(self, path: str):
         """Start with the first page; see `page_path` for the others."""
-        self._path = path
-        self._images, self._captions = [], []
-        self.paths = []  # the pages that are written
+        self.path = path
+        self.written = []  # the paths of the pages that are written
         self.count = 0  # images added
+        self._images, self._captions = [], []
 
     def add(self, image: np.ndarray, caption: str) -> None:
         """Add an image, uint8 [height, width, 3], with its caption.
@@ -129,11 +124,16 @@ class Pages:
         """
         if not self._images:
             return
-        path = page_path(self._path, len(self.paths) + 1)
+        path = page_path(self.path, len(self.written) + 1)
         shown = np.stack(self._images)
         save(draw(shown, self._captions, columns=_PAGE_COLUMNS, scale=_PAGE_SCALE), path)
-        self.paths.append(path)
+        self.written.append(path)
         self._images, self._captions = [], []
+
+
+def pages(count: int) -> int:
+    """Return how many pages show `count` images; at least 1."""
+    return max(1, -(-count // PAGE))
 
 
 def page_path(path: str, number: int) -> str:

@@ -1,17 +1,19 @@
-"""`mtl predict` with a fake network: flags, which images, and the output.
+"""`mtl predict` with a fake network: flags, which images, batches and sheets.
 
---box is in test_predict_box.py; a trained network predicts in tests/end_to_end.
+--box is in test_predict_box.py, the rows are in test_answers.py; a trained network predicts in
+tests/end_to_end.
 """
 
-import csv
+import contextlib
 import io
-import json
+import os
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.cli import predict
+from mtl.cli import console, main, predict
 from mtl.config import Config
 from mtl.data import images
 from mtl.reports import sheet
@@ -45,7 +47,9 @@ def test_image_is_required(refused):
 
 def test_missing_run_is_named(refused, tmp_path):
     run = tmp_path / "nowhere"
-    assert str(run) in refused(2, "predict", f"--model_dir={run}", "a.png")
+    image = str(tmp_path / "a.png")
+    save(image, 7)
+    assert str(run) in refused(2, "predict", f"--model_dir={run}", image)
 
 
 def test_only_check_args_reads_no_image(command):
@@ -122,6 +126,22 @@ def test_argument_without_an_image_costs_one_line(fake, command, tmp_path):
         assert line.startswith(f"mtl predict: {name}: ")
 
 
+def test_missing_files_are_reported_without_tensorflow(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def fail(verbosity):
+        raise AssertionError("TensorFlow is started")
+
+    monkeypatch.setattr(console, "start_tensorflow", fail)
+    code, out, err = command("predict", "--csv", "b.png", "*.jpg")
+    assert code == 2
+    assert [line.split(",")[0] for line in out.splitlines()] == ["file", "b.png", "*.jpg"]
+    assert [line.split(": ")[1] for line in err.splitlines()] == ["b.png", "*.jpg"]
+
+
+# -- batches ---------------------------------------------------------------------------------------
+
+
 def test_images_are_predicted_in_batches(fake, command, monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "BATCH", 4)
     (tmp_path / "many").mkdir()
@@ -135,75 +155,146 @@ def test_images_are_predicted_in_batches(fake, command, monkeypatch, tmp_path):
     assert [len(crops) for crops in fake.seen] == [4, 3, 3]
 
 
-# -- output ----------------------------------------------------------------------------------------
+def test_a_large_file_ends_its_batch(fake, command, monkeypatch):
+    names = [f"{i}.png" for i in range(7)]
+    for i, name in enumerate(names):
+        save(name, i + 1)
+    for name in ("2.png", "3.png"):
+        with open(name, "ab") as file:  # after the end of the image, where it is ignored
+            file.write(bytes(5000))
+    monkeypatch.setattr(predict, "BYTES", 5000)
+    code, out, err = command("predict", RUN, *names)
+    assert (code, err, files(out)) == (0, "", names)
+    assert [len(crops) for crops in fake.seen] == [3, 1, 3]
 
 
-@pytest.mark.parametrize(
-    "number, confidence, line",
-    [
-        ("210", 0.98765, "a b.png  210  0.988"),
-        ("", 1.0, "a b.png  no number  1.000"),
-        (None, 0.0, "a b.png  more than 5 digits  0.000"),
-        ("7", None, "a b.png  7  -"),
-    ],
-)
-def test_line_names_the_file_the_number_and_the_confidence(capsys, number, confidence, line):
-    predict._print_line({"file": "a b.png", "number": number, "confidence": confidence})
-    assert capsys.readouterr().out == line + "\n"
+class Recorder(io.StringIO):
+    """A stream that lists what is written and flushed, and what the network does meanwhile."""
+
+    def __init__(self, events):
+        super().__init__()
+        self._events, self._line = events, ""
+
+    def write(self, text):
+        self._line += text
+
+    def flush(self):
+        self._events += self._line.splitlines()
+        self._line = ""
 
 
-def test_csv_and_json_agree(fake, command):
-    names = ["a, b.png", 'the "c".png', "0.png", "x.png"]
-    for name, red in zip(names, (210, 37, 0, 255), strict=True):
-        save(name, red)
-    code, out, err = command("predict", RUN, "--csv", *names, "missing.png")
-    assert code == 2 and err.count("\n") == 1 and "\r" not in out
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == ["file", "number", "confidence"]
-    assert [row["file"] for row in rows] == names
-    assert [row["number"] for row in rows] == ["210", "37", "", "X"]
-    _, out, _ = command("predict", RUN, "--json", *names)
-    objects = [json.loads(line) for line in out.splitlines()]
-    assert [one["confidence"] for one in objects] == [float(row["confidence"]) for row in rows]
-    assert [one["number"] for one in objects] == ["210", "37", "", None]
+def test_a_batch_is_printed_before_the_next_is_decoded(fake, command, monkeypatch):
+    events = []
+    monkeypatch.setattr(predict, "BATCH", 2)
+    monkeypatch.setattr(sys, "stdout", Recorder(events))
+    monkeypatch.setattr(sys, "stderr", Recorder(events))
+    real = images.read
+
+    def read(path, *others):
+        events.append(f"read {path}")
+        return real(path, *others)
+
+    monkeypatch.setattr(images, "read", read)
+    for i in range(4):
+        save(f"{i}.png", i + 1)
+    with open("1.png", "w") as file:
+        file.write("no image")
+    assert main.run(["predict", RUN, "0.png", "1.png", "2.png", "nowhere.png", "3.png"]) == 2
+    assert [event.split("  ")[0].split(": ")[:2][-1] for event in events] == [
+        "read 0.png",
+        "read 1.png",
+        "0.png",
+        "1.png",
+        "read 2.png",
+        "2.png",
+        "nowhere.png",
+        "read 3.png",
+        "3.png",
+    ]
 
 
-def test_csv_without_a_readable_image_is_the_header(fake, command):
-    code, out, _ = command("predict", RUN, "--csv", "missing.png")
-    assert (code, out) == (2, "file,number,confidence\n")
+def test_the_bar_counts_images_that_are_printed(fake, command, monkeypatch):
+    counted = []
+
+    class Bar:
+        def update(self, count):
+            counted.append((count, len(fake.seen)))
+
+    def bar(total, shown):
+        counted.append(total)
+        return contextlib.nullcontext(Bar())
+
+    monkeypatch.setattr(console, "bar", bar)
+    monkeypatch.setattr(predict, "BATCH", 2)
+    for i in range(3):
+        save(f"{i}.png", i + 1)
+    assert command("predict", RUN, "0.png", "1.png", "2.png")[0] == 0
+    assert counted == [3, (2, 1), (1, 2)]
+
+
+# -- sheets ----------------------------------------------------------------------------------------
 
 
 def windows_of(names):
     return np.stack([images.window(images.read(name)) for name in names])
 
 
-def test_sheet_shows_each_window_with_its_number(fake, command):
+def assert_page(path, names, numbers):
+    """Check that a page shows the windows of images with their captions."""
+    captions = ["\n".join(lines) for lines in zip(names, numbers)]
+    expected = sheet.draw(windows_of(names), captions, columns=10, scale=2)
+    with Image.open(path) as page:
+        np.testing.assert_array_equal(np.asarray(page), np.asarray(expected))
+
+
+def test_sheet_shows_each_window_with_its_file_number_and_confidence(fake, command):
     names = ["a.png", "b.png", "c.png"]
     for name, red in zip(names, (210, 0, 255), strict=True):
         save(name, red)
     code, out, err = command("predict", RUN, "--sheet=s.png", "a.png", "missing.png", *names[1:])
-    assert code == 2 and files(out) == names and err.count("\n") == 1
+    assert code == 2 and files(out) == names
+    first, second = err.splitlines()
+    assert first.startswith("mtl predict: missing.png: ")
+    assert second == "s.png: shows 3 of 4 images; the others could not be read"
     # 0.9 to the power of 4, 1 and 6.
-    captions = ["210\n0.656", "no number\n0.900", "> 5 digits\n0.531"]
-    expected = sheet.draw(windows_of(names), captions)
-    np.testing.assert_array_equal(np.asarray(Image.open("s.png")), np.asarray(expected))
+    assert_page("s.png", names, ["210\n0.656", "no number\n0.900", "more than 5 digits\n0.531"])
 
 
-def test_full_sheet_reports_how_many_it_shows(fake, command, monkeypatch):
-    monkeypatch.setattr(predict, "BATCH", 2)
-    monkeypatch.setattr(predict, "SHEET", 3)
-    names = [f"{i}.png" for i in range(5)]
+def test_more_images_than_a_page_shows_go_on_other_pages(fake, command, monkeypatch):
+    monkeypatch.setattr(predict, "BATCH", 4)
+    monkeypatch.setattr(sheet, "PAGE", 3)
+    names = [f"{i}.png" for i in range(7)]
     for i, name in enumerate(names):
         save(name, i + 1)
-    code, out, err = command("predict", RUN, "--sheet=s.jpg", ".")
-    assert code == 0 and len(files(out)) == 5
-    assert err == "s.jpg: shows the first 3 of 5 images\n"
-    expected = sheet.draw(windows_of(names[:3]), ["1\n0.810"] * 3)
-    assert Image.open("s.jpg").size == expected.size
+    code, out, err = command("predict", RUN, "--sheet=s.png", *names)
+    assert code == 0 and files(out) == names
+    assert err == "s.png to s-3.png: 3 pages with 7 images\n"
+    for first, page in zip((0, 3, 6), ("s.png", "s-2.png", "s-3.png")):
+        shown = range(first, min(first + 3, 7))
+        assert_page(page, [names[i] for i in shown], [f"{i + 1}\n0.810" for i in shown])
+
+
+def test_each_page_is_checked_before_the_work(fake, refused, monkeypatch):
+    monkeypatch.setattr(sheet, "PAGE", 3)
+    for i in range(7):
+        save(f"{i}.png", i + 1)
+    os.mkdir("s-3.png")
+    names = [f"{i}.png" for i in range(7)]
+    assert "s-3.png: is a folder" in refused(2, "predict", RUN, "--sheet=s.png", *names)
+    assert fake.seen == [] and not os.path.exists("s.png")
+    # An image that is known to be missing needs no cell.
+    assert main.run(["predict", RUN, "--sheet=s.png", *names[:6], "missing.png"]) == 2
+    assert os.path.exists("s-2.png")
 
 
 def test_empty_sheet_is_not_written(fake, command, tmp_path):
-    code, out, err = command("predict", RUN, "--sheet=s.png", "missing.png")
-    assert (code, out) == (2, "")
-    assert err.splitlines()[1] == "s.png: not written, because no image could be read"
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "broken.png").write_text("no image")
+    for name in ("missing.png", "broken.png"):
+        code, out, err = command("predict", RUN, "--sheet=s.png", name)
+        assert (code, out) == (2, "")
+        assert err.splitlines()[1] == "s.png: not written, because no image could be read"
+    assert os.listdir(tmp_path) == ["broken.png"]
+
+
+def test_help_says_how_many_images_a_page_shows(command):
+    assert f"{sheet.PAGE} images a page" in command("predict", "--help")[1]

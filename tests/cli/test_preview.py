@@ -34,7 +34,7 @@ def test_dataset_smaller_than_the_sheet_is_shown_whole(command, tmp_path):
     data = ["--dataset=npz", f"--data_dir={tmp_path}", "--split=test"]
     code, stdout, _ = command("preview", *data, f"--out={tmp_path / 'sheet.png'}")
     assert code == 0 and ": all 5 images of npz, test\n" in stdout
-    captions = ["a.png\n1", "b.png\nno number", "two lines.png\n23", "d.png\n1234567", "e.png\n9"]
+    captions = ["a.png\n1", "b.png\nno number", "two\\nlines.png\n23", "d.png\n1234567", "e.png\n9"]
     expected = sheet.draw(images, captions)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "sheet.png")), expected)
 

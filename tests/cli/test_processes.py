@@ -287,9 +287,9 @@ def test_verbosity_shows_messages_of_tensorflow(tmp_path):
     assert messages and last.startswith(f"mtl evaluate: {tmp_path}/config.json: ")
 
 
-def test_fatal_message_of_tensorflow_at_import_is_shown():
+def test_fatal_message_of_tensorflow_at_import_is_shown(folder, tmp_path):
     environment = {**ENVIRONMENT, "TF_XLA_FLAGS": "--no_such_flag"}
-    command = [sys.executable, "-m", "mtl", "predict", "/nowhere.png"]
+    command = [sys.executable, "-m", "mtl", *valid_commands(folder, tmp_path)["predict"]]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode in (1, -signal.SIGABRT), "depends on TensorFlow's version"
     assert done.stdout == ""

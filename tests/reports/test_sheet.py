@@ -98,7 +98,7 @@ def test_long_names_are_told_apart_by_their_end():
 
 def test_a_name_of_4096_characters_or_of_broken_text_is_drawn():
     for name in ("n" * 4096, "caf\udce9.png", "\u6570\u5b57.png", "tab\t.png"):
-        assert drawn_with(sheet.one_line(name)).shape == drawn_with("short").shape
+        assert drawn_with(name).shape == drawn_with("short").shape
 
 
 @pytest.mark.parametrize("predicted", ["", None])
@@ -115,10 +115,6 @@ def test_an_image_is_centred_in_a_wider_cell():
     drawn = sheet.draw(image[None], [""])
     ((_, x),) = positions(drawn, image)
     assert abs((drawn.width - image.shape[1]) / 2 - x) <= 1
-
-
-def test_a_name_with_a_line_break_is_one_line():
-    assert sheet.one_line("a\nb\r\n.png") == "a b .png"
 
 
 def test_no_images_give_an_empty_sheet():
@@ -162,7 +158,7 @@ def test_a_page_is_written_when_it_is_full(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     pages.close()
     names.append("s-3.png")
-    assert pages.paths == [str(tmp_path / name) for name in names] and pages.count == 7
+    assert pages.written == [str(tmp_path / name) for name in names] and pages.count == 7
     for page, name in enumerate(names):
         part = slice(3 * page, 3 * page + 3)
         expected = sheet.draw(images_of(7)[part], captions[part], columns=10, scale=2)
@@ -176,7 +172,12 @@ def test_no_page_is_empty(tmp_path, monkeypatch, count):
     pages, _ = added(tmp_path / "s.png", count)
     pages.close()
     pages.close()
-    assert len(pages.paths) == len(list(tmp_path.iterdir())) == count // 3
+    assert len(pages.written) == len(list(tmp_path.iterdir())) == count // 3
+
+
+@pytest.mark.parametrize("count, pages", [(0, 1), (1, 1), (400, 1), (401, 2), (1200, 3)])
+def test_the_number_of_pages(count, pages):
+    assert sheet.pages(count) == pages
 
 
 def test_a_page_keeps_the_folder_and_the_extension():
