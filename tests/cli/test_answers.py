@@ -65,7 +65,7 @@ def test_an_error_without_a_box_has_the_same_columns():
 
 @pytest.mark.parametrize("path, name", [("a\nb.png", "a\\nb.png"), ("a\r.png", "a\\r.png")])
 def test_json_and_csv_give_the_path_and_text_the_printable_name(path, name):
-    one = answer("7", 0.5)._replace(given=Input(name, path))
+    one = answer("7", 0.5, path)._replace(given=Input(name, path))
     assert answers.to_text(one, False) == f"{name}  7  0.500"
     assert json.loads(answers.to_json(one, False))["file"] == path
     assert "\n" not in answers.to_json(one, False)
