@@ -8,6 +8,7 @@ import base64
 import hashlib
 import html
 import io
+import itertools
 import json
 import os
 import re
@@ -42,6 +43,16 @@ def escape(text: Any) -> Html:
 
 def _as_ascii(match):
     return ascii(match[0])[1:-1]
+
+
+def words(text: Any) -> Html:
+    """Return text as HTML for a <pre>, each word in an element that stays on one line if it fits.
+
+    Without this a browser breaks a command after any hyphen, also between "--" and the flag.
+    """
+    parts = re.split(r"(\s+)", str(text))  # the odd ones are white space
+    marked = [f'<span class="word">{escape(part)}</span>' if part else "" for part in parts[::2]]
+    return Html("".join(map("".join, itertools.zip_longest(marked, parts[1::2], fillvalue=""))))
 
 
 # -- the document ----------------------------------------------------------------------------------

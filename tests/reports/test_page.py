@@ -8,10 +8,11 @@ import re
 
 import numpy as np
 import pytest
+from contrast import contrast, in_dark_mode
 from html_check import data, tree
 from PIL import Image
 
-from mtl.reports import page
+from mtl.reports import page, plot
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 BODY = "<main><h1>head</h1></main>"
@@ -86,6 +87,15 @@ def test_escape(text, expected):
     assert page.escape(text) == expected and isinstance(page.escape(text), page.Html)
 
 
+@pytest.mark.parametrize("text", ["a", "", " ", "mtl x \\\n  --a_b=<c> --d", "  a\n\n b\n"])
+def test_words_keep_the_text_and_have_an_element_each(text):
+    body = f"<main><h1>h</h1><pre>{page.words(text)}</pre></main>"
+    pre = tree(page.document("t", body)).one("pre")
+    assert [node.text for node in pre.all("span", class_="word")] == text.split()
+    shown = [child if isinstance(child, str) else child.text for child in pre.children]
+    assert "".join(shown) == text
+
+
 # -- images ----------------------------------------------------------------------------------------
 
 
@@ -153,21 +163,22 @@ def test_rejects_a_row_of_another_length():
 # -- the style -------------------------------------------------------------------------------------
 
 
-def luminance(colour):
-    """Return the relative luminance of #rrggbb, as WCAG 2 defines it."""
-    total = 0.0
-    for weight, start in [(0.2126, 1), (0.7152, 3), (0.0722, 5)]:
-        value = int(colour[start : start + 2], 16) / 255
-        total += weight * (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4)
-    return total
-
-
 @pytest.mark.parametrize("part", [0, 1], ids=["light", "dark"])
 def test_text_has_the_contrast_that_wcag_requires(part):
     css = pathlib.Path(page.STYLE).read_text(encoding="utf-8")
-    declared = css.split("@media (prefers-color-scheme: dark)")[part]
+    declared = css.split("@media screen and (prefers-color-scheme: dark)")[part]
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})\b", declared))
     for background in ("paper", "card"):
         for text in ("ink", "quiet", "accent", "good", "bad"):
-            low, high = sorted(luminance(colours[name]) for name in (background, text))
-            assert (high + 0.05) / (low + 0.05) >= 4.5, (background, text)
+            assert contrast(colours[background], colours[text]) >= 4.5, (background, text)
+
+
+def test_plots_have_visible_colours_in_dark_mode():
+    css = pathlib.Path(page.STYLE).read_text(encoding="utf-8")
+    assert ".plot img { filter: invert(.88) hue-rotate(180deg); }" in css
+    background = in_dark_mode("#ffffff")
+    assert f".plot {{ background: {background}; }}" in css
+    assert contrast(in_dark_mode("#000000"), background) >= 4.5
+    for colour in [plot._BLUE, plot._ORANGE, plot._GREY, *[colour for colour, _ in plot._TASKS]]:
+        assert contrast(colour, "#ffffff") >= 3.0, colour
+        assert contrast(in_dark_mode(colour), background) >= 3.0, colour
