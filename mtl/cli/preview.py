@@ -54,6 +54,6 @@ def main(values, arguments):
     sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
     # A full sheet may lack images; a dataset is not read further to count them.
     count = len(captions)
-    shown = f"the first {count}" if count == cells else f"all {count}"
-    print(f"{values.out}: {shown} images of {values.dataset}, {values.split}")
+    part = f"the first {count}" if count == cells else f"all {count}"
+    print(f"{values.out}: {part} images of {values.dataset}, {values.split}")
     return 0
