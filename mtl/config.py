@@ -90,7 +90,7 @@ class Config:
     """All settings of a run, each with its help text. The defaults are flags/quickstart.flags."""
 
     # The network and its cost.
-    bottom: str = _field("small", "the shared bottom", choices=BOTTOMS)
+    bottom: str = _field("small", "the layers that all tasks share", choices=BOTTOMS)
     objective: str = _field(
         "log_sum",
         "what training minimises; "
@@ -99,12 +99,15 @@ class Config:
     )
     absent: str = _field(
         "x",
-        "an absent digit: x is the answer's class X; mask excludes it from the cost, as the paper "
-        "does",
+        "how training treats a position without a digit: x gives it a class of its own, the "
+        "answer's X; mask excludes it from the cost, as the paper does",
         choices=("x", "mask"),
     )
     label_smoothing: float = _field(
-        0.1, "share of each label that is spread over all classes", range=SHARE_BELOW_1
+        0.1,
+        "share of each label that training spreads over all classes; the cost of an evaluation is "
+        "on hard labels, without this, so the two costs differ",
+        range=SHARE_BELOW_1,
     )
     dropout: float = _field(
         0.0,
@@ -172,8 +175,9 @@ class Config:
     )
     views: int = _field(
         1,
-        "views of an image that evaluate and predict average: 1 is the centre crop, 2 adds its "
-        "negative, 4 adds the whole window and its negative; each view costs one more pass",
+        "views that evaluate and predict average; of the window, the part of an image with the "
+        "number, 1 is the centre crop, 2 adds its negative, 4 adds the whole window and its "
+        "negative; each view costs one more pass",
         choices=(1, 2, 4),
     )
     threads: int = _field(0, "threads of TensorFlow; 0 is one for each core", range=NOT_NEGATIVE)

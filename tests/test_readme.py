@@ -1,4 +1,4 @@
-"""README.md and BUILD.md: their commands run, and their figures equal the files they link to.
+"""The pages: their commands and code run, and their figures equal the files they link to.
 
 `python -m tests.test_readme` draws the six images of README.md again.
 """
@@ -6,6 +6,7 @@
 import pathlib
 import re
 import shlex
+import subprocess
 import types
 from unittest import mock
 
@@ -14,7 +15,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
+from mtl import losses, objectives, tasks
 from mtl.cli.main import COMMANDS
+from mtl.config import Config
 from mtl.data import images
 from mtl.data.drawn import synthetic
 
@@ -25,10 +28,21 @@ INDICES = {"934": 2397, "9": 2085, "39": 2091, "595": 2086, "2136": 2081, "41077
 DIFFICULTY = 0.6
 FIGURE = re.compile(r"\d+\.\d+(?=%| times)")
 PLACEHOLDERS = ("COMMAND", "...")
+# Texts that show commands to a reader: pages, flagfiles, help texts and errors.
+TEXTS = ("*.md", "mtl/**/*.md", "tests/**/*.md", "flags/*.flags", "mtl/cli/*.py", "mtl/**/make*.py")
+OUTPUT = re.compile(r"(?:--(?:out|sheet|report|model_dir|archive_dir)=| > )([a-z][\w./-]*)")
 
 
 def read(name):
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def texts():
+    """Yield (path, text) of TEXTS, without the commands that regenerate committed files."""
+    for pattern in TEXTS:
+        for path in ROOT.glob(pattern):
+            text = path.read_text(encoding="utf-8")
+            yield path, re.sub(r"## Regenerate files.+?(?=\n## )", "", text, flags=re.DOTALL)
 
 
 def paragraphs(text):
@@ -121,6 +135,41 @@ def test_links_lead_to_files(page):
     assert missing == []
 
 
+def test_predict_commands_name_images_that_exist(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = 0
+    for path, text in texts():
+        for line in commands(text) if path.suffix == ".md" else []:
+            words = shlex.split(line)
+            if words[:2] != ["mtl", "predict"]:
+                continue
+            for argument in [word for word in words[2:] if not word.startswith("-")]:
+                found += 1
+                assert list(ROOT.glob(argument)), f"{path.name}: {line}"
+    assert found >= 4
+
+
+def test_git_ignores_what_the_commands_write():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    outputs = {}
+    for path, text in texts():
+        for output in OUTPUT.findall(text):
+            if output != "pretrained":
+                # A pattern for folders matches only names that exist, or a file below them.
+                outputs[output if "." in output else f"{output}/file"] = path.name
+    done = subprocess.run(
+        ["git", "check-ignore", "--stdin"],
+        cwd=ROOT,
+        input="\n".join(outputs),
+        capture_output=True,
+        text=True,
+    )
+    assert {"sheet.png", "graph.html", "runs/quickstart/file"} <= set(outputs)
+    ignored = set(done.stdout.splitlines())
+    assert {output: page for output, page in outputs.items() if output not in ignored} == {}
+
+
 @pytest.mark.parametrize("page", ["README.md", "BUILD.md"])
 def test_figures_equal_the_linked_file(page):
     for text in paragraphs(read(page)):
@@ -139,6 +188,24 @@ def test_evaluation_shown_is_the_one_of_the_flagfile():
         assert abs(float(exact) - float(rounded)) <= 0.0501
 
 
+def test_least_costs_are_those_of_the_labels():
+    means = {"smoothed": {}, "hard": {}}
+    for name, smoothing in [("smoothed", Config.label_smoothing), ("hard", 0.0)]:
+        for task in tasks.NUMBER_TASKS:
+            with tf.Graph().as_default(), tf.Session() as session:
+                labels = session.run(losses.smooth(tf.constant([3]), task.classes, smoothing))
+            known = labels[labels > 0]
+            means[name][task.name] = float(-np.sum(known * np.log(known)))
+    row = re.compile(r"^\| .+ \| (smoothed|hard)[^|]* \| (.+) \| (.+) \|$", re.MULTILINE)
+    rows = row.findall(read("README.md"))[:2]
+    assert [labels for labels, *_ in rows] == ["smoothed", "hard"]
+    for labels, *shown in rows:
+        for objective, cell in zip(("log_sum", "linear"), shown, strict=True):
+            least = objectives.find(objective).value(means[labels])
+            figure = cell.split(",")[0]
+            assert float(figure) == round(least, len(figure.partition(".")[2])), objective
+
+
 def test_objective_shown_is_complete():
     code = re.search(r"```python\n(.+?)```", read("BUILD.md"), re.DOTALL)[1]
     objective = types.ModuleType("shown")
@@ -150,8 +217,21 @@ def test_objective_shown_is_complete():
     assert objective.value({"a": objective.NEUTRAL}) == 0.0
 
 
+def test_python_shown_predicts_as_the_command_does(monkeypatch, capsys):
+    code = re.search(r"```python\n(.+?)```", read("README.md"), re.DOTALL)[1]
+    monkeypatch.chdir(ROOT)
+    exec(code, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2
+    for line in printed:
+        file, number, confidence = line.split(" ")
+        shown = re.search(rf"^    {re.escape(file)}  (\d+)  (\S+)$", read("README.md"), re.M)
+        assert number == shown[1]
+        assert float(confidence) == pytest.approx(float(shown[2]), abs=0.005)
+
+
 def test_reading_order_names_every_file_of_the_core():
-    named = re.findall(r"\]\(mtl/(\w+)\.py\)", read("README.md").split("### Read the core")[1])
+    named = re.findall(r"\]\(mtl/(\w+)\.py\)", read("README.md").split("## Read the core")[1])
     own = {path.stem for path in (ROOT / "mtl").glob("*.py")}
     assert own - set(named) == {"__init__", "__main__"}
 

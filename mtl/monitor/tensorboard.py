@@ -1,13 +1,15 @@
 """TensorBoard events of a run: scalars, validation images with predictions, and the graph.
 
 Every config.log_every steps:
-    cost, lr, examples_per_sec
+    cost                                on the labels of training, which may be smoothed
+    lr, examples_per_sec
     loss/TASK/raw_ce, log, at_floor     the mean loss, its clipped logarithm, 1 at the clip's floor
     grad_norm/shared/TASK               the gradient norm of the task's term of the cost at the
                                         shared features
 At each evaluation:
     accuracy/sequence, character, TASK
-    validation/cost, validation/TASK/raw_ce, coverage_at_98
+    validation/cost, validation/TASK/raw_ce     on hard labels
+    coverage_at_98                      the largest share of examples with 98% correct
     validation/read                     an image of predictions
 """
 
