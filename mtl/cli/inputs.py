@@ -23,7 +23,7 @@ from mtl.errors import DataError, UsageError, shown
 
 STDIN = "-"
 PIPE = "mtl predict - < photo.jpg"
-STDIN_PATHS = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+DESCRIPTORS = re.compile("/dev/stdin$|(/dev|/proc/self)/fd/")  # a shell gives them for <(...)
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|data:\w+/")
 
 
@@ -178,8 +178,9 @@ def _without_box(given, where):
 
 def _special(path):
     """Return the error of a URL, a pipe or a name of standard input; None for any other path."""
-    if path in STDIN_PATHS and not os.path.isfile(path):
-        return f"{path}: not an image file; write - to read an image from standard input: {PIPE}"
+    if DESCRIPTORS.match(path) and not os.path.isfile(path):
+        cure = f"write - to read an image from standard input: {PIPE}"
+        return f"{shown(path)}: not an image file; {cure}"
     try:
         pipe = stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):

@@ -87,8 +87,9 @@ def _check_header(name, header):
     missing = [column for column in COLUMNS if column not in header]
     if missing:
         what = f"the header has no column {' or '.join(missing)}"
-        cure = f"write {HEADER}, separated by commas"
-        raise DataError(f"{name} line 1: {what}; {cure}")
+        if len(missing) == len(COLUMNS):
+            what = f"the header is {','.join(header)[:80]!r}"
+        raise DataError(f"{name} line 1: {what}; write {HEADER}, separated by commas")
     for column in COLUMNS:
         if header.count(column) > 1:
             what = f"the header has the column {column} {header.count(column)} times"

@@ -15,8 +15,6 @@ from mtl.errors import DataError, shown
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left
 
-expand = image_files.expand  # until mtl/cli/predict.py uses inputs
-
 GROWTH = 1.3  # of the box of all digits, in width and height (Goodfellow et al. 2013, section 5.1)
 
 # 16-bit grey to 8-bit grey, rounded: 65535 / 257 = 255.

@@ -217,7 +217,7 @@ def test_file_named_like_a_dash_is_read_as_a_path():
     assert inputs.window(listed("./-")[0]).shape == (WINDOW, WINDOW, 3)
 
 
-@pytest.mark.parametrize("path", ["/dev/stdin", "/dev/fd/0"])
+@pytest.mark.parametrize("path", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/11"])
 def test_path_of_standard_input_names_the_dash(monkeypatch, path):
     monkeypatch.setattr(inputs.os.path, "isfile", lambda path: False)  # pytest may redirect it
     assert error_of(path).startswith(f"{path}: not an image file; write - to read an image from")
