@@ -1,6 +1,7 @@
 """The session loop: step, log, save, evaluate, stop."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -10,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from mtl import checkpoint, run_files
 from mtl.data import batches
 from mtl.errors import Interrupted, MtlError, NotFiniteError
-from mtl.tasks import NUMBER_TASKS, masked
+from mtl.tasks import NUMBER_TASKS, check_labels, masked
 
 CURE = (
     "lower --learning_rate in a new --model_dir, check the images, "
@@ -40,10 +41,11 @@ class Training:
         self.model_dir = model_dir
         self.session = session
         self.graph = graph
-        self.measure = measure
+        self.measure = functools.partial(_measured, measure) if measure else None
         self.history = history
         self.callbacks = callbacks
         self.skipped = 0
+        self.options = None  # the tf.ConfigProto of the session, once it is recorded
         self.weights = {each.op.name: each for each in tf.trainable_variables()}
         self.variables = {each.op.name: each for each in tf.global_variables()}
         self.saver = tf.train.Saver(self.variables)
@@ -79,29 +81,49 @@ class Training:
 
     def write_records(self, options, records):
         """Write config.json, the other records and metrics.jsonl into the run directory."""
+        self.options = options
+        run_files.write_records(self.model_dir, {**self._config_json(), **records}, self.history)
+
+    def _config_json(self):
+        """Return config.json, dict file name -> text. Its temperature is that of the best step."""
+        best = run_files.best(self.history) or {}
         record = {
             **run_files.NETWORK,
+            run_files.TEMPERATURE: best.get(run_files.TEMPERATURE, 1.0),
             "threads": {
-                "intra_op": options.intra_op_parallelism_threads,
-                "inter_op": options.inter_op_parallelism_threads,
+                "intra_op": self.options.intra_op_parallelism_threads,
+                "inter_op": self.options.inter_op_parallelism_threads,
             },
             "config": dataclasses.asdict(self.config),
         }
-        texts = {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n", **records}
-        run_files.write_records(self.model_dir, texts, self.history)
+        return {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n"}
 
-    def loop(self, first, source):
-        """Train from step `first` to the end: step, log, save, evaluate, stop."""
+    def loop(self, first, source, begin):
+        """Train from step `first` to the end: step, log, save, evaluate, stop.
+
+        Args:
+          first: int.
+          source: as train.run.
+          begin: function () -> None, called before the first step, once its batch is valid. A start
+            that fails earlier writes no file.
+        """
+        if first >= self.config.steps:
+            begin()
+            return
         due = due_steps(self.config)
         stream = batches.prefetch(source(first), stop=self.callbacks.stop)
         try:
             for step in range(first + 1, self.config.steps + 1):
                 images, labels = self.next_batch(stream, step, first)
+                if step == first + 1:
+                    begin()
                 cost, values, broken = self.train_step(step, images, labels)
                 if broken:
                     self.skip_or_raise(step, broken)
                 if self.callbacks.progress and step % self.config.log_every == 0:
                     self.callbacks.progress(step, cost, values, images, labels)
+                if self.callbacks.each_step:
+                    self.callbacks.each_step(step, cost, values)
                 signum = self.callbacks.stop()
                 if step in due or signum:
                     self.save(step)
@@ -113,9 +135,11 @@ class Training:
             stream.close()
 
     def next_batch(self, stream, step, first):
-        """Return the batch of a step. If it cannot be read, save the steps before it and raise."""
+        """Return the batch of a step. If there is no valid one, save the steps before and raise."""
         try:
             batch = next(stream, None)
+            if batch is not None:
+                self.check_batch(*batch)
         except Exception as error:
             self.callbacks.stop()  # raises if the directory no longer belongs to this run
             if step - 1 > first:
@@ -123,11 +147,22 @@ class Training:
                 if isinstance(error, MtlError):
                     error.args = (f"{error}; saved at step {step - 1}",)
             raise
-        if batch is None:  # a signal ended the wait
+        if batch is None:
             self.save(step - 1)
+            signum = self.callbacks.stop()
+            if not signum:
+                cure = "a source must yield batches without end"
+                raise ValueError(f"the source has no batch for step {step}; {cure}")
             where = f"and saved at step {step - 1}" if step > 1 else "before its first step"
-            self.raise_interrupted(where, self.callbacks.stop())
+            self.raise_interrupted(where, signum)
         return batch
+
+    def check_batch(self, images, labels):
+        """Raise ValueError if a batch does not fit the network."""
+        batches.check_images(images, ("n", *self.graph.images.shape.as_list()[1:]))
+        if not len(images):
+            raise ValueError("a batch has no images; a source must yield at least one")
+        check_labels(labels, NUMBER_TASKS, len(images))
 
     def train_step(self, step, images, labels):
         """Run one training step.
@@ -136,7 +171,6 @@ class Training:
           cost (float), losses (dict task name -> float), and a message (str) for each loss or
           gradient that is not finite.
         """
-        batches.check_images(images)
         try:
             fed = [labels[name] for name in self.graph.labels]
             _, cost, watched = self.step_once(images, *fed)
@@ -186,11 +220,12 @@ class Training:
         accuracy = row["sequence_accuracy"]
         self.callbacks.say(f"step {step}: validation sequence accuracy {accuracy:.1%}")
         # The best weights are written before the metrics that name them.
-        if accuracy > max([each["sequence_accuracy"] for each in self.history], default=-1.0):
+        best = run_files.best(self.history)
+        if best is None or accuracy > best["sequence_accuracy"]:
             best_dir = os.path.join(self.model_dir, checkpoint.BEST)
             checkpoint.save(self.best_saver, self.session, best_dir, step)
         self.history.append(row)
-        run_files.write_records(self.model_dir, {}, self.history)
+        run_files.write_records(self.model_dir, self._config_json(), self.history)
 
     def raise_interrupted(self, where, signum):
         """Raise Interrupted; where: str, how far the run is saved."""
@@ -199,6 +234,16 @@ class Training:
 
     def _say(self, text):
         self.callbacks.say(f"{self.model_dir}: {text}")
+
+
+def _measured(measure):
+    """Return the metrics of an evaluation; raise ValueError without a valid sequence accuracy."""
+    row = measure()
+    accuracy = row.get("sequence_accuracy") if isinstance(row, dict) else None
+    if not isinstance(accuracy, (int, float)) or not 0.0 <= accuracy <= 1.0:
+        cure = 'return a dict with "sequence_accuracy", a number from 0 to 1'
+        raise ValueError(f"the evaluator returned {row!r:.200}; {cure}")
+    return row
 
 
 def _not_finite(what, values):

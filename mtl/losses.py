@@ -8,6 +8,31 @@ import tensorflow.compat.v1 as tf
 from mtl.objectives.log_sum import term
 
 
+def check(logits, labels, names=None):
+    """Check that logits and labels belong to the same tasks.
+
+    TensorFlow itself ignores the labels of other tasks, and repeats a single row of labels, or a
+    single class, over the whole batch.
+
+    Args:
+      logits, labels: dict task name -> array or tensor [batch, classes].
+      names: list of str, the only tasks allowed, or None for any.
+
+    Raises:
+      ValueError: the dicts are empty or have different keys, or the shapes of a task differ.
+    """
+    wanted = set(names or logits)
+    if not logits or set(logits) != wanted or set(labels) != wanted:
+        found = f"got logits of {list(logits)} and labels of {list(labels)}"
+        cure = f"exactly the tasks {list(names)}" if names else "the same tasks, at least one"
+        raise ValueError(f"{found}; give both for {cure}")
+    for name in logits:
+        shapes = [tf.TensorShape(each[name].shape) for each in (logits, labels)]
+        if not shapes[0].with_rank(2).is_compatible_with(shapes[1]):
+            found = f"logits {shapes[0]} and labels {shapes[1]}"
+            raise ValueError(f"task {name} has {found}; both must be [batch, classes]")
+
+
 def mean_cross_entropy(logits, labels):
     """Return the softmax cross entropy, averaged over the batch.
 
@@ -28,7 +53,11 @@ def cross_entropies(logits, labels):
     Args:
       logits: dict task name -> float32 [batch, classes].
       labels: dict task name -> float32 [batch, classes], probabilities.
+
+    Raises:
+      ValueError: see `check`. The other functions of dicts raise it too.
     """
+    check(logits, labels)
     return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}
 
 
@@ -43,6 +72,7 @@ def labelled_cross_entropies(logits, labels, otherwise):
       logits, labels: as `cross_entropies`; labels of all zeros mean "not labelled".
       otherwise: float, the mean of a task without a labelled example. Its gradient is 0.
     """
+    check(logits, labels)
     means = {}
     for name in logits:
         each = tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name])
@@ -67,6 +97,7 @@ def log_sum(logits, labels):
     Returns:
       float32 scalar.
     """
+    check(logits, labels)
     # One task at a time, as in the answer: another order would give another graph.
     terms = [term(mean_cross_entropy(logits[name], labels[name])) for name in logits]
     return functools.reduce(tf.add, terms)

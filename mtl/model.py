@@ -11,9 +11,7 @@ from typing import Any, Dict, NamedTuple, Tuple
 import tensorflow.compat.v1 as tf
 
 from mtl import bottoms, config as config_lib, layers, tops
-from mtl.tasks import NUMBER_TASKS
-
-SHARED = "shared"  # the variable scope of the bottom
+from mtl.tasks import NUMBER_TASKS, SHARED, check
 
 
 class Layer(NamedTuple):
@@ -75,11 +73,12 @@ def build(
       Model.
 
     Raises:
-      ValueError: a name is unknown, or images are not float32, of rank 4 and of static size. Also
-        raised by TensorFlow if the variables already exist.
+      ValueError: a name is unknown, the tasks fail tasks.check, or images are not float32, of rank
+        4 and of static size. Also raised by TensorFlow if the variables already exist.
     """
     config_lib.check("precision", precision)
     config_lib.check("absent", absent)
+    check(tasks, absent)
     images = _checked(images)
     # The mean of each image is subtracted, as in Goodfellow et al. 2013, section 5.1: brightness
     # says nothing about the number.

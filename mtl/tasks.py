@@ -5,9 +5,15 @@ The last class of each task is X: "more than five digits" for the length, "no di
 digit.
 """
 
+import numbers
+import re
 from typing import Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
+
+SHARED = "shared"  # the variable scope of the bottom, so never the name of a task
+# A part of TensorFlow's scope names: a "/" or "." would mix the variables of two tasks.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class Task(NamedTuple):
@@ -39,6 +45,89 @@ def masked(task: Task, absent: str) -> bool:
       absent: str, one of config.choices("absent").
     """
     return absent == "mask" and task in DIGIT_TASKS
+
+
+# -- validate --------------------------------------------------------------------------------------
+
+
+def check(tasks: Sequence[Task], absent: str = "x") -> None:
+    """Check that a network can have these tasks.
+
+    Args:
+      tasks: list or tuple of Task.
+      absent: str, one of config.choices("absent").
+
+    Raises:
+      ValueError: there is no task, a name or a number of classes is not allowed, or no task is a
+        digit although `absent` is "mask". The message names the task and the cure.
+    """
+    if not isinstance(tasks, (list, tuple)) or not tasks:
+        raise ValueError(f"tasks must be a list of at least one tasks.Task, got {tasks!r}")
+    taken = {SHARED}  # in lower case, because TensorFlow ignores case in the names of scopes
+    for task in tasks:
+        _check_task(task, taken)
+        taken.add(task.name.lower())
+    if absent == "mask" and not any(masked(task, absent) for task in tasks):
+        what = "absent='mask' has no effect, because no task is one of tasks.DIGIT_TASKS"
+        raise ValueError(f"task {tasks[0].name}: {what}; use absent='x'")
+
+
+def _check_task(task, taken):
+    """Raise ValueError if a task is not allowed; taken: set of the names in use, in lower case."""
+    if not isinstance(task, Task):
+        raise ValueError(f"task {task!r} must be a tasks.Task; write Task(name, classes)")
+    if not isinstance(task.name, str) or not NAME.fullmatch(task.name):
+        cure = "use letters, digits, _ and -, and begin with a letter or a digit"
+        raise ValueError(f"task {task.name!r} is not a valid name; {cure}")
+    if task.name.lower() in taken:
+        what = "the shared bottom or another task has this name, in upper or lower case"
+        raise ValueError(f"task {task.name}: {what}; choose another name")
+    if not isinstance(task.classes, numbers.Integral) or task.classes < 2:
+        what = f"task {task.name} has {task.classes!r} classes, but a softmax needs at least 2"
+        why = "the loss of a single class is always 0, and a real value has no loss here"
+        raise ValueError(f"{what}: {why}; give the number of classes, an int")
+
+
+def check_labels(labels: Dict[str, np.ndarray], tasks: Sequence[Task], count: int) -> None:
+    """Check the labels of a batch.
+
+    TensorFlow accepts several wrong labels without an error: it converts text and fractions to
+    integers, repeats a single label for the whole batch, and on a GPU gives a class out of range
+    a loss of 0.
+
+    Args:
+      labels: dict task name -> int [count], a class of 0 .. task.classes - 1 for each image.
+      tasks: sequence of Task.
+      count: int, images in the batch.
+
+    Raises:
+      ValueError: the message names the task.
+    """
+    names = [task.name for task in tasks]
+    if not isinstance(labels, dict) or set(labels) != set(names):
+        found = list(labels) if isinstance(labels, dict) else type(labels).__name__
+        cure = "give each of these tasks its labels, and no other"
+        raise ValueError(f"labels must be a dict of the tasks {names}, got {found}; {cure}")
+    for task in tasks:
+        _check_classes(labels[task.name], task, count)
+
+
+def _check_classes(classes, task, count):
+    """Raise ValueError if the labels of a task are not one class for each of `count` images."""
+    where = f"labels of task {task.name}"
+    if not isinstance(classes, np.ndarray) or classes.dtype.kind not in "iu":
+        found = getattr(classes, "dtype", type(classes).__name__)
+        raise ValueError(f"{where} must be integers, got {found}; pass np.array(labels, np.int32)")
+    if classes.shape != (count,):
+        what = f"must have the shape [{count}], got {list(classes.shape)}"
+        raise ValueError(f"{where} {what}; give one class for each image")
+    outside = classes[(classes < 0) | (classes >= task.classes)]
+    if outside.size:
+        cure = "correct the label, or give the task more classes"
+        raise ValueError(f"{where} must be 0 to {task.classes - 1}, got {outside[0]}; {cure}")
+
+
+# -- encode and decode -----------------------------------------------------------------------------
 
 
 def encode(number: str) -> Dict[str, int]:

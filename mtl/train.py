@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, config as config_lib, loop, losses, model, objectives, run_files
 from mtl.errors import UsageError
-from mtl.tasks import NUMBER_TASKS, masked
+from mtl.tasks import NUMBER_TASKS, check, masked
 
 IMAGES_PER_TOWER = 8  # the minimum; with fewer, a second tower makes a step slower
 
@@ -39,11 +39,12 @@ def build(config, *, tasks=NUMBER_TASKS):
 
     Args:
       config: config.Config.
-      tasks: sequence of tasks.Task.
+      tasks: list of tasks.Task, see tasks.check; the objective answer needs NUMBER_TASKS.
 
     Returns:
       Graph.
     """
+    check(tasks, config.absent)
     size = config_lib.CROP
     images = tf.placeholder(tf.uint8, [None, size, size, config_lib.CHANNELS], "images")
     classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
@@ -135,6 +136,7 @@ def learning_rate(base, schedule, step, steps):
     Returns:
       float if constant, else float32 scalar tensor.
     """
+    config_lib.check("schedule", schedule)
     if schedule == "constant":
         return base
     done = tf.minimum(tf.cast(step, tf.float32) / float(steps), 1.0)
@@ -184,6 +186,8 @@ class Callbacks(NamedTuple):
     watch: Optional[Callable] = None
     # (step, cost, losses, images, labels), every config.log_every steps.
     progress: Optional[Callable] = None
+    # (step, cost, losses), after every step, so it must take no time.
+    each_step: Optional[Callable] = None
     # () -> int: the number of a received signal, which stops the run, or 0. Called after each step
     # and while waiting for a batch.
     stop: Callable = _never
@@ -193,15 +197,16 @@ DEFAULTS = Callbacks()
 
 
 def run(config, model_dir, source, evaluator, *, start=None, records=None, callbacks=DEFAULTS):
-    """Train, or continue a run. A finished run does nothing.
+    """Train the six tasks of a number, or continue a run. A finished run does nothing.
 
     Args:
       config: config.Config.
-      model_dir: str, the run directory; created if missing.
-      source: function first_step -> iterator of (images uint8 [batch, crop, crop, channels], labels
-        dict task name -> int32 [batch]).
-      evaluator: function session -> function () -> dict of metrics with "sequence_accuracy", or
-        None to skip evaluations and best weights. Called once; its graph shares the variables.
+      model_dir: str, the run directory; created once the first batch is valid.
+      source: function first_step -> endless iterator of (images uint8 [batch, crop, crop,
+        channels], labels dict task name -> int32 [batch]).
+      evaluator: function session -> function () -> dict of metrics with "sequence_accuracy", a
+        float in 0..1, or None to skip evaluations and best weights. Called once; its graph shares
+        the variables.
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
       records: dict file name -> text, written into the run directory beside config.json.
       callbacks: Callbacks.
@@ -210,6 +215,8 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
       dict: "step" reached, "best" sequence accuracy on validation, or None, and its "best_step".
 
     Raises:
+      ValueError: a batch fails tasks.check_labels or has other images, the source ends early, or an
+        evaluation has no sequence accuracy. Before the first step, nothing is written.
       UsageError: the directory holds a run with other flags.
       DataError: the directory is not a run directory (see run_files.check_directory), a checkpoint
         cannot be read, or a file cannot be written.
@@ -217,6 +224,7 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
       Interrupted: `callbacks.stop` returned a signal. The step was finished and saved.
       MtlError: a step does not fit into memory.
     """
+    model_dir = os.fspath(model_dir)
     run_files.check_directory(model_dir)
     saved = checkpoint.newest(model_dir)
     if saved:
@@ -238,10 +246,13 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
         training = loop.Training(config, model_dir, session, graph, measure, history, callbacks)
         training.restore(saved, start)
         session.graph.finalize()
-        training.write_records(session_options, records or {})
-        if unevaluated:
-            training.evaluate(first)
-        training.loop(first, source)
+
+        def begin():
+            training.write_records(session_options, records or {})
+            if unevaluated:
+                training.evaluate(first)
+
+        training.loop(first, source, begin)
     return _result(config.steps, history)
 
 
@@ -260,6 +271,5 @@ def _evaluated(step, history):
 
 
 def _result(step, history):
-    nothing = {"sequence_accuracy": None, "step": None}
-    best = max(history, key=lambda row: row["sequence_accuracy"], default=nothing)
+    best = run_files.best(history) or {"sequence_accuracy": None, "step": None}
     return {"step": step, "best": best["sequence_accuracy"], "best_step": best["step"]}

@@ -122,6 +122,20 @@ def test_clip_holds_a_solved_task_at_its_floor():
     assert compute_cost(logits, labels) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("which", ["logits", "labels"])
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_needs_exactly_the_six_tasks(which, change):
+    batch = dict(zip(("logits", "labels"), helpers.random_batch(np.random.default_rng(5), 3)))
+    if change == "missing":
+        del batch[which]["digit5"]
+    else:
+        batch[which]["colour"] = np.zeros([3, 4], np.float32)
+    with tf.Graph().as_default() as graph:
+        with pytest.raises(ValueError, match="give both for exactly the tasks .'length', 'digit1'"):
+            answer.cost(**batch)
+        assert graph.get_operations() == []
+
+
 # -- graph -----------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """mtl.loop on the toy: steps that are not finite, wrong labels, and too little memory."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -153,9 +154,9 @@ def test_label_out_of_range_ends_the_run(tmp_path):
             labels["digit3"][2] = 11
             yield images, labels
 
-    with pytest.raises(tf.errors.InvalidArgumentError, match="labels_digit3_rows"):
+    with pytest.raises(ValueError, match="labels of task digit3 must be 0 to 10, got 11"):
         run(tmp_path, source=wrong, evaluate=None)
-    assert saved_steps(tmp_path) == []
+    assert os.listdir(tmp_path) == []
 
 
 class OutOfMemory:

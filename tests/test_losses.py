@@ -140,13 +140,45 @@ def test_values_and_gradients_equal_numpy_for_any_tasks(count, batch):
             np.testing.assert_allclose(gradients[name], expected, rtol=1e-4, atol=tolerance)
 
 
-def test_order_of_labels_and_unused_labels_do_not_matter():
+def test_order_of_labels_does_not_matter():
     logits, labels = helpers.random_batch(np.random.default_rng(5), 7, THREE_TASKS)
-    reordered = dict(reversed(list(labels.items())), unused=np.zeros([7, 2], np.float32))
+    reordered = dict(reversed(list(labels.items())))
     with tf.Graph().as_default(), tf.Session() as session:
         costs = [losses.log_sum(logits, labels), losses.log_sum(logits, reordered)]
         expected, found = session.run(costs)
     assert found == expected
+
+
+def each_cost(logits, labels):
+    """Call each function of dicts; return the messages of their ValueErrors."""
+    functions = [losses.log_sum, losses.linear, losses.cross_entropies, with_mask]
+    messages = []
+    for function in functions:
+        with tf.Graph().as_default(), pytest.raises(ValueError) as error:
+            function(logits, labels)
+        messages.append(str(error.value))
+    assert len(set(messages)) == 1
+    return messages[0]
+
+
+def test_labels_of_other_tasks_are_an_error():
+    logits, labels = helpers.random_batch(np.random.default_rng(6), 7, THREE_TASKS)
+    missing = {name: labels[name] for name in ("colour", "size")}
+    found = "logits of ['colour', 'shape', 'size'] and labels of ['colour', 'size']"
+    assert each_cost(logits, missing) == f"got {found}; give both for the same tasks, at least one"
+    assert "'unused']" in each_cost(logits, {**labels, "unused": labels["size"]})
+    assert "logits of [] and labels of []" in each_cost({}, {})
+
+
+@pytest.mark.parametrize("index", [np.s_[:1], np.s_[:, :1], np.s_[:, 0], np.s_[:6]])
+def test_labels_of_another_shape_are_an_error(index):
+    # TensorFlow repeats a single row, or a single class, over the whole batch.
+    logits, labels = helpers.random_batch(np.random.default_rng(6), 7, THREE_TASKS)
+    labels["shape"] = labels["shape"][index]
+    message = each_cost(logits, labels)
+    size = logits["shape"].shape[1]
+    assert message.startswith(f"task shape has logits (7, {size}) and labels (")
+    assert message.endswith("; both must be [batch, classes]")
 
 
 # -- label smoothing -------------------------------------------------------------------------------

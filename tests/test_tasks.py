@@ -1,4 +1,4 @@
-"""Conversion of numbers to classes and back."""
+"""Conversion of numbers to classes and back, and the checks of tasks and labels."""
 
 import numpy as np
 import pytest
@@ -138,3 +138,99 @@ def test_mask_applies_only_to_digits():
     assert masked == [False, True, True, True, True, True]
     assert not any(tasks.masked(task, "x") for task in tasks.NUMBER_TASKS)
     assert not tasks.masked(tasks.Task("colour", 11), "mask")
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+
+def refused(function, *arguments):
+    """Return the message of the ValueError that a call raises."""
+    with pytest.raises(ValueError) as error:
+        function(*arguments)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["colour", "a", "7", "A-b_9", "images", "global_step", "Adam", "w"]
+)
+def test_check_accepts_names_of_scopes(name):
+    tasks.check([tasks.Task(name, 2), tasks.Task("other", np.int64(3))])
+    tasks.check(tasks.NUMBER_TASKS, "mask")
+
+
+@pytest.mark.parametrize("found", [[], (), {}, None, "colour", iter(tasks.NUMBER_TASKS)])
+def test_check_needs_a_list_of_at_least_one_task(found):
+    assert refused(tasks.check, found).startswith("tasks must be a list of at least one")
+
+
+@pytest.mark.parametrize("wrong", [("colour", 3), "colour", None])
+def test_check_refuses_a_task_of_another_type(wrong):
+    message = refused(tasks.check, [tasks.Task("shape", 3), wrong])
+    assert message == f"task {wrong!r} must be a tasks.Task; write Task(name, classes)"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "_a", "-a", "é", "a/b", "a.b", "a:0", "a\n", 3, None])
+def test_check_refuses_a_name_that_is_not_a_scope(name):
+    message = refused(tasks.check, [tasks.Task("shape", 3), tasks.Task(name, 3)])
+    assert message.startswith(f"task {name!r} is not a valid name; use letters")
+
+
+@pytest.mark.parametrize("name", ["shared", "Shared", "colour", "COLOUR"])
+def test_check_refuses_a_name_that_is_in_use(name):
+    message = refused(tasks.check, [tasks.Task("colour", 3), tasks.Task(name, 3)])
+    assert message.startswith(f"task {name}: the shared bottom or another task")
+    assert message.endswith("; choose another name")
+
+
+@pytest.mark.parametrize("count", [1, 0, -3, True, 2.0, "real", None])
+def test_check_refuses_a_task_of_less_than_two_classes(count):
+    message = refused(tasks.check, [tasks.Task("colour", 3), tasks.Task("real", count)])
+    assert message.startswith(f"task real has {count!r} classes, but a softmax needs at least 2")
+
+
+def test_check_refuses_a_mask_without_a_digit():
+    colour = tasks.Task("colour", 11)
+    assert refused(tasks.check, [colour], "mask").startswith("task colour: absent='mask' has no")
+    tasks.check([colour, *tasks.DIGIT_TASKS[:1]], "mask")
+
+
+TWO = (tasks.Task("colour", 3), tasks.Task("shape", 5))
+
+
+def test_labels_of_the_tasks_are_accepted():
+    labels = {"shape": np.array([0, 4, 2], np.uint8), "colour": np.array([2, 0, 1], np.int64)}
+    tasks.check_labels(labels, TWO, 3)
+
+
+@pytest.mark.parametrize("names", [[], ["colour"], ["colour", "shape", "size"], ["length"]])
+def test_labels_of_other_tasks_are_refused(names):
+    labels = dict.fromkeys(names, np.zeros(3, np.int32))
+    message = refused(tasks.check_labels, labels, TWO, 3)
+    expected = f"labels must be a dict of the tasks ['colour', 'shape'], got {names}; give each"
+    assert message.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "wrong, what",
+    [
+        ([0, 1, 2], "must be integers, got list"),
+        (np.zeros(3), "must be integers, got float64"),
+        (np.zeros(3, bool), "must be integers, got bool"),
+        (np.array(["0", "1", "2"]), "must be integers, got <U1"),
+        (np.int32(1), "must be integers, got int32"),
+        (np.zeros(1, np.int32), "must have the shape [3], got [1]"),
+        (np.zeros([3, 1], np.int32), "must have the shape [3], got [3, 1]"),
+        (np.array([0, 5, 9]), "must be 0 to 4, got 5"),
+        (np.array([0, 1, -1]), "must be 0 to 4, got -1"),
+    ],
+)
+def test_labels_of_another_type_shape_or_range_are_refused(wrong, what):
+    labels = {"colour": np.zeros(3, np.int32), "shape": wrong}
+    message = refused(tasks.check_labels, labels, TWO, 3)
+    assert message.startswith(f"labels of task shape {what}")
+
+
+@pytest.mark.parametrize("wrong", [None, [np.zeros(3, np.int32)] * 2, "31"])
+def test_labels_must_be_a_dict(wrong):
+    found = type(wrong).__name__
+    assert f"['colour', 'shape'], got {found}; " in refused(tasks.check_labels, wrong, TWO, 3)

@@ -16,7 +16,7 @@ from tests.run_directories import (
     saved_steps,
     variables_of,
 )
-from tests.toy_runs import CONFIG, NAMES, changed, coarse_mlp, inference_of, run, source
+from tests.toy_runs import CONFIG, NAMES, bars, changed, coarse_mlp, inference_of, run, source
 
 pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
 
@@ -46,6 +46,11 @@ def test_learning_rate_follows_the_schedule(schedule, share):
     # A run that is continued with fewer steps than it has done keeps the last rate.
     found = rates(schedule, 40, [*steps, 55])
     assert found == pytest.approx([*expected, expected[-1]], abs=1e-7)
+
+
+def test_unknown_schedule_is_an_error():
+    with pytest.raises(ValueError, match="schedule=step must be one of constant, linear, cosine"):
+        train.learning_rate(0.25, "step", 0, 40)
 
 
 def test_every_schedule_is_implemented():
@@ -103,6 +108,39 @@ def test_losses_equal_numpy_and_training_lowers_the_cost(objective, formula, smo
         expected = soft_cross_entropy(log_probs[name], labels[name], smoothing)
         assert means[name] == pytest.approx(expected, rel=1e-5)
     assert cost == pytest.approx(sum(formula(means[name]) for name in NAMES), rel=1e-5)
+
+
+TWO_TASKS = (tasks.Task("colour", 3), tasks.Task("shape", 5))
+
+
+@pytest.mark.parametrize(
+    "objective, formula", [("log_sum", lambda means: np.log(means).sum()), ("linear", np.sum)]
+)
+def test_other_tasks_are_trained_with_the_objective(objective, formula):
+    with tf.Graph().as_default(), tf.Session() as session:
+        graph = train.build(changed(objective=objective), tasks=TWO_TASKS)
+        session.run(tf.global_variables_initializer())
+        feed = {graph.images: bars([3, 1, 4]), graph.labels["colour"]: [2, 0, 1]}
+        feed[graph.labels["shape"]] = [4, 0, 3]
+        means, cost = session.run([graph.losses, graph.cost], feed)
+    assert list(means) == ["colour", "shape"]
+    assert cost == pytest.approx(formula(np.float64(list(means.values()))), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "found, fields, message",
+    [
+        ([], {}, "at least one tasks.Task"),
+        ([tasks.Task("real", 1)], {}, "task real has 1 classes"),
+        ([tasks.Task("shared", 3)], {}, "task shared: the shared bottom"),
+        (TWO_TASKS, {"absent": "mask"}, "task colour: absent='mask' has no effect"),
+        (TWO_TASKS, {"objective": "answer"}, "give both for exactly the tasks .'length'"),
+    ],
+    ids=["none", "one class", "shared", "mask", "answer"],
+)
+def test_build_refuses_tasks_that_it_cannot_train(found, fields, message):
+    with tf.Graph().as_default(), pytest.raises(ValueError, match=message):
+        train.build(changed(**fields), tasks=found)
 
 
 def bottom_with_unused_variable(images, **settings):
@@ -207,6 +245,24 @@ def test_config_json_describes_the_network_and_its_threads(reference):
     assert record["threads"]["intra_op"] >= 1
     assert record["threads"]["inter_op"] == 1
     assert run_files.read_config(str(reference)) == CONFIG
+
+
+def test_config_json_has_the_temperature_of_the_best_step(tmp_path):
+    rows = iter([(0.25, 0.7), (0.5, 0.8), (0.5, 0.9)])
+
+    def evaluate(network):
+        accuracy, temperature = next(rows)
+        return {"sequence_accuracy": accuracy, "temperature": temperature}
+
+    temperatures = []
+
+    def progress(step, *outcome):
+        record = json.loads((tmp_path / "config.json").read_text())
+        temperatures.append(record["temperature"])
+
+    run(tmp_path, changed(log_every=3), evaluate=evaluate, progress=progress)
+    assert temperatures == [1.0, 0.7, 0.8, 0.8]  # at steps 3, 6, 9 and 12; evaluated at 4, 8 and 12
+    assert run_files.read_temperature(str(tmp_path)) == 0.8
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "best/checkpoint"])

@@ -1,5 +1,6 @@
 """mtl.train on the toy: runs that it refuses to start, and --init_from."""
 
+import itertools
 import os
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from helpers import one_line
 from mtl.errors import DataError, UsageError
 from mtl.runs import find
-from tests.run_directories import assert_same_run, fingerprint, variables_of
+from tests.run_directories import assert_same_run, fingerprint, saved_steps, variables_of
 from tests.toy_runs import CONFIG, changed, copy_at_step_8, run, source
 
 pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
@@ -73,6 +74,88 @@ def test_rejects_a_directory_that_cannot_be_created(tmp_path):
     with pytest.raises(DataError) as error:
         run(tmp_path / "file" / "run", source=no_source)
     one_line(error, tmp_path / "file")
+
+
+def changed_source(change):
+    """Return a source whose batches are changed.
+
+    Args:
+      change: function (images, labels) -> (images, labels).
+    """
+
+    def changed_batches(first_step):
+        for images, labels in source(first_step):
+            yield change(images, labels)
+
+    return changed_batches
+
+
+def without_digit5(images, labels):
+    del labels["digit5"]
+    return images, labels
+
+
+def with_colour(images, labels):
+    return images, {**labels, "colour": labels["length"]}
+
+
+def of_other_tasks(images, labels):
+    return images, {"colour": labels["length"]}
+
+
+def as_fractions(images, labels):
+    return images, {name: classes + 0.5 for name, classes in labels.items()}
+
+
+def one_for_all(images, labels):
+    return images, {name: classes[:1] for name, classes in labels.items()}
+
+
+def empty(images, labels):
+    return images[:0], {name: classes[:0] for name, classes in labels.items()}
+
+
+def smaller(images, labels):
+    return images[:, :50], labels
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (without_digit5, "'digit4'.; give each of these tasks its labels"),
+        (with_colour, "'colour'.; give each of these tasks its labels"),
+        (of_other_tasks, "got .'colour'.; give each of these tasks its labels"),
+        (as_fractions, "labels of task length must be integers, got float64"),
+        (one_for_all, r"labels of task length must have the shape \[6\], got \[1\]"),
+        (empty, "a batch has no images"),
+        (smaller, r"images must be uint8 \[n, 54, 54, 3\].*; resize them"),
+    ],
+)
+def test_wrong_batch_is_an_error_before_a_file_is_written(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path / "run", source=changed_source(change))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("count, saved", [(0, []), (3, [3])])
+def test_source_that_ends_early_is_an_error_and_its_steps_are_saved(tmp_path, count, saved):
+    def short(first_step):
+        return list(itertools.islice(source(first_step), count))
+
+    with pytest.raises(ValueError, match=f"the source has no batch for step {count + 1}; a source"):
+        run(tmp_path, source=short, evaluate=None)
+    assert saved_steps(tmp_path) == saved
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {"accuracy": 0.5}, {"sequence_accuracy": None}, {"sequence_accuracy": 50.0}, None]
+)
+def test_evaluation_without_a_sequence_accuracy_is_an_error(tmp_path, row):
+    record = changed(steps=1, save_every=1)
+    with pytest.raises(ValueError, match='return a dict with "sequence_accuracy", a number'):
+        run(tmp_path, record, evaluate=lambda network: row)
+    assert saved_steps(tmp_path) == [1]
+    assert not (tmp_path / "best").exists()
 
 
 # -- init_from -------------------------------------------------------------------------------------

@@ -218,7 +218,8 @@ class _Worker:
         except BaseException as error:  # a lost error would block the consumer forever
             self._put(None, error)
         finally:
-            self._iterator.close()
+            if hasattr(self._iterator, "close"):  # not every iterator has it
+                self._iterator.close()
 
     def _put(self, item, error):
         while not self._ended.is_set():
@@ -233,7 +234,7 @@ def prefetch(iterator, depth=2, stop=None):
     """Run a generator in its own thread, a few items ahead. Its errors are raised in the caller.
 
     Args:
-      iterator: a generator.
+      iterator: an iterator, which is closed at the end if it is a generator.
       depth: int, the number of items prepared in advance.
       stop: function () -> int, called every POLL_SECONDS while no item is ready. A nonzero result
         ends this generator.

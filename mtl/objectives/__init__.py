@@ -13,6 +13,8 @@ means is a dict task name -> mean loss: float32 scalar tensors in build, floats 
 import importlib
 from typing import Any, Dict, NamedTuple, Optional
 
+from mtl import config
+
 
 class Update(NamedTuple):
     """The cost or the gradients that the optimiser uses."""
@@ -24,5 +26,6 @@ class Update(NamedTuple):
 
 
 def find(name):
-    """Return the module of an objective, one of config.OBJECTIVES."""
+    """Return the module of an objective; raise ValueError if it is not in config.OBJECTIVES."""
+    config.check("objective", name)
     return importlib.import_module(f"{__name__}.{name}")

@@ -6,6 +6,7 @@ log_sum for the formula. It needs the six tasks of the answer and --absent=x.
 
 from mtl import answer
 from mtl.objectives import Update, log_sum
+from mtl.tasks import NUMBER_TASKS
 
 NEUTRAL = log_sum.NEUTRAL
 value = log_sum.value
@@ -14,7 +15,9 @@ value = log_sum.value
 def build(logits, labels, means):
     """Build the cost from logits and labels; see mtl.objectives for the arguments."""
     cost = answer.cost(logits, labels)
-    return Update(cost, dict(zip(logits, _terms(cost, len(logits)))))
+    names = [task.name for task in NUMBER_TASKS]  # the order of the answer's lines
+    terms = dict(zip(names, _terms(cost, len(names))))
+    return Update(cost, {name: terms[name] for name in logits})
 
 
 def _terms(cost, count):

@@ -1,6 +1,9 @@
 """mtl.objectives.answer: the cost is answer.cost, and each task has its term."""
 
+import functools
+
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
 import helpers
@@ -8,20 +11,27 @@ from mtl import answer, losses, objectives
 from mtl.objectives import log_sum
 from mtl.tasks import NUMBER_TASKS
 
+NAMES = [task.name for task in NUMBER_TASKS]
+
 
 def test_cost_is_answer_cost(monkeypatch):
-    monkeypatch.setattr(answer, "cost", lambda logits, labels: tf.add(tf.ones([]), tf.ones([])))
+    def cost(logits, labels):
+        return functools.reduce(tf.add, [tf.ones([]) for _ in range(6)])
+
+    monkeypatch.setattr(answer, "cost", cost)
     with tf.Graph().as_default():
-        update = objectives.find("answer").build({"a": None, "b": None}, {}, {})
+        update = objectives.find("answer").build(dict.fromkeys(NAMES), {}, {})
         assert update.cost.op.type == "AddV2"
-        assert len(update.terms) == 2
+        assert len(update.terms) == 6
 
 
-def test_terms_are_the_logarithms_in_task_order():
+@pytest.mark.parametrize("names", [NAMES, NAMES[::-1]], ids=["as the answer", "reversed"])
+def test_terms_are_the_logarithms_in_task_order(names):
     logits, labels = helpers.random_batch(np.random.default_rng(3), 7)
+    logits = {name: logits[name] for name in names}
     with tf.Graph().as_default(), tf.Session() as session:
         update = objectives.find("answer").build(logits, labels, {})
-        assert list(update.terms) == [task.name for task in NUMBER_TASKS]
+        assert list(update.terms) == names
         means = losses.cross_entropies(logits, labels)
         cost, terms, means = session.run([update.cost, update.terms, means])
     for name, mean in means.items():
