@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import foreign, images
+from mtl.data import folder, foreign, images
 from mtl.errors import DataError
 
 FTYP = b"\0\0\0\x18ftyp"
@@ -95,3 +95,11 @@ def test_raw_file_is_rejected_instead_of_reading_its_thumbnail(tmp_path):
     Image.new("RGB", (160, 120)).save(path, "TIFF")
     with pytest.raises(DataError, match=r"IMG_1\.NEF: a raw camera file, .*; export it as JPEG"):
         images.read(str(path))
+
+
+def test_dataset_of_a_folder_names_the_line_and_the_kind(tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "1.jpg").write_bytes(FTYP + b"heic\0\0\0\0mif1heic")
+    (tmp_path / "test" / "labels.csv").write_text("file,label\n1.jpg,210\n")
+    with pytest.raises(DataError, match=r"labels\.csv line 2: .*1\.jpg: a HEIC image, which"):
+        folder.load(str(tmp_path), "test")
