@@ -224,7 +224,7 @@ def test_pipe_gets_no_bars_and_no_messages_of_tensorflow(outcomes, name):
 def test_preview_of_records_starts_tensorflow_quietly(outcomes):
     code, out, err = outcomes["records"]
     assert (code, err) == (0, "")
-    assert out.endswith("extra.png: 3 images of records, extra\n")
+    assert out.endswith("extra.png: all 3 images of records, extra\n")
 
 
 def test_error_is_one_line_without_messages_of_tensorflow(outcomes):
