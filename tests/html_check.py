@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 # Elements without an end tag.
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 VOID |= {"path", "rect", "circle", "line", "polyline", "polygon"}
 RAW = {"style", "script"}
 FORBIDDEN_ELEMENTS = {"iframe", "object", "embed", "base", "form"}

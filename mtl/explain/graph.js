@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const ops = data.ops, steps = data.steps;
 let selected = null;  // the id of a line or of an operation
-let now = 0;  // the step that is shown, see steps.js
+let now = 0;  // the index of the step that is shown; readers count from 1
 
 const byId = (id) => document.getElementById(id);
 const cell = (i) => byId("op-" + i);
@@ -31,17 +31,20 @@ function format(value) {
   return value.toPrecision(4).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
-function link(text, select) {
-  const button = make("button", {type: "button", class: "link"}, text);
+function link(content, select) {
+  const button = make("button", {type: "button", class: "link"}, ...content);
   button.addEventListener("click", select);
   return button;
 }
 function linkOp(i) {
-  return link(ops[i].type + " " + ops[i].name, () => selectOp(i, true));
+  const scopes = ops[i].name.split(/(?<=\/)/);  // a name may continue below after a slash
+  const parts = scopes.flatMap((scope, k) => k ? [make("wbr", {}), scope] : [scope]);
+  return link([ops[i].type + " ", ...parts], () => selectOp(i, true));
 }
 function linkLine(id) {
   const place = id.slice("line-".length).replace(/-(\d+)$/, ":$1");
-  return link(place + "  " + codeOf(byId(id)), () => selectLine(id, true));
+  const code = byId(id).querySelector("code").cloneNode(true).childNodes;
+  return link([place + " ", ...code], () => selectLine(id, true));
 }
 function codeOf(line) { return line.querySelector("code").textContent.trim(); }
 function list(items) { return make("ul", {}, ...items.map((item) => make("li", {}, item))); }
@@ -119,7 +122,7 @@ function describeOp(op, i) {
   if (op.of >= 0) rows.push(["gradient of", linkOp(op.of)]);
   rows.push(["outputs", op.outputs.join(", ") || "none: it runs for its effect"]);
   if (steps.length && i in steps[now].values) {
-    rows.push(["value at step " + now, format(steps[now].values[i])]);
+    rows.push(["value at step " + (now + 1), format(steps[now].values[i])]);
   }
   const related = {inputs: op.inputs, "waits for": op.waits, "taken by": op.takers,
     gradients: op.gradients};

@@ -3,6 +3,7 @@
 import base64
 import collections
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from mtl.reports import page
 from mtl.reports.page import escape
 
 _OPEN = ("answer.py", "train.py")  # the files that are open at first
+_SCRIPTS = ("graph.js", "charts.js", "steps.js")  # in this order
+# Where a line of code may wrap, besides at its spaces.
+_BREAK = re.compile(r"(?<=[(\[{,=])(?=\S)|(?<=\.)(?=[a-z_])")
 _PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}
 _MEANING = {
     FORWARD: "made by the line itself",
@@ -52,12 +56,13 @@ def render(
     if steps:
         parts.append(_own("steps.html") % {"image": page.png(steps[0]["image"])})
     if command:
-        parts.append(f'<section id="again"><h2>Command</h2><pre>{escape(command)}</pre></section>')
+        shown = page.words(command)
+        parts.append(f'<section id="again"><h2>Command</h2><pre>{shown}</pre></section>')
     return page.document(
         title,
         "\n".join([*parts, "</main>"]),
         style=_own("page.css"),
-        script=_own("graph.js") + _own("steps.js"),
+        script="".join(map(_own, _SCRIPTS)),
         data=_data(explained, diagram, steps),
     )
 
@@ -90,7 +95,8 @@ def _figure(diagram):
         '<noscript><p class="bad">This page needs JavaScript to select lines and operations, and '
         "to show steps.</p></noscript>",
         f'<section id="diagram"><h2>{_PARTS["diagram"]}</h2>',
-        f'<figure><img class="diagram" src="data:image/svg+xml;base64,{image}"',
+        '<figure class="scroll" role="region" aria-label="Diagram" tabindex="0">',
+        f'<img class="diagram" src="data:image/svg+xml;base64,{image}"',
         f'alt="{escape(captions.sentences(diagram))}"></figure></section>',
     ]
 
@@ -143,7 +149,7 @@ def _source(explained):
 
 def _row(name, number, text, count):
     """Return a line of the source, which made `count` operations."""
-    code = f'<span class="no">{number}</span><code>{escape(text) or " "}</code>'
+    code = f'<span class="no">{number}</span><code>{_breakable(text) or " "}</code>'
     if not count:
         return f'<li class="line">{code}</li>'
     label = escape(f"line {number} of {name}, {count} operations: {text.strip()}")
@@ -152,6 +158,11 @@ def _row(name, number, text, count):
         f'aria-pressed="false" tabindex="-1" aria-label="{label}">{code}'
         f'<span class="count">{count}</span></button></li>'
     )
+
+
+def _breakable(text):
+    """Return a line of code as HTML that wraps between identifiers, not within them."""
+    return "<wbr>".join(map(escape, _BREAK.split(text)))
 
 
 def _map(explained, diagram):
@@ -229,6 +240,7 @@ def _step(step, index):
         "image": page.png(step["image"]),
         "true": step["true"],
         "predicted": step["predicted"],
+        "unseen": step.get("unseen"),
         "values": {str(index[name]): shortest(value) for name, value in step["values"].items()},
         "tasks": tasks,
     }

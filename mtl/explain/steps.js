@@ -1,91 +1,9 @@
-/* Training steps, shown one at a time. Runs after graph.js. */
-const SVG = "http://www.w3.org/2000/svg";
-// The colours are adapted from Okabe and Ito.
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56a4d8"];
-const DASHES = ["", "8 3", "3 3", "10 3 2 3", "6 2 2 2 2 2", "1 3"];
+/* Training steps, shown one at a time. Runs after graph.js and charts.js. */
 const COLUMNS = {mean: "mean cross entropy", "mean of labelled": "mean cross entropy",
   clip: "clipped", log: "log"};
 let shown = "softmax";  // or "logits"
 let marks = [];  // functions that move the mark of a chart to the current step
 let timer = null;
-
-function makeSvg(tag, attributes, text) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/* -- charts -- */
-const BOX = {width: 420, height: 220, left: 46, right: 360, top: 8, bottom: 182, zero: 198};
-
-function isPositive(value) { return typeof value === "number" && value > 0; }
-function xOf(step) {
-  return BOX.left + (BOX.right - BOX.left) * (steps.length > 1 ? step / (steps.length - 1) : 0);
-}
-/* A logarithmic scale has no zero, so zero has its own line at the bottom. */
-function yOf(value, range) {
-  if (!isPositive(value)) return BOX.zero;
-  const share = (Math.log10(value) - range.low) / (range.high - range.low);
-  return BOX.bottom - (BOX.bottom - BOX.top) * share;
-}
-
-/* Draw a value of each task over the steps; return a function that moves the mark. */
-function chart(home, label, valueOf) {
-  const series = data.tasks.map((task) => steps.map((step) => valueOf(step, task)));
-  const positive = series.flat().filter(isPositive);
-  const range = {low: Math.floor(Math.log10(Math.min(...positive, 1))),
-    high: Math.ceil(Math.log10(Math.max(...positive, 1.0001)))};
-  const drawing = makeSvg("svg",
-    {viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img", "aria-label": label});
-  drawGrid(drawing, range);
-  drawCurves(drawing, series, range);
-  const mark = makeSvg("line", {class: "now", y1: BOX.top, y2: BOX.zero});
-  drawing.append(mark);
-  drawing.addEventListener("click", (event) => {
-    const box = drawing.getBoundingClientRect();
-    const x = (event.clientX - box.left) / box.width * BOX.width;
-    go(Math.round((x - BOX.left) / (BOX.right - BOX.left) * (steps.length - 1)));
-  });
-  home.append(drawing);
-  return () => { mark.setAttribute("x1", xOf(now)); mark.setAttribute("x2", xOf(now)); };
-}
-function drawGrid(drawing, range) {
-  const every = Math.max(1, Math.ceil((range.high - range.low) / 6));
-  for (let power = range.low; power <= range.high; power += every) {
-    const small = Math.abs(power) < 4;
-    const text = small ? String(+(10 ** power).toPrecision(1)) : "1e" + power;
-    drawGridLine(drawing, yOf(10 ** power, range), text);
-  }
-  drawGridLine(drawing, BOX.zero, "0");
-  const y = BOX.height - 6;
-  drawing.append(makeSvg("text", {x: BOX.left, y}, "step 0"),
-    makeSvg("text", {x: BOX.right, y, "text-anchor": "end"}, String(steps.length - 1)));
-}
-function drawGridLine(drawing, y, text) {
-  drawing.append(makeSvg("line", {class: "grid", x1: BOX.left, x2: BOX.right, y1: y, y2: y}),
-    makeSvg("text", {x: BOX.left - 6, y: y + 4, "text-anchor": "end"}, text));
-}
-function drawCurves(drawing, series, range) {
-  const heights = spread(series.map((values) => yOf(values[values.length - 1], range)));
-  series.forEach((values, k) => {
-    const points = values.map((value, i) => xOf(i) + "," + yOf(value, range)).join(" ");
-    const look = {stroke: COLOURS[k % 6], "stroke-dasharray": DASHES[k % 6]};
-    const name = makeSvg("text", {class: "name", x: BOX.right + 5, y: heights[k] + 4},
-      data.tasks[k].name);
-    name.style.fill = COLOURS[k % 6];
-    drawing.append(makeSvg("polyline", {class: "curve", points, ...look}), name);
-  });
-}
-/* Move the heights of names apart until no two of them overlap. */
-function spread(heights) {
-  const order = heights.map((y, k) => ({y, k})).sort((a, b) => a.y - b.y);
-  for (let i = order.length - 2; i >= 0; i--) {
-    order[i].y = Math.min(order[i].y, order[i + 1].y - 12);
-  }
-  order.forEach((each, i) => { each.y = Math.max(each.y, BOX.top + 8 + 12 * i); });
-  return order.sort((a, b) => a.k - b.k).map((each) => each.y);
-}
 
 /* -- tables -- */
 /* Fill `home` with a table. Cells are strings or td elements. The first cell is the row header. */
@@ -169,21 +87,24 @@ function showImage(step) {
 function showSummary(step) {
   const floor = data.tasks.filter((task) => isAtFloor(step, task)).map((task) => task.name);
   const heaviest = data.tasks.reduce((a, b) => weightOf(step, a) >= weightOf(step, b) ? a : b);
-  const words = [`Step ${now}: the cost is ${format(step.values[data.cost])}.`];
+  const words = [`Step ${now + 1}: the cost is ${format(step.values[data.cost])}.`];
   if (floor.length === data.tasks.length) {
     words.push("All tasks are at the floor: every gradient is 0, and no task learns any more.");
   } else {
     words.push(`${heaviest.name} has the largest weight, ${format(weightOf(step, heaviest))}.`);
     if (floor.length) words.push(`At the floor, with gradient 0: ${floor.join(", ")}.`);
   }
+  if (step.unseen) {
+    words.push(`Unseen images correct: ${step.unseen.correct} of ${step.unseen.of}.`);
+  }
   byId("summary").textContent = words.join(" ");
 }
 function go(to) {
   now = Math.max(0, Math.min(steps.length - 1, to));
   const step = steps[now];
-  byId("at").value = now;
-  byId("at").setAttribute("aria-valuetext", "step " + now);
-  byId("position").textContent = now + " of " + (steps.length - 1);
+  byId("at").value = now + 1;
+  byId("position").textContent = `${now + 1} of ${steps.length}`;
+  byId("at").setAttribute("aria-valuetext", "step " + byId("position").textContent);
   showImage(step);
   showSummary(step);
   showLosses(step);
@@ -219,16 +140,32 @@ function show(values) {
   go(now);
 }
 
+function drawCharts() {
+  const linesOf = (valueOf) => data.tasks.map((task) =>
+    ({name: task.name, values: steps.map((step) => valueOf(step, task))}));
+  const note = " of each task over the steps, on a logarithmic scale. The table has the values.";
+  for (const [id, label, valueOf] of [["weights", "Weight", weightOf],
+    ["means", "Mean cross entropy", meanOf]]) {
+    const lines = linesOf(valueOf);
+    marks.push(chart(byId(id), label + note, lines, logScale(lines)));
+  }
+  if (steps.every((step) => step.unseen)) {
+    const values = steps.map(({unseen}) => unseen.correct / unseen.of);
+    marks.push(chart(byId("unseen"), "Accuracy on unseen images over the steps",
+      [{name: "unseen", values}], shareScale()));
+  } else {
+    byId("unseen").closest("figure").hidden = true;
+  }
+}
+
 if (steps.length) {
-  byId("at").max = steps.length - 1;
-  byId("at").addEventListener("input", () => go(Number(byId("at").value)));
+  byId("at").max = steps.length;
+  byId("at").addEventListener("input", () => go(Number(byId("at").value) - 1));
   byId("back").addEventListener("click", () => go(now - 1));
   byId("next").addEventListener("click", () => go(now + 1));
   byId("play").addEventListener("click", togglePlay);
   byId("softmax").addEventListener("click", () => show("softmax"));
   byId("logits").addEventListener("click", () => show("logits"));
-  const note = " of each task over the steps, on a logarithmic scale. The table has the values.";
-  marks = [chart(byId("weights"), "Weight" + note, weightOf),
-    chart(byId("means"), "Mean cross entropy" + note, meanOf)];
+  drawCharts();
   go(0);
 }

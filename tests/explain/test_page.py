@@ -1,14 +1,16 @@
 """The page holds every line and operation, and the values of the steps."""
 
+import pathlib
 import re
 
 import html_check
 import numpy as np
 import pytest
+from contrast import contrast
 
 from mtl.config import Config
 from mtl.explain import diagram, lines, page, steps
-from mtl.reports.page import png
+from mtl.reports.page import STYLE, png
 
 STEPS = 3
 
@@ -68,14 +70,37 @@ def test_the_source_is_complete(written):
     assert {node.attributes["id"] for node in details} == {f"file-{name}" for name in files}
     for name in files:
         codes = written.tree.one("details", id=f"file-{name}").all("code")
-        shown = [node.children[0] if node.children else "" for node in codes]
+        shown = ["".join(filter(_is_text, node.children)) for node in codes]
         expected = [line.rstrip() for line in lines.read_source(name)]
         assert [line.rstrip() for line in shown] == expected
 
 
+def _is_text(child):
+    return isinstance(child, str)
+
+
+def number_of(text):
+    """Return the number of the only line of answer.py that contains a text."""
+    (number,) = [k for k, line in enumerate(lines.read_source("answer.py"), 1) if text in line]
+    return number
+
+
+def test_code_wraps_between_identifiers(written):
+    number = number_of("loss_digit3 =")
+    code = written.tree.one("details", id="file-answer.py").all("code")[number - 1]
+    parts = [part for child in code.children if _is_text(child) for part in child.split()]
+    identifiers = [re.findall(r"\b[a-z_]\w*", part) for part in parts]
+    assert max(map(len, identifiers)) == 1, identifiers
+    whole = re.findall(r"\b[a-z_]\w*", lines.read_source("answer.py")[number - 1])
+    assert sum(identifiers, []) == whole
+    # A line of a phone's page has room for 38 characters.
+    assert max(map(len, parts)) <= 38, parts
+
+
 def test_data_lists_the_lines_of_each_operation(written):
     assert [op["lines"] for op in written.data["ops"]] == list(map(written.lines_of, written.ops))
-    answers = [op for op in written.data["ops"] if "line-answer.py-31" in op["lines"]]
+    line = page.line_id(("answer.py", number_of("loss_digit1 =")))
+    answers = [op for op in written.data["ops"] if line in op["lines"]]
     assert {op["kind"] for op in answers} == {"forward", "gradient"}
 
 
@@ -114,6 +139,38 @@ def test_steps_have_an_image_and_its_number(written):
         assert shown["image"] == png(step["image"])
 
 
+@pytest.mark.parametrize("unseen", [{"correct": 3, "of": 7}, None, "missing"])
+def test_steps_have_the_accuracy_on_unseen_images_if_it_is_known(written, unseen):
+    step = {name: value for name, value in written.steps[0].items() if name != "unseen"}
+    if unseen != "missing":
+        step["unseen"] = unseen
+    text = page.render(written.explained, written.diagram, [step])
+    (shown,) = html_check.data(html_check.tree(text))["steps"]
+    assert shown["unseen"] == (None if unseen == "missing" else unseen)
+
+
+def test_steps_are_counted_from_1(written):
+    slider = written.tree.one("input", id="at").attributes
+    assert (slider["min"], slider["value"]) == ("1", "1")
+    script = "".join(written.tree.all("script")[-1].children)
+    assert 'byId("at").max = steps.length;' in script
+    assert "`${now + 1} of ${steps.length}`" in script
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["light", "dark"])
+def test_colours_have_the_contrast_that_wcag_requires(part):
+    base, own = (
+        re.split(r"@media screen and \(prefers-color-scheme: dark\)", css)[part]
+        for css in (pathlib.Path(STYLE).read_text(encoding="utf-8"), page._own("page.css"))
+    )
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})\b", base + own))
+    assert contrast(colours["lit"], colours["litink"]) >= 4.5
+    for name in ("f", "g", "u", "ring"):
+        assert contrast(colours[name], colours["card"]) >= 4.5, name
+    for name in ("c0", "c1", "c2", "c3", "c4", "c5"):  # also of text
+        assert contrast(colours[name], colours["paper"]) >= 4.5, name
+
+
 def test_a_page_without_steps_has_no_part_for_them(small):
     command = "mtl explain '--data_dir=<a> & b'"
     tree = html_check.tree(page.render(small, diagram.of(small), command=command))
@@ -130,6 +187,6 @@ def test_a_page_with_50_steps_is_under_3_mb(written):
 
 def test_the_script_uses_elements_that_exist(written):
     used = set(re.findall(r'byId\("([a-z]+)"\)', written.text))
-    assert {"at", "selection", "summary", "losses", "predictions"} <= used
+    assert {"at", "selection", "summary", "losses", "predictions", "unseen"} <= used
     ids = {node.attributes["id"] for node in written.tree.all() if "id" in node.attributes}
     assert used <= ids
