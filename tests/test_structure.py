@@ -43,7 +43,7 @@ ROOMS = {
     "inference": ["core", "data", "runs"],
     "evaluation": ["objectives", "data", "inference"],
     "reports": ["data", "evaluation", "inference", "runs"],
-    "explain": ["core", "objectives", "data", "inference", "reports", "runs"],
+    "explain": ["core", "objectives", "data", "evaluation", "inference", "reports", "runs"],
     "monitor": [
         "core",
         "objectives",

@@ -36,13 +36,14 @@ def load(dataset, data_dir, split, **options):
     return registry.load(dataset, data_dir, split, **options)
 
 
-def bar(total, shown=True, unit="image"):
-    """Return a tqdm progress bar, which appears on a terminal after two seconds.
+def bar(total, shown=True, unit="image", delay=2.0):
+    """Return a tqdm progress bar, which appears on a terminal after some seconds.
 
     Args:
       total: int, units of work.
       shown: bool; False hides the bar.
       unit: str; "B" counts bytes.
+      delay: float, seconds until the bar appears, so that short work shows none.
     """
     try:
         from tqdm import tqdm
@@ -54,7 +55,7 @@ def bar(total, shown=True, unit="image"):
         total=total,
         unit=unit,
         unit_scale=unit == "B",
-        delay=2.0,
+        delay=delay,
         leave=False,
         disable=not (shown and sys.stderr.isatty()),
     )
@@ -100,8 +101,15 @@ def set_backends():
     os.environ.update(MPLBACKEND="Agg", KERAS_BACKEND="tensorflow")
 
 
-def start_tensorflow(verbosity):
+def start_tensorflow(verbosity=0):
     """Import TensorFlow, and hide its messages on stderr unless verbosity is at least 1.
+
+    Every command calls it. A script calls it before its first import that needs TensorFlow:
+
+        from mtl.cli import console
+        console.start_tensorflow()
+
+    Later calls do no harm: they hide the messages from then on.
 
     Some C++ messages ignore every log setting, so the file descriptor itself is redirected. The
     list of devices triggers the remaining messages now. A session would too, but it would also fix

@@ -5,18 +5,21 @@ import sys
 from absl import flags as absl_flags
 
 from mtl.cli import console, flags, paths, provenance
-from mtl.errors import UsageError
+from mtl.errors import NoExamplesError, UsageError
 
-USAGE = "mtl explain [--format=text|svg|dot|html] [--out=FILE] [--step=N] [--flag=value ...]"
+USAGE = "mtl explain [--all | --format=svg|dot|html] [--step=N] [--out=FILE] [--flag=value ...]"
 SUMMARY = "show the graph: the operations of each line, a diagram, the values of real steps"
 FORMATS = ["text", "svg", "dot", "html"]
 MOST_STEPS = 200  # on a page; its size is then 2.3 MB
+UNSEEN = 100  # validation images that each step decodes; 50 steps of the bottom base take 5 seconds
 
 
 def define(values):
     """Define the flags: the format, the file to write, the steps, and the flags of a run."""
-    text = "text: lines and their operations; svg, dot: a diagram; html: a page"
+    text = "text: the lines of the cost and their operations; svg, dot: a diagram; html: a page"
     absl_flags.DEFINE_enum("format", "text", FORMATS, text, flag_values=values)
+    text = "list all lines and all operations; only with --format=text"
+    absl_flags.DEFINE_bool("all", False, text, flag_values=values)
     paths.define(values, "out", "", "file to write; default stdout")
     text = "train this many steps and show their values on the page; only with --format=html"
     bounds = {"lower_bound": 0, "upper_bound": MOST_STEPS}
@@ -28,6 +31,9 @@ def check(values, arguments):
     """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
     config = flags.to_config(values)
+    if values.all and values.format != "text":
+        what = f"--all does not work with --format={values.format}"
+        raise UsageError(f"{what}; use --format=text, or remove --all")
     if not values.step:
         return
     if values.format != "html":
@@ -44,6 +50,7 @@ def main(values, arguments):
         files.check_file(values.out, "--out")  # before the work
     elif values.format == "html" and sys.stdout.isatty():
         raise UsageError("--format=html is a page for a browser; name a file: --out=graph.html")
+    _notice("building the graph ...")
     console.start_tensorflow(values.verbosity)
     from mtl.explain import lines
 
@@ -60,11 +67,13 @@ def main(values, arguments):
 
 def _render(values, explained):
     """Return the graph in the format of --format."""
-    from mtl.explain import diagram, dot, page, svg, text
+    from mtl.explain import diagram, dot, page, summary, svg, text
 
-    if values.format == "text":
+    if values.all:
         return text.render(explained)
     found = diagram.of(explained)
+    if values.format == "text":
+        return summary.render(explained, found)
     if values.format == "svg":
         return svg.render(found)
     if values.format == "dot":
@@ -80,13 +89,38 @@ def _steps(explained, found, count):
     from mtl.explain import steps
     from mtl.runs import find
 
-    if sys.stderr.isatty():
-        console.say(f"training {count} steps ...")
     config = explained.config
     start = find.checkpoint(config.init_from) if config.init_from else None
+    unseen = _unseen(config)
+    drawn = config.dataset == "synthetic"
+    _notice(f"drawing {config.pool:,} images ..." if drawn else f"reading {config.dataset} ...")
+    source = registry.source(config)
     done = []
-    with console.bar(count, unit="step") as bar:
-        for step in steps.walk(explained, found, registry.source(config), count, start):
+    with console.bar(count, unit="step", delay=0.0) as bar:
+        for step in steps.walk(explained, found, source, count, start, unseen):
             done.append(step)
             bar.update()
     return done
+
+
+def _unseen(config):
+    """Return the first Examples of validation, or None if a small dataset has none."""
+    try:
+        return console.load(
+            config.dataset,
+            config.data_dir,
+            "validation",
+            count=UNSEEN,
+            style=config.style,
+            difficulty=config.difficulty,
+            workers=config.workers,
+        )
+    except NoExamplesError as error:
+        console.say(f"the page has no accuracy on unseen images: {error}")
+        return None
+
+
+def _notice(line):
+    """Write a line to stderr if it is a terminal."""
+    if sys.stderr.isatty():
+        console.say(line)

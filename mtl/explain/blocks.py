@@ -11,6 +11,7 @@ from mtl.explain.diagram import Diagram
 from mtl.explain.lines import FORWARD, GRADIENT, GRADIENTS, UPDATE, Explained, Op
 
 IMAGE, COST, RATE, STEP, WATCHED = "image", "cost", "learning_rate", "global_step", "watched"
+SHARED, TOPS, LOSSES = "shared", "tops", "losses"  # parts of several blocks, see `part_of`
 
 
 def names(diagram: Diagram) -> list[str]:
@@ -19,6 +20,18 @@ def names(diagram: Diagram) -> list[str]:
     tasks = [task.name for task in diagram.tasks]
     losses = [f"loss/{task}" for task in tasks]
     return [IMAGE, *shared, *tasks, *losses, COST, STEP, RATE, diagram.optimizer, WATCHED]
+
+
+def part_of(diagram: Diagram, block: str) -> str:
+    """Return the part of the graph that a block is in: SHARED, TOPS, LOSSES or the block itself.
+
+    LOSSES contains the labels, the losses and the cost.
+    """
+    if block in [layer.scope for layer in diagram.shared]:
+        return SHARED
+    if block in [task.name for task in diagram.tasks]:
+        return TOPS
+    return LOSSES if block == COST or block.startswith("loss/") else block
 
 
 def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mtl.explain import blocks
 from mtl.explain.diagram import Diagram, Layer, Task
 
 
@@ -57,6 +58,24 @@ def image(diagram: Diagram) -> str:
 def cost(diagram: Diagram) -> str:
     """Return the caption of the cost."""
     return f"cost, minimised by {diagram.optimizer}"
+
+
+def parts(diagram: Diagram) -> dict[str, str]:
+    """Return a caption of each part without the cost, dict part -> text; see blocks.part_of."""
+    layers = [short_name(layer) for layer in diagram.shared]
+    tasks = ", ".join(task.name for task in diagram.tasks)
+    if len(layers) > 2:
+        layers = [f"{layers[0]} to {layers[-1]}, {len(layers)} layers"]
+    return {
+        blocks.IMAGE: f"image: {image(diagram)}",
+        blocks.SHARED: f"shared bottom: {', '.join(layers)}",
+        blocks.TOPS: f"tops: {tasks}",
+        blocks.LOSSES: "labels: classes, and their probabilities",
+        blocks.STEP: "global_step: counts the training steps",
+        blocks.RATE: "learning_rate: its schedule",
+        diagram.optimizer: f"{diagram.optimizer}: what all variables share",
+        blocks.WATCHED: "watched: losses and sums of gradients that must be finite",
+    }
 
 
 def sentences(diagram: Diagram) -> str:

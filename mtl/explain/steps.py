@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, tasks, train
+from mtl.data.examples import Examples
+from mtl.evaluation import metrics
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import Explained
-from mtl.inference import decoding
+from mtl.inference import decoding, graph as inference_graph, reading
 
 
 def walk(
@@ -19,22 +21,29 @@ def walk(
     source: Callable[[int], Iterator],
     count: int,
     start: str | None = None,
+    unseen: Examples | None = None,
 ) -> Iterator[dict]:
     """Train, and yield the values in the graph at each step, fetched in the training step itself.
 
+    All values are those before the update of the step: the first dict is of the first weights.
+
     Args:
-      explained: lines.Explained. Operations for the weights and norms are added to its graph.
+      explained: lines.Explained. Operations for the weights, the norms and the inference are added
+        to its graph, not to its `ops`.
       diagram: Diagram of the same graph.
       source: function first_step -> iterator of (images uint8 [batch, crop, crop, channels], labels
         dict task name -> int32 [batch]).
       count: steps.
       start: path of a checkpoint whose weights the first step uses, or None.
+      unseen: Examples that training does not use, or None.
 
     Yields:
       dict of values of the first example and of the whole batch:
         "image": uint8 [crop, crop, channels], of the first example.
         "true", "predicted": str, the number of the first example; None for X.
         "values": dict operation name -> float, the scalars of the losses and of the cost.
+        "unseen": {"correct": int, "of": int}, the decoded numbers of `unseen`, from centre crops
+          and without dropout; None without `unseen`.
         "tasks": dict task name -> dict:
           "label": int, of the first example.
           "logits", "softmax": lists of float, of the first example.
@@ -46,15 +55,39 @@ def walk(
     means = {task.name: _mean(task) for task in diagram.tasks}
     with explained.graph.as_default(), tf.Session(config=train.session_config(0, 1)) as session:
         fetches = _fetches(explained, diagram, means)
+        measure = _measure(session, explained.config, unseen)
         session.run(tf.global_variables_initializer())
         if start:
             variables = {variable.op.name: variable for variable in tf.trainable_variables()}
             checkpoint.restore(session, variables, start)
         with contextlib.closing(source(0)) as batches:
             for _, (images, labels) in zip(range(count), batches):
+                correct = measure()  # before the update of this step
                 feeds = {named.labels[name]: labels[name] for name in named.labels}
                 fetched = session.run(fetches, {named.images: images, **feeds})
-                yield _step(images, labels, fetched, means)
+                yield _step(images, labels, fetched, means) | {"unseen": correct}
+
+
+def _measure(session, config, unseen):
+    """Return a function () -> dict "unseen" of `walk`. Its network shares the variables."""
+    if unseen is None:
+        return _nothing
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        built = inference_graph.build(
+            tasks=tasks.NUMBER_TASKS, bottom=config.bottom, absent=config.absent
+        )
+    network = built.bind(session)
+
+    def measure():
+        numbers, _ = decoding.joint(reading.read(network.log_probs, unseen.images))
+        correct = metrics.correct(numbers, unseen.numbers)
+        return {"correct": int(correct.sum()), "of": len(correct)}
+
+    return measure
+
+
+def _nothing():
+    return None
 
 
 def _mean(task):

@@ -1,6 +1,6 @@
-"""`mtl explain --format=text`: each line of the source with the operations that it made."""
+"""`mtl explain --all`: each line of the source with the operations that it made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mtl.explain import lines
 from mtl.explain.lines import GRADIENT, KINDS, Explained, Line, Op
@@ -8,8 +8,8 @@ from mtl.explain.lines import GRADIENT, KINDS, Explained, Line, Op
 _WIDTH = 110  # characters of a line of the source
 _WIDTHS = (8, 10, 8)  # of the columns of counts, in the order of KINDS
 _KEY = (
-    "forward: made by the line itself; gradient: made by tf.gradients for the forward operations; "
-    "update: made by Adam."
+    "forward: made by the line itself; gradient: by tf.gradients for the forward operations; "
+    "update: by Adam."
 )
 
 
@@ -27,19 +27,19 @@ def render(explained: Explained) -> str:
     The counts add up to all operations of the graph.
     """
     root = _tree(explained)
-    return "\n".join([*_head(explained), *_counts(explained, root), *_operations(root)])
+    return "\n".join([*head(explained), *_counts(explained, root), *_operations(root)])
 
 
-def _head(explained):
-    """Return the lines above both parts."""
+def head(explained: Explained) -> list[str]:
+    """Return the rows above all others."""
     config = explained.config
-    total = _count(explained.ops.values())
-    sums = ", ".join(f"{number:,} {kind}" for kind, number in total.items())
+    counts = count(explained.ops.values())
+    sums = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
     gradient = next(op for op in explained.ops.values() if op.kind == GRADIENT)
     return [
         f"{config.bottom}, {config.objective}: {len(explained.ops):,} operations: {sums}.",
         _KEY,
-        f"The line that computes all gradients: {_shown(gradient.stack[-1])}",
+        f"All gradients come from {_shown(gradient.stack[-1])}",
         "",
     ]
 
@@ -49,14 +49,19 @@ def _counts(explained, root):
     rows = [
         "1. Lines, in the order in which they make operations. A called line is indented.",
         "",
-        _columns({kind: kind for kind in KINDS}),
+        columns({kind: kind for kind in KINDS}),
     ]
     for depth, line, node in _walk(root):
         counts = {kind: len(ops) or "" for kind, ops in node.own.items()}
-        rows.append(f"{_columns(counts)}  {'  ' * depth}{_shown(line)}")
-    total = _columns(_count(explained.ops.values()))
-    rule = " " * (len(total) + 2) + "-" * 40
-    return [*rows, rule, f"{total}  = {len(explained.ops)}, the whole graph", ""]
+        rows.append(f"{columns(counts)}  {'  ' * depth}{_shown(line)}")
+    return [*rows, *total(explained)]
+
+
+def total(explained: Explained) -> list[str]:
+    """Return the rows below the counts: a rule, and their sums."""
+    sums = columns(count(explained.ops.values()))
+    rule = " " * (len(sums) + 2) + "-" * 40
+    return [rule, f"{sums}  = {len(explained.ops):,}, the whole graph", ""]
 
 
 def _operations(root):
@@ -89,7 +94,7 @@ def _walk(node: _Node, depth: int = 0) -> Iterator[tuple[int, Line, _Node]]:
         yield from _walk(called, depth + 1)
 
 
-def _count(ops):
+def count(ops: Iterable[Op]) -> dict[str, int]:
     """Return the number of operations of each kind."""
     counts = dict.fromkeys(KINDS, 0)
     for op in ops:
@@ -97,7 +102,7 @@ def _count(ops):
     return counts
 
 
-def _columns(values):
+def columns(values: dict[str, object]) -> str:
     """Return a value of each kind, right-aligned."""
     return "".join(f"{values[kind]:>{width}}" for kind, width in zip(KINDS, _WIDTHS))
 

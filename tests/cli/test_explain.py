@@ -1,6 +1,7 @@
 """`mtl explain` as a user types it."""
 
 import pathlib
+import re
 import xml.etree.ElementTree as ElementTree
 
 import html_check
@@ -17,10 +18,19 @@ def test_image_in_the_readme_is_the_diagram(command):
     assert "](.readme/network.svg)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_default_is_text_on_stdout(command):
+def test_default_is_one_screen_of_text_on_stdout(command):
     code, out, err = command("explain", "--bottom=mlp", "--objective=linear")
     assert (code, err) == (0, "")
     assert out.startswith("mlp, linear: ") and "losses.py:" in out
+    assert out.count("\n") <= 40 and "mtl explain --all" in out
+
+
+def test_all_lists_every_operation(command):
+    code, out, err = command("explain", "--bottom=mlp", "--all")
+    assert (code, err) == (0, "")
+    total = int(re.match(r"mlp, log_sum: ([\d,]+) operations", out)[1].replace(",", ""))
+    listed = out.split("2. Operations")[1]
+    assert len(re.findall(r"(?m)^ +(?:forward|gradient|update) +\S+  \S+", listed)) == total
 
 
 def test_flagfile_selects_the_graph_and_needs_no_data(command):
@@ -47,6 +57,17 @@ def test_page_holds_real_steps_and_its_command(command, tmp_path):
     assert shown.startswith("mtl explain ") and "--step=2" in shown
 
 
+def test_terminal_shows_each_phase_and_a_bar_from_the_first_step(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    small = ["--bottom=mlp", "--batch_size=3", "--pool=16", "--workers=1"]
+    path = tmp_path / "graph.html"
+    code, _, err = command("explain", *small, "--format=html", "--step=2", f"--out={path}")
+    assert code == 0
+    notices = ["building the graph ...", "reading synthetic, validation ..."]
+    assert err.startswith("\n".join([*notices, "drawing 16 images ...", "\r  0%|"]))
+    assert "0/2 [" in err
+
+
 def test_page_is_not_written_to_a_terminal(refused, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert "name a file: --out=graph.html" in refused(1, "explain", "--format=html")
@@ -59,6 +80,7 @@ STEP = ["--format=html", "--step=1"]
     "flags, message",
     [
         (["--step=3"], "--step=3 does not work with --format=text; use --format=html"),
+        (["--all", "--format=html"], "--all does not work with --format=html; use --format=text"),
         (["--format=html", "--step=201"], "--step"),
         (["--format=png"], "--format"),
         (["--bottom=smal"], "--bottom=smal must be one of mlp, small, base, paper"),

@@ -1,5 +1,6 @@
 """The values of the steps equal those of a session that trains the same graph."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,8 +9,11 @@ import tensorflow.compat.v1 as tf
 
 import helpers
 from mtl import tasks, train
-from mtl.config import CROP, Config
+from mtl.config import CROP, WINDOW, Config
+from mtl.data.batches import centre_crop
+from mtl.data.examples import Examples
 from mtl.explain import diagram, lines, steps
+from mtl.inference import decoding, graph as inference_graph
 from mtl.runs import find
 
 BATCH = 13
@@ -27,11 +31,17 @@ def source(first_step):
         step += 1
 
 
-def walked(config, count, start=None):
+def walked(config, count, start=None, unseen=None):
     """Return the diagram of a Config and a list of its first steps."""
     explained = lines.explain(config)
     found = diagram.of(explained)
-    return found, list(steps.walk(explained, found, source, count, start))
+    return found, list(steps.walk(explained, found, source, count, start, unseen))
+
+
+def windows(count):
+    """Return random images, uint8 [count, WINDOW, WINDOW, 3]."""
+    rng = np.random.default_rng(7)
+    return rng.integers(0, 256, (count, WINDOW, WINDOW, 3)).astype(np.uint8)
 
 
 def feeds(graph, images, labels):
@@ -41,7 +51,7 @@ def feeds(graph, images, labels):
 
 def test_values_equal_those_of_a_training_without_measurements():
     config = Config(bottom="mlp", label_smoothing=0.0)
-    _, walk = walked(config, 4)
+    _, walk = walked(config, 4, unseen=Examples(windows(3), ["1", "23", ""], list("abc")))
     names = list(walk[0]["values"])
     plain_config = Config(bottom="mlp", label_smoothing=0.0, objective="answer", threads=1)
     with tf.Graph().as_default(), tf.Session(config=train.session_config(0, 1)) as session:
@@ -121,6 +131,39 @@ def test_true_and_predicted_are_the_number_of_the_first_example():
         first = {name: int(classes[0]) for name, classes in labels.items()}
         assert step["true"] == tasks.decode(first)
         assert step["predicted"] in (None, "") or step["predicted"].isdigit()
+
+
+def test_unseen_images_are_decoded_with_the_weights_before_each_update():
+    """Each step has its own predictions, so only its own step finds all of them correct."""
+    config = Config(bottom="mlp", dropout=0.3, learning_rate=0.05)
+    images = windows(11)
+    for at, numbers in enumerate(predictions_of_a_training(config, images, 3)):
+        texts = ["987654" if number is None else number for number in numbers]
+        _, walk = walked(config, 3, unseen=Examples(images, texts, texts))
+        correct = [step["unseen"]["correct"] for step in walk]
+        assert all(step["unseen"]["of"] == 11 for step in walk)
+        assert [count == 11 for count in correct] == [step == at for step in range(3)]
+
+
+def predictions_of_a_training(config, images, count):
+    """Return the decoded numbers of images before each of the first steps of a training."""
+    plain_config = dataclasses.replace(config, objective="answer", threads=1)
+    decoded = []
+    with tf.Graph().as_default(), tf.Session(config=train.session_config(0, 1)) as session:
+        plain = train.build(plain_config)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            built = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp")
+        session.run(tf.global_variables_initializer())
+        for _, (batch, labels) in zip(range(count), source(0)):
+            log_probs = session.run(built.log_probs, {built.images: centre_crop(images)})
+            decoded.append(decoding.joint(log_probs)[0])
+            session.run(plain.minimize, feeds(plain, batch, labels))
+    return decoded
+
+
+def test_steps_without_unseen_images_have_no_accuracy():
+    _, (step,) = walked(Config(bottom="mlp"), 1)
+    assert step["unseen"] is None
 
 
 def test_a_start_gives_the_weights_of_a_checkpoint():
