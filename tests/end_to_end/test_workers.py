@@ -36,7 +36,8 @@ def workers_of(process):
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = path.read_text().rpartition(") ")[2].split()[1]
-            if parent == str(process.pid) and "spawn_main" in (path.parent / "cmdline").read_text():
+            program = (path.parent / "cmdline").read_text()
+            if parent == str(process.pid) and "drawn.workers" in program:
                 found.append(int(path.parent.name))
         except OSError:
             continue  # the process has just ended

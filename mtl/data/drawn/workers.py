@@ -6,24 +6,26 @@ if the system kills a worker while it writes a result, the parent hangs.
 
 import atexit
 import contextlib
-import multiprocessing
 import os
+import pathlib
 import queue
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from multiprocessing import resource_tracker
+from multiprocessing import connection
 from typing import Any
 
 from mtl.errors import MtlError
 
-KILLED = (
-    "a process that draws images was killed, perhaps because memory ran out; "
-    "free memory or use fewer workers, then repeat the command"
-)
-# Not fork: a child of a process with TensorFlow's threads can hang.
-_CONTEXT = multiprocessing.get_context("spawn")
+CURE = "free memory or use fewer workers, then repeat the command"
+KILLED = f"a process that draws images was killed, perhaps because memory ran out; {CURE}"
+# Not multiprocessing.Process: its fork can hang in a process with TensorFlow's threads, and its
+# spawn runs the user's script again, which must then have `if __name__ == "__main__":`.
+_PROGRAM = "import sys; sys.path[:] = {}; from mtl.data.drawn import workers; workers.work({})"
+_ROOT = str(pathlib.Path(__file__).resolve().parents[3])  # contains the folder mtl
 # Workers ignore these signals, which a terminal sends to the whole process group: the parent saves
 # the run first, then ends its workers.
 _SIGNALS = [
@@ -36,7 +38,6 @@ class Workers:
 
     def __init__(self, count: int):
         """Start `count` processes."""
-        resource_tracker.ensure_running()  # started later, it would unblock signals in `_start`
         self._calls = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two fields below
         self._processes = []
@@ -46,8 +47,7 @@ class Workers:
         ]
         for thread in self._threads:
             thread.start()
-        # At exit multiprocessing sends SIGTERM and joins, which would hang: workers ignore SIGTERM.
-        atexit.register(self.close)
+        atexit.register(self.close)  # a worker that draws would live on until it answers
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         """Call a module-level function in one of the processes.
@@ -62,7 +62,7 @@ class Workers:
 
     def check(self) -> None:
         """Raise MtlError if a process was killed."""
-        if not all(process.is_alive() for process in self._processes):
+        if any(process.poll() is not None for process in self._processes):
             raise MtlError(KILLED)
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Workers:
         for _ in self._threads:
             self._calls.put(None)
         for process in self._processes:
-            process.join()
+            process.wait()
         for thread in self._threads:
             thread.join()
         atexit.unregister(self.close)
@@ -87,7 +87,11 @@ class Workers:
 
     def _serve(self):
         """Start a process, and send it calls until `close`."""
-        pipe = self._start()
+        try:
+            pipe = self._start()
+        except OSError as error:  # too many processes or open files
+            self._fail(f"a process that draws images cannot start ({error.strerror}); {CURE}")
+            return
         while (call := self._calls.get()) is not None:
             future, function, arguments = call
             try:
@@ -100,27 +104,37 @@ class Workers:
             else:
                 future.set_exception(error)
 
+    def _fail(self, message):
+        """Answer calls with an error until `close`."""
+        while (call := self._calls.get()) is not None:
+            call[0].set_exception(MtlError(message))
+
     def _start(self):
         """Start a process; return our end of its pipe."""
         if hasattr(signal, "pthread_sigmask"):
             # The process inherits the mask, so no signal can end it while it imports modules.
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        ours, its = _CONTEXT.Pipe()
-        with self._lock:
+        ours, its = connection.Pipe()
+        with its, self._lock:
             if not self._closed:
-                process = _CONTEXT.Process(target=_work, args=[its], daemon=True)
-                process.start()
-                self._processes.append(process)
-        its.close()  # now only the process has it open: if it dies, our recv() raises EOFError
+                self._processes.append(_process(its.fileno()))
+        # Now only the process has `its` open: if it dies, our recv() raises EOFError.
         return ours
 
 
-def _work(pipe):
-    """Answer calls until the parent closes the pipe or dies."""
+def _process(descriptor):
+    """Start a process that calls `work` with a file descriptor of this process."""
+    folders = [folder for folder in [*sys.path, _ROOT] if isinstance(folder, str)]
+    command = [sys.executable, "-c", _PROGRAM.format(folders, descriptor)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[descriptor])
+
+
+def work(descriptor: int) -> None:
+    """Answer the calls of a pipe until the parent closes it or dies. Runs in the process."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     os.nice(10)  # training has priority
-    with contextlib.suppress(EOFError, OSError):
+    with connection.Connection(descriptor) as pipe, contextlib.suppress(EOFError, OSError):
         while True:
             function, arguments = pipe.recv()
             try:

@@ -4,7 +4,10 @@ A worker process takes a second to start, so few of these tests start any.
 """
 
 import itertools
-import multiprocessing
+import os
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -148,12 +151,17 @@ def test_load_needs_a_known_split_and_a_count():
         synthetic.load("", "test")
 
 
+def pools():
+    """List the threads of workers.Workers that are not closed; each serves one process."""
+    return [thread for thread in threading.enumerate() if thread.name == "workers"]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
     drawn = synthetic.load("", "train", count=MANY, seed=3, workers=workers)
     assert_drawn(drawn.images, drawn.numbers, one_by_one)
     assert len(drawn.names) == MANY
-    assert not multiprocessing.active_children()
+    assert not pools()
 
 
 def test_blocks_are_consecutive_parts_of_train(one_by_one):
@@ -162,6 +170,32 @@ def test_blocks_are_consecutive_parts_of_train(one_by_one):
     for block, (images, numbers) in enumerate(itertools.islice(stream, 2), start=first):
         assert images.dtype == np.uint8
         assert_drawn(images, numbers, one_by_one[block * size : (block + 1) * size])
-    assert multiprocessing.active_children(), "no worker draws ahead"
+    assert pools(), "no worker draws ahead"
     stream.close()
-    assert not multiprocessing.active_children(), "workers run after close()"
+    assert not pools(), "workers run after close()"
+
+
+# It has no `if __name__ == "__main__":`, so a process that imports it would start over.
+SCRIPT = f"""
+from mtl import config
+from mtl.data import registry
+drawn = registry.load("synthetic", "", "test", count={MANY}, workers=2)
+print(len(drawn.numbers), drawn.images.shape)
+stream = registry.source(config.Config(pool=6, reuse=2, batch_size=3, workers=1))(0)
+images, labels = next(stream)
+stream.close()
+print(images.shape, list(labels)[0])
+"""
+
+
+@pytest.mark.parametrize("where", ["file", "stdin"])
+def test_script_without_a_main_guard_draws_with_workers(tmp_path, where):
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    command = [sys.executable, path] if where == "file" else [sys.executable, "-"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        command, input=SCRIPT, capture_output=True, text=True, env=environment, timeout=120
+    )
+    lines = [f"{MANY} ({MANY}, 64, 64, 3)", "(3, 54, 54, 3) length"]
+    assert (done.returncode, done.stderr, done.stdout.splitlines()) == (0, "", lines)

@@ -1,6 +1,6 @@
 """Calls in worker processes, and what happens if one is killed or stopped."""
 
-import multiprocessing
+import errno
 import os
 import pathlib
 import signal
@@ -21,9 +21,14 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def kill(number=signal.SIGKILL, which=0):
-    """Send a signal to one of the workers of this process."""
-    os.kill(multiprocessing.active_children()[which].pid, number)
+def alive(pool):
+    """List the processes of a pool that run."""
+    return [process for process in pool._processes if process.poll() is None]
+
+
+def kill(pool, number=signal.SIGKILL, which=0):
+    """Send a signal to one of the processes of a pool."""
+    os.kill(alive(pool)[which].pid, number)
 
 
 def test_results_and_errors_are_returned():
@@ -37,7 +42,7 @@ def test_results_and_errors_are_returned():
         assert pool.submit(divmod, 9, 2).result(20) == (4, 1), "an error ended a process"
         assert os.getpid() not in {pool.submit(os.getpid).result(20) for _ in range(9)}
         pool.check()
-    assert not multiprocessing.active_children()
+    assert not alive(pool)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -46,7 +51,7 @@ def test_worker_killed_while_it_sends_a_result_is_an_error(count):
     with workers.Workers(count) as pool:
         pool.submit(bytes, 1).result(20)
         futures = [pool.submit(bytes, 50_000_000) for _ in range(40)]
-        kill()
+        kill(pool)
         with pytest.raises(MtlError, match="was killed.*free memory"):
             for future in futures:
                 future.result(20)
@@ -58,7 +63,7 @@ def test_idle_worker_killed_is_an_error():
     with workers.Workers(2) as pool:
         pool.submit(bytes, 1).result(20)
         pool.check()
-        kill(which=1)
+        kill(pool, which=1)
         with pytest.raises(MtlError):
             wait_until(pool.check)
 
@@ -66,9 +71,9 @@ def test_idle_worker_killed_is_an_error():
 def test_workers_ignore_signals_to_the_process_group():
     with workers.Workers(1) as pool:
         for moment in ("starting", "running"):
-            wait_until(multiprocessing.active_children)
+            wait_until(lambda: alive(pool))
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                kill(number)
+                kill(pool, number)
             assert pool.submit(divmod, 9, 2).result(20) == (4, 1), moment
         pool.check()
 
@@ -76,24 +81,38 @@ def test_workers_ignore_signals_to_the_process_group():
 def test_close_ends_a_stopped_worker():
     pool = workers.Workers(2)
     pool.submit(bytes, 1).result(20)
-    kill(signal.SIGSTOP)
+    kill(pool, signal.SIGSTOP)
     futures = [pool.submit(bytes, 5) for _ in range(9)]
     pool.close()
-    assert not multiprocessing.active_children()
+    assert not alive(pool)
     kinds = {type(future.exception(1)) for future in futures}
     assert MtlError in kinds
     assert kinds <= {MtlError, type(None)}
     pool.close()  # does nothing the second time
 
 
+@pytest.mark.parametrize("name", ["Popen", "Pipe"])
+def test_process_that_cannot_start_is_an_error(monkeypatch, name):
+    def refuse(*unused, **options):
+        raise OSError(errno.EAGAIN, "try again")
+
+    module = workers.subprocess if name == "Popen" else workers.connection
+    monkeypatch.setattr(module, name, refuse)
+    with workers.Workers(2) as pool:
+        future = pool.submit(bytes, 1)
+        with pytest.raises(MtlError, match=r"cannot start \(try again\); free memory or use fewer"):
+            future.result(20)
+
+
 PARENT = """
-import multiprocessing, time
+import time
 from mtl.data.drawn import workers
-if __name__ == "__main__":
-    pool = workers.Workers(2)
-    pool.submit(bytes, 1).result()
-    print(*(process.pid for process in multiprocessing.active_children()), flush=True)
-    ENDING
+pool = workers.Workers(2)
+pool.submit(bytes, 1).result()
+while len(pool._processes) < 2:
+    time.sleep(0.01)
+print(*(process.pid for process in pool._processes), flush=True)
+ENDING
 """
 
 
