@@ -1,5 +1,7 @@
 """mtl.inference.decoding, compared with an enumeration of every number."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -164,3 +166,10 @@ def test_written_says_in_words_what_is_not_digits():
     numbers = ("210", "", "0", None)
     expected = ["210", "no number", "0", "more than 5 digits"]
     assert [decoding.written(number) for number in numbers] == expected
+
+
+def test_the_script_of_the_graph_page_has_the_same_words():
+    script = pathlib.Path(decoding.__file__).parents[1] / "explain" / "steps.js"
+    text = script.read_text(encoding="utf-8")
+    for words in (decoding.NO_NUMBER, decoding.TOO_MANY):
+        assert f'"{words}"' in text
