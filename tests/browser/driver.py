@@ -20,6 +20,35 @@ _FOCUSED = """(() => {
 })()"""
 
 
+# What is wrong without scrolling: captions and plots that pass the right edge of what contains
+# them, text below 9 pixels, and links whose line touches the letters.
+_CUT = """(() => {
+    const wrong = [];
+    const note = (each, what) => wrong.push(`${each.tagName} ${what} ${each.textContent.trim()}`);
+    const right = (each) => each.getBoundingClientRect().right;
+    const wide = document.documentElement.clientWidth;
+    const visible = (each) => each.getClientRects().length > 0;
+    for (const each of document.querySelectorAll("caption, figcaption, h1, h2, h3, p, pre, dd")) {
+        if (visible(each) && right(each) > wide) note(each, "passes the edge");
+    }
+    for (const each of document.querySelectorAll(":not(details) > .plot img")) {
+        if (right(each) > right(each.parentElement)) wrong.push(`IMG ${each.alt}`);
+    }
+    for (const each of document.querySelectorAll("body *:not(script, style)")) {
+        const own = [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (own && visible(each) && parseFloat(getComputedStyle(each).fontSize) < 9) {
+            note(each, "is too small");
+        }
+    }
+    for (const each of document.querySelectorAll("a, .link")) {
+        if (!(parseFloat(getComputedStyle(each).textUnderlineOffset) >= 3)) {
+            note(each, "has a line at its letters");
+        }
+    }
+    return wrong;
+})()"""
+
+
 class MissingError(Exception):
     """Chromium or Playwright is not installed. The message says how to install it."""
 
@@ -136,10 +165,12 @@ def screenshots(browser, path, out, name):
 
 
 def check_layout(browser, path):
-    """Check what every page must satisfy: width, images, headings, and regions for Tab."""
+    """Check what every page must satisfy: width, text, images, headings, and regions for Tab."""
     for viewport in (DESKTOP, PHONE):
         with page(browser, path, viewport=viewport) as opened:
             _check_width(opened, viewport["width"])
+            cut = opened.evaluate(_CUT)
+            assert not cut, f"at {viewport['width']} pixels these are cut or too small: {cut[:3]}"
             broken = opened.evaluate(
                 "[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)"
             )

@@ -1,5 +1,6 @@
 """The page of `mtl explain --format=html`, with 50 steps in which a trained network collapses."""
 
+import itertools
 import os
 import tempfile
 import time
@@ -15,6 +16,21 @@ _WRONG_LINES = """[...document.querySelectorAll("button.line")].filter((line) =>
     const count = Number(line.querySelector(".count").textContent);
     return document.querySelectorAll(".op.lit").length !== count;
 }).map((line) => line.id)"""
+# Identifiers of the visible source that continue on the next line.
+_BROKEN = r"""[...document.querySelectorAll(".line code")].flatMap((code) => {
+    if (!code.getClientRects().length) return [];
+    const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    const broken = [];
+    while (walker.nextNode()) {
+        for (const match of walker.currentNode.data.matchAll(/[A-Za-z_]\w*/g)) {
+            const range = document.createRange();
+            range.setStart(walker.currentNode, match.index);
+            range.setEnd(walker.currentNode, match.index + match[0].length);
+            if (range.getClientRects().length > 1) broken.push(match[0]);
+        }
+    }
+    return broken;
+})"""
 _WRONG_OPS = """ops.map((op, i) => i).filter((i) => {
     clearSelection();
     selectOp(i);
@@ -33,6 +49,11 @@ def check(browser, out):
         driver.mtl("explain", "--format=html", f"--out={plain}")
         for each in (path, plain):
             driver.check_layout(browser, each)
+        for viewport in (driver.DESKTOP, driver.PHONE):
+            with driver.page(browser, path, viewport=viewport) as page:
+                _check_source(page)
+                _check_diagram(page)
+                _check_charts(page)
         with driver.page(browser, path) as page:
             _check_speed(page, os.path.getsize(path))
             _check_lines(page)
@@ -54,6 +75,33 @@ def _check_speed(page, size):
     print(f"  {size / 1e6:.2f} MB, first paint after {paint:.0f} ms")
     assert size < LARGEST
     assert paint < SLOWEST
+
+
+def _check_source(page):
+    """Check that no line of the source is broken within an identifier."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    broken = page.evaluate(_BROKEN)
+    width = page.viewport_size["width"]
+    assert not broken, f"at {width} pixels lines break within {sorted(set(broken))[:5]}"
+
+
+def _check_diagram(page):
+    """Check that the smallest text of the diagram, 12 pixels of its own, is legible."""
+    image = page.locator(".diagram")
+    own = float(image.evaluate("each => atob(each.src.split(',')[1]).match(/0 0 ([0-9.]+)/)[1]"))
+    size = 12 * image.bounding_box()["width"] / own
+    assert size >= 9.5, f"the text of the diagram has {size:.1f} pixels"
+
+
+def _check_charts(page):
+    """Check that the axes of charts in one row, and of charts in one column, line up."""
+    boxes = [each.bounding_box() for each in page.locator(".charts svg").all()]
+    assert len(boxes) == 3
+    for side, (first, second) in itertools.product("xy", itertools.combinations(boxes, 2)):
+        apart = abs(first[side] - second[side])
+        assert apart < 1 or apart > 100, f"charts start at {first} and {second}"
+    assert len({(round(box["width"]), round(box["height"])) for box in boxes}) == 1
+    assert len({(round(box["x"]), round(box["y"])) for box in boxes}) == 3
 
 
 def _check_lines(page):
@@ -79,7 +127,7 @@ def _check_operations(page):
     page.get_by_role("button", name="forward Log Log_2", exact=True).click()
     shown = selection.inner_text()
     for part in (
-        "answer.py:32",
+        "answer.py:",
         "train.py:",
         "float32 []",
         "Maximum clip_by_value_2",
@@ -124,7 +172,7 @@ def _tab_to(page, name):
 
 def _check_steps(page):
     """Show each step, and find the step at which all tasks are at the floor."""
-    steps = page.evaluate("data.steps.map(({tasks}) => ({tasks}))")
+    steps = page.evaluate("data.steps.map(({tasks, unseen}) => ({tasks, unseen}))")
     assert len(steps) == STEPS
     at_floor = []
     start = time.monotonic()
@@ -136,9 +184,13 @@ def _check_steps(page):
         weights = [task["weight"] for task in step["tasks"].values()]
         assert at_floor[-1] == (not any(weights))
         assert page.locator("#predictions td.label").count() == 6
+        words = page.locator("#summary").inner_text()
+        assert words.startswith(f"Step {index + 1}: ")
+        assert "Unseen images correct: {correct} of {of}.".format(**step["unseen"]) in words
     milliseconds = 1000 * (time.monotonic() - start) / STEPS
     print(f"  {milliseconds:.0f} ms a step; all tasks at the floor at {sum(at_floor)} of {STEPS}")
     assert any(at_floor), "no step shows the collapse"
+    assert page.locator("#position").inner_text() == f"{STEPS} of {STEPS}"
     end = at_floor.index(True)
     page.evaluate(f"go({end})")
     assert "no task learns any more" in page.locator("#summary").inner_text()
@@ -160,7 +212,7 @@ def _check_controls(page):
     page.locator("#at").focus()
     page.keyboard.press("ArrowRight")
     page.locator("#next").click()
-    assert page.locator("#position").inner_text() == f"2 of {STEPS - 1}"
+    assert page.locator("#position").inner_text() == f"3 of {STEPS}"
     page.evaluate("go(0)")
     play = page.locator("#play")
     play.click()

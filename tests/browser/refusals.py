@@ -24,8 +24,14 @@ BROKEN = {
     "<p style='color: red'>x</p>": "console:",
     '<img alt=a src="data:image/png;base64,AAAA">': "do not load",
     '<div style="width: 500px">x</div>': "scrolls sideways",
+    "<div style='width: 200px; overflow: auto'><table><caption><div style='width: 900px'>x</div>"
+    "</caption></table></div>": "CAPTION passes the edge",
+    "<div class=plot style='width: 90px'><img width=100 alt=a src='PIXEL'></div>": "IMG a",
+    "<p style='font-size: 8px'>x</p>": "P is too small x",
+    "<a href='#x'>a_b</a>": "A has a line at its letters a_b",
     "<h1>z</h1>": "exactly one h1",
-    '<a href="#x" tabindex=5>x</a><div inert><p tabindex=0>x</p></div>': "Tab reaches 0 of 1",
+    "<a href='#x' tabindex=5 style='text-underline-offset: 4px'>x</a>"
+    "<div inert><p tabindex=0>x</p></div>": "Tab reaches 0 of 1",
 }
 
 
@@ -38,7 +44,7 @@ def check(browser, out):
         path.write_text(whole, encoding="utf-8")
         driver.check_layout(browser, path)
         for body, reason in BROKEN.items():
-            path.write_text(START + body, encoding="utf-8")
+            path.write_text(START + body.replace("PIXEL", pixel), encoding="utf-8")
             _check_rejected(browser, path, reason)
 
 

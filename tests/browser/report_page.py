@@ -1,12 +1,15 @@
 """The page of `mtl evaluate --report`: of a short run, and of images with hostile names."""
 
+import io
 import os
 import pathlib
 import shutil
 import tempfile
 
+import numpy as np
 from PIL import Image
 
+from mtl.reports.report import PLOTS
 from tests.browser import driver
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -22,6 +25,7 @@ SECTIONS = [
     "Tasks",
     "Accuracy by length",
     "Accuracy and coverage",
+    "Confidence and accuracy",
     "Confusion",
     "Most confident mistakes",
     "Training",
@@ -29,7 +33,7 @@ SECTIONS = [
     "Reproduce",
 ]
 FIRST_PAINT = 1000.0  # milliseconds
-WHITE = "rgb(255, 255, 255)"
+DARKEST = 60  # the mean grey value of a plot in dark mode is at most this, of 255
 
 
 def check(browser, out):
@@ -58,7 +62,7 @@ def _check_content(browser, path):
         assert page.locator("h2").all_inner_texts() == SECTIONS
         assert page.locator("header strong").inner_text().endswith("%")
         assert "95% interval" in page.locator("header").inner_text()
-        counts = {"table": 13, ".mistakes img": 96, ".plot img": 4}
+        counts = {"table": 14, ".mistakes img": 96, ".plot img": len(PLOTS)}
         for selector, count in counts.items():
             assert page.locator(selector).count() == count, selector
         cells = page.locator("#confusion .scroll").first.locator("td.number")
@@ -90,11 +94,15 @@ def _check_keyboard(browser, path):
 
 
 def _check_phone(browser, path):
-    """Check that the keyboard scrolls a plot that is wider than the screen."""
+    """Check that the keyboard scrolls what is wider than the screen, and that the caption stays."""
     with driver.page(browser, path, viewport=driver.PHONE) as page:
-        page.locator("#lengths .plot").focus()
-        page.keyboard.press("ArrowRight")
-        driver.until(page, "document.querySelector('#lengths .plot').scrollLeft > 0")
+        page.locator("summary").press("Enter")
+        for selector in ("details .plot", "#lengths .scroll"):
+            page.locator(selector).focus()
+            page.keyboard.press("ArrowRight")
+            driver.until(page, f"document.querySelector('{selector}').scrollLeft > 0")
+        box = page.locator("#lengths caption").bounding_box()
+        assert 0 <= box["x"] and box["x"] + box["width"] <= driver.PHONE["width"], box
 
 
 def _check_alone(browser, path, folder):
@@ -106,11 +114,15 @@ def _check_alone(browser, path, folder):
 
 
 def _check_dark(browser, path):
+    """Check that the page and its plots are light in light mode and dark in dark mode."""
     backgrounds = []
     for dark in (False, True):
         with driver.page(browser, path, dark=dark) as page:
             backgrounds.append(_background(page, "body"))
-            assert _background(page, ".plot") == WHITE
+            shot = page.locator("#lengths .plot").screenshot()
+        with Image.open(io.BytesIO(shot)) as image:
+            mean = np.asarray(image.convert("L")).mean()
+        assert mean < DARKEST if dark else mean > 255 - DARKEST, f"a plot with {dark=}: {mean:.0f}"
     assert backgrounds[0] != backgrounds[1], f"light and dark are the same: {backgrounds[0]}"
 
 
@@ -119,8 +131,10 @@ def _background(page, selector):
 
 
 def _check_print(browser, path):
-    with driver.page(browser, path) as page:
+    """Check that a print is light and has no navigation, also for a user who prefers dark pages."""
+    with driver.page(browser, path, dark=True) as page:
         page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 30, 33)"
         assert not page.locator("nav").is_visible() and page.locator("h1").is_visible()
         assert len(page.pdf()) > 10_000
 
