@@ -13,7 +13,7 @@ PATH_FLAGS = {
         ["--model_dir=x", "--dataset=npz", "--data_dir=y"],
     ),
     "evaluate": (["model_dir", "data_dir", "checkpoint", "report"], ["--model_dir=x"]),
-    "predict": (["model_dir", "checkpoint", "sheet"], ["a.png"]),
+    "predict": (["model_dir", "checkpoint", "boxes", "sheet"], ["a.png"]),
     "preview": (["data_dir", "out"], ["--dataset=npz", "--data_dir=y"]),
     "convert": (["archive_dir", "out", "checksums"], ["--archive_dir=x", "--out=y"]),
     "explain": (["out", "data_dir", "init_from"], []),

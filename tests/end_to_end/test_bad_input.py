@@ -114,7 +114,9 @@ def test_good_images_among_bad_ones_are_predicted(command, trained, bad_images, 
     mixed = [bad_images[0], image_files[1], *bad_images[1:], image_files[3]]
     code, out, err = command("predict", f"--model_dir={trained.model_dir}", "--json", *mixed)
     assert code == 2
-    assert [json.loads(line)["number"] for line in out.splitlines()] == ["210", "48"]
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["file"] for row in rows] == [str(path) for path in mixed]
+    assert [row["number"] for row in rows if "error" not in row] == ["210", "48"]
     lines = err.splitlines()
     assert len(lines) == len(bad_images)
     assert all(line.startswith(f"mtl predict: {path}") for line, path in zip(lines, bad_images))
@@ -164,9 +166,11 @@ def test_a_checkpoint_that_does_not_fit_config_json(refused, run):
     ],
     ids=["image size", "tasks"],
 )
-def test_a_run_of_other_tasks_or_image_sizes_is_rejected(refused, run, old, new, what):
+def test_a_run_of_other_tasks_or_image_sizes_is_rejected(
+    refused, run, image_files, old, new, what
+):
     edit_config(run, old, new)
-    for command in (["evaluate"], ["predict", "a.png"], ["train", "--bottom=mlp"]):
+    for command in (["evaluate"], ["predict", image_files[0]], ["train", "--bottom=mlp"]):
         line = refused(2, command[0], f"--model_dir={run}", *command[1:])
         assert f"{run}/config.json: {what}" in line
         assert "use the version of mtl that versions.json names" in line

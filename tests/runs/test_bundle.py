@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, strategies as st
+from PIL import Image
 
 from mtl import checkpoint
 from mtl.runs import bundle, find
@@ -190,10 +191,12 @@ def test_rejects_folders_pipes_and_missing_files(forge, tmp_path):
 
 def test_commands_report_hostile_checkpoints_in_one_line(forge, tmp_path):
     """Each of these kills a process in which TensorFlow 2.21 opens it."""
+    image = str(tmp_path / "x.png")
+    Image.new("RGB", (23, 17)).save(image)
     for name in ("negative", "no type", "254 axes"):
         path = forge(table(HOSTILE[name]))
         for command in (
-            ["predict", f"--checkpoint={path}", "x.png"],
+            ["predict", f"--checkpoint={path}", image],
             ["train", f"--model_dir={tmp_path / 'new'}", f"--init_from={tmp_path}"],
         ):
             life = lives.live(tmp_path / "log", command)
