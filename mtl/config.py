@@ -158,7 +158,9 @@ class Config:
     )
     seed: int = _field(0, "decides all random numbers", range=Range(0, 2**31 - 1))
     init_from: str = _field(
-        "", "run directory whose weights a new run starts from; pretrained is the packaged one"
+        "",
+        "run directory, or path of a checkpoint, whose weights a new run starts from; pretrained "
+        "is the packaged one, with --bottom=base",
     )
     on_nonfinite: str = _field(
         "stop",

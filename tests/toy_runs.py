@@ -95,9 +95,7 @@ def run(model_dir, record=CONFIG, source=source, evaluate=evaluate, progress=Non
         network = inference_of(record).bind(session)
         return lambda: evaluate(network)
 
-    start = None
-    if record.init_from and not checkpoint.newest(str(model_dir)):
-        start = find.checkpoint(record.init_from)
+    start = None if checkpoint.newest(str(model_dir)) else find.start(record)
     with signals.Caught() as stop_signal:
         stop_signal.arm()
         result = train.run(

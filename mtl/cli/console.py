@@ -27,13 +27,28 @@ def say(line):
         pass
 
 
+def notice(line):
+    """Write a line to stderr if it is a terminal: what a command does next for some seconds."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(line)
+
+
 def load(dataset, data_dir, split, **options):
-    """Load Examples; see registry.load. It may take minutes, so a terminal shows a notice."""
+    """Load Examples, with a notice; see registry.load."""
     from mtl.data import registry
 
-    if sys.stderr.isatty():
-        say(f"reading {dataset}, {split} ...")
+    drawn = dataset == "synthetic"
+    notice(f"drawing images of {split} ..." if drawn else f"reading {dataset}, {split} ...")
     return registry.load(dataset, data_dir, split, **options)
+
+
+def source(config):
+    """Open the training source of a run, with a notice if it reads files; see registry.source."""
+    from mtl.data import registry
+
+    if not hasattr(registry.module(config.dataset), "source"):
+        notice(f"reading {config.dataset}, train ...")
+    return registry.source(config)
 
 
 def bar(total, shown=True, unit="image", delay=2.0):
@@ -116,6 +131,8 @@ def start_tensorflow(verbosity=0):
     the number of threads for the whole process.
     """
     hidden = verbosity < 1
+    if "tensorflow" not in sys.modules:
+        notice("starting TensorFlow ...")
     if hidden:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with stderr.silent() if hidden else contextlib.nullcontext():

@@ -90,7 +90,7 @@ def _steps(explained, found, count):
     from mtl.runs import find
 
     config = explained.config
-    start = find.checkpoint(config.init_from) if config.init_from else None
+    start = find.start(config)
     unseen = _unseen(config)
     drawn = config.dataset == "synthetic"
     _notice(f"drawing {config.pool:,} images ..." if drawn else f"reading {config.dataset} ...")

@@ -13,6 +13,9 @@ from mtl.cli import signals
 @contextlib.contextmanager
 def silent():
     """Hide what is written to file descriptor 2; show it if the block fails or the process dies."""
+    if sys.stderr is None:  # the parent closed it, and another file may have descriptor 2
+        yield
+        return
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as hidden, _shown_after_death(hidden, stderr):

@@ -59,16 +59,15 @@ def _train(config, values, check_lock):
     """Train in the run directory, which this process has locked; return the result of train.run."""
     from mtl import checkpoint, train
     from mtl.cli import training
-    from mtl.data import registry
     from mtl.runs import environment, find, mend
 
     model_dir = values.model_dir
     mend.mend(model_dir, console.say)
     saved = checkpoint.newest(model_dir)
     config = training.with_threads(config, model_dir, saved)
-    start = find.checkpoint(config.init_from) if config.init_from and not saved else None
+    start = None if saved else find.start(config)
     # All data is opened before the run directory is written, so that a failed start writes nothing.
-    source, examples = registry.source(config), training.validation(config)
+    source, examples = console.source(config), training.validation(config)
     records = {
         checkpoint.FLAGS: flags.flags_text(values),
         checkpoint.VERSIONS: json.dumps(environment.versions(), indent=2) + "\n",
@@ -84,9 +83,11 @@ def _train(config, values, check_lock):
             say=console.say,
             watch=monitor.watch,
             progress=monitor.step,
+            each_step=monitor.each_step,
             stop=training.Stop(check_lock, signalled),
         )
-        source = training.ArmedSource(source, signalled)
+        source = training.ArmedSource(source, signalled, training.first_notice(config))
+        console.notice("building the graph ...")
         return train.run(
             config, model_dir, source, evaluator, start=start, records=records, callbacks=callbacks
         )
@@ -99,7 +100,7 @@ def _check_directory(model_dir):
 
     if os.path.realpath(model_dir) in map(os.path.realpath, find.PACKAGED.values()):
         raise UsageError(PACKAGED)
-    find.check_not_checkpoint(model_dir)
+    find.check_is_run(model_dir)
     run_files.check_directory(model_dir)
 
 

@@ -9,7 +9,7 @@ import sys
 from mtl import checkpoint, run_files, train
 from mtl.cli import console
 from mtl.errors import Interrupted, NoExamplesError
-from mtl.evaluation import evaluate
+from mtl.evaluation import evaluate, reliability
 from mtl.inference import graph as inference_graph
 from mtl.monitor import progress, tensorboard
 from mtl.runs import environment, verify
@@ -101,8 +101,9 @@ class Monitor:
           verbose: bool, whether progress lines are written to a pipe too.
           events: bool, whether event files are written.
         """
-        self._line = progress.Progress(config, console.say)
-        self._shows_line = verbose or sys.stderr.isatty()
+        terminal = sys.stderr.isatty()
+        self._line = progress.Progress(config, console.say, timed=terminal)
+        self._shows_line = verbose or terminal
         self._events = None
         if events:
             self._events = tensorboard.Events(config, model_dir, first, console.say)
@@ -111,6 +112,10 @@ class Monitor:
         """Add the tensors that TensorBoard shows to the training graph."""
         if self._events:
             self._events.watch(session, graph)
+
+    def each_step(self, *outcome):
+        """Report the progress on a terminal; see train.Callbacks.each_step."""
+        self._line.each_step(*outcome)
 
     def step(self, *outcome):
         """Report a step; see train.Callbacks.progress."""
@@ -168,11 +173,18 @@ class Evaluator:
         """Evaluate; return the entry of metrics.jsonl, without its step."""
         config, examples = self._config, self._examples
         with self._monitor.evaluation():
-            log_probs = console.read(self._network, examples, after_each=self._check_signal)
+            log_probs = self._read(views=1)
             numbers = examples.numbers
+            # Not calibrated: a temperature that is fitted on these examples would flatter them.
             row = evaluate.measure(log_probs, numbers, config.objective, config.absent)
+            # Averaging views flattens the probabilities, so it needs a temperature of its own.
+            averaged = log_probs if config.views == 1 else self._read(config.views)
+            row[run_files.TEMPERATURE] = reliability.fit_temperature(averaged, numbers)
             self._monitor.evaluated(row, examples, log_probs)
         return row
+
+    def _read(self, views):
+        return console.read(self._network, self._examples, views, self._check_signal)
 
     def _check_signal(self):
         signum = self._signalled()
@@ -181,15 +193,29 @@ class Evaluator:
             raise Interrupted(f"{where}; the same command continues", signum)
 
 
+def first_notice(config):
+    """Return the notice before the first batch, which may take a minute."""
+    if config.dataset == "synthetic":
+        return f"drawing {config.pool:,} images of train ..."
+    return "preparing the first batch ..."
+
+
 class ArmedSource:
     """A source that starts the recording of signals at its first batch; see signals.Caught."""
 
-    def __init__(self, source, signalled):
-        """Wrap a source; signalled: signals.Caught."""
-        self._source, self._signalled = source, signalled
+    def __init__(self, source, signalled, notice):
+        """Wrap a source.
+
+        Args:
+          source: as train.run.
+          signalled: signals.Caught.
+          notice: str, shown on a terminal before the first batch.
+        """
+        self._source, self._signalled, self._notice = source, signalled, notice
 
     def __call__(self, first_step):
         """Yield the batches of the source."""
+        console.notice(self._notice)
         with contextlib.closing(self._source(first_step)) as stream:
             for batch in stream:
                 self._signalled.arm()

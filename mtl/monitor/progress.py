@@ -6,22 +6,41 @@ import time
 from mtl.config import Config
 from mtl.objectives.log_sum import CLIP_FLOOR
 
+# Seconds until the first timed line, and between two lines.
+FIRST = 2.0
+AGAIN = 10.0
+
 
 class Progress:
     """Writes progress lines."""
 
-    def __init__(self, config: Config, write):
-        """Create a progress line. The first one has no speed.
+    def __init__(self, config: Config, write, *, timed=False):
+        """Create a progress line.
 
         Args:
           config: Config of the run.
           write: function str -> None.
+          timed: bool, whether `each_step` writes lines, so that somebody at a terminal need not
+            wait for the next multiple of --log_every.
         """
-        self._config, self._write = config, write
-        self._timed = None  # (step, seconds) of the last line
+        self._config, self._write, self._timed = config, write, timed
+        self._since = None  # (step, seconds) of the last line, or of the first step
+        self._wait = FIRST
+
+    def each_step(self, step, cost, losses):
+        """Write a line if none was written for some seconds. Call it after every step.
+
+        Args: as `__call__`.
+        """
+        now = time.monotonic()
+        if self._since is None:
+            # The speed is measured from the end of the first step, which takes longer.
+            self._since = step, now
+        elif self._timed and now - self._since[1] >= self._wait:
+            self(step, cost, losses)
 
     def __call__(self, step, cost, losses, *batch):
-        """Write one line; see train.Callbacks.progress.
+        """Write one line; see train.Callbacks.progress. At the first step it has no speed.
 
         Args:
           step: int, steps done.
@@ -32,13 +51,14 @@ class Progress:
         """
         now = time.monotonic()
         parts = [f"step {step}/{self._config.steps}"]
-        if self._timed:
-            last_step, then = self._timed
+        if self._since:
+            last_step, then = self._since
+            self._wait = AGAIN
             rate = (step - last_step) / (now - then)
             minutes, seconds = divmod(round((self._config.steps - step) / rate), 60)
             parts.append(f"{rate * self._config.batch_size:.0f} images/s")
             parts.append(f"{minutes}:{seconds:02d} left")
-        self._timed = step, now
+        self._since = step, now
         parts.append(f"cost {cost:.3f}")
         for name, loss in losses.items():
             floor = " (AT FLOOR)" if loss <= CLIP_FLOOR else ""
@@ -50,6 +70,6 @@ class Progress:
         """Exclude the time of the block from the speed."""
         start = time.monotonic()
         yield
-        if self._timed:
-            step, then = self._timed
-            self._timed = step, then + (time.monotonic() - start)
+        if self._since:
+            step, then = self._since
+            self._since = step, then + (time.monotonic() - start)

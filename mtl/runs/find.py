@@ -1,24 +1,74 @@
 """Find the run directory and the checkpoint that a user names."""
 
 import os
+import re
 
-from mtl.checkpoint import BEST, PREFIX, first_line, newest
+from mtl import run_files
+from mtl.checkpoint import BEST, CONFIG, PREFIX, first_line, newest
 from mtl.errors import DataError
 from mtl.runs import bundle
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The runs that come with the package: name -> directory.
 PACKAGED = {"pretrained": os.path.join(_PACKAGE, "pretrained")}
+_SUFFIX = re.compile(r"\.(index|data-\d+-of-\d+)$")
+
+
+# -- the run ---------------------------------------------------------------------------------------
 
 
 def directory(model_dir):
     """Return the directory of a packaged run for its name, and any other path unchanged.
 
     Raises:
-      DataError: the path is a checkpoint.
+      DataError: see check_is_run.
     """
-    check_not_checkpoint(model_dir)
+    check_is_run(model_dir, takes_checkpoint=True)
     return PACKAGED.get(model_dir, model_dir)
+
+
+def check_is_run(model_dir, *, takes_checkpoint=False):
+    """Check a path that is given as a run directory. It may be missing.
+
+    Args:
+      model_dir: str.
+      takes_checkpoint: bool, whether the message may name the flag --checkpoint.
+
+    Raises:
+      DataError: it is a checkpoint, or the folder best/ of a run. The message names the run.
+    """
+    path = _checkpoint_at(model_dir)
+    if path:
+        cure = f"use --model_dir={_run_of(path)}"
+        if takes_checkpoint:
+            cure += f" --checkpoint={path}"
+        raise DataError(f"{model_dir}: is a checkpoint, not a run directory; {cure}")
+    run = _run_of(os.path.join(model_dir, PREFIX))
+    if run != model_dir and _config(run) and not _config(model_dir):
+        what = "holds the best weights of a run, but is not the run directory"
+        raise DataError(f"{model_dir}: {what}; use --model_dir={run}")
+
+
+def _checkpoint_at(path):
+    """Return the path of a checkpoint without its suffix, or None if there is no checkpoint."""
+    path = _SUFFIX.sub("", path)
+    return path if os.path.isfile(path + ".index") else None
+
+
+def _run_of(path):
+    """Return the run directory that a checkpoint lies in, or in whose folder best/ it lies."""
+    folder = os.path.dirname(path) or os.curdir
+    parent, name = os.path.split(os.path.normpath(folder))
+    return (parent or os.curdir) if name == BEST else folder
+
+
+def _config(run):
+    """Return the config.Config of a run directory; None without config.json."""
+    exists = os.path.exists(os.path.join(run, CONFIG))
+    return run_files.read_config(run) if exists else None
+
+
+# -- the checkpoint --------------------------------------------------------------------------------
 
 
 def checkpoint(model_dir, which="best"):
@@ -29,27 +79,50 @@ def checkpoint(model_dir, which="best"):
       which: "best" on validation, or the newest if there is no best; "last"; or a path.
 
     Raises:
-      DataError: there is no such checkpoint, or it fails bundle.check.
+      DataError: there is no such checkpoint, it fails bundle.check, or it belongs to a run with
+        another network.
     """
     model_dir = directory(model_dir)
     if which in ("best", "last"):
         path = _best_or_last(model_dir, which)
     else:
         path = _named(model_dir, which)
+    return _readable(path, "restore it from a copy, or name another --checkpoint")
+
+
+def start(config):
+    """Return the path of the checkpoint that --init_from names; None without --init_from.
+
+    Args:
+      config: config.Config of the new run. Its init_from is a run directory, the folder of a
+        checkpoint, or the path of a checkpoint.
+
+    Raises:
+      DataError: there is no such checkpoint, it fails bundle.check, or its run has another bottom.
+    """
+    given = config.init_from
+    if not given:
+        return None
+    folder = PACKAGED.get(given, given)
+    path = _checkpoint_at(folder) or newest(os.path.join(folder, BEST)) or newest(folder)
+    if path is None:
+        cure = "--init_from takes pretrained, a run directory or the path of a checkpoint"
+        raise DataError(f"{given}: no checkpoint here; {cure}")
+    other = _config(_run_of(path))
+    if other and other.bottom != config.bottom:
+        what = f"its network has --bottom={other.bottom}, this run --bottom={config.bottom}"
+        cure = f"use --bottom={other.bottom}, or another --init_from"
+        raise DataError(f"{given}: {what}; {cure}")
+    return _readable(path, "restore it from a copy, or name another --init_from")
+
+
+def _readable(path, cure):
+    """Return the path of a checkpoint; raise DataError, with the cure, if it fails bundle.check."""
     try:
         bundle.check(path)
     except (OSError, ValueError) as error:
-        cure = "restore it from a copy, or name another --checkpoint"
         raise DataError(f"{path}: cannot be read ({first_line(error)}); {cure}") from None
     return path
-
-
-def check_not_checkpoint(model_dir):
-    """Raise DataError if a path given as a run directory is a checkpoint."""
-    path = model_dir.removesuffix(".index")
-    if os.path.isfile(path + ".index"):
-        cure = f"name its folder, {os.path.dirname(path) or '.'}"
-        raise DataError(f"{model_dir}: is a checkpoint, not a run directory; {cure}")
 
 
 def _best_or_last(model_dir, which):
@@ -61,10 +134,19 @@ def _best_or_last(model_dir, which):
     return path
 
 
-def _named(model_dir, path):
-    path = path.removesuffix(".index")
-    if not os.path.isfile(path + ".index"):
-        example = os.path.join(model_dir, f"{PREFIX}-1000")
+def _named(model_dir, given):
+    """Return the checkpoint at a path that was given with --checkpoint."""
+    path = _checkpoint_at(given)
+    if path is None:
+        inside = _checkpoint_at(os.path.join(model_dir, given)) or newest(given)
+        example = inside or os.path.join(model_dir, f"{PREFIX}-1000")
         cure = f"--checkpoint takes best, last or a path like {example}"
-        raise DataError(f"{path}: no such checkpoint; {cure}")
+        raise DataError(f"{given}: no such checkpoint; {cure}")
+    run = _run_of(path)
+    ours = _config(model_dir)
+    other = _config(run) if ours else None
+    if other and (ours.bottom, ours.absent) != (other.bottom, other.absent):
+        what = f"its network has --bottom={other.bottom} --absent={other.absent}"
+        cure = f"use --model_dir={run} --checkpoint={path}"
+        raise DataError(f"{path}: {what}, that of {model_dir} differs; {cure}")
     return path

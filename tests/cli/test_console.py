@@ -1,11 +1,17 @@
-"""Progress lines on a stderr that takes none."""
+"""Progress lines on a stderr that takes none, notices, and the start of TensorFlow."""
 
 import errno
+import io
+import os
+import subprocess
 import sys
 
 import pytest
+import tensorflow.compat.v1 as tf
 
 from mtl.cli import console
+from mtl.config import Config
+from mtl.data import registry
 
 
 class Closed:
@@ -28,3 +34,80 @@ def test_broken_pipe_ends_the_command(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Closed(BrokenPipeError()))
     with pytest.raises(BrokenPipeError):
         console.say("step 3")
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_notice_is_shown_only_on_a_terminal(monkeypatch):
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe, None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        console.notice("drawing ...")
+    assert (terminal.getvalue(), pipe.getvalue()) == ("drawing ...\n", "")
+
+
+@pytest.mark.parametrize(
+    "fields, notice",
+    [({}, ""), ({"dataset": "npz", "data_dir": "data"}, "reading npz, train ...\n")],
+)
+def test_source_has_a_notice_if_it_reads_a_split(monkeypatch, fields, notice):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(registry, "source", lambda config: config)
+    config = Config(**fields)
+    assert console.source(config) is config
+    assert sys.stderr.getvalue() == notice
+
+
+# -- the start of TensorFlow -----------------------------------------------------------------------
+
+SCRIPT = """
+import CALL
+import tensorflow.compat.v1 as tf
+with tf.Session() as session:
+    print(session.run(tf.constant(7)))
+"""
+
+
+def stderr_of(call):
+    """Return what a script that runs a session writes to stderr."""
+    program = SCRIPT.replace("import CALL", call)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "7\n")
+    return done.stderr
+
+
+def test_script_can_hide_the_messages_of_tensorflow():
+    assert stderr_of("from mtl.cli import console; console.start_tensorflow()") == ""
+
+
+def test_start_does_no_harm_if_tensorflow_is_imported(monkeypatch, capfd):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    monkeypatch.setattr(sys, "stderr", Terminal())  # no notice: nothing takes long
+    before = tf.logging.get_verbosity()
+    try:
+        for _ in range(2):
+            console.start_tensorflow()
+        assert tf.logging.get_verbosity() == tf.logging.ERROR
+    finally:
+        tf.logging.set_verbosity(before)
+    os.write(2, b"shown again\n")
+    assert capfd.readouterr().err == "shown again\n"
+    assert sys.stderr.getvalue() == ""
+    with tf.Graph().as_default(), tf.Session() as session:
+        assert session.run(tf.constant(7)) == 7
+
+
+def test_start_works_without_stderr(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    monkeypatch.setattr(sys, "stderr", None)
+    before = tf.logging.get_verbosity()
+    console.start_tensorflow()
+    tf.logging.set_verbosity(before)

@@ -97,7 +97,7 @@ class Signalled:
 
 def test_signals_are_armed_by_the_first_batch():
     signalled = Signalled()
-    stream = training.ArmedSource(iter_batches, signalled)(5)
+    stream = training.ArmedSource(iter_batches, signalled, "drawing ...")(5)
     assert not signalled.armed
     assert next(stream) == 5 and signalled.armed
     stream.close()
@@ -106,6 +106,19 @@ def test_signals_are_armed_by_the_first_batch():
 def iter_batches(first):
     """Yield numbers in place of batches."""
     yield from range(first, first + 3)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_first_batch_is_announced_on_a_terminal(monkeypatch, capsys, terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    notice = training.first_notice(config.Config(pool=1024))
+    stream = training.ArmedSource(iter_batches, Signalled(), notice)(5)
+    assert capsys.readouterr().err == ""
+    next(stream)
+    next(stream)
+    assert capsys.readouterr().err == "drawing 1,024 images of train ...\n" * terminal
+    other = config.Config(dataset="records", data_dir="data")
+    assert training.first_notice(other) == "preparing the first batch ..."
 
 
 def test_stop_checks_the_lock_before_it_returns_the_signal():
@@ -129,3 +142,15 @@ def test_a_monitor_without_events_reports_only_the_progress_line(said):
     quiet = training.Monitor(record, "run", 0, verbose=False, events=False)
     quiet.step(1, 2.0, {"length": 0.5}, None, None)
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("terminal, count", [(True, 1), (False, 0)])
+def test_timed_lines_are_shown_only_on_a_terminal(monkeypatch, said, terminal, count):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    monkeypatch.setattr(training.progress, "FIRST", 0.0)
+    monitor = training.Monitor(config.Config(steps=2), "run", 0, verbose=True, events=False)
+    monitor.each_step(1, 2.0, {"length": 0.5})
+    assert said == []
+    monitor.each_step(2, 2.0, {"length": 0.5})
+    assert len(said) == count
+    assert all(" images/s  0:00 left  cost 2.000" in line for line in said)

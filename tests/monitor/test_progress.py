@@ -41,6 +41,64 @@ def test_speed_from_the_second_line_on(clock, line, lines):
     ]
 
 
+@pytest.fixture
+def timed(clock, lines):
+    return progress.Progress(Config(steps=700, batch_size=7), lines.append, timed=True)
+
+
+def test_first_step_starts_the_clock_of_the_first_line(clock, line, lines):
+    line.each_step(1, 9.0, {})
+    clock.now += 500.0
+    line.each_step(2, 9.0, {})
+    assert lines == []  # only log_every decides
+    line(101, 1.25, {})
+    assert lines == ["step 101/700  1 images/s  49:55 left  cost 1.250"]
+
+
+def test_terminal_gets_a_line_after_2_seconds_and_then_every_10(clock, timed, lines):
+    shown = []
+    for step in range(1, 300):  # four steps a second
+        timed.each_step(step, 1.25, {"length": 0.5})
+        shown += [step] * (len(lines) - len(shown))
+        clock.now += 0.25
+    assert shown == list(range(1 + 4 * 2, 300, 4 * 10))
+    assert lines[0] == "step 9/700  28 images/s  2:53 left  cost 1.250  length 0.500"
+
+
+def test_lines_of_log_every_delay_the_timed_ones(clock, timed, lines):
+    timed.each_step(1, 0.0, {})
+    clock.now += 1.0
+    timed(5, 0.0, {})
+    clock.now += 9.0
+    timed.each_step(50, 0.0, {})
+    assert len(lines) == 1
+    clock.now += 1.0
+    timed.each_step(55, 0.0, {})
+    assert [line.split("/")[0] for line in lines] == ["step 5", "step 55"]
+
+
+def test_slow_steps_have_a_line_each(clock, timed, lines):
+    for step in (1, 2, 3):
+        timed.each_step(step, 0.0, {})
+        clock.now += 60.0
+    assert [line.split("  ")[:3] for line in lines] == [
+        ["step 2/700", "0 images/s", "698:00 left"],
+        ["step 3/700", "0 images/s", "697:00 left"],
+    ]
+
+
+def test_pause_delays_a_timed_line(clock, timed, lines):
+    timed.each_step(1, 0.0, {})
+    with timed.paused():
+        clock.now += 300.0
+    clock.now += 1.5
+    timed.each_step(2, 0.0, {})
+    assert lines == []
+    clock.now += 0.5
+    timed.each_step(3, 0.0, {})
+    assert "7 images/s  11:37 left" in lines[0]
+
+
 def test_pauses_do_not_count(clock, line, lines):
     line(100, 0.0, {})
     with line.paused():
