@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 
 from mtl import checkpoint, config as config_lib
@@ -17,6 +18,7 @@ NETWORK = {
         "channels": config_lib.CHANNELS,
     },
 }
+TEMPERATURE = "temperature"  # the key in config.json and metrics.jsonl
 
 
 def check_directory(model_dir):
@@ -94,11 +96,28 @@ def read_config(model_dir):
       DataError: config.json is missing or damaged, or has tasks or image sizes that this version
         does not build.
     """
+    return _read_record(model_dir)[0]
+
+
+def read_temperature(model_dir):
+    """Return the temperature of a run directory, a float above 0; 1.0 if none was fitted yet.
+
+    Raises:
+      DataError: as `read_config`.
+    """
+    return _read_record(model_dir)[1]
+
+
+def _read_record(model_dir):
+    """Read config.json; return the Config and the temperature."""
     path = os.path.join(model_dir, checkpoint.CONFIG)
     try:
         with open_text(path) as file:
             record = json.load(file)
         config = config_lib.Config.from_dict(record["config"])
+        temperature = float(record.get(TEMPERATURE, 1.0))
+        if not 0.0 < temperature < math.inf:
+            raise ValueError(f"{TEMPERATURE} is {temperature}, not a number above 0")
         changed = [name for name in NETWORK if record.get(name, NETWORK[name]) != NETWORK[name]]
     except FileNotFoundError:
         cure = f"train a run with: mtl train --model_dir={model_dir}"
@@ -116,7 +135,7 @@ def read_config(model_dir):
         what = f'"{name}" is {found}, but this version builds {built}'
         cure = f"use the version of mtl that {checkpoint.VERSIONS} names"
         raise DataError(f"{path}: {what}; {cure}")
-    return config
+    return config, temperature
 
 
 def read_metrics(model_dir, up_to):
@@ -142,3 +161,8 @@ def read_metrics(model_dir, up_to):
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return rows
+
+
+def best(history):
+    """Return the evaluation of highest sequence accuracy, the first of equals; None without any."""
+    return max(history, key=lambda row: row["sequence_accuracy"], default=None)

@@ -17,6 +17,7 @@ def define(values):
     flags.define_model_dir(values, text)
     for name in ("dataset", "data_dir", "style", "difficulty", "views"):
         flags.define_field(values, name, follows_run=True)
+    flags.define_temperature(values)
     flags.define_split(values, "test")
     text = f"evaluate only this many images; default all, of synthetic {SYNTHETIC_TEST}"
     absl_flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
@@ -24,7 +25,7 @@ def define(values):
     absl_flags.DEFINE_boolean("json", False, "print one JSON object", flag_values=values)
     text = (
         "folder for a report: a page (index.html), tables and plots of confusions, lengths, "
-        "coverage and the most confident mistakes"
+        "coverage, reliability and the most confident mistakes"
     )
     paths.define(values, "report", None, text)
 
@@ -33,6 +34,7 @@ def check(values, arguments):
     """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
     flags.check_model_dir(values, "name the run to evaluate: --model_dir=runs/mine")
+    flags.check_temperature(values)
     if values.dataset:
         flags.check_split(values.dataset, values.split)
     if values.dataset == "synthetic":
@@ -43,7 +45,8 @@ def main(values, arguments):
     """Evaluate; return the exit code."""
     console.start_tensorflow(values.verbosity)
     from mtl import run_files
-    from mtl.evaluation import evaluate
+    from mtl.evaluation import evaluate, reliability
+    from mtl.inference import calibration
     from mtl.inference.network import Network
     from mtl.reports import report, tables
     from mtl.runs import files, find
@@ -65,7 +68,10 @@ def main(values, arguments):
             difficulty=flags.value_or_run(values, "difficulty", run),
         )
         log_probs = console.read(network, examples, flags.value_or_run(values, "views", run))
-    metrics = evaluate.measure(log_probs, examples.numbers, run.objective, run.absent)
+    temperature = values.temperature or network.temperature
+    metrics = evaluate.measure(
+        log_probs, examples.numbers, run.objective, run.absent, temperature
+    )
     head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples")}
     result = {**head, "step": network.step, **metrics}
     if values.json:
@@ -74,7 +80,10 @@ def main(values, arguments):
         print(f"{dataset}, {values.split}, step {network.step}\n{evaluate.text(result)}")
     if values.report:  # after the result, so that a full disk does not lose it
         page, evaluations = provenance.describe(values, directory)
-        made = tables.make(log_probs, examples, result, evaluations)
+        calibrated = calibration.calibrate(log_probs, temperature)
+        best = reliability.fit_temperature(log_probs, examples.numbers)
+        calibrations = tables.Temperatures(temperature, best)
+        made = tables.make(calibrated, examples, result, evaluations, calibrations)
         report.write(made, examples.images, values.report, console.say, page)
     return 0
 

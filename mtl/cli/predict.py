@@ -1,5 +1,6 @@
 """`mtl predict`: read the numbers in image files with a trained network."""
 
+import functools
 import os
 import sys
 
@@ -22,6 +23,7 @@ def define(values):
     flags.define_model_dir(values, text, "pretrained")
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     flags.define_field(values, "views", follows_run=True)
+    flags.define_temperature(values)
     inputs.define(values)
     text = (
         'print one JSON object for each image, in the given order: file; number, "" for no '
@@ -45,6 +47,7 @@ def define(values):
 def check(values, arguments):
     """Validate combinations of flags. Reads no file."""
     flags.check_model_dir(values, "remove the flag to use the packaged network")
+    flags.check_temperature(values)
     if values.json and values.csv:
         raise UsageError("--json and --csv cannot be combined; choose one")
     if values.sheet is not None:
@@ -88,6 +91,7 @@ def _pages(path, found):
 def _predict(values, found, output):
     """Predict all inputs, batch by batch, and show each batch as soon as it is ready."""
     console.start_tensorflow(values.verbosity)
+    from mtl.inference import predictions
     from mtl.inference.network import Network
 
     # On a terminal, the printed results show the progress.
@@ -97,8 +101,12 @@ def _predict(values, found, output):
     ):
         output.bar = bar
         views = flags.value_or_run(values, "views", network.config)
+        temperature = values.temperature or network.temperature
+        predict = functools.partial(
+            predictions.predictions, network.log_probs, views=views, temperature=temperature
+        )
         for batch in _batches(found):
-            for answer in _answers(network, batch, views, output.say):
+            for answer in _answers(predict, batch, output.say):
                 output.show(answer)
             sys.stdout.flush()
             bar.update(len(batch))
@@ -129,10 +137,14 @@ def _size(path):
         return 0
 
 
-def _answers(network, batch, views, say):
-    """Read and predict a batch of inputs; return their Answers in the same order."""
-    from mtl.inference import predictions
+def _answers(predict, batch, say):
+    """Read and predict a batch of inputs; return their Answers in the same order.
 
+    Args:
+      predict: function (names, windows) -> list of predictions.
+      batch: list of Input.
+      say: function str -> None.
+    """
     answered = []
     for given in batch:
         try:
@@ -142,7 +154,7 @@ def _answers(network, batch, views, say):
     read = [i for i, answer in enumerate(answered) if not answer.error]
     names = [answered[i].given.path for i in read]
     windows = [answered[i].window for i in read]
-    results = predictions.predictions(network.log_probs, names, windows, views)
+    results = predict(names, windows)
     for i, result in zip(read, results):
         answered[i] = answered[i]._replace(prediction=result)
     return answered

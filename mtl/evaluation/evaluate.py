@@ -9,7 +9,7 @@ import numpy as np
 from mtl import objectives, tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import metrics
-from mtl.inference import decoding, reading
+from mtl.inference import calibration, decoding, reading
 from mtl.inference.predictions import finite
 
 
@@ -27,9 +27,16 @@ def evaluate(
 
 
 def measure(
-    log_probs: dict[str, np.ndarray], numbers: Sequence[str], objective: str, absent: str = "x"
+    log_probs: dict[str, np.ndarray],
+    numbers: Sequence[str],
+    objective: str,
+    absent: str = "x",
+    temperature: float = 1.0,
 ) -> dict[str, Any]:
     """Compute all metrics from the outputs of a network.
+
+    The decoded numbers and their confidences are calibrated. The cross entropies and the cost are
+    those of the outputs as they are, against hard labels.
 
     Args:
       log_probs: dict task name -> float32 [n, classes], the result of reading.read.
@@ -37,6 +44,7 @@ def measure(
       objective: one of config.OBJECTIVES; the cost is its value for the mean losses.
       absent: "x" or "mask", as in training. With "mask" the digit tasks have no class X, and each
         is measured only on the examples that have its digit.
+      temperature: of the run, see calibration.calibrate.
 
     Returns:
       dict of the JSON that `mtl evaluate` prints, without dataset, split and step. A value that is
@@ -46,7 +54,7 @@ def measure(
       ValueError: a number has a character that is not a digit.
     """
     labels = tasks.encode_all(numbers)
-    predicted, confidences = decoding.joint(log_probs)
+    predicted, confidences = decoding.joint(calibration.calibrate(log_probs, temperature))
     labelled = _labelled(labels, absent)
     means = cross_entropies(log_probs, labels, labelled)
     return {

@@ -13,14 +13,14 @@ TOO_MANY = f"more than {tasks.DIGITS} digits"
 def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarray]:
     """Find the likeliest number of each example.
 
-        score(l) = log P(length = l) + sum over i <= min(l, 5) of max over d in 0..9 of log P_i(d)
-
     The arg max of each task may give a digit X within the length, which is not a number. The best
-    digit of a position does not depend on the length, so a cumulative sum gives all 7 scores. Ties
+    digit of a position does not depend on the length, so it suffices to compare the 7 lengths. Ties
     go to the shorter length and the smaller digit. If every score is -inf, the number is "" with
     confidence 0.
 
-    Source: Goodfellow et al. 2013, arXiv:1312.6082, section 4 and appendix A.
+    The score has no term for the positions beyond the length. With outputs that are too uncertain,
+    a long number then pays for each digit, and "" for none. The cure is a temperature, see
+    mtl/inference/calibration.py; STUDIES.md compares it with adding log P(X) for these positions.
 
     Args:
       log_probs: dict task name -> float32 or float64 [n, classes], natural logarithms.
@@ -29,21 +29,41 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
       numbers: n strings of digits; None if the length X (more than five digits) is likeliest.
       confidences: float64 [n], exp of the best score.
     """
-    # Summed in float64: in float32, different numbers would round into ties.
-    length = np.asarray(log_probs["length"], np.float64)
-    names = [tasks.digit_name(position) for position in range(1, tasks.DIGITS + 1)]
-    digits = np.stack([log_probs[name][:, : tasks.DIGIT_X] for name in names], axis=1)  # [n, 5, 10]
-    best_digits = digits.argmax(axis=2)  # [n, 5]
-    sums = np.cumsum(digits.max(axis=2), axis=1, dtype=np.float64)  # [n, 5]
-    scores = length.copy()  # [n, 7]
-    scores[:, 1 : tasks.LENGTH_X] += sums
-    scores[:, tasks.LENGTH_X] += sums[:, -1]  # X has more digits than outputs: it adds all five
-    best = scores.argmax(axis=1)
+    of_lengths = scores(log_probs)
+    best = of_lengths.argmax(axis=1)
+    best_digits = _digits(log_probs).argmax(axis=2)  # [n, 5]
     numbers = []
     for count, row in zip(best.tolist(), best_digits.tolist()):
         number = "".join(map(str, row[:count]))
         numbers.append(None if count == tasks.LENGTH_X else number)
-    return numbers, np.exp(scores[np.arange(len(best)), best])
+    return numbers, np.exp(of_lengths[np.arange(len(best)), best])
+
+
+def scores(log_probs: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the log probability of the best number of each length.
+
+        score(l) = log P(length = l) + sum over i <= min(l, 5) of max over d in 0..9 of log P_i(d)
+
+    Source: Goodfellow et al. 2013, arXiv:1312.6082, section 4 and appendix A.
+
+    Args:
+      log_probs: as `joint`.
+
+    Returns:
+      float64 [n, 7], for the lengths 0 to 5 and X.
+    """
+    # Summed in float64: in float32, different numbers would round into ties.
+    found = np.array(log_probs["length"], np.float64)
+    sums = np.cumsum(_digits(log_probs).max(axis=2), axis=1, dtype=np.float64)  # [n, 5]
+    found[:, 1 : tasks.LENGTH_X] += sums
+    found[:, tasks.LENGTH_X] += sums[:, -1]  # X has more digits than outputs: it adds all five
+    return found
+
+
+def _digits(log_probs):
+    """Return the log probabilities of the digits without X, [n, 5, 10]."""
+    names = [tasks.digit_name(position) for position in range(1, tasks.DIGITS + 1)]
+    return np.stack([log_probs[name][:, : tasks.DIGIT_X] for name in names], axis=1)
 
 
 def written(number: str | None) -> str:

@@ -16,17 +16,20 @@ MAX_PARTS = 8  # parts of a batch that run concurrently; to build one takes 0.01
 class Network:
     """A network with its own graph and session. Close it, or use it in `with`."""
 
-    def __init__(self, config: Config, checkpoint_path: str):
+    def __init__(self, config: Config, checkpoint_path: str, temperature: float = 1.0):
         """Rebuild the network of a run and restore its variables.
 
         Args:
           config: the Config of the run.
           checkpoint_path: without .index, such as DIR/model.ckpt-400.
+          temperature: of the run. It is only stored: `log_probs` does not apply it, because several
+            views of an image are averaged first.
 
         Raises:
           DataError: the checkpoint is missing, broken, or belongs to another network.
         """
         self.config = config
+        self.temperature = temperature
         self.step = checkpoint.step_of(checkpoint_path)
         cores = os.cpu_count() or 1  # of this machine, which may differ from that of the training
         parts = min(cores, MAX_PARTS)
@@ -59,8 +62,10 @@ class Network:
         Raises:
           DataError: there is no such run or checkpoint, or it is broken.
         """
-        config = run_files.read_config(find.directory(model_dir))
-        return cls(config, find.checkpoint(model_dir, which))
+        directory = find.directory(model_dir)
+        config = run_files.read_config(directory)
+        temperature = run_files.read_temperature(directory)
+        return cls(config, find.checkpoint(model_dir, which), temperature)
 
     def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on images.

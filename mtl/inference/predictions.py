@@ -9,7 +9,7 @@ import numpy as np
 from mtl import tasks
 from mtl.config import CHANNELS
 from mtl.data import batches
-from mtl.inference import decoding, reading
+from mtl.inference import calibration, decoding, reading
 
 
 def finite(value) -> float | None:
@@ -18,7 +18,11 @@ def finite(value) -> float | None:
 
 
 def predictions(
-    network: reading.Predict, files: Sequence[str], windows: Sequence[np.ndarray], views: int = 1
+    network: reading.Predict,
+    files: Sequence[str],
+    windows: Sequence[np.ndarray],
+    views: int = 1,
+    temperature: float = 1.0,
 ) -> list[dict[str, Any]]:
     """Predict the numbers of windows.
 
@@ -27,6 +31,7 @@ def predictions(
       files: n file names to show.
       windows: n arrays, uint8 [WINDOW, WINDOW, 3], see images.window.
       views: the number of views of each window to average, see views.views.
+      temperature: calibrates the probabilities, see calibration.calibrate.
 
     Returns:
       n dicts, see `prediction`.
@@ -42,6 +47,7 @@ def predictions(
         shape = ("height", "width", CHANNELS)
         batches.check_images(window, shape, f"the window of {file}")
     log_probs = reading.read(network, np.stack(windows), count=views)
+    log_probs = calibration.calibrate(log_probs, temperature)
     numbers, confidences = decoding.joint(log_probs)
     found = []
     for i, file in enumerate(files):

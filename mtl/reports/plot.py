@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mtl import tasks
+from mtl.evaluation import metrics
 from mtl.runs import files
 
 # From the palette of Okabe and Ito, which people with colour blindness can distinguish. Orange is
@@ -170,6 +171,41 @@ def coverage(report, path: str) -> None:
         axes.set_xlabel("coverage: share of numbers answered, %")
         axes.set_ylabel("accuracy of the answers, %")
         axes.set_title(_title("accuracy against coverage, most confident first", report))
+
+
+def reliability(report, path: str) -> None:
+    """Draw the accuracy in each bin of the confidence, with its 95% interval.
+
+    Arguments as `confusion`. On the dashed diagonal, accuracy equals confidence.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, figure 1.
+    """
+    error = report.calibration_error
+    shown = "" if error is None else f", calibration error {error:.3f}"
+    with _figure(path, 660) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color=_ORANGE, linestyle="--", linewidth=1.2)
+        for row in report.reliability:
+            if row["examples"]:
+                _reliability_of_bin(axes, row)
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 108)
+        axes.set_xticks(range(0, 101, 10))
+        axes.set_yticks(range(0, 101, 20))
+        axes.set_xlabel("confidence, %; the numbers count examples")
+        axes.set_ylabel("sequence accuracy, %")
+        axes.set_title(_title(f"accuracy against confidence{shown}", report))
+
+
+def _reliability_of_bin(axes, row):
+    """Draw the bar, the interval and the number of examples of a bin."""
+    left, right = 100 * row["low"], 100 * row["high"]
+    share = 100 * row["accuracy"]
+    low, high = (100 * each for each in metrics.interval(row["correct"], row["examples"]))
+    axes.bar((left + right) / 2, share, width=0.92 * (right - left), color=_BLUE, alpha=0.35)
+    interval = [[share - low], [high - share]]
+    axes.errorbar(100 * row["mean_confidence"], share, yerr=interval, fmt="o", color=_BLUE, ms=4)
+    axes.text((left + right) / 2, 1.5, f"{row['examples']:,}", ha="center", size=9)
 
 
 # -- training --------------------------------------------------------------------------------------

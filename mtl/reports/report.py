@@ -7,20 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from mtl.data import image_files
+from mtl import errors
 from mtl.errors import DataError
 from mtl.reports import page, plot, report_page, sheet, tables
 from mtl.runs import files
 
 MISTAKES = 96  # on the sheet and on the page; mistakes.csv lists all
-PLOTS = ("accuracy_by_length", "coverage", "confusion", "curves")  # functions of plot, and files
+# Functions of plot, and the names of their files.
+PLOTS = ("accuracy_by_length", "coverage", "reliability", "confusion", "curves")
 PAGE = "index.html"
 # The first file written. A folder that has other files of a report but not this one is not ours.
 FIRST = "confusion_length.csv"
 # Files that a report may lack. They are removed first, so that no old file remains. The page is
 # written last, so that it always matches the other files.
 OPTIONAL = (PAGE, "mistakes.png", "curves.csv", *[f"{name}.png" for name in PLOTS])
-OTHERS = ("metrics.json", "accuracy_by_length.csv", "coverage.csv", "mistakes.csv")
+OTHERS = (
+    "metrics.json",
+    "accuracy_by_length.csv",
+    "coverage.csv",
+    "reliability.csv",
+    "mistakes.csv",
+)
 
 
 def check_directory(directory: str) -> None:
@@ -65,8 +72,8 @@ def write(
         sheet.save(_sheet(report, images), os.path.join(directory, "mistakes.png"))
         count = len(report.mistakes)
         if count > MISTAKES:
-            shown = f"the {MISTAKES} most confident of {count} mistakes"
-            say(f"{directory}: mistakes.png shows {shown}")
+            part = f"the {MISTAKES} most confident of {count} mistakes"
+            say(f"{directory}: mistakes.png shows {part}")
     else:
         say(f"{directory}: no mistakes, so no mistakes.png")
     plots = _draw(report, directory, say)
@@ -81,6 +88,7 @@ def _texts(report):
     }
     texts["accuracy_by_length.csv"] = tables.to_csv(report.lengths)
     texts["coverage.csv"] = tables.to_csv(report.coverage, tables.COVERAGE)
+    texts["reliability.csv"] = tables.to_csv(report.reliability, tables.RELIABILITY)
     texts["mistakes.csv"] = tables.to_csv(report.mistakes, tables.MISTAKES)
     if report.curves:
         texts["curves.csv"] = tables.to_csv(report.curves)
@@ -117,10 +125,10 @@ def _sheet(report, images):
     """Draw the most confident mistakes, each with its name, both numbers and its confidence."""
     captions = []
     for row in report.mistakes[:MISTAKES]:
-        name = image_files.shown(row["name"])
+        name = errors.shown(row["name"])
         numbers = sheet.compared(row["true"], row["predicted"])
         confidence = "-" if row["confidence"] is None else f"{row['confidence']:.3f}"
         captions.append(f"{name}\n{numbers}\n{confidence}")
-    shown = images[report.mistaken[:MISTAKES]]
+    mistaken = images[report.mistaken[:MISTAKES]]
     marks = [False] * len(captions)
-    return sheet.draw(shown, captions, columns=8, scale=2, marks=marks)
+    return sheet.draw(mistaken, captions, columns=8, scale=2, marks=marks)

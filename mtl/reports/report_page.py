@@ -47,6 +47,7 @@ def html(
         ("tasks", "Tasks", sections.per_task(report.metrics)),
         ("lengths", "Accuracy by length", sections.by_length(report, plots)),
         ("confidence", "Accuracy and coverage", sections.by_confidence(report, plots)),
+        ("reliability", "Confidence and accuracy", sections.reliability(report, plots)),
         ("confusion", "Confusion", sections.confusion(report, plots)),
         ("mistakes", "Most confident mistakes", sections.mistakes(report, mistakes)),
         ("training", "Training", sections.training(report, plots)),
@@ -79,11 +80,16 @@ def _result(report):
         "examples": f"{count:,}",
         "character accuracy": percent(head["character_accuracy"]),
         "coverage at 98%": percent(head["coverage_at_98"]),
+        "calibration error": _error(report.calibration_error),
         "cost": percent(None) if head["cost"] is None else f"{head['cost']:.4f}",
         "wrong numbers": f"{len(report.mistakes):,}",
     }
     shown = [f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()]
     return f'<p class="lead">{_lead(report, count)}</p>\n<dl class="facts">{"".join(shown)}</dl>'
+
+
+def _error(value):
+    return percent(None) if value is None else f"{value:.3f}"
 
 
 def _lead(report, count):

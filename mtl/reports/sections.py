@@ -88,6 +88,32 @@ def _tenths(rows, at_98):
     return shown
 
 
+def reliability(report, plots):
+    """Return the plot and the table of accuracy against confidence."""
+    columns = {
+        "confidence from": ".1f",
+        "below": ".1f",
+        "examples": ",d",
+        "correct": ",d",
+        "mean confidence": ".3f",
+        "accuracy": ".3f",
+    }
+    error = report.calibration_error
+    shown = page.NOTHING if error is None else f"{error:.3f}"
+    used, best = report.temperatures
+    text = (
+        "The confidence of a calibrated network is the share of correct numbers: of the numbers "
+        "with a confidence of about 0.8, 80% are correct. The expected calibration error is the "
+        "mean difference between accuracy and mean confidence over the bins, weighted by their "
+        f"examples. Here it is {shown}, at temperature {used:g}. The temperature divides the log "
+        "probabilities of each task; the run fits it on its validation examples. On the examples "
+        f"of this report, {best:g} would fit best."
+    )
+    caption = "Accuracy in ten bins of the confidence"
+    plot = _plot(plots, "reliability", "Accuracy against confidence, in ten bins")
+    return f"<p>{text}</p>\n{plot}\n{table(columns, _values(report.reliability), caption)}"
+
+
 # -- mistakes --------------------------------------------------------------------------------------
 
 
@@ -196,7 +222,7 @@ def environment(run):
     parts = [f"<p>{escape(trouble)}</p>" for trouble in run.troubles]
     flags = versions = "<p>Unknown.</p>"
     if run.flags:
-        flags = f'<pre class="flags">{escape(run.flags.strip())}</pre>'
+        flags = f'<pre class="flags">{page.words(run.flags.strip())}</pre>'
     rows = [_version(run, name) for name in dict.fromkeys([*run.here, *run.trained])]
     if rows:
         columns = {"name": "", "training": "", "this report": "", "same": ""}
@@ -221,7 +247,7 @@ def reproduce(run, beside):
     parts = []
     for heading, command in [("This report", run.evaluate), ("The training", run.train)]:
         if command:
-            parts.append(f"<h3>{heading}</h3>\n<pre>{escape(command)}</pre>")
+            parts.append(f"<h3>{heading}</h3>\n<pre>{page.words(command)}</pre>")
     links = ", ".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in beside)
     parts.append(f"<h3>Files beside this page</h3>\n<p>{links}</p>")
     return "\n".join(parts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtl import tasks
 from mtl.data.examples import Examples
-from mtl.evaluation import metrics
+from mtl.evaluation import metrics, reliability
 from mtl.inference import decoding
 from mtl.inference.predictions import finite
 
@@ -19,8 +19,19 @@ Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
 DECODED = "decoded_length"
 LENGTHS = [*map(str, range(tasks.LENGTH_X)), decoding.X]
 COVERAGE = ("threshold", "answered", "correct", "coverage", "accuracy")
+RELIABILITY = reliability.Bin._fields
 MISTAKES = ("name", "true", "predicted", "confidence")
 CURVES = ("step", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost")
+
+
+class Temperatures(NamedTuple):
+    """The temperature of an evaluation, and the one that fits its examples best."""
+
+    used: float
+    best: float
+
+
+UNCALIBRATED = Temperatures(1.0, 1.0)
 
 
 class Report(NamedTuple):
@@ -35,6 +46,9 @@ class Report(NamedTuple):
     mistakes: list[Row]  # one for each wrong number, the most confident first
     mistaken: list[int]  # the indices of the examples of `mistakes`
     curves: list[Row] = []  # one for each evaluation during training
+    reliability: list[Row] = []  # one for each bin of the confidence, from the lowest
+    calibration_error: float | None = None  # None without examples
+    temperatures: Temperatures = UNCALIBRATED
 
     @property
     def title(self) -> str:
@@ -48,19 +62,22 @@ def make(
     examples: Examples,
     result: Mapping[str, Any],
     evaluations: Sequence[Mapping[str, Any]] = (),
+    temperatures: Temperatures = UNCALIBRATED,
 ) -> Report:
     """Return the rows of a report.
 
     Args:
-      log_probs: dict task name -> float32 [n, classes], from reading.read. NaN is allowed.
+      log_probs: dict task name -> float32 [n, classes], calibrated. NaN is allowed.
       examples: the n examples.
       result: the object that `mtl evaluate --json` prints.
       evaluations: the objects in metrics.jsonl of the run. One without an int "step" is skipped.
+      temperatures: that of log_probs, and the one that would fit the examples best.
     """
     numbers, confidences = decoding.joint(log_probs)
     correct = metrics.correct(numbers, examples.numbers)
     labels = tasks.encode_all(examples.numbers)
     lengths = np.array([_length(number) for number in numbers], np.int64)
+    bins = reliability.bins(confidences, correct)
     mistaken = _by_confidence(confidences, np.flatnonzero(~correct))
     return Report(
         metrics=dict(result),
@@ -69,6 +86,9 @@ def make(
         coverage=_coverage(confidences, correct),
         mistakes=[_mistake(examples, i, numbers[i], confidences[i]) for i in mistaken],
         mistaken=mistaken,
+        reliability=[each._asdict() for each in bins],
+        calibration_error=reliability.calibration_error(bins),
+        temperatures=temperatures,
         curves=_curves(evaluations),
     )
 

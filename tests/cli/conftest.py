@@ -13,7 +13,7 @@ class Fake:
     0 is no number and 255 a number of six digits. Each correct class has probability 0.9.
     """
 
-    step, config = 30, Config()
+    step, config, temperature = 30, Config(), 1.0
 
     def __init__(self):
         self.seen = []

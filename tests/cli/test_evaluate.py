@@ -86,6 +86,26 @@ def test_views_follow_the_run_unless_given(
     assert [len(crops) for crops in network.seen] == [5 * expected]
 
 
+@pytest.mark.parametrize("value", ["0", "-2", "nan", "inf"])
+def test_bad_temperature_is_named(refused, value):
+    assert "--temperature" in refused(1, "evaluate", "--model_dir=run", f"--temperature={value}")
+
+
+def test_temperature_changes_confidences_and_keeps_the_cost(five, network, command, tmp_path):
+    results, errors = [], []
+    for run_temperature, flags in [(1.0, []), (0.5, []), (0.5, ["--temperature=1"])]:
+        network.temperature = run_temperature
+        report = tmp_path / "report"
+        code, out, _ = command("evaluate", *five, *flags, "--json", f"--report={report}")
+        assert code == 0
+        results.append(json.loads(out))
+        errors.append((report / "reliability.csv").read_text())
+    assert results[0] == results[2]
+    assert errors[0] == errors[2] != errors[1]
+    assert results[0]["cost"] == results[1]["cost"]
+    assert results[0]["task_cross_entropy"] == results[1]["task_cross_entropy"]
+
+
 @pytest.mark.parametrize(
     "flags, style, difficulty",
     [

@@ -58,6 +58,7 @@ def test_outputs_equal_those_of_a_network_built_by_hand(run):
     with Network.open(directory) as network:
         found = network.log_probs(images)
         assert network.step == 7 and network.config.bottom == "mlp"
+        assert network.temperature == 1.0
     assert list(found) == [task.name for task in tasks.NUMBER_TASKS]
     for task in tasks.NUMBER_TASKS:
         rows = found[task.name]

@@ -50,6 +50,22 @@ def test_the_object_follows_the_contract():
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_a_temperature_calibrates_the_probabilities_and_the_confidence(temperature):
+    windows = windows_of()
+    log_probs = network(np.stack(windows)[:, 5:59, 5:59])
+    found = predictions.predictions(network, FILES, windows, temperature=temperature)
+    powers = np.exp(np.float64(log_probs["length"])) ** (1 / temperature)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    for row, prediction in zip(expected, found):
+        assert prediction["length"] == pytest.approx(row.tolist(), rel=1e-4)
+    for prediction in found:
+        digits = prediction["digits"][: len(prediction["number"])]
+        best = [max(row[:10]) for row in digits]
+        length = prediction["length"][len(prediction["number"])]
+        assert prediction["confidence"] == pytest.approx(length * math.prod(best), rel=1e-4)
+
+
 def test_predicts_the_centres_of_windows():
     windows = windows_of()
     log_probs = network(np.stack(windows)[:, 5:59, 5:59])

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from mtl import tasks
-from mtl.reports import plot, tables
+from mtl.reports import plot, report, tables
 
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 EMPTY = {"examples": 0, "correct": 0, "accuracy": None, "low_95": None, "high_95": None}
@@ -31,6 +31,11 @@ LENGTHS = [
 COVERAGE = [
     {"threshold": 0.9, "answered": 60, "correct": 60, "coverage": 0.6, "accuracy": 1.0},
     {"threshold": 0.5, "answered": 100, "correct": 71, "coverage": 1.0, "accuracy": 0.71},
+]
+RELIABILITY = [
+    dict(zip(tables.RELIABILITY, (0.0, 0.1, 0, 0, None, None))),
+    dict(zip(tables.RELIABILITY, (0.3, 0.4, 1200, 444, 0.35, 0.37))),
+    dict(zip(tables.RELIABILITY, (0.9, 1.0, 8, 8, 0.97, 1.0))),
 ]
 
 
@@ -54,6 +59,8 @@ def report_of(coverage_at_98=0.6, coverage=COVERAGE, curves=(), dataset="npz"):
         mistakes=[],
         mistaken=[],
         curves=curves,
+        reliability=RELIABILITY,
+        calibration_error=0.0206,
     )
 
 
@@ -147,6 +154,16 @@ def test_coverage_below_98_percent_has_no_point(drawn, value, coverage):
     assert "no coverage" in axes.get_legend().get_texts()[0].get_text()
 
 
+def test_reliability_has_a_bar_for_each_filled_bin_and_the_diagonal(drawn):
+    (axes,) = drawn(plot.reliability, report_of()).axes
+    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in axes.patches]
+    assert bars == [pytest.approx((30.4, 9.2, 37.0)), pytest.approx((90.4, 9.2, 100.0))]
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [100, 100]]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["1,200", "8"]
+    assert "calibration error 0.021" in axes.get_title()
+
+
 # -- training --------------------------------------------------------------------------------------
 
 
@@ -204,10 +221,10 @@ PHONE = 348  # the width in pixels of a plot on a page that is 390 pixels wide
 LONG = "a-dataset-with_a_long.name/" * 5
 
 
-@pytest.mark.parametrize("name", ["accuracy_by_length", "coverage", "confusion", "curves"])
+@pytest.mark.parametrize("name", report.PLOTS)
 def test_nothing_is_cut_at_the_edge_of_a_plot(tmp_path, name):
-    report = report_of(dataset=LONG, curves=evaluations())
-    getattr(plot, name)(report, str(tmp_path / "p.png"))
+    rows = report_of(dataset=LONG, curves=evaluations())
+    getattr(plot, name)(rows, str(tmp_path / "p.png"))
     with Image.open(tmp_path / "p.png") as image:
         pixels = np.array(image.convert("L"))
     inside = pixels[4:-4, 4:-4].copy()
@@ -215,7 +232,7 @@ def test_nothing_is_cut_at_the_edge_of_a_plot(tmp_path, name):
     assert (pixels == 255).all() and (inside < 128).any()
 
 
-@pytest.mark.parametrize("name", ["accuracy_by_length", "coverage", "curves"])
+@pytest.mark.parametrize("name", ["accuracy_by_length", "coverage", "reliability", "curves"])
 def test_text_is_legible_on_a_phone(drawn, name):
     figure = drawn(getattr(plot, name), report_of(curves=evaluations()))
     for text in visible(figure):

@@ -16,8 +16,9 @@ from mtl.reports import plot, report, sheet
 
 CONFUSIONS = ("length", "digit1", "digit2", "digit3", "digit4", "digit5", "decoded_length")
 TABLES = [f"confusion_{name}.csv" for name in CONFUSIONS]
-TABLES += ["accuracy_by_length.csv", "coverage.csv", "mistakes.csv", "metrics.json"]
-PLOTS = ["confusion.png", "accuracy_by_length.png", "coverage.png"]
+TABLES += ["accuracy_by_length.csv", "coverage.csv", "reliability.csv"]
+TABLES += ["mistakes.csv", "metrics.json"]
+PLOTS = ["confusion.png", "accuracy_by_length.png", "coverage.png", "reliability.png"]
 CURVES = ["curves.csv", "curves.png"]
 PAGE = "index.html"
 CAPTIONS = [
@@ -69,6 +70,7 @@ def test_tables_hold_the_rows(whole):
     tables |= {
         "accuracy_by_length.csv": rows.lengths,
         "coverage.csv": rows.coverage,
+        "reliability.csv": rows.reliability,
         "mistakes.csv": rows.mistakes,
         "curves.csv": rows.curves,
     }
@@ -94,7 +96,7 @@ def test_the_page_holds_the_plots_and_the_mistakes(whole):
     _, _, files, _ = whole
     images = tree(files[PAGE].decode()).all("img")
     sources = {image.attributes["src"].split(",")[1] for image in images}
-    assert len(images) == len(sources) == 4 + 6
+    assert len(images) == len(sources) == 5 + 6
     for name in [*PLOTS, "curves.png"]:
         assert base64.b64encode(files[name]).decode() in sources
 

@@ -15,7 +15,7 @@ def test_the_header_shows_the_result_and_links_to_all_sections():
     assert "dataset npz" in header and "examples 12" in header and "wrong numbers 6" in header
     links = [link.attributes["href"] for link in document.one("nav").all("a")]
     assert links == [f"#{each.attributes['id']}" for each in document.all("section")]
-    assert len(links) == 8
+    assert len(links) == 9
 
 
 def test_no_examples():
@@ -55,7 +55,7 @@ def test_hostile_names_are_only_text():
     rows = made(examples=examples)
     rows.metrics["dataset"] = rows.metrics["split"] = hostile
     document = page_of(rows, run=run)  # html_check rejects src=x and onerror
-    assert len(document.all("img")) == 3 + 6
+    assert len(document.all("img")) == 4 + 6
     assert document.text.count(HOSTILE + "caf\\udce9") > 15
 
 

@@ -25,7 +25,7 @@ def everything():
     rows = made(evaluations=evaluations())
     document = page_of(rows)
     found = {table.one("caption").text: table.rows()[1:] for table in document.all("table")}
-    assert len(found) == len(document.all("table")) == 13
+    assert len(found) == len(document.all("table")) == 14
     return rows, found
 
 
@@ -66,6 +66,21 @@ def test_accuracy_by_length_equals_the_csv(everything):
     rows, found = everything
     for cells, values in zip(table_of(found, "true length"), csv_rows(rows.lengths), strict=True):
         assert same(cells, values)
+
+
+def test_reliability_equals_the_csv(everything):
+    rows, found = everything
+    cells = table_of(found, "ten bins of the confidence")
+    for shown, values in zip(cells, csv_rows(rows.reliability), strict=True):
+        assert same(shown, values)
+
+
+def test_reliability_reports_the_error_and_both_temperatures():
+    temperatures = tables.Temperatures(0.437, 0.5125)
+    rows = made()._replace(temperatures=temperatures, calibration_error=0.0306)
+    text = section(rows, "reliability").text
+    for figure in ("0.031", "0.437", "0.5125"):
+        assert figure in text
 
 
 def test_coverage_shows_some_rows_of_the_csv_and_the_last(everything):
@@ -142,8 +157,8 @@ def test_no_mistakes():
 
 def test_without_plots_the_page_says_how_to_get_them():
     document = page_of(made(evaluations=evaluations()), plots={})
-    assert len(document.all("table")) == 13 and len(document.all("img")) == 6
-    for name in ("lengths", "confidence", "confusion", "training"):
+    assert len(document.all("table")) == 14 and len(document.all("img")) == 6
+    for name in ("lengths", "confidence", "reliability", "confusion", "training"):
         assert document.one("section", id=name).text.count("pip install 'mtl[plot]'") == 1
 
 
