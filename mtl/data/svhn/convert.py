@@ -4,6 +4,7 @@ The images in a shard depend only on the names of all images and the options. Ea
 recorded in progress.json. The manifest is written last.
 """
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -134,11 +135,19 @@ def _write_shards(state, target, chosen, skips, progress):
     for index, start in enumerate(starts):
         if state.has_shard(shards[index]):
             skips.counts[target].update(shards[index]["skipped"])
-        else:
-            before = Counter(skips.counts[target])
-            path = os.path.join(state.out, records.shard_name(target, index, len(starts)))
-            usable = candidates.usable(chosen[start : start + size], target, skips)
-            written = records.write_shard(path, usable)
-            shards[index] = {**written, "skipped": dict(skips.counts[target] - before)}
-            state.save()
-        progress(f"converting {target}", min(start + size, len(chosen)), len(chosen))
+            continue
+        before = Counter(skips.counts[target])
+        path = os.path.join(state.out, records.shard_name(target, index, len(starts)))
+        part = _reported(chosen, start, size, functools.partial(progress, f"converting {target}"))
+        written = records.write_shard(path, candidates.usable(part, target, skips))
+        shards[index] = {**written, "skipped": dict(skips.counts[target] - before)}
+        state.save()
+
+
+def _reported(chosen, start, count, report):
+    """Yield up to `count` items of a list, and report (done, total) around each."""
+    end = min(start + count, len(chosen))
+    for index in range(start, end):
+        report(index, len(chosen))
+        yield chosen[index]
+    report(end, len(chosen))

@@ -108,6 +108,15 @@ def test_converts_all_labelled_images(data, out):
     assert sorted(os.listdir(out)) == sorted(["manifest.json", *files])
 
 
+def test_reports_its_progress_after_each_image(data, out):
+    reported = []
+    run(data, ["train"], shard_size=7, progress=lambda *done: reported.append(done))
+    total = 40 - len(held_out(NAMES))
+    found = [done for what, done, count in reported if (what, count) == ("converting train", total)]
+    assert sorted(set(found)) == list(range(total + 1))
+    assert found == sorted(found)
+
+
 @pytest.mark.parametrize(
     "split, folder, entries",
     [("train", "train", TRAIN), ("validation", "train", TRAIN), ("test", "test", TEST)],
