@@ -48,9 +48,7 @@ def main(arguments):
         cure = f"choose 1 to {len(found)}, for example: {COMMAND} 3 --solution"
         raise UsageError(f"{what}; {cure}")
     path = found[numbers[0]]
-    if sys.stderr.isatty():  # the import of TensorFlow takes seconds
-        console.say(f"{path.name}: starting TensorFlow ...")
-    console.start_tensorflow(verbosity=0)
+    console.start_tensorflow()
     lesson = importlib.import_module(f"mtl.lessons.{path.stem}")
     if "--solution" in arguments:
         print(f"Question: {lesson.QUESTION}\n")
@@ -60,7 +58,6 @@ def main(arguments):
         print(f"\nQuestion: {lesson.QUESTION}", flush=True)
 
 
-# Without this guard, each spawned worker process, which imports this file, would run a lesson too.
 if __name__ == "__main__":
     console.set_backends()
     try:

@@ -250,15 +250,6 @@ def test_command_prints_the_question_and_runs_its_solution(capsys):
     assert captured.err == ""
 
 
-def test_command_shows_on_a_terminal_that_tensorflow_starts(monkeypatch, capsys):
-    terminal = io.StringIO()
-    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(command.console, "start_tensorflow", lambda **_: None)
-    command.main(["3"])
-    assert terminal.getvalue() == "lesson3_gradients.py: starting TensorFlow ...\n"
-
-
 def test_lesson_runs_as_a_script():
     done = run_python(str(PATHS[1]))
     assert done.returncode == 0, done.stderr
