@@ -17,8 +17,8 @@ _OTHERS = {
 }
 _SPACE = "\u00a0"  # a space at which a row is not broken
 _FOOT = [
-    "others: constants, shapes, copies. All lines and operations: mtl explain --all",
-    "The same as a page, with the values of real steps: --format=html --step=50 --out=graph.html",
+    "others: constants, shapes and copies. Add --all to list all lines and operations,",
+    "or --format=html --step=50 --out=graph.html for a page with the values of real steps.",
 ]
 
 

@@ -22,7 +22,7 @@ def test_default_is_one_screen_of_text_on_stdout(command):
     code, out, err = command("explain", "--bottom=mlp", "--objective=linear")
     assert (code, err) == (0, "")
     assert out.startswith("mlp, linear: ") and "losses.py:" in out
-    assert out.count("\n") <= 40 and "mtl explain --all" in out
+    assert out.count("\n") <= 40 and "--all" in out
 
 
 def test_all_lists_every_operation(command):

@@ -89,5 +89,5 @@ def test_each_other_part_has_one_row(small, row):
 
 def test_last_rows_name_the_full_list_and_the_page(small):
     *_, first, second = shown(small).splitlines()
-    assert first.endswith("mtl explain --all")
+    assert "--all" in first
     assert "--format=html" in second
