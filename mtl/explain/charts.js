@@ -34,9 +34,13 @@ function logScale(lines) {
   }
   return {yOf, ticks};
 }
-function shareScale() {
-  return {yOf: (value) => BOX.zero - (BOX.zero - BOX.top) * value,
-    ticks: [0, 0.25, 0.5, 0.75, 1].map((value) => [value, 100 * value + "%"])};
+/* A scale of shares starts at a tenth, at most at 80%, so that a small fall is visible. */
+function shareScale(lines) {
+  const least = Math.min(...lines.flatMap((line) => line.values));
+  const low = Math.min(0.8, Math.floor(10 * least) / 10);
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => low + (1 - low) * share);
+  return {yOf: (value) => BOX.zero - (BOX.zero - BOX.top) * (value - low) / (1 - low),
+    ticks: ticks.map((value) => [value, +(100 * value).toFixed(1) + "%"])};
 }
 
 /* -- drawing -- */

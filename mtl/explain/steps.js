@@ -67,7 +67,7 @@ function predictionCell(own, k, best) {
     cell.title = "the label";
   }
   if (typeof share === "number") {
-    const percent = Math.round(55 * share);
+    const percent = Math.round(50 * share);
     cell.style.background = `color-mix(in srgb, var(--accent) ${percent}%, transparent)`;
   }
   return cell;
@@ -89,7 +89,7 @@ function showSummary(step) {
   const heaviest = data.tasks.reduce((a, b) => weightOf(step, a) >= weightOf(step, b) ? a : b);
   const words = [`Step ${now + 1}: the cost is ${format(step.values[data.cost])}.`];
   if (floor.length === data.tasks.length) {
-    words.push("All tasks are at the floor: every gradient is 0, and no task learns any more.");
+    words.push("All tasks are at the floor: every gradient of this batch is 0.");
   } else {
     words.push(`${heaviest.name} has the largest weight, ${format(weightOf(step, heaviest))}.`);
     if (floor.length) words.push(`At the floor, with gradient 0: ${floor.join(", ")}.`);
@@ -151,8 +151,9 @@ function drawCharts() {
   }
   if (steps.every((step) => step.unseen)) {
     const values = steps.map(({unseen}) => unseen.correct / unseen.of);
-    marks.push(chart(byId("unseen"), "Accuracy on unseen images over the steps",
-      [{name: "unseen", values}], shareScale()));
+    const lines = [{name: "unseen", values}];
+    marks.push(chart(byId("unseen"), "Accuracy on unseen images over the steps", lines,
+      shareScale(lines)));
   } else {
     byId("unseen").closest("figure").hidden = true;
   }

@@ -205,7 +205,7 @@ def _reliability_of_bin(axes, row):
     axes.bar((left + right) / 2, share, width=0.92 * (right - left), color=_BLUE, alpha=0.35)
     interval = [[share - low], [high - share]]
     axes.errorbar(100 * row["mean_confidence"], share, yerr=interval, fmt="o", color=_BLUE, ms=4)
-    axes.text((left + right) / 2, 1.5, f"{row['examples']:,}", ha="center", size=9)
+    axes.text((left + right) / 2, 102.5, f"{row['examples']:,}", ha="center", size=9)
 
 
 # -- training --------------------------------------------------------------------------------------
