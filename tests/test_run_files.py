@@ -236,6 +236,36 @@ def test_config_that_is_a_folder_is_refused(tmp_path):
     one_line(error, tmp_path / "config.json", what)
 
 
+# -- temperature -----------------------------------------------------------------------------------
+
+
+def test_reads_the_temperature(tmp_path):
+    (tmp_path / "config.json").write_text('{"config": {}, "temperature": 0.437}')
+    assert run_files.read_temperature(str(tmp_path)) == 0.437
+
+
+def test_a_run_without_a_temperature_has_1(tmp_path):
+    (tmp_path / "config.json").write_text('{"config": {}}')
+    assert run_files.read_temperature(str(tmp_path)) == 1.0
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "NaN", "Infinity", '"warm"', "null", "[1]"])
+def test_damaged_temperature_is_refused(tmp_path, value):
+    (tmp_path / "config.json").write_text(f'{{"config": {{}}, "temperature": {value}}}')
+    with pytest.raises(DataError) as error:
+        run_files.read_temperature(str(tmp_path))
+    one_line(error, tmp_path / "config.json", "not the record of a run")
+
+
+# -- best ------------------------------------------------------------------------------------------
+
+
+def test_best_is_the_first_evaluation_of_the_highest_accuracy():
+    rows = [{"step": step, "sequence_accuracy": share} for step, share in [(2, 0), (4, 1), (6, 1)]]
+    assert run_files.best(rows) is rows[1]
+    assert run_files.best([]) is None
+
+
 # -- read_metrics ----------------------------------------------------------------------------------
 
 

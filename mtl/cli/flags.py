@@ -7,6 +7,7 @@ app.run is not needed.
 
 import difflib
 import itertools
+import math
 import operator
 import os
 
@@ -64,6 +65,21 @@ def define_field(values, name, *, follows_run=False):
         str: absl_flags.DEFINE_string,
     }
     definitions[kind](name, default, text, flag_values=values)
+
+
+def define_temperature(values):
+    """Define --temperature; its default is that of the run."""
+    text = (
+        "divides the log probabilities of each task, so that a confidence is the share of correct "
+        "numbers; 1 shows the outputs as they are" + AS_THE_RUN
+    )
+    absl_flags.DEFINE_float("temperature", None, text, flag_values=values)
+
+
+def check_temperature(values):
+    """Raise UsageError unless --temperature is a number above 0. Its default is None."""
+    if values.temperature is not None and not 0.0 < values.temperature < math.inf:
+        raise UsageError(f"--temperature={values.temperature} must be a number above 0")
 
 
 def define_split(values, default):
