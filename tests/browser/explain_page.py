@@ -10,6 +10,7 @@ from tests.browser import driver
 LARGEST = 3_000_000  # bytes of the page
 SLOWEST = 1000.0  # milliseconds to the first paint
 STEPS = 50
+PAPER = {"width": 760, "height": 1000}  # A4 in CSS pixels, without its margins
 _WRONG_LINES = """[...document.querySelectorAll("button.line")].filter((line) => {
     clearSelection();
     selectLine(line.id);
@@ -64,6 +65,9 @@ def check(browser, out):
             _check_steps(page)
             _check_controls(page)
             page.locator("#steps").screenshot(path=os.path.join(out, "explain-steps.png"))
+        with driver.page(browser, path, viewport=PAPER) as page:
+            page.emulate_media(media="print")
+            assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
         with driver.page(browser, plain) as page:
             assert page.locator("#steps").count() == 0
         driver.screenshots(browser, path, out, "explain")
