@@ -50,8 +50,8 @@ def main(values, arguments):
         files.check_file(values.out, "--out")  # before the work
     elif values.format == "html" and sys.stdout.isatty():
         raise UsageError("--format=html is a page for a browser; name a file: --out=graph.html")
-    _notice("building the graph ...")
     console.start_tensorflow(values.verbosity)
+    console.notice("building the graph ...")
     from mtl.explain import lines
 
     explained = lines.explain(flags.to_config(values))
@@ -85,16 +85,15 @@ def _render(values, explained):
 
 def _steps(explained, found, count):
     """Train with a progress bar; return the steps, list of dict, see mtl.explain.steps.walk."""
-    from mtl.data import registry
+    from mtl.cli import training
     from mtl.explain import steps
     from mtl.runs import find
 
     config = explained.config
     start = find.start(config)
     unseen = _unseen(config)
-    drawn = config.dataset == "synthetic"
-    _notice(f"drawing {config.pool:,} images ..." if drawn else f"reading {config.dataset} ...")
-    source = registry.source(config)
+    source = console.source(config)
+    console.notice(training.first_notice(config))
     done = []
     with console.bar(count, unit="step", delay=0.0) as bar:
         for step in steps.walk(explained, found, source, count, start, unseen):
@@ -118,9 +117,3 @@ def _unseen(config):
     except NoExamplesError as error:
         console.say(f"the page has no accuracy on unseen images: {error}")
         return None
-
-
-def _notice(line):
-    """Write a line to stderr if it is a terminal."""
-    if sys.stderr.isatty():
-        console.say(line)

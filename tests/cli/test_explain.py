@@ -64,7 +64,7 @@ def test_terminal_shows_each_phase_and_a_bar_from_the_first_step(command, tmp_pa
     code, _, err = command("explain", *small, "--format=html", "--step=2", f"--out={path}")
     assert code == 0
     notices = ["building the graph ...", "drawing images of validation ..."]
-    assert err.startswith("\n".join([*notices, "drawing 16 images ...", "\r  0%|"]))
+    assert err.startswith("\n".join([*notices, "drawing 16 images of train ...", "\r  0%|"]))
     assert "0/2 [" in err
 
 
