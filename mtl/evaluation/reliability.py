@@ -1,5 +1,6 @@
 """How well confidences agree with accuracy, and the temperature that makes them agree."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ BINS = 10  # of equal width, from 0 to 1
 # The candidates, in steps of 1%. Outside this range the validation data is too small or too easy to
 # tell a temperature.
 TEMPERATURES = np.geomspace(0.2, 5.0, 324)
+STRIDE = 18  # of the coarse search
 
 
 class Bin(NamedTuple):
@@ -96,15 +98,24 @@ def fit_temperature(log_probs: dict[str, np.ndarray], numbers: Sequence[str]) ->
     hits, misses = correct.sum(), (~correct).sum()
     targets = np.where(correct, (hits + 1) / (hits + 2), 1 / (misses + 2))
     lengths = decoding.scores(log_probs).argmax(axis=1)
-    losses = []
-    for temperature in TEMPERATURES:
-        scores = decoding.scores(calibration.calibrate(log_probs, temperature))
-        losses.append(_cross_entropy(targets, scores[np.arange(len(lengths)), lengths]))
-    return round(float(TEMPERATURES[np.argmin(losses)]), 3)
+    loss = functools.partial(_loss, log_probs, lengths, targets)
+    # The loss has one minimum, so a coarse search finds its neighbourhood.
+    coarse = min(range(0, len(TEMPERATURES), STRIDE), key=loss)
+    first, last = max(coarse - STRIDE, 0), min(coarse + STRIDE, len(TEMPERATURES) - 1)
+    return round(float(TEMPERATURES[min(range(first, last + 1), key=loss)]), 3)
 
 
-def _cross_entropy(targets, scores):
-    """Return the mean cross entropy of confidences exp(scores) against targets in 0..1."""
+def _loss(log_probs, lengths, targets, index):
+    """Return the mean cross entropy of the confidences at a temperature.
+
+    Args:
+      log_probs: as `fit_temperature`.
+      lengths: int [n], of the decoded numbers.
+      targets: float [n] in 0..1.
+      index: int, of TEMPERATURES.
+    """
+    scores = decoding.scores(calibration.calibrate(log_probs, TEMPERATURES[index]))
+    scores = scores[np.arange(len(lengths)), lengths]
     # A float32 probability may round to 1, whose complement has no logarithm.
     scores = np.clip(scores, -700.0, -1e-7)
     return -np.mean(targets * scores + (1 - targets) * np.log(-np.expm1(scores)))

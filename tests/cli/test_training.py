@@ -2,12 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from mtl import checkpoint, config
+from mtl import checkpoint, config, tasks
 from mtl.cli import training
+from mtl.data.examples import Examples
 from mtl.errors import DataError, NoExamplesError
+from mtl.evaluation import reliability
+from mtl.inference import reading
 from mtl.runs import environment
+
+CLASSES = {task.name: task.classes for task in tasks.NUMBER_TASKS}
 
 
 @pytest.fixture
@@ -154,3 +160,51 @@ def test_timed_lines_are_shown_only_on_a_terminal(monkeypatch, said, terminal, c
     monitor.each_step(2, 2.0, {"length": 0.5})
     assert len(said) == count
     assert all(" images/s  0:00 left  cost 2.000" in line for line in said)
+
+
+# -- the evaluator ---------------------------------------------------------------------------------
+
+
+class Uncertain:
+    """An inference graph that reads red as the number, and is less certain of negatives."""
+
+    def __init__(self):
+        self.views = 0
+
+    def log_probs(self, crops):
+        certain = {name: np.empty((len(crops), n), "f4") for name, n in CLASSES.items()}
+        self.views += len(crops)
+        for i, crop in enumerate(crops):
+            red, negative = int(crop[0, 0, 0]), int(crop[0, 0, 1]) == 255
+            probability = 0.5 if negative else 0.8
+            for name, label in tasks.encode(str(255 - red if negative else red)).items():
+                rest = (1 - probability) / (CLASSES[name] - 1)
+                certain[name][i] = np.log(rest)
+                certain[name][i, label] = np.log(probability)
+        return certain
+
+
+def validation_of(numbers):
+    """Return images whose red is a number."""
+    images = np.zeros((len(numbers), config.WINDOW, config.WINDOW, 3), np.uint8)
+    images[..., 0] = np.array([int(number) for number in numbers])[:, None, None]
+    return Examples(images, numbers, numbers)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_evaluation_fits_the_temperature_for_the_views_of_the_run(views, monkeypatch, said):
+    numbers = ["7"] * 30 + ["8"] * 3
+    examples = validation_of(numbers)
+    examples.images[30:, ..., 0] = 9  # read wrong
+    record = config.Config(views=views)
+    monitor = training.Monitor(record, "run", 0, verbose=False, events=False)
+    evaluator = training.Evaluator(record, "run", examples, monitor, int)
+    network = Uncertain()
+    monkeypatch.setattr(evaluator, "_network", network)
+    row = evaluator.measure()
+    assert row["sequence_accuracy"] == 30 / 33
+    averaged = reading.read(network.log_probs, examples.images, count=views)
+    assert row["temperature"] == reliability.fit_temperature(averaged, numbers)
+    one = reading.read(network.log_probs, examples.images)
+    # Two views are less certain, so they need a lower temperature.
+    assert (row["temperature"] < reliability.fit_temperature(one, numbers)) == (views == 2)
