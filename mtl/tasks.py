@@ -83,8 +83,8 @@ def _check_task(task, taken):
         what = "the shared bottom or another task has this name, in upper or lower case"
         raise ValueError(f"task {task.name}: {what}; choose another name")
     if not isinstance(task.classes, numbers.Integral) or task.classes < 2:
-        what = f"task {task.name} has {task.classes!r} classes, but a softmax needs at least 2"
-        why = "the loss of a single class is always 0, and a real value has no loss here"
+        what = f"task {task.name} has classes={task.classes!r}, but a softmax needs at least 2"
+        why = "a single class always has loss 0, and real values are not supported"
         raise ValueError(f"{what}: {why}; give the number of classes, an int")
 
 

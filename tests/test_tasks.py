@@ -185,7 +185,7 @@ def test_check_refuses_a_name_that_is_in_use(name):
 @pytest.mark.parametrize("count", [1, 0, -3, True, 2.0, "real", None])
 def test_check_refuses_a_task_of_less_than_two_classes(count):
     message = refused(tasks.check, [tasks.Task("colour", 3), tasks.Task("real", count)])
-    assert message.startswith(f"task real has {count!r} classes, but a softmax needs at least 2")
+    assert message.startswith(f"task real has classes={count!r}, but a softmax needs at least 2")
 
 
 def test_check_refuses_a_mask_without_a_digit():

@@ -131,7 +131,7 @@ def test_other_tasks_are_trained_with_the_objective(objective, formula):
     "found, fields, message",
     [
         ([], {}, "at least one tasks.Task"),
-        ([tasks.Task("real", 1)], {}, "task real has 1 classes"),
+        ([tasks.Task("real", 1)], {}, "task real has classes=1, but"),
         ([tasks.Task("shared", 3)], {}, "task shared: the shared bottom"),
         (TWO_TASKS, {"absent": "mask"}, "task colour: absent='mask' has no effect"),
         (TWO_TASKS, {"objective": "answer"}, "give both for exactly the tasks .'length'"),
