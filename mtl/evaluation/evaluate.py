@@ -132,7 +132,7 @@ def text(result: dict[str, Any]) -> str:
         ("sequence accuracy", shown),
         ("character accuracy", _percent(result["character_accuracy"])),
         ("coverage at 98%", _percent(result["coverage_at_98"])),
-        ("cost", _nats(result["cost"])),
+        ("cost, hard labels", _nats(result["cost"])),
     ]
     lines = [f"{name:<20}{value}" for name, value in rows]
     lines += ["", f"{'task':<20}{'accuracy':>10}{'cross entropy':>16}"]

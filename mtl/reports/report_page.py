@@ -81,7 +81,7 @@ def _result(report):
         "character accuracy": percent(head["character_accuracy"]),
         "coverage at 98%": percent(head["coverage_at_98"]),
         "calibration error": _error(report.calibration_error),
-        "cost": percent(None) if head["cost"] is None else f"{head['cost']:.4f}",
+        "cost on hard labels": percent(None) if head["cost"] is None else f"{head['cost']:.4f}",
         "wrong numbers": f"{len(report.mistakes):,}",
     }
     shown = [f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()]
