@@ -2,8 +2,8 @@
 
 from absl import flags as absl_flags
 
+from mtl import errors
 from mtl.cli import console, flags, paths
-from mtl.errors import shown
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--split=train] [--out=sheet.png]"
 SUMMARY = "draw a labelled contact sheet of a dataset"
@@ -50,7 +50,8 @@ def main(values, arguments):
     )
     captions = []
     for name, number in zip(examples.names, examples.numbers):
-        captions.append(f"{shown(name)}\n{decoding.written(number)}")
+        captions.append(f"{errors.shown(name)}\n{decoding.written(number)}")
+    console.notice(f"writing {values.out} ...")
     sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
     # A full sheet may lack images; a dataset is not read further to count them.
     count = len(captions)
