@@ -152,10 +152,10 @@ def edit_config(run, old, new):
     (run / "config.json").write_text(text.replace(old, new))
 
 
-def test_a_checkpoint_that_does_not_fit_config_json(refused, run):
+def test_a_checkpoint_that_does_not_fit_config_json(refused, run, image_files):
     edit_config(run, '"bottom": "mlp"', '"bottom": "small"')
     assert str(run) in refused(2, "evaluate", f"--model_dir={run}")
-    assert str(run) in refused(2, "predict", f"--model_dir={run}", "a.png")
+    assert str(run) in refused(2, "predict", f"--model_dir={run}", image_files[0])
 
 
 @pytest.mark.parametrize(
@@ -194,12 +194,12 @@ def test_a_broken_config_json(refused, tmp_path, content):
     assert str(tmp_path / "run" / "config.json") in line
 
 
-def test_a_run_without_checkpoint(refused, trained, tmp_path):
+def test_a_run_without_checkpoint(refused, trained, image_files, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     shutil.copy(os.path.join(trained.model_dir, "config.json"), run)
     assert str(run) in refused(2, "evaluate", f"--model_dir={run}")
-    assert str(run) in refused(2, "predict", f"--model_dir={run}", "a.png")
+    assert str(run) in refused(2, "predict", f"--model_dir={run}", image_files[0])
 
 
 def test_init_from_a_folder_without_checkpoint(refuses_to_train, tmp_path):
