@@ -37,7 +37,7 @@ def workers_of(process):
         try:
             parent = path.read_text().rpartition(") ")[2].split()[1]
             program = (path.parent / "cmdline").read_text()
-            if parent == str(process.pid) and "drawn.workers" in program:
+            if parent == str(process.pid) and "workers.work(" in program:
                 found.append(int(path.parent.name))
         except OSError:
             continue  # the process has just ended
