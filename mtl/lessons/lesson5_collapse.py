@@ -3,10 +3,10 @@
 The answer's cost is the sum of log(clip(cross entropy, 1e-37, 1e37)) over its tasks. The derivative
 of log(loss) is 1 / loss, so the gradient of each task is multiplied by a weight of 1 / loss.
 
-The premise below is built in: nothing is trained, and all logits are chosen by hand for one
-example. The five digits stay at chance. The length is classified correctly with a growing margin:
-the correct logit exceeds the other logits by that margin. So the table shows what the cost rewards.
-It does not show that a training run gets there; README.md compares such runs.
+This lesson trains nothing: all logits are chosen by hand for one example. The five digits stay at
+chance. The length is classified correctly with a growing margin: the correct logit exceeds the
+other logits by that margin. The table therefore shows which logits the cost rewards. It does not
+show that training reaches them; README.md compares training runs.
 
 With a hard label, the gradient of a plain sum fades once a task is solved: at a margin of 8 it is
 0.002. The answer's weight there is 497, so the gradient is 1: more than at chance. It stays near 1
@@ -16,7 +16,7 @@ is very low, although five of the six tasks are at chance.
 Label smoothing is the cure. With smoothing 0.1 the loss has its minimum at a margin of 4.2, where
 the gradient is 0. The loss stays above 0.4, so the weight stays small.
 
-Loss and cost are measured on the labels of the row, hard or smoothed. -gradient is taken at the
+The column label says which labels the loss and the cost use. The column -gradient is for the
 correct logit: if it is above 0, a step raises that logit. It prints:
 
     margin  label       loss   weight  -gradient     cost

@@ -121,7 +121,7 @@ QUESTION = "With labels smoothed by 0.1, what is the lowest possible value of th
 
 
 def solution():
-    """The cost at which every softmax equals its label: each cross entropy is least there.
+    """Compute the cost at its minimum, where every softmax equals its label.
 
     It prints:
 
