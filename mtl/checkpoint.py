@@ -124,7 +124,7 @@ def read(path, wanted):
       DataError: a tensor is missing, or has another shape or type. TensorFlow itself accepts
         another shape without an error (TensorFlow issue 52220).
     """
-    cure = "it belongs to another network; name its own run, or train with its --bottom"
+    cure = "it belongs to another network; use its own run directory, or train with its --bottom"
     try:
         with opened(path) as reader:
             shapes = reader.get_variable_to_shape_map()

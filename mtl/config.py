@@ -105,8 +105,8 @@ class Config:
     )
     label_smoothing: float = _field(
         0.1,
-        "share of each label that training spreads over all classes; the cost of an evaluation is "
-        "on hard labels, without this, so the two costs differ",
+        "share of each label that training spreads over all classes; an evaluation measures its "
+        "cost on hard labels, without smoothing, so the two costs differ",
         range=SHARE_BELOW_1,
     )
     dropout: float = _field(
@@ -177,9 +177,9 @@ class Config:
     )
     views: int = _field(
         1,
-        "views that evaluate and predict average; of the window, the part of an image with the "
-        "number, 1 is the centre crop, 2 adds its negative, 4 adds the whole window and its "
-        "negative; each view costs one more pass",
+        "how many views of the window (the part of an image that contains the number) evaluate and "
+        "predict average: 1 is the centre crop, 2 adds its negative, 4 adds the whole window and "
+        "its negative; each view costs one more pass",
         choices=(1, 2, 4),
     )
     threads: int = _field(0, "threads of TensorFlow; 0 is one for each core", range=NOT_NEGATIVE)

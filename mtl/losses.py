@@ -55,7 +55,7 @@ def cross_entropies(logits, labels):
       labels: dict task name -> float32 [batch, classes], probabilities.
 
     Raises:
-      ValueError: see `check`. The other functions of dicts raise it too.
+      ValueError: see `check`. The other functions that take dicts raise it too.
     """
     check(logits, labels)
     return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}

@@ -1,7 +1,7 @@
 """The answers of `mtl predict` as text, JSON, CSV and captions.
 
 Text and captions show the `name` of an input, which is one printable line. JSON and CSV give its
-`path`, so that a program finds the file.
+`path`, so that a program can find the file.
 """
 
 import csv
@@ -18,7 +18,7 @@ BOX = ("left", "top", "width", "height")
 
 
 class Answer(NamedTuple):
-    """What became of an input: a window and its prediction, or an error."""
+    """The result for an input: its window and prediction, or an error."""
 
     given: Input
     window: Any = None  # uint8 [WINDOW, WINDOW, 3]
@@ -61,7 +61,7 @@ class Output:
             self._pages.add(answer.window, caption(answer, self._boxed))
 
     def close(self):
-        """Write the last page of the sheet; report the pages and what they do not show."""
+        """Write the last page of the sheet; report the pages, and how many images they lack."""
         if not self._pages:
             return
         pages = self._pages
@@ -85,7 +85,7 @@ def to_text(answer, boxed):
 
     Args:
       answer: Answer.
-      boxed: bool, whether each input has a box of its own, which the line shows.
+      boxed: bool, whether the line shows the box of the input.
     """
     return None if answer.error else "  ".join(_parts(answer, boxed))
 
@@ -105,7 +105,7 @@ def to_json(answer, boxed):
 
 
 def csv_header(boxed):
-    """Return the header of CSV. Its columns begin as those of the file of --boxes."""
+    """Return the header of CSV. With boxes, it begins with the header of the --boxes file."""
     return _line(["file", *(BOX if boxed else ()), "number", "confidence", "error"])
 
 
@@ -143,7 +143,7 @@ def _box(given):
     if given.box is None:
         return None
     left, top, right, bottom = given.box
-    # The difference is rounded, or a width of 0.2 could become 0.20000000000000007.
+    # Without rounding, a width of 0.2 could become 0.20000000000000007.
     return [left, top, round(right - left, 6), round(bottom - top, 6)]
 
 
@@ -155,6 +155,6 @@ def _reason(answer):
 
 def _line(row):
     text = io.StringIO()
-    # Python before 3.13 quotes only the line breaks that are in the terminator.
+    # Before Python 3.13, csv quotes a line break only if the terminator contains it.
     csv.writer(text, lineterminator="\r\n").writerow(row)
     return text.getvalue().removesuffix("\r\n")

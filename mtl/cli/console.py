@@ -28,7 +28,7 @@ def say(line):
 
 
 def notice(line):
-    """Write a line to stderr if it is a terminal: what a command does next for some seconds."""
+    """Announce work of some seconds: write a line to stderr, only if it is a terminal."""
     if sys.stderr is not None and sys.stderr.isatty():
         say(line)
 
@@ -124,7 +124,7 @@ def start_tensorflow(verbosity=0):
         from mtl.cli import console
         console.start_tensorflow()
 
-    Later calls do no harm: they hide the messages from then on.
+    A later call is allowed: it hides the messages from then on.
 
     Some C++ messages ignore every log setting, so the file descriptor itself is redirected. The
     list of devices triggers the remaining messages now. A session would too, but it would also fix

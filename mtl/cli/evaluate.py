@@ -24,13 +24,14 @@ def define(values):
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     text = (
         "print one JSON object; coverage_at_98 is the largest share of images, most confident "
-        "first, with at least 98% correct; cost and task_cross_entropy are on hard labels, without "
+        "first, with at least 98% correct; cost and task_cross_entropy use hard labels and ignore "
         "--temperature"
     )
     absl_flags.DEFINE_boolean("json", False, text, flag_values=values)
     text = (
         "folder for a report: a page (index.html), tables and plots of confusions, lengths, "
-        "coverage (the accuracy of the most confident answers), reliability and mistakes"
+        "coverage (the accuracy of the most confident answers), reliability (the accuracy at each "
+        "confidence) and mistakes"
     )
     paths.define(values, "report", None, text)
 

@@ -11,7 +11,7 @@ USAGE = "mtl explain [--all | --format=svg|dot|html] [--step=N] [--out=FILE] [--
 SUMMARY = "show the graph: the operations of each line, a diagram, the values of real steps"
 FORMATS = ["text", "svg", "dot", "html"]
 MOST_STEPS = 200  # on a page; its size is then 2.3 MB
-UNSEEN = 100  # validation images that each step decodes; 50 steps of the bottom base take 5 seconds
+UNSEEN = 100  # validation images decoded at each step; 50 steps of --bottom=base take 5 seconds
 
 
 def define(values):

@@ -70,8 +70,8 @@ def define_field(values, name, *, follows_run=False):
 def define_temperature(values):
     """Define --temperature; its default is that of the run."""
     text = (
-        "divides the log probabilities of each task, so that a confidence is the share of correct "
-        "numbers; 1 shows the outputs as they are" + AS_THE_RUN
+        "the log probabilities of each task are divided by this number, so that a confidence of "
+        "0.8 means 80% correct; 1 leaves them unchanged" + AS_THE_RUN
     )
     absl_flags.DEFINE_float("temperature", None, text, flag_values=values)
 

@@ -33,7 +33,7 @@ class Input(NamedTuple):
     name: str  # the path as one printable line
     path: str  # as given; "-" is standard input
     box: tuple[float, float, float, float] | None = None  # left, top, right, bottom; None: whole
-    error: DataError | None = None  # what is known to be wrong before the image is decoded
+    error: DataError | None = None  # found before the image is decoded
     source: str = "--box"  # where the box is written, for errors
 
 
@@ -42,7 +42,7 @@ def define(values):
     text = (
         "left,top,width,height of the box around all digits, the same in every image, in pixels of "
         "the upright image, fractions allowed; the network sees it with the margin of training; "
-        "without --box or --boxes the whole image is the number"
+        "without --box or --boxes mtl reads the whole image"
     )
     absl_flags.DEFINE_string("box", None, text, flag_values=values)
     text = (
@@ -85,7 +85,7 @@ def _box(text):
 def listed(values, arguments) -> list[Input]:
     """List the inputs in the order of the command line. No image is opened.
 
-    What is wrong with an image is the `error` of its Input, so that the others are answered.
+    A faulty image is listed with an `error`, so that the others can still be predicted.
 
     Raises:
       DataError: the file of --boxes is wrong.
@@ -120,7 +120,7 @@ def _expanded(argument):
 
 
 def _checked(path):
-    """Return the Input of a path, with what is wrong with it."""
+    """Return the Input of a path, with an error if the file is faulty."""
     from mtl.data import image_files
 
     name = shown(path)

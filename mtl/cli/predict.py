@@ -11,8 +11,8 @@ from mtl.errors import DataError, UsageError
 
 USAGE = "mtl predict [--model_dir=DIR] [--json|--csv] [--sheet=out.png] IMAGE|FOLDER|'PATTERN'|-..."
 SUMMARY = "read the numbers in image files"
-# A batch ends after BATCH images or after BYTES of files: a large photograph takes as long to
-# decode as the network takes for many small images, and each result should appear soon.
+# A batch ends after BATCH images or BYTES of files. Large photographs take long to decode, and each
+# result should appear soon.
 BATCH = 64
 BYTES = 4 << 20
 
@@ -33,8 +33,8 @@ def define(values):
     )
     absl_flags.DEFINE_boolean("json", False, text, flag_values=values)
     text = (
-        "print CSV with the header file,number,confidence,error, in the given order; number is the "
-        "digits, no number, or more than 5 digits; with --boxes the box follows file"
+        "print CSV with the header file,number,confidence,error, in the given order; number is its "
+        "digits, or the words no number or more than 5 digits; with --boxes the box follows file"
     )
     absl_flags.DEFINE_boolean("csv", False, text, flag_values=values)
     text = (
@@ -72,7 +72,7 @@ def _pages(path, found):
     """Return the sheet.Pages of --sheet; None without it.
 
     Raises:
-      DataError: a page cannot be written. Nothing is created to find out.
+      DataError: a page cannot be written. The check creates no file.
     """
     if path is None:
         return None

@@ -53,7 +53,7 @@ def main(values, arguments):
         captions.append(f"{errors.shown(name)}\n{decoding.written(number)}")
     console.notice(f"writing {values.out} ...")
     sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
-    # A full sheet may lack images; a dataset is not read further to count them.
+    # If the sheet is full, the dataset may have more images. They are not counted.
     count = len(captions)
     part = f"the first {count}" if count == cells else f"all {count}"
     print(f"{values.out}: {part} images of {values.dataset}, {values.split}")

@@ -175,7 +175,7 @@ class Evaluator:
         with self._monitor.evaluation():
             log_probs = self._read(views=1)
             numbers = examples.numbers
-            # Not calibrated: a temperature that is fitted on these examples would flatter them.
+            # Not calibrated: the temperature is fitted on the same examples.
             row = evaluate.measure(log_probs, numbers, config.objective, config.absent)
             # Averaging views flattens the probabilities, so it needs a temperature of its own.
             averaged = log_probs if config.views == 1 else self._read(config.views)

@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 def read(path: str) -> list[Row]:
-    """Read a CSV file of boxes. No image is read, and none has to exist.
+    """Read a CSV file of boxes. The images are not opened and need not exist.
 
     Columns are found by name, and other columns are ignored. An image may have several lines.
     Empty lines are skipped.
@@ -50,7 +50,7 @@ def read(path: str) -> list[Row]:
         cure = "check that every quote is closed, and save it as CSV in UTF-8"
         raise DataError(f"{name} line {reader.line_num}: {error}; {cure}") from None
     if not rows:
-        raise DataError(f"{name}: has no boxes; add a line {HEADER} for each")
+        raise DataError(f"{name}: has no boxes; add a line with {HEADER} for each box")
     return rows
 
 
@@ -97,7 +97,7 @@ def _check_header(name, header):
 
 
 def _box(values):
-    """Return the box of a line as (left, top, right, bottom), None, or as None, its fault."""
+    """Return (box, None), or (None, fault) if a number of the line is wrong."""
     numbers = []
     for side in SIDES:
         text = values[side]

@@ -1,4 +1,4 @@
-"""Name the files that people take for readable images: HEIC, PDF, SVG, videos, web pages, text."""
+"""Recognise files that mtl cannot read as images: HEIC, PDF, SVG, videos, web pages, text."""
 
 import codecs
 import os
@@ -35,8 +35,8 @@ ARCHIVE = Kind("an archive, not an image", "unpack it and give the path of an im
 LFS = Kind("a pointer of Git LFS, not the image", "fetch the image with git lfs pull")
 TEXT = Kind("a text file, not an image", "give the path of a PNG or JPEG image")
 
-# Photographs that a user expects to be read with a folder. Raw files are not among them, because
-# cameras save them beside a JPEG of the same photograph.
+# A folder lists these files too, because a user expects an answer for each photograph. It lists no
+# raw files, because cameras save a JPEG of the same photograph beside them.
 PHOTOGRAPHS = {
     ".heic": HEIC,
     ".heif": HEIC,
@@ -88,7 +88,7 @@ def kind(head: bytes, path: str) -> Kind | None:
     """Return the kind of a file that is no readable image, or None if it is unknown.
 
     Args:
-      head: the first HEAD bytes of the file. They decide before the extension does.
+      head: the first HEAD bytes of the file. They take precedence over the extension.
       path: only its extension is used.
     """
     if head[4:8] == b"ftyp":
@@ -114,7 +114,7 @@ def is_raw(path: str) -> bool:
 def _text(head):
     """Return the kind of a text: SVG, a web page, or any other. None if it is not text."""
     try:
-        # The last character may be cut off, which a decoder of a whole text would reject.
+        # Incremental, because the last character of the head may be cut off.
         text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return None

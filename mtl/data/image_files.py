@@ -1,4 +1,4 @@
-"""Find image files, and reject those that are known to be wrong before they are decoded."""
+"""Find image files, and reject faulty files before they are decoded."""
 
 import errno
 import functools
@@ -39,7 +39,7 @@ def expand(argument: str) -> list[str]:
     Returns:
       at least one path. A file is returned unchanged and is not checked. For a folder (without its
       subfolders) or a pattern: the files with the extension of an image whose names do not begin
-      with a dot, sorted. Photographs that cannot be read, such as .heic, are among them.
+      with a dot, sorted. They include photographs in unsupported formats, such as .heic.
 
     Raises:
       DataError: a folder or a pattern has no such file.
@@ -122,7 +122,7 @@ def _missing(path, name, code):
 
     Args:
       path: str.
-      name: str, the path in one line.
+      name: str, the path as one line.
       code: int, the error number of the system; None if it has none.
     """
     if code == errno.ENAMETOOLONG:
@@ -140,7 +140,7 @@ def _missing(path, name, code):
 
 
 def _other(mode):
-    """Return in words what a path is that is not a regular file."""
+    """Return the name of a file type that is not a regular file; mode: its st_mode."""
     if stat.S_ISDIR(mode):
         return "a folder"
     if stat.S_ISFIFO(mode):

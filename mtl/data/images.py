@@ -83,12 +83,12 @@ def _has_more(image):
     """
     try:
         return image.format != "MPO" and getattr(image, "is_animated", False)
-    except Exception:  # broken behind the first frame, which was read
+    except Exception:  # the first frame was read; a later one is broken
         return False
 
 
 def _other_format(path, file):
-    """Return what a file is that is not in one of FORMATS, and what to do."""
+    """Return the fault and the cure of a file that is in none of FORMATS."""
     if file is None:
         with open(path, "rb") as opened:
             head = opened.read(foreign.HEAD)

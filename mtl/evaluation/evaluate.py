@@ -35,8 +35,8 @@ def measure(
 ) -> dict[str, Any]:
     """Compute all metrics from the outputs of a network.
 
-    The decoded numbers and their confidences are calibrated. The cross entropies and the cost are
-    those of the outputs as they are, against hard labels.
+    The temperature changes the decoded numbers and their confidences. The cross entropies and the
+    cost ignore it and use hard labels.
 
     Args:
       log_probs: dict task name -> float32 [n, classes], the result of reading.read.

@@ -10,8 +10,8 @@ from mtl.evaluation import metrics
 from mtl.inference import calibration, decoding
 
 BINS = 10  # of equal width, from 0 to 1
-# The candidates, in steps of 1%. Outside this range the validation data is too small or too easy to
-# tell a temperature.
+# The candidates, in steps of 1%. If the best fit is outside this range, the validation data is too
+# small or too easy to determine a temperature.
 TEMPERATURES = np.geomspace(0.2, 5.0, 324)
 STRIDE = 18  # of the coarse search
 
@@ -43,7 +43,7 @@ def bins(confidences: np.ndarray, correct: np.ndarray) -> list[Bin]:
     metrics.check_lengths(confidences, correct)
     confidences = np.nan_to_num(np.asarray(confidences, np.float64))
     correct = np.asarray(correct, bool)
-    # The edges are those that are printed: int(10 * 0.3) may fall on either side.
+    # Compared with the edges that the report prints: int(10 * confidence) may round across an edge.
     edges = np.arange(BINS + 1) / BINS
     indices = np.searchsorted(edges[1:-1], confidences, side="right")
     found = []
@@ -76,10 +76,10 @@ def fit_temperature(log_probs: dict[str, np.ndarray], numbers: Sequence[str]) ->
     """Return the temperature whose confidences fit the correctness of the decoded numbers best.
 
     It minimises the cross entropy between "the number is correct" and the confidence. The numbers
-    are decoded once, at temperature 1. Otherwise a weak network would have its best fit where it
-    answers "no number" everywhere, with confidence 0. The sum of the cross entropies of the tasks,
-    the usual criterion, ignores that the confidence is a product of up to six probabilities; its
-    calibration error is two to three times as large.
+    are decoded once, at temperature 1. Otherwise the best fit of a weak network could be a
+    temperature at which every answer is "no number" with confidence 0. The sum of the cross
+    entropies of the tasks, the usual criterion, ignores that the confidence is a product of up to
+    six probabilities. Its calibration error is two to three times as large.
 
     The targets are those of Platt 1999 (section 2.2), (k + 1) / (k + 2) for k correct numbers and
     1 / (m + 2) for m wrong ones. Without them, 50 correct numbers of 50 would give confidence 1.

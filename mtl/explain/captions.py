@@ -61,7 +61,7 @@ def cost(diagram: Diagram) -> str:
 
 
 def parts(diagram: Diagram) -> dict[str, str]:
-    """Return a caption of each part without the cost, dict part -> text; see blocks.part_of."""
+    """Return a caption for each part except the cost, dict part -> text; see blocks.part_of."""
     layers = [short_name(layer) for layer in diagram.shared]
     tasks = ", ".join(task.name for task in diagram.tasks)
     if len(layers) > 2:
@@ -73,7 +73,7 @@ def parts(diagram: Diagram) -> dict[str, str]:
         blocks.LOSSES: "labels: classes, and their probabilities",
         blocks.STEP: "global_step: counts the training steps",
         blocks.RATE: "learning_rate: its schedule",
-        diagram.optimizer: f"{diagram.optimizer}: what all variables share",
+        diagram.optimizer: f"{diagram.optimizer}: shared by all variables",
         blocks.WATCHED: "watched: losses and sums of gradients that must be finite",
     }
 

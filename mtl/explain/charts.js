@@ -34,7 +34,7 @@ function logScale(lines) {
   }
   return {yOf, ticks};
 }
-/* A scale of shares starts at a tenth, at most at 80%, so that a small fall is visible. */
+/* A scale of shares starts at a multiple of 10%, at most 80%, so that a small fall is visible. */
 function shareScale(lines) {
   const least = Math.min(...lines.flatMap((line) => line.values));
   const low = Math.min(0.8, Math.floor(10 * least) / 10);

@@ -25,7 +25,7 @@ def walk(
 ) -> Iterator[dict]:
     """Train, and yield the values in the graph at each step, fetched in the training step itself.
 
-    All values are those before the update of the step: the first dict is of the first weights.
+    Each dict has the values before the update of its step, so the first shows the initial weights.
 
     Args:
       explained: lines.Explained. Operations for the weights, the norms and the inference are added

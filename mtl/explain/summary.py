@@ -55,7 +55,8 @@ def render(explained: Explained, diagram: Diagram) -> str:
 def _cost(explained, diagram, block_of):
     """Return the lines that compute the cost from logits and labels, dict stack -> list of Op.
 
-    Their calls in train.py are those of the recorded steps of the losses. The labels have others.
+    They are the operations whose call in train.py also made a recorded step of the losses. Other
+    calls made the labels.
     """
     steps = [name for task in diagram.tasks for name in task.loss] + list(diagram.adds)
     calls = {explained.ops[name].stack[0] for name in steps}

@@ -6,8 +6,8 @@ import numpy as np
 def calibrate(log_probs: dict[str, np.ndarray], temperature: float) -> dict[str, np.ndarray]:
     """Divide log probabilities by a temperature and normalise them.
 
-    A temperature below 1 makes each task more certain, one above 1 less certain. The order of the
-    classes of a task stays, but the decoded number may change.
+    A temperature below 1 makes each task more certain, one above 1 less certain. The classes of
+    a task keep their order, but the decoded number may change.
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
 

@@ -18,8 +18,8 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
     go to the shorter length and the smaller digit. If every score is -inf, the number is "" with
     confidence 0.
 
-    The score has no term for the positions beyond the length. With outputs that are too uncertain,
-    a long number then pays for each digit, and "" for none. The cure is a temperature, see
+    The score has no term for the positions beyond the length, so each digit lowers the score of a
+    number. If the outputs are too uncertain, "" then wins too often. The cure is a temperature, see
     mtl/inference/calibration.py; STUDIES.md compares it with adding log P(X) for these positions.
 
     Args:

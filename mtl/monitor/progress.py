@@ -20,8 +20,8 @@ class Progress:
         Args:
           config: Config of the run.
           write: function str -> None.
-          timed: bool, whether `each_step` writes lines, so that somebody at a terminal need not
-            wait for the next multiple of --log_every.
+          timed: bool, whether `each_step` writes lines, so that a terminal shows progress before
+            the next multiple of --log_every.
         """
         self._config, self._write, self._timed = config, write, timed
         self._since = None  # (step, seconds) of the last line, or of the first step

@@ -27,7 +27,7 @@ _TASKS = (
     ("#B37700", "P"),
 )
 WIDTH = 1000  # pixels
-# Large text for the width, so that a phone, which shows 1000 pixels as about 350, has legible text.
+# The text is large for the width, because a phone shows 1000 pixels as about 350.
 _DPI = 180
 _CONFUSION_DPI = 100  # six matrices need more room; the page scrolls their plot
 _PAD = 0.08  # inches, around and between the parts of a plot
@@ -60,7 +60,7 @@ def _figure(path: str, height: int, dpi: int = _DPI) -> Iterator[Any]:
 
 
 def _title(what, report):
-    """Return the title of a plot: what it shows, and of which evaluation."""
+    """Return the title of a plot: its subject and the evaluation."""
     return "\n".join([what, *textwrap.wrap(report.title, _LINE)])
 
 
@@ -192,7 +192,7 @@ def reliability(report, path: str) -> None:
         axes.set_ylim(0, 108)
         axes.set_xticks(range(0, 101, 10))
         axes.set_yticks(range(0, 101, 20))
-        axes.set_xlabel("confidence, %; the numbers count examples")
+        axes.set_xlabel("confidence, %; above the bars: the number of examples")
         axes.set_ylabel("sequence accuracy, %")
         axes.set_title(_title(f"accuracy against confidence{shown}", report))
 

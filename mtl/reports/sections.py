@@ -193,9 +193,9 @@ def training(report, plots):
     every = math.ceil(len(report.curves) / MAX_ROWS)
     rows = [row for i, row in enumerate(report.curves) if (last - i) % every == 0]
     text = (
-        "Metrics on validation during training, of the outputs as they are (temperature 1). The "
-        "cost is on hard labels; the progress line of mtl train shows the cost on the labels of "
-        "training, which may be smoothed, so the two differ."
+        "Metrics on validation during training, measured at temperature 1. The cost is on hard "
+        "labels. The progress line of mtl train shows the cost on the labels of training, which "
+        "may be smoothed, so the two differ."
     )
     if every > 1:
         text += f" The tables show one of {every} evaluations; curves.csv has all."

@@ -13,7 +13,7 @@ GREEN, RED = (26, 127, 55), (207, 34, 46)
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 _FRAME = 3  # pixels around each image, painted if it has a mark
 _GAP = 9  # pixels between cells
-_CELL = 120  # smallest width of a cell: "> more than 5 digits" fits
+_CELL = 120  # smallest width of a cell, enough for "> more than 5 digits"
 _FONT_SIZE = 13
 
 PAGE = 400  # images on a page; few programs open a larger image

@@ -148,5 +148,5 @@ def _named(model_dir, given):
     if other and (ours.bottom, ours.absent) != (other.bottom, other.absent):
         what = f"its network has --bottom={other.bottom} --absent={other.absent}"
         cure = f"use --model_dir={run} --checkpoint={path}"
-        raise DataError(f"{path}: {what}, that of {model_dir} differs; {cure}")
+        raise DataError(f"{path}: {what}, but {model_dir} has another; {cure}")
     return path

@@ -20,8 +20,8 @@ _FOCUSED = """(() => {
 })()"""
 
 
-# What is wrong without scrolling: captions and plots that pass the right edge of what contains
-# them, text below 9 pixels, and links whose line touches the letters.
+# Faults that are visible without scrolling: captions and plots that pass the right edge of their
+# container, text below 9 pixels, and links whose underline touches the letters.
 _CUT = """(() => {
     const wrong = [];
     const note = (each, what) => wrong.push(`${each.tagName} ${what} ${each.textContent.trim()}`);

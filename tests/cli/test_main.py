@@ -65,7 +65,7 @@ def test_help_lists_each_flag_once_despite_wrong_flags(command, name):
 
 
 @pytest.mark.parametrize("name", ["--help", "-h"])
-def test_file_behind_two_dashes_is_no_request_for_help(command, name):
+def test_file_after_two_dashes_is_no_request_for_help(command, name):
     code, out, err = command("predict", "--no_such_flag", "--", name)
     assert (code, out) == (1, "") and "--no_such_flag" in err
 

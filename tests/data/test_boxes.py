@@ -76,7 +76,7 @@ def test_wrong_number_is_the_fault_of_its_row(tmp_path, numbers, fault):
     [
         ("", " line 1: no header; write file,left,top,width,height"),
         ("\n\n", " line 1: no header; write file,left"),
-        (HEADER, ": has no boxes; add a line file,left,top,width,height for each"),
+        (HEADER, ": has no boxes; add a line with file,left,top,width,height for each box"),
         (HEADER + "\n,,,,\n", ": has no boxes; "),
         ("a.png,1,2,3,4\n", " line 1: the header is 'a.png,1,2,3,4'; write file,left,top,width,"),
         ("file,top,width,height\n", " line 1: the header has no column left; write file,left,top"),

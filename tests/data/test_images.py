@@ -149,7 +149,7 @@ def test_reads_the_first_of_several_frames(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif", "a.jpg", "a.bmp", "a.ppm"])
-def test_single_frame_is_read_without_a_word(tmp_path, name):
+def test_single_frame_is_read_without_a_notice(tmp_path, name):
     said = []
     images.read(saved(tmp_path, Image.fromarray(noise(18, 11)), name), say=said.append)
     assert said == []

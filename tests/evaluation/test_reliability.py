@@ -114,7 +114,7 @@ def test_no_correct_number_gives_a_temperature_within_the_range():
     assert 1.0 < temperature <= 5.0
 
 
-def test_outputs_that_tell_nothing_keep_temperature_1():
+def test_no_examples_or_nan_keep_temperature_1():
     assert reliability.fit_temperature(certain([], 0.8), []) == 1.0
     log_probs = certain(["7", "8"], 0.8)
     log_probs["length"][0] = np.nan

@@ -39,7 +39,7 @@ def test_a_diagram_in_words(small):
     parts = captions.parts(found)
     assert parts["shared"] == "shared bottom: conv1 to dense1, 5 layers"
     assert parts["tops"] == "tops: length, digit1, digit2, digit3, digit4, digit5"
-    assert parts["Adam"] == "Adam: what all variables share"
+    assert parts["Adam"] == "Adam: shared by all variables"
     text = captions.sentences(found)
     for part in (
         "An image of 54 x 54 x 3 passes the shared layers",

@@ -79,7 +79,7 @@ def test_another_objective_shows_its_own_lines(graph_of):
     [
         "shared bottom: conv1 to dense1, 5 layers",
         "tops: length, digit1, digit2, digit3, digit4, digit5",
-        "Adam: what all variables share",
+        "Adam: shared by all variables",
     ],
 )
 def test_each_other_part_has_one_row(small, row):

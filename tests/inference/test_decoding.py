@@ -162,7 +162,7 @@ def test_arg_max_takes_each_task_alone():
         assert classes[name].tolist() == [row.index(max(row)) for row in rows.tolist()]
 
 
-def test_written_says_in_words_what_is_not_digits():
+def test_written_has_words_for_no_number_and_too_many_digits():
     numbers = ("210", "", "0", None)
     expected = ["210", "no number", "0", "more than 5 digits"]
     assert [decoding.written(number) for number in numbers] == expected

@@ -47,7 +47,7 @@ class Workers:
         ]
         for thread in self._threads:
             thread.start()
-        atexit.register(self.close)  # a worker that draws would live on until it answers
+        atexit.register(self.close)  # otherwise a busy worker lives until its call ends
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         """Call a module-level function in one of the processes.
@@ -130,7 +130,7 @@ def _process(descriptor):
 
 
 def work(descriptor: int) -> None:
-    """Answer the calls of a pipe until the parent closes it or dies. Runs in the process."""
+    """Answer the calls of a pipe until the parent closes it or dies. Runs in the worker process."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     os.nice(10)  # training has priority
