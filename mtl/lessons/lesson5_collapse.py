@@ -16,7 +16,7 @@ is very low, although five of the six tasks are at chance.
 Label smoothing is the cure. With smoothing 0.1 the loss has its minimum at a margin of 4.2, where
 the gradient is 0. The loss stays above 0.4, so the weight stays small.
 
-The column label says which labels the loss and the cost use. The column -gradient is for the
+The column label names the labels of the loss and the cost. The column -gradient is for the
 correct logit: if it is above 0, a step raises that logit. It prints:
 
     margin  label       loss   weight  -gradient     cost

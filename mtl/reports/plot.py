@@ -29,7 +29,7 @@ _TASKS = (
 WIDTH = 1000  # pixels
 # The text is large for the width, because a phone shows 1000 pixels as about 350.
 _DPI = 180
-_CONFUSION_DPI = 100  # six matrices need more room; the page scrolls their plot
+_CONFUSION_DPI = 100  # six matrices need more space; the page scrolls their plot
 _PAD = 0.08  # inches, around and between the parts of a plot
 _LINE = 58  # characters of a title
 _SETTINGS = {

@@ -37,7 +37,7 @@ def test_broken_pipe_ends_the_command(monkeypatch):
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that acts as a terminal."""
 
     def isatty(self):
         return True

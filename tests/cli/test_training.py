@@ -195,7 +195,7 @@ def validation_of(numbers):
 def test_evaluation_fits_the_temperature_for_the_views_of_the_run(views, monkeypatch, said):
     numbers = ["7"] * 30 + ["8"] * 3
     examples = validation_of(numbers)
-    examples.images[30:, ..., 0] = 9  # read wrong
+    examples.images[30:, ..., 0] = 9  # predicted wrongly
     record = config.Config(views=views)
     monitor = training.Monitor(record, "run", 0, verbose=False, events=False)
     evaluator = training.Evaluator(record, "run", examples, monitor, int)
