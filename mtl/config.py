@@ -74,6 +74,10 @@ class Range(NamedTuple):
         return f"{ends}, {self.high:g} excluded" if self.below_high else ends
 
 
+# Of the log probabilities. It is fitted during training, so it is no field of Config.
+TEMPERATURE = Range(0.01, 100.0)
+
+
 def _field(default, text, *, choices=None, range=None):
     metadata = {"help": text, "choices": choices, "range": range}
     return dataclasses.field(default=default, metadata=metadata)

@@ -86,10 +86,9 @@ class Training:
 
     def _config_json(self):
         """Return config.json, dict file name -> text. Its temperature is that of the best step."""
-        best = run_files.best(self.history) or {}
         record = {
             **run_files.NETWORK,
-            run_files.TEMPERATURE: best.get(run_files.TEMPERATURE, 1.0),
+            run_files.TEMPERATURE: run_files.temperature_of(self.history),
             "threads": {
                 "intra_op": self.options.intra_op_parallelism_threads,
                 "inter_op": self.options.inter_op_parallelism_threads,
@@ -241,7 +240,7 @@ def _measured(measure):
     row = measure()
     accuracy = row.get("sequence_accuracy") if isinstance(row, dict) else None
     if not isinstance(accuracy, (int, float)) or not 0.0 <= accuracy <= 1.0:
-        cure = 'return a dict with "sequence_accuracy", a number from 0 to 1'
+        cure = 'return a dict with "sequence_accuracy", a float from 0 to 1'
         raise ValueError(f"the evaluator returned {row!r:.200}; {cure}")
     return row
 

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import math
 import os
 
 from mtl import checkpoint, config as config_lib
@@ -115,9 +114,10 @@ def _read_record(model_dir):
         with open_text(path) as file:
             record = json.load(file)
         config = config_lib.Config.from_dict(record["config"])
-        temperature = float(record.get(TEMPERATURE, 1.0))
-        if not 0.0 < temperature < math.inf:
-            raise ValueError(f"{TEMPERATURE} is {temperature}, not a number above 0")
+        temperature = record.get(TEMPERATURE, 1.0)
+        if not _is_temperature(temperature):
+            text = config_lib.TEMPERATURE.text()
+            raise ValueError(f"{TEMPERATURE} is {temperature!r:.40}, not a number {text}")
         changed = [name for name in NETWORK if record.get(name, NETWORK[name]) != NETWORK[name]]
     except FileNotFoundError:
         cure = f"train a run with: mtl train --model_dir={model_dir}"
@@ -135,7 +135,24 @@ def _read_record(model_dir):
         what = f'"{name}" is {found}, but this version builds {built}'
         cure = f"use the version of mtl that {checkpoint.VERSIONS} names"
         raise DataError(f"{path}: {what}; {cure}")
-    return config, temperature
+    return config, float(temperature)
+
+
+def _is_temperature(value):
+    return type(value) in (int, float) and config_lib.TEMPERATURE.contains(value)
+
+
+def temperature_of(history):
+    """Return the temperature of the best evaluation; 1.0 if no evaluation has a valid one.
+
+    If the best has none, such as one of an earlier version of mtl, the newest that has one counts.
+
+    Args:
+      history: list of dict, the evaluations.
+    """
+    rows = [best(history), *reversed(history)] if history else []
+    valid = (row[TEMPERATURE] for row in rows if _is_temperature(row.get(TEMPERATURE)))
+    return next(valid, 1.0)
 
 
 def read_metrics(model_dir, up_to):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 
 import pytest
@@ -249,12 +250,34 @@ def test_a_run_without_a_temperature_has_1(tmp_path):
     assert run_files.read_temperature(str(tmp_path)) == 1.0
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "NaN", "Infinity", '"warm"', "null", "[1]"])
+DAMAGED = ["0", "-1", "NaN", "Infinity", '"0.5"', "null", "[1]", "true", "1e-3", "1" + "0" * 400]
+
+
+@pytest.mark.parametrize("value", DAMAGED, ids=lambda value: value[:8])
 def test_damaged_temperature_is_refused(tmp_path, value):
     (tmp_path / "config.json").write_text(f'{{"config": {{}}, "temperature": {value}}}')
     with pytest.raises(DataError) as error:
         run_files.read_temperature(str(tmp_path))
     one_line(error, tmp_path / "config.json", "not the record of a run")
+
+
+def test_temperature_of_a_history_is_that_of_the_best_step():
+    rows = [row_of(2, 0.5, 0.7), row_of(4, 0.9, 0.8), row_of(6, 0.6, 0.9)]
+    assert run_files.temperature_of(rows) == 0.8
+
+
+@pytest.mark.parametrize("damaged", [None, "0.5", math.nan, math.inf, 0, -1, True, 10**400, [1]])
+def test_the_newest_valid_temperature_replaces_a_missing_one_of_the_best_step(damaged):
+    rows = [row_of(2, 0.5, 0.7), row_of(4, 0.9, damaged), row_of(6, 0.6, 0.9), row_of(8, 0.6, None)]
+    assert run_files.temperature_of(rows) == 0.9
+    assert run_files.temperature_of(rows[1:2]) == 1.0
+    del rows[1]["temperature"]
+    assert run_files.temperature_of(rows) == 0.9
+    assert run_files.temperature_of([]) == 1.0
+
+
+def row_of(step, accuracy, temperature):
+    return {"step": step, "sequence_accuracy": accuracy, "temperature": temperature}
 
 
 # -- best ------------------------------------------------------------------------------------------

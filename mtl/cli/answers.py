@@ -49,14 +49,20 @@ class Output:
             self.bar.clear()
         console.say(line)
 
+    def report(self, given):
+        """Report the error of an input on stderr, if it is known before the image is read."""
+        if given.error:
+            self.say(f"mtl predict: {given.error}")
+
     def show(self, answer):
-        """Print an answer. An error is also a line on stderr."""
+        """Print an answer. An error is also a line on stderr, unless `report` wrote it."""
         row = self._row(answer, self._boxed)
         if row is not None:
             print(row)
         if answer.error:
             self.failed += 1
-            self.say(f"mtl predict: {answer.error}")
+            if answer.error is not answer.given.error:
+                self.say(f"mtl predict: {answer.error}")
         elif self._pages:
             self._pages.add(answer.window, caption(answer, self._boxed))
 

@@ -52,7 +52,6 @@ def main(values, arguments):
     console.start_tensorflow(values.verbosity)
     from mtl import run_files
     from mtl.evaluation import evaluate, reliability
-    from mtl.inference import calibration
     from mtl.inference.network import Network
     from mtl.reports import report, tables
     from mtl.runs import files, find
@@ -87,10 +86,9 @@ def main(values, arguments):
     if values.report:  # after the result, so that a full disk does not lose it
         console.notice(f"writing the report {values.report} ...")
         page, evaluations = provenance.describe(values, directory)
-        calibrated = calibration.calibrate(log_probs, temperature)
         best = reliability.fit_temperature(log_probs, examples.numbers)
         calibrations = tables.Temperatures(temperature, best)
-        made = tables.make(calibrated, examples, result, evaluations, calibrations)
+        made = tables.make(log_probs, examples, result, evaluations, calibrations)
         report.write(made, examples.images, values.report, console.say, page)
     return 0
 

@@ -7,7 +7,6 @@ app.run is not needed.
 
 import difflib
 import itertools
-import math
 import operator
 import os
 
@@ -71,15 +70,17 @@ def define_temperature(values):
     """Define --temperature; its default is that of the run."""
     text = (
         "the log probabilities of each task are divided by this number, so that a confidence of "
-        "0.8 means 80% correct; 1 leaves them unchanged" + AS_THE_RUN
+        "0.8 means 80% correct; 1 leaves them unchanged; the run fits it at its best step, for its "
+        "own --views" + AS_THE_RUN
     )
     absl_flags.DEFINE_float("temperature", None, text, flag_values=values)
 
 
 def check_temperature(values):
-    """Raise UsageError unless --temperature is a number above 0. Its default is None."""
-    if values.temperature is not None and not 0.0 < values.temperature < math.inf:
-        raise UsageError(f"--temperature={values.temperature} must be a number above 0")
+    """Raise UsageError if --temperature is not in its range. Its default is None."""
+    if values.temperature is not None and not config.TEMPERATURE.contains(values.temperature):
+        text = config.TEMPERATURE.text()
+        raise UsageError(f"--temperature={values.temperature} must be {text}")
 
 
 def define_split(values, default):

@@ -59,7 +59,9 @@ def main(values, arguments):
     """Predict the images in the given order; return the exit code, 2 if any could not be read."""
     found = inputs.listed(values, arguments)
     output = answers.Output(values, _pages(values.sheet, found))
-    if all(given.error for given in found):  # known without TensorFlow, which takes seconds to load
+    for given in found:  # before TensorFlow is loaded, which takes seconds
+        output.report(given)
+    if all(given.error for given in found):
         for given in found:
             output.show(answers.Answer(given, error=given.error))
     else:
@@ -73,15 +75,20 @@ def _pages(path, found):
 
     Raises:
       DataError: a page cannot be written. The check creates no file.
+      UsageError: a page would replace an image.
     """
     if path is None:
         return None
     from mtl.reports import sheet
     from mtl.runs import files
 
+    images = {os.path.realpath(given.path) for given in found}
     readable = sum(not given.error for given in found)
     for number in range(1, sheet.pages(readable) + 1):
-        files.check_file(sheet.page_path(path, number), "--sheet")
+        page = sheet.page_path(path, number)
+        files.check_file(page, "--sheet")
+        if os.path.realpath(page) in images:
+            raise UsageError(f"--sheet: {page} is one of the images to read; choose another file")
     return sheet.Pages(path)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mtl import objectives, tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import metrics
-from mtl.inference import calibration, decoding, reading
+from mtl.inference import decoding, reading
 from mtl.inference.predictions import finite
 
 
@@ -54,7 +54,7 @@ def measure(
       ValueError: a number has a character that is not a digit.
     """
     labels = tasks.encode_all(numbers)
-    predicted, confidences = decoding.joint(calibration.calibrate(log_probs, temperature))
+    predicted, confidences = decoding.joint(log_probs, temperature)
     labelled = _labelled(labels, absent)
     means = cross_entropies(log_probs, labels, labelled)
     return {

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mtl.config import TEMPERATURE
+
 
 def calibrate(log_probs: dict[str, np.ndarray], temperature: float) -> dict[str, np.ndarray]:
     """Divide log probabilities by a temperature and normalise them.
@@ -13,16 +15,16 @@ def calibrate(log_probs: dict[str, np.ndarray], temperature: float) -> dict[str,
 
     Args:
       log_probs: dict task name -> float32 [n, classes], natural logarithms.
-      temperature: float above 0. 1 returns log_probs unchanged.
+      temperature: float in config.TEMPERATURE. 1 returns log_probs unchanged.
 
     Returns:
       dict task name -> float32 [n, classes], in the same order.
 
     Raises:
-      ValueError: the temperature is not a finite number above 0.
+      ValueError: the temperature is out of its range.
     """
-    if not (np.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"the temperature must be a finite number above 0, got {temperature}")
+    if not TEMPERATURE.contains(temperature):
+        raise ValueError(f"the temperature must be {TEMPERATURE.text()}, got {temperature}")
     if temperature == 1:
         return log_probs
     return {name: _normalised(rows / np.float32(temperature)) for name, rows in log_probs.items()}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mtl import tasks
+from mtl.inference import calibration
 
 X = "X"  # the class X in confusion tables
 # The words for the answers that are not digits, the same in every text, table, page and sheet.
@@ -10,7 +11,9 @@ NO_NUMBER = "no number"
 TOO_MANY = f"more than {tasks.DIGITS} digits"
 
 
-def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarray]:
+def joint(
+    log_probs: dict[str, np.ndarray], temperature: float = 1.0
+) -> tuple[list[str | None], np.ndarray]:
     """Find the likeliest number of each example.
 
     The arg max of each task may give a digit X within the length, which is not a number. The best
@@ -19,18 +22,20 @@ def joint(log_probs: dict[str, np.ndarray]) -> tuple[list[str | None], np.ndarra
     confidence 0.
 
     The score has no term for the positions beyond the length, so each digit lowers the score of a
-    number. If the outputs are too uncertain, "" then wins too often. The cure is a temperature, see
-    mtl/inference/calibration.py; STUDIES.md compares it with adding log P(X) for these positions.
+    number. If the outputs are too uncertain, "" then wins too often. A temperature below 1 is the
+    cure; STUDIES.md compares it with adding log P(X) for these positions. A temperature above 1
+    would have the opposite effect, so it changes only the confidences.
 
     Args:
       log_probs: dict task name -> float32 or float64 [n, classes], natural logarithms.
+      temperature: see calibration.calibrate.
 
     Returns:
       numbers: n strings of digits; None if the length X (more than five digits) is likeliest.
-      confidences: float64 [n], exp of the best score.
+      confidences: float64 [n], exp of the score of the number.
     """
-    of_lengths = scores(log_probs)
-    best = of_lengths.argmax(axis=1)
+    best = scores(calibration.calibrate(log_probs, min(temperature, 1.0))).argmax(axis=1)
+    of_lengths = scores(calibration.calibrate(log_probs, temperature))
     best_digits = _digits(log_probs).argmax(axis=2)  # [n, 5]
     numbers = []
     for count, row in zip(best.tolist(), best_digits.tolist()):

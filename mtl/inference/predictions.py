@@ -47,8 +47,8 @@ def predictions(
         shape = ("height", "width", CHANNELS)
         batches.check_images(window, shape, f"the window of {file}")
     log_probs = reading.read(network, np.stack(windows), count=views)
+    numbers, confidences = decoding.joint(log_probs, temperature)
     log_probs = calibration.calibrate(log_probs, temperature)
-    numbers, confidences = decoding.joint(log_probs)
     found = []
     for i, file in enumerate(files):
         outputs = {name: rows[i] for name, rows in log_probs.items()}

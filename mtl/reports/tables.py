@@ -67,13 +67,13 @@ def make(
     """Return the rows of a report.
 
     Args:
-      log_probs: dict task name -> float32 [n, classes], calibrated. NaN is allowed.
+      log_probs: dict task name -> float32 [n, classes], at temperature 1. NaN is allowed.
       examples: the n examples.
       result: the object that `mtl evaluate --json` prints.
       evaluations: the objects in metrics.jsonl of the run. One without an int "step" is skipped.
-      temperatures: that of log_probs, and the one that would fit the examples best.
+      temperatures: that of the report, and the one that would fit the examples best.
     """
-    numbers, confidences = decoding.joint(log_probs)
+    numbers, confidences = decoding.joint(log_probs, temperatures.used)
     correct = metrics.correct(numbers, examples.numbers)
     labels = tasks.encode_all(examples.numbers)
     lengths = np.array([_length(number) for number in numbers], np.int64)

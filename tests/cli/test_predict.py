@@ -7,6 +7,7 @@ tests/end_to_end.
 import contextlib
 import io
 import os
+import pathlib
 import sys
 
 import numpy as np
@@ -201,13 +202,13 @@ def test_a_batch_is_printed_before_the_next_is_decoded(fake, command, monkeypatc
         file.write("no image")
     assert main.run(["predict", RUN, "0.png", "1.png", "2.png", "nowhere.png", "3.png"]) == 2
     assert [event.split("  ")[0].split(": ")[:2][-1] for event in events] == [
+        "nowhere.png",  # known before the network is loaded
         "read 0.png",
         "read 1.png",
         "0.png",
         "1.png",
         "read 2.png",
         "2.png",
-        "nowhere.png",
         "read 3.png",
         "3.png",
     ]
@@ -285,6 +286,16 @@ def test_each_page_is_checked_before_the_work(fake, refused, monkeypatch):
     # An image that is known to be missing needs no cell.
     assert main.run(["predict", RUN, "--sheet=s.png", *names[:6], "missing.png"]) == 2
     assert os.path.exists("s-2.png")
+
+
+def test_sheet_must_not_replace_an_image(fake, refused, monkeypatch):
+    monkeypatch.setattr(sheet, "PAGE", 1)
+    for name in ("a.png", "s-2.png"):
+        save(name, 7)
+    before = pathlib.Path("s-2.png").read_bytes()
+    line = refused(1, "predict", RUN, "--sheet=./s.png", "a.png", "s-2.png")
+    assert "s-2.png is one of the images to read" in line
+    assert fake.seen == [] and pathlib.Path("s-2.png").read_bytes() == before
 
 
 def test_empty_sheet_is_not_written(fake, command, tmp_path):

@@ -58,7 +58,7 @@ def test_zero_examples():
     assert calibration.calibrate({"length": rows}, 0.5)["length"].shape == (0, 7)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, np.inf, np.nan])
-def test_rejects_a_temperature_that_is_not_above_0(temperature):
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e-3, 1e3, np.inf, np.nan])
+def test_rejects_a_temperature_out_of_range(temperature):
     with pytest.raises(ValueError, match="temperature"):
         calibration.calibrate(outputs(), temperature)

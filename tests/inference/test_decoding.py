@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtl import tasks
-from mtl.inference import decoding
+from mtl.inference import calibration, decoding
 
 
 def random_log_probs(count, seed, sharpness=1.0, dtype=np.float32):
@@ -173,3 +173,28 @@ def test_the_script_of_the_graph_page_has_the_same_words():
     text = script.read_text(encoding="utf-8")
     for words in (decoding.NO_NUMBER, decoding.TOO_MANY):
         assert f'"{words}"' in text
+
+
+# -- temperature -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [0.3, 0.8])
+def test_a_temperature_below_1_decodes_the_calibrated_outputs(temperature):
+    log_probs = random_log_probs(60, seed=5)
+    calibrated = calibration.calibrate(log_probs, temperature)
+    numbers, confidences = decoding.joint(log_probs, temperature)
+    assert numbers == decoding.joint(calibrated)[0] != decoding.joint(log_probs)[0]
+    np.testing.assert_array_equal(confidences, decoding.joint(calibrated)[1])
+
+
+@pytest.mark.parametrize("temperature", [1.5, 4.0])
+def test_a_temperature_above_1_changes_only_the_confidences(temperature):
+    log_probs = random_log_probs(60, seed=5)
+    numbers, confidences = decoding.joint(log_probs, temperature)
+    assert numbers == decoding.joint(log_probs)[0]
+    calibrated = calibration.calibrate(log_probs, temperature)
+    assert numbers != decoding.joint(calibrated)[0]
+    for i, number in enumerate(numbers):
+        length = tasks.LENGTH_X if number is None else len(number)
+        score = decoding.scores(calibrated)[i, length]
+        assert confidences[i] == pytest.approx(np.exp(score))
