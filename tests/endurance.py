@@ -214,7 +214,7 @@ def judge(rows, steps):
 def draw(rows, path):
     """Plot PANELS over the steps, as PNG."""
     steps = [row["step"] for row in rows]
-    with plot._figure(path, 1000, 1000) as figure:
+    with plot._figure(path, 1000, dpi=100) as figure:
         for axes, (column, label) in zip(figure.subplots(len(PANELS), sharex=True), PANELS):
             values = [row[column] for row in rows]
             axes.plot(steps, values, color=plot._BLUE, linewidth=1)

@@ -36,7 +36,8 @@ class Progress:
         if self._since is None:
             # The speed is measured from the end of the first step, which takes longer.
             self._since = step, now
-        elif self._timed and now - self._since[1] >= self._wait:
+        elif self._timed and step > self._since[0] and now - self._since[1] >= self._wait:
+            # A step that has its line may end seconds later: event files are written in between.
             self(step, cost, losses)
 
     def __call__(self, step, cost, losses, *batch):
@@ -51,7 +52,7 @@ class Progress:
         """
         now = time.monotonic()
         parts = [f"step {step}/{self._config.steps}"]
-        if self._since:
+        if self._since and step > self._since[0]:
             last_step, then = self._since
             self._wait = AGAIN
             rate = (step - last_step) / (now - then)

@@ -55,6 +55,16 @@ def test_first_step_starts_the_clock_of_the_first_line(clock, line, lines):
     assert lines == ["step 101/700  1 images/s  49:55 left  cost 1.250"]
 
 
+def test_a_slow_event_file_gives_no_second_line_of_a_step(clock, timed, lines):
+    timed(1, 9.0, {})
+    clock.now += 30.0
+    timed.each_step(1, 9.0, {})
+    assert lines == ["step 1/700  cost 9.000"]
+    clock.now += 2.0
+    timed.each_step(3, 9.0, {})
+    assert lines[1:] == ["step 3/700  0 images/s  185:52 left  cost 9.000"]
+
+
 def test_terminal_gets_a_line_after_2_seconds_and_then_every_10(clock, timed, lines):
     shown = []
     for step in range(1, 300):  # four steps a second
