@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import numpy as np
+from PIL import Image
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -11,6 +12,11 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def noise(height, width, channels=3, seed=0):
     """Return random pixels, uint8 [height, width, channels]."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def save(path, red):
+    """Write an image of one colour, which the fake network of tests/cli reads as a number."""
+    Image.new("RGB", (23, 17), (red, 80, 90)).save(path)
 
 
 def png_chunk(kind, data):

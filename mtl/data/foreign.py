@@ -85,7 +85,7 @@ _BRANDS = {
 
 
 def kind(head: bytes, path: str) -> Kind | None:
-    """Return the kind of a file that is no readable image, or None if it is unknown.
+    """Return the kind of a file that is not a readable image, or None if it is unknown.
 
     Args:
       head: the first HEAD bytes of the file. They take precedence over the extension.

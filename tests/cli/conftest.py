@@ -45,3 +45,10 @@ def network(monkeypatch):
     fake = Fake()
     monkeypatch.setattr(Network, "open", lambda model_dir, which: fake)
     return fake
+
+
+@pytest.fixture
+def fake(network, monkeypatch, tmp_path):
+    """Return the fake network, and go to an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return network

@@ -5,26 +5,14 @@ import io
 import json
 
 import pytest
-from PIL import Image
 
 from mtl.cli import answers
 from mtl.cli.inputs import Input
 from mtl.errors import DataError
+from tests.image_files import save
 
 RUN = "--model_dir=run"
 BOX = (0.1, 2.5, 0.3, 7.0)  # left, top, right, bottom; 0.3 - 0.1 is not 0.2 in float64
-
-
-@pytest.fixture
-def fake(network, monkeypatch, tmp_path):
-    """Return the fake network, and go to an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return network
-
-
-def save(path, red):
-    """Write an image of one colour."""
-    Image.new("RGB", (23, 17), (red, 80, 90)).save(path)
 
 
 def answer(number, confidence, name="a b.png", box=None):

@@ -18,20 +18,9 @@ from mtl.cli import console, main, predict
 from mtl.config import Config
 from mtl.data import images
 from mtl.reports import sheet
+from tests.image_files import save
 
 RUN = "--model_dir=run"
-
-
-@pytest.fixture
-def fake(network, monkeypatch, tmp_path):
-    """Return the fake network, and go to an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return network
-
-
-def save(path, red):
-    """Write an image of one colour."""
-    Image.new("RGB", (23, 17), (red, 80, 90)).save(path)
 
 
 # -- flags -----------------------------------------------------------------------------------------

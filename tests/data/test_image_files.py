@@ -129,7 +129,7 @@ def test_photographs_that_cannot_be_read_are_listed_and_videos_are_not(tmp_path)
 
 @pytest.fixture
 def bad(tmp_path, monkeypatch):
-    """Change to a folder with every kind of path that is no image file."""
+    """Change to a folder with every kind of path that is not an image file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "empty.png").write_bytes(b"")
