@@ -2,8 +2,8 @@
 
 A shared bottom, six tops, six losses, five tf.add, Adam and a session loop, all written by hand.
 The labels are smoothed by 0.1 (lesson 5). It trains on 3,072 drawn numbers, then classifies 500
-unseen numbers of the test split. It takes about ten seconds on two cores with AVX-512, and up to a
-minute on other processors. A number is correct if its length and all its digit positions are. The
+unseen numbers of the test split. It takes 17 seconds on two cores of an Intel Xeon with AVX-512,
+and longer without AVX-512. A number is correct if its length and all its digit positions are. The
 tops start at 0, so the cost starts at ln(ln 7) + 5 ln(ln 11).
 
 `cost` is adapted from the answer by xtt to thetna's question on Stack Overflow, CC BY-SA 3.0. The
