@@ -30,7 +30,7 @@ CORE = (
 # Without objectives/. Raised from 700 when config.py took over the help texts and ranges of all
 # flags, and train.run, one function of 137 lines, became a loop of small functions; from 850 when
 # wrong tasks, labels, losses and batches became errors that name them.
-CORE_STATEMENTS = 970
+CORE_STATEMENTS = 975
 FUNCTION_LINES = 60
 FILE_LINES = 300
 

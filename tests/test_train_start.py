@@ -152,7 +152,7 @@ def test_source_that_ends_early_is_an_error_and_its_steps_are_saved(tmp_path, co
 )
 def test_evaluation_without_a_sequence_accuracy_is_an_error(tmp_path, row):
     record = changed(steps=1, save_every=1)
-    with pytest.raises(ValueError, match='return a dict with "sequence_accuracy", a number'):
+    with pytest.raises(ValueError, match='return a dict with "sequence_accuracy", a float'):
         run(tmp_path, record, evaluate=lambda network: row)
     assert saved_steps(tmp_path) == [1]
     assert not (tmp_path / "best").exists()
