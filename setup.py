@@ -39,7 +39,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "matplotlib", "pytest", "pytest-xdist", "ruff"],
+        "test": ["hypothesis", "matplotlib", "pytest", "pytest-xdist>=3.7", "ruff"],
         "plot": ["matplotlib"],
         "tensorboard": ["tensorboard"],
         "bench": ["jax", "keras>=3.5", "torch"],
