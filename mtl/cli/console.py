@@ -42,6 +42,19 @@ def load(dataset, data_dir, split, **options):
     return registry.load(dataset, data_dir, split, **options)
 
 
+def validation(config, count):
+    """Load the validation Examples of a run; count: int, the most to load, or None for all."""
+    return load(
+        config.dataset,
+        config.data_dir,
+        "validation",
+        count=count,
+        workers=config.workers,
+        style=config.style,
+        difficulty=config.difficulty,
+    )
+
+
 def source(config):
     """Open the training source of a run, with a notice if it reads files; see registry.source."""
     from mtl.data import registry

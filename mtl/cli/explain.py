@@ -105,15 +105,7 @@ def _steps(explained, found, count):
 def _unseen(config):
     """Return the first Examples of validation, or None if a small dataset has none."""
     try:
-        return console.load(
-            config.dataset,
-            config.data_dir,
-            "validation",
-            count=UNSEEN,
-            style=config.style,
-            difficulty=config.difficulty,
-            workers=config.workers,
-        )
+        return console.validation(config, UNSEEN)
     except NoExamplesError as error:
         console.say(f"the page has no accuracy on unseen images: {error}")
         return None

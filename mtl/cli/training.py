@@ -32,15 +32,7 @@ def validation(config):
     """Load the Examples of validation; return None if a small dataset has none."""
     count = SYNTHETIC_VALIDATION if config.dataset == "synthetic" else None
     try:
-        return console.load(
-            config.dataset,
-            config.data_dir,
-            "validation",
-            count=count,
-            workers=config.workers,
-            style=config.style,
-            difficulty=config.difficulty,
-        )
+        return console.validation(config, count)
     except NoExamplesError as error:
         console.say(f"no validation, so the newest weights count as the best: {error}")
         return None

@@ -17,7 +17,7 @@ from mtl.reports.page import escape
 
 _OPEN = ("answer.py", "train.py")  # the files that are open at first
 _SCRIPTS = ("graph.js", "charts.js", "steps.js")  # in this order
-# Where a line of code may wrap, besides at its spaces.
+# A line of code may also wrap at these places, not only at its spaces.
 _BREAK = re.compile(r"(?<=[(\[{,=])(?=\S)|(?<=\.)(?=[a-z_])")
 _PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps"}
 _MEANING = {
