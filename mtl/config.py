@@ -5,37 +5,21 @@ import TensorFlow, so that flags can be checked without it.
 """
 
 import dataclasses
-import math
-import pathlib
-import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-PACKAGE = pathlib.Path(__file__).resolve().parent
-
-
-def declared(files, line):
-    """Return the names that source files of the package declare, dict name -> path of the file.
-
-    The files are read, not imported, because importing them would import TensorFlow. Hidden files
-    and folders are skipped: macOS and editors leave them beside the sources.
-
-    Args:
-      files: str, a glob pattern relative to the package.
-      line: str, a regular expression; its group is the name.
-    """
-    found = {}
-    for path in sorted(PACKAGE.glob(files)):
-        if any(part.startswith(".") for part in path.relative_to(PACKAGE).parts):
-            continue
-        for name in re.findall(line, path.read_text(encoding="utf-8"), re.MULTILINE):
-            found[name] = path
-    return found
-
-
-def _summary(path):
-    """Return the first line of the docstring of a source file."""
-    return path.read_text(encoding="utf-8").split('"""')[1].splitlines()[0].rstrip(".")
-
+from mtl import combinations, inputs, tasks as tasks_lib
+from mtl.fields import (
+    NOT_NEGATIVE,
+    PACKAGE,
+    POSITIVE,
+    SHARE,
+    SHARE_BELOW_1,
+    Range,
+    declared,
+    names_function,
+    setting,
+    summary,
+)
 
 # A bottom is a public function of bottoms.py, an objective a file of objectives/, and a dataset a
 # module under data/ with a line DATASET = "name".
@@ -45,48 +29,10 @@ OBJECTIVES = tuple(path.stem for path in _OBJECTIVE_FILES)
 DATASETS = tuple(sorted(declared("data/**/*.py", r'^DATASET = "(\w+)"$')))
 SPLITS = ("train", "validation", "test")
 
-WINDOW = 64  # pixels, height and width of the images that datasets deliver
-CROP = 54  # pixels, the input of the network: a random crop of the window in training, else central
-CHANNELS = 3
-
 PATHS = ("data_dir", "init_from")  # fields that name folders
-
-
-class Range(NamedTuple):
-    """The numbers that a field accepts."""
-
-    low: float
-    high: float = math.inf
-    above_low: bool = False  # whether low itself is excluded
-    below_high: bool = False  # whether high itself is excluded
-
-    def contains(self, value) -> bool:
-        """Return whether a number is in the range. NaN never is, because it fails comparisons."""
-        above = value > self.low if self.above_low else value >= self.low
-        below = value < self.high if self.below_high else value <= self.high
-        return above and below
-
-    def text(self) -> str:
-        """Return the range in words, such as "from 0 to 1"."""
-        if math.isinf(self.high):
-            return "above 0 and finite" if self.above_low else f"at least {self.low:g}"
-        ends = f"from {self.low:g} to {self.high:.10g}"
-        return f"{ends}, {self.high:g} excluded" if self.below_high else ends
-
 
 # Of the log probabilities. It is fitted during training, so it is no field of Config.
 TEMPERATURE = Range(0.01, 100.0)
-
-
-def _field(default, text, *, choices=None, range=None):
-    metadata = {"help": text, "choices": choices, "range": range}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-SHARE = Range(0.0, 1.0)
-SHARE_BELOW_1 = Range(0.0, 1.0, below_high=True)
-POSITIVE = Range(1)
-NOT_NEGATIVE = Range(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,112 +40,184 @@ class Config:
     """All settings of a run, each with its help text. The defaults are flags/quickstart.flags."""
 
     # The network and its cost.
-    bottom: str = _field("small", "the layers that all tasks share", choices=BOTTOMS)
-    objective: str = _field(
+    tasks: str = setting(
+        tasks_lib.NUMBERS,
+        "what the network learns: numbers, the six tasks of the answer; or your own tasks, such as "
+        "digit:10,odd:2,height:real, each with its number of classes, or real for one number",
+    )
+    bottom: str = setting(
+        "small",
+        "the layers that all tasks share; mlp also takes feature vectors; module:function is a "
+        "function of your own",
+        choices=BOTTOMS,
+        own=True,
+    )
+    objective: str = setting(
         "log_sum",
         "what training minimises; "
-        + "; ".join(f"{path.stem}: {_summary(path)}" for path in _OBJECTIVE_FILES),
+        + "; ".join(f"{path.stem}: {summary(path)}" for path in _OBJECTIVE_FILES)
+        + "; module:function is a function of your own",
         choices=OBJECTIVES,
+        own=True,
     )
-    absent: str = _field(
+    absent: str = setting(
         "x",
         "how training treats a position without a digit: x gives it a class of its own, the "
         "answer's X; mask excludes it from the cost, as the paper does",
         choices=("x", "mask"),
     )
-    label_smoothing: float = _field(
+    label_smoothing: float = setting(
         0.1,
         "share of each label that training spreads over all classes; an evaluation measures its "
         "cost on hard labels, without smoothing, so the two costs differ",
         range=SHARE_BELOW_1,
     )
-    dropout: float = _field(
+    dropout: float = setting(
         0.0,
         "share of hidden values set to 0 in training: of the last layer; of every layer in paper",
         range=SHARE_BELOW_1,
     )
+    top_units: str = setting(
+        "",
+        "hidden layers of each task, such as 128,64 for two layers; default none, as in the answer",
+    )
+    top_dropout: float = setting(
+        0.0, "share of values set to 0 in the hidden layers of the tasks", range=SHARE_BELOW_1
+    )
     # The data.
-    dataset: str = _field("synthetic", "the dataset", choices=DATASETS)
-    data_dir: str = _field("", "folder of the dataset; synthetic has none")
-    style: str = _field(
+    dataset: str = setting("synthetic", "the dataset", choices=DATASETS)
+    data_dir: str = setting("", "folder of the dataset; synthetic has none")
+    style: str = setting(
         "houses",
         "what synthetic images show: numbers on houses, or handwritten amounts",
         choices=("houses", "written"),
     )
-    difficulty: float = _field(0.2, "how distorted synthetic images are; 0 is plain", range=SHARE)
-    augment: float = _field(
+    window: int = setting(
+        0,
+        "pixels, height and width to which images are resized; 0 is the size of the arrays of an "
+        "npz dataset, and 64 for image files",
+        range=NOT_NEGATIVE,
+    )
+    crop: int = setting(
+        -1,
+        "pixels, height and width of the part of the window that the network sees: random in "
+        "training, else central; 0 is the whole window; -1 is 54 for numbers, else 0",
+        range=Range(-1),
+    )
+    difficulty: float = setting(0.2, "how distorted synthetic images are; 0 is plain", range=SHARE)
+    augment: float = setting(
         0.0, "how much training distorts images on disk; 0 only crops them", range=SHARE
     )
-    pool: int = _field(
+    pool: int = setting(
         4096, "synthetic images kept in memory, a multiple of --reuse", range=POSITIVE
     )
-    reuse: int = _field(
+    reuse: int = setting(
         8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
     )
     # The optimiser and the length of the run.
-    batch_size: int = _field(32, "images in a training step", range=POSITIVE)
-    precision: str = _field(
+    batch_size: int = setting(32, "images in a training step", range=POSITIVE)
+    precision: str = setting(
         "fp32",
         "what the shared bottom computes in: bf16 is faster with Intel's AMX or AMD's AVX512-BF16 "
         "and slower elsewhere; variables, tops, losses and Adam are always float32",
         choices=("fp32", "bf16"),
     )
-    learning_rate: float = _field(
+    learning_rate: float = setting(
         2e-3,
-        "learning rate of Adam at the first step",
+        "learning rate at the first step, or after --warmup_steps",
         range=Range(0.0, above_low=True, below_high=True),
     )
-    schedule: str = _field(
+    schedule: str = setting(
         "cosine",
         "how the learning rate changes; linear and cosine fall to 0 at the last step",
         choices=("constant", "linear", "cosine"),
     )
-    steps: int = _field(
+    warmup_steps: int = setting(
+        0, "steps in which the learning rate rises linearly from 0", range=NOT_NEGATIVE
+    )
+    optimizer: str = setting(
+        "adam", "how gradients become updates", choices=("adam", "momentum", "sgd")
+    )
+    momentum: float = setting(
+        0.9, "share of the last update that momentum adds to the next", range=SHARE_BELOW_1
+    )
+    beta1: float = setting(0.9, "decay of Adam's mean of gradients", range=SHARE_BELOW_1)
+    beta2: float = setting(0.999, "decay of Adam's mean of squared gradients", range=SHARE_BELOW_1)
+    epsilon: float = setting(
+        1e-8,
+        "added to the denominator of Adam",
+        range=Range(0.0, above_low=True, below_high=True),
+    )
+    clip_norm: float = setting(
+        0.0,
+        "largest norm of all gradients together; larger ones are scaled down; 0 is no limit",
+        range=Range(0.0, below_high=True),
+    )
+    weight_decay: float = setting(
+        0.0,
+        "each step multiplies the weights, not the biases, by 1 - this number * the learning rate",
+        range=Range(0.0, below_high=True),
+    )
+    steps: int = setting(
         5500,
         "training steps in all; a larger number continues a finished run, with its schedule "
         "stretched to the new end",
         range=POSITIVE,
     )
-    seed: int = _field(0, "decides all random numbers", range=Range(0, 2**31 - 1))
-    init_from: str = _field(
+    seed: int = setting(0, "decides all random numbers", range=Range(0, 2**31 - 1))
+    init_from: str = setting(
         "",
         "run directory, or path of a checkpoint, whose weights a new run starts from; pretrained "
         "is the packaged one, with --bottom=base",
     )
-    on_nonfinite: str = _field(
+    on_nonfinite: str = setting(
         "stop",
         "what to do when a loss or gradient is infinite or NaN: stop the run, or skip the update",
         choices=("stop", "skip"),
     )
     # How the run is observed and executed. Another number of threads changes the last bits.
-    log_every: int = _field(200, "steps between progress lines", range=POSITIVE)
-    save_every: int = _field(
+    log_every: int = setting(200, "steps between progress lines", range=POSITIVE)
+    save_every: int = setting(
         1000, "steps between checkpoints; after each, validation is evaluated", range=POSITIVE
     )
-    workers: int = _field(
+    best_by: str = setting(
+        "",
+        "the metric on validation that selects the best weights: a task, or exact_match (all tasks "
+        "of an example correct); default sequence accuracy for numbers, else the mean over the "
+        "tasks of accuracy or R2",
+    )
+    patience: int = setting(
+        0,
+        "stop after this many evaluations in a row without a new best; 0 trains all --steps",
+        range=NOT_NEGATIVE,
+    )
+    workers: int = setting(
         0, "processes that prepare images; 0 is one for each core", range=NOT_NEGATIVE
     )
-    views: int = _field(
+    views: int = setting(
         1,
         "how many views of the window (the part of an image that contains the number) evaluate and "
         "predict average: 1 is the centre crop, 2 adds its negative, 4 adds the whole window and "
         "its negative; each view costs one more pass",
         choices=(1, 2, 4),
     )
-    threads: int = _field(0, "threads of TensorFlow; 0 is one for each core", range=NOT_NEGATIVE)
+    threads: int = setting(0, "threads of TensorFlow; 0 is one for each core", range=NOT_NEGATIVE)
 
     def __post_init__(self):
         """Validate all fields; raise ValueError, naming the first that is wrong."""
         for name in FIELDS:
             check(name, getattr(self, name))
-        if self.pool % self.reuse:
-            raise ValueError(f"--pool={self.pool} must be a multiple of --reuse={self.reuse}")
-        if self.augment and self.dataset == "synthetic":
-            cure = "synthetic images differ already; remove the flag"
-            raise ValueError(f"--augment={self.augment} does not apply to synthetic; {cure}")
-        if self.objective == "answer" and self.absent != "x":
-            what = f"--absent={self.absent} does not work with --objective=answer"
-            raise ValueError(f"{what}; use --objective=log_sum")
+        combinations.check(self)
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether the tasks are those of the answer, decoded into a number."""
+        return tasks_lib.is_numbers(tasks_lib.parse(self.tasks))
+
+    @property
+    def crop_size(self) -> int:
+        """The height and width of the crop in pixels; 0 is no crop."""
+        return self.crop if self.crop >= 0 else inputs.NUMBERS.crop * self.is_numbers
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> "Config":
@@ -235,6 +253,10 @@ def check(name: str, value: Any) -> None:
     allowed, limits = choices(name), range_of(name)
     if isinstance(value, bool) or not isinstance(value, _ACCEPTED[kind]):
         raise ValueError(f"{name}={value!r} must be of type {kind.__name__}")
+    if FIELDS[name].metadata["own"] and names_function(name, value):
+        return
+    if name == "tasks":
+        tasks_lib.parse(value)
     if allowed and value not in allowed:
         raise ValueError(f"{name}={value} must be one of {', '.join(map(str, allowed))}")
     if limits and not limits.contains(value):
@@ -258,6 +280,7 @@ MAY_CHANGE = (
     "save_every",
     "workers",
     "views",
+    "patience",
     "threads",
     "data_dir",
     "init_from",

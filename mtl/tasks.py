@@ -1,26 +1,33 @@
-"""The tasks: the softmax outputs of the network, and the conversion of a number to classes.
+"""The tasks: the outputs of the network, and the conversion of a number to classes.
 
-The answer names six softmax outputs: the length, and one output for each of five digit positions.
-The last class of each task is X: "more than five digits" for the length, "no digit here" for a
-digit.
+A task is a name and a kind, see mtl/kinds. The answer names six softmax outputs: the length, and
+one output for each of five digit positions. The last class of each is X: "more than five digits"
+for the length, "no digit here" for a digit.
 """
 
-import numbers
 import re
-from typing import Dict, NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+
+from mtl import kinds
 
 SHARED = "shared"  # the variable scope of the bottom, so never the name of a task
 # A part of TensorFlow's scope names: a "/" or "." would mix the variables of two tasks.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+CLASSES = "classes"  # the kind of a task with a softmax
+NUMBERS = "numbers"  # the text of the six tasks of the answer, see `parse`
 
 
 class Task(NamedTuple):
-    """One softmax output."""
+    """One output of the network."""
 
     name: str  # also its variable scope, summary prefix and dict key
-    classes: int
+    outputs: int = 1  # values of its top: the classes of a softmax, 1 for a real number
+    kind: str = CLASSES  # a file of mtl/kinds
+    # Of the labels of train. A real task learns (label - mean) / std.
+    mean: float = 0.0
+    std: float = 1.0
 
 
 DIGITS = 5  # positions that have an output
@@ -75,30 +82,31 @@ def check(tasks: Sequence[Task], absent: str = "x") -> None:
 def _check_task(task, taken):
     """Raise ValueError if a task is not allowed; taken: set of the names in use, in lower case."""
     if not isinstance(task, Task):
-        raise ValueError(f"task {task!r} must be a tasks.Task; write Task(name, classes)")
+        raise ValueError(f"task {task!r} must be a tasks.Task; write Task(name, outputs)")
     if not isinstance(task.name, str) or not NAME.fullmatch(task.name):
         cure = "use letters, digits, _ and -, and begin with a letter or a digit"
         raise ValueError(f"task {task.name!r} is not a valid name; {cure}")
     if task.name.lower() in taken:
         what = "the shared bottom or another task has this name, in upper or lower case"
         raise ValueError(f"task {task.name}: {what}; choose another name")
-    if not isinstance(task.classes, numbers.Integral) or task.classes < 2:
-        what = f"task {task.name} has classes={task.classes!r}, but a softmax needs at least 2"
-        why = "a single class always has loss 0, and real values are not supported"
-        raise ValueError(f"{what}: {why}; give the number of classes, an int")
+    try:
+        kinds.find(task.kind).check(task)
+    except ValueError as error:
+        raise ValueError(f"task {task.name}: {error}") from None
 
 
 def check_labels(labels: Dict[str, np.ndarray], tasks: Sequence[Task], count: int) -> None:
-    """Check the labels of a batch.
+    """Check the labels of n examples.
 
     TensorFlow accepts several wrong labels without an error: it converts text and fractions to
     integers, repeats a single label for the whole batch, and on a GPU gives a class out of range
     a loss of 0.
 
     Args:
-      labels: dict task name -> int [count], a class of 0 .. task.classes - 1 for each image.
+      labels: dict task name -> array [n], see mtl/kinds for its type. The six tasks of the answer
+        have labels for every example.
       tasks: sequence of Task.
-      count: int, images in the batch.
+      count: int, n.
 
     Raises:
       ValueError: the message names the task.
@@ -109,22 +117,75 @@ def check_labels(labels: Dict[str, np.ndarray], tasks: Sequence[Task], count: in
         cure = "give each of these tasks its labels, and no other"
         raise ValueError(f"labels must be a dict of the tasks {names}, got {found}; {cure}")
     for task in tasks:
-        _check_classes(labels[task.name], task, count)
+        try:
+            _check_labels(labels[task.name], task, count)
+            if is_numbers(tasks) and (labels[task.name] < 0).any():
+                raise ValueError(f"must be 0 to {task.outputs - 1}, got -1; correct the label")
+        except ValueError as error:
+            raise ValueError(f"labels of task {task.name} {error}") from None
 
 
-def _check_classes(classes, task, count):
-    """Raise ValueError if the labels of a task are not one class for each of `count` images."""
-    where = f"labels of task {task.name}"
-    if not isinstance(classes, np.ndarray) or classes.dtype.kind not in "iu":
-        found = getattr(classes, "dtype", type(classes).__name__)
-        raise ValueError(f"{where} must be integers, got {found}; pass np.array(labels, np.int32)")
-    if classes.shape != (count,):
-        what = f"must have the shape [{count}], got {list(classes.shape)}"
-        raise ValueError(f"{where} {what}; give one class for each image")
-    outside = classes[(classes < 0) | (classes >= task.classes)]
-    if outside.size:
-        cure = "correct the label, or give the task more classes"
-        raise ValueError(f"{where} must be 0 to {task.classes - 1}, got {outside[0]}; {cure}")
+def _check_labels(labels, task, count):
+    """Raise ValueError if the labels of a task are not one valid label for each example."""
+    kind = kinds.find(task.kind)
+    if not isinstance(labels, np.ndarray):
+        cure = f"pass np.array(labels, np.{np.dtype(kind.DTYPE).name})"
+        raise ValueError(f"must be an array, got {type(labels).__name__}; {cure}")
+    kind.check_labels(labels, task)
+    shape = (count, *kind.label_shape(task))
+    if labels.shape != shape:
+        what = f"must have the shape {list(shape)}, got {list(labels.shape)}"
+        raise ValueError(f"{what}; give one label for each example")
+
+
+# -- tasks as text ---------------------------------------------------------------------------------
+
+
+def parse(text: str) -> Tuple[Task, ...]:
+    """Return the tasks of a text such as "digit:10,odd:2,height:real".
+
+    Args:
+      text: str, "numbers" for the six tasks of the answer, else a list of name:N (a softmax over N
+        classes), name:KIND or name:KIND:N, see mtl/kinds.
+
+    Raises:
+      ValueError: the text has another form, or the tasks fail `check`.
+    """
+    if text == NUMBERS:
+        return NUMBER_TASKS
+    tasks = tuple(_parse_task(part.strip()) for part in text.split(","))
+    check(tasks)
+    return tasks
+
+
+def _parse_task(part):
+    """Return the Task of one part of `parse`."""
+    name, *spec = part.split(":")
+    if spec and spec[0].isascii() and spec[0].isdigit():
+        spec.insert(0, CLASSES)
+    kind, outputs = spec[0] if spec else "", spec[1] if len(spec) > 1 else "1"
+    if kind not in kinds.KINDS or len(spec) > 2 or not (outputs.isascii() and outputs.isdigit()):
+        forms = ", ".join(f"{name or 'name'}:{kind}" for kind in kinds.KINDS if kind != CLASSES)
+        cure = f"write {name or 'name'}:N for N classes, or {forms}"
+        raise ValueError(f"task {part!r} has no kind or number of classes; {cure}")
+    return Task(name, int(outputs[:9]), kind)
+
+
+def text(tasks: Sequence[Task]) -> str:
+    """Return tasks as text: the inverse of `parse`, without their scales."""
+    return NUMBERS if is_numbers(tasks) else ",".join(f"{t.name}:{spec(t)}" for t in tasks)
+
+
+def spec(task: Task) -> str:
+    """Return what follows the name of a task in `text`: "10", "real"."""
+    if task.kind == CLASSES:
+        return str(task.outputs)
+    return task.kind if task.outputs == 1 else f"{task.kind}:{task.outputs}"
+
+
+def is_numbers(tasks: Sequence[Task]) -> bool:
+    """Return whether these are the six tasks of the answer, which are decoded into a number."""
+    return tuple(tasks) == NUMBER_TASKS
 
 
 # -- encode and decode -----------------------------------------------------------------------------

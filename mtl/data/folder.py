@@ -12,6 +12,7 @@ from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
 DATASET = "folder"
+OWN_TASKS = True
 
 HEADER = ["file", "label"]
 # The largest labels.csv: about 700,000 lines, whose windows take 9 GB. Parsed, a file of the

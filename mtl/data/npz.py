@@ -19,6 +19,7 @@ from mtl.errors import DataError, NoExamplesError
 from mtl.runs import files
 
 DATASET = "npz"
+OWN_TASKS = True
 
 CURE = "write it again with mtl.data.npz.save"
 

@@ -28,6 +28,7 @@ from mtl.data.records.manifest import CURE, MANIFEST, MAX_RECORD, find_shards
 from mtl.errors import DataError
 
 DATASET = "records"
+OWN_TASKS = True
 
 # Endless, of (uint8 [batch, WINDOW, WINDOW, CHANNELS], batch numbers).
 Windows = Iterator[tuple[np.ndarray, list[str]]]

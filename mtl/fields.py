@@ -1,0 +1,113 @@
+"""What a setting is made of: its range, its choices, and names that are found in the sources.
+
+This module does not import TensorFlow, so that flags can be checked without it.
+"""
+
+import dataclasses
+import importlib
+import math
+import pathlib
+import re
+from typing import NamedTuple, Tuple
+
+PACKAGE = pathlib.Path(__file__).resolve().parent
+
+
+def declared(files, line):
+    """Return the names that source files of the package declare, dict name -> path of the file.
+
+    The files are read, not imported, because importing them would import TensorFlow. Hidden files
+    and folders are skipped: macOS and editors leave them beside the sources.
+
+    Args:
+      files: str, a glob pattern relative to the package.
+      line: str, a regular expression; its group is the name.
+    """
+    found = {}
+    for path in sorted(PACKAGE.glob(files)):
+        if any(part.startswith(".") for part in path.relative_to(PACKAGE).parts):
+            continue
+        for name in re.findall(line, path.read_text(encoding="utf-8"), re.MULTILINE):
+            found[name] = path
+    return found
+
+
+def summary(path):
+    """Return the first line of the docstring of a source file."""
+    return path.read_text(encoding="utf-8").split('"""')[1].splitlines()[0].rstrip(".")
+
+
+class Range(NamedTuple):
+    """The numbers that a field accepts."""
+
+    low: float
+    high: float = math.inf
+    above_low: bool = False  # whether low itself is excluded
+    below_high: bool = False  # whether high itself is excluded
+
+    def contains(self, value) -> bool:
+        """Return whether a number is in the range. NaN never is, because it fails comparisons."""
+        above = value > self.low if self.above_low else value >= self.low
+        below = value < self.high if self.below_high else value <= self.high
+        return above and below
+
+    def text(self) -> str:
+        """Return the range in words, such as "from 0 to 1"."""
+        if math.isinf(self.high):
+            return "above 0 and finite" if self.above_low else f"at least {self.low:g}"
+        ends = f"from {self.low:g} to {self.high:.10g}"
+        return f"{ends}, {self.high:g} excluded" if self.below_high else ends
+
+
+SHARE = Range(0.0, 1.0)
+SHARE_BELOW_1 = Range(0.0, 1.0, below_high=True)
+POSITIVE = Range(1)
+NOT_NEGATIVE = Range(0)
+
+
+def setting(default, text, *, choices=None, range=None, own=False):
+    """Return a field of a dataclass; own: whether it also accepts module:function."""
+    metadata = {"help": text, "choices": choices, "range": range, "own": own}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def hidden_units(text: str) -> Tuple[int, ...]:
+    """Return the sizes in --top_units; raise ValueError if they are not a list of positive int."""
+    parts = text.split(",") if text else []
+    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 10**6 for part in parts):
+        cure = "give the units of each hidden layer, such as 128 or 128,64"
+        raise ValueError(f"--top_units={text} must be a list of sizes; {cure}")
+    return tuple(map(int, parts))
+
+
+def names_function(name: str, value: str) -> bool:
+    """Return whether the value of a field names a function of the user, module:function.
+
+    Raises:
+      ValueError: the value has a colon, but not this form.
+    """
+    if ":" not in value:
+        return False
+    parts = value.split(":")
+    if len(parts) != 2 or not all(part.isidentifier() for part in parts[0].split(".") + parts[1:]):
+        cure = "write module:function, such as my_code:my_function"
+        raise ValueError(f"{name}={value} does not name a function; {cure}")
+    return True
+
+
+def imported(name: str, value: str):
+    """Return the function that a field names as module:function.
+
+    Raises:
+      ValueError: the module cannot be imported, or has no such function.
+    """
+    module, function = value.split(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except Exception as error:  # the user's module may raise anything
+        what = f"--{name}={value} cannot be imported ({type(error).__name__}: {error})"
+        cure = "check the names, and that the module is on the Python path"
+        raise ValueError(f"{' '.join(what.split())[:300]}; {cure}") from error
+    if not callable(found):
+        raise ValueError(f"--{name}={value} is not a function; name one")
+    return found
