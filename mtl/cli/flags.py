@@ -9,10 +9,11 @@ import difflib
 import itertools
 import operator
 import os
+import sys
 
 from absl import flags as absl_flags
 
-from mtl import config
+from mtl import config, fields
 from mtl.cli import flagfiles, paths
 from mtl.errors import UsageError, shown
 
@@ -194,15 +195,32 @@ def _check_fields(values):
             try:
                 config.check(name, values[name].value)
             except ValueError as error:
-                raise ValueError(f"--{error}") from None
+                named = str(error).startswith(f"{name}=")
+                raise ValueError(f"--{error}" if named else f"--{name}: {error}") from None
 
 
 def to_config(values):
-    """Return the Config of the flags; raise UsageError for an invalid combination."""
+    """Return the Config of the flags; raise UsageError for an invalid combination.
+
+    The code that it names can be imported from then on, see `find_own_code`.
+    """
     try:
-        return config.Config(**{name: values[name].value for name in config.FIELDS})
+        record = config.Config(**{name: values[name].value for name in config.FIELDS})
     except ValueError as error:
         raise UsageError(str(error)) from None
+    find_own_code(record)
+    return record
+
+
+def find_own_code(record):
+    """Add the current folder to the Python path if a Config names code of the user.
+
+    The script `mtl` lacks it there, unlike `python -m mtl`.
+    """
+    own = [name for name, field in config.FIELDS.items() if field.metadata["own"]]
+    named = any(fields.names_function(name, getattr(record, name)) for name in own)
+    if named and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def value_or_run(values, name, run):
@@ -223,47 +241,3 @@ def flags_text(values):
             line += "/"
         lines.append(line + "\n")
     return "".join(lines)
-
-
-# -- help ------------------------------------------------------------------------------------------
-
-
-def help_text(usage, summary, values):
-    """Return the help of a command. absl's help lists only flags of the main script, and exits 1.
-
-    Args:
-      usage: str, one line.
-      summary: str, one line.
-      values: FlagValues.
-    """
-    lines = [f"usage: {usage}", "", summary, ""]
-    for name in values:
-        flag = values[name]
-        lines.append(f"  --{name}, --no{name}" if flag.boolean else f"  --{name}")
-        notes = "; ".join(_notes(name, flag))
-        lines.append(f"      {flag.help} ({notes})" if notes else f"      {flag.help}")
-    lines += [
-        "  --flagfile",
-        "      file of flags, one on each line; # begins a comment; later flags win; relative "
-        "paths start from the current folder",
-        "  --help",
-        "      show this text",
-    ]
-    return "\n".join(lines)
-
-
-def _notes(name, flag):
-    """List the default, the choices and the range of a flag, as text."""
-    notes = []
-    if flag.default not in (None, ""):
-        default = flag.default_as_str.strip("'")
-        notes.append(f"default {default}")
-    if name in config.FIELDS:
-        choices, limits = config.choices(name), config.range_of(name)
-        if choices:
-            notes.append(f"one of {', '.join(map(str, choices))}")
-        if limits:
-            notes.append(limits.text())
-    elif flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":
-        notes.append(flag.parser.syntactic_help)
-    return notes

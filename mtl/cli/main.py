@@ -12,7 +12,7 @@ import sys
 from absl import flags as absl_flags
 
 from mtl import __version__, config
-from mtl.cli import console, flags, signals
+from mtl.cli import console, flags, help_text, signals
 from mtl.errors import MtlError, UsageError
 
 # A command is a file of mtl/cli with USAGE = "mtl NAME ...", SUMMARY, define(values),
@@ -84,7 +84,7 @@ def _dispatch(arguments):
     flags.define(values)
     before_files = itertools.takewhile(lambda argument: argument != "--", arguments)
     if HELP.intersection(before_files):  # before parsing, so that help works despite a wrong flag
-        print(flags.help_text(command.USAGE, command.SUMMARY, values))
+        print(help_text.render(command.USAGE, command.SUMMARY, values))
         return 0
     rest = flags.parse(values, arguments)
     command.check(values, rest)

@@ -1,5 +1,7 @@
 """The flags that commands share, and their checks."""
 
+import sys
+
 import pytest
 from absl import flags as absl_flags
 
@@ -36,7 +38,7 @@ def test_flag_follows_the_run_unless_given(given, expected):
     flags.define_field(values, "difficulty", follows_run=True)
     flags.parse(values, ["evaluate", *given])
     assert flags.value_or_run(values, "difficulty", config.Config(difficulty=0.5)) == expected
-    assert "default: that of the run" in flags.help_text("", "", values)
+    assert values["difficulty"].help.endswith("; default: that of the run")
 
 
 def test_flags_and_other_arguments_mix_in_any_order():
@@ -106,3 +108,41 @@ def test_folder_for_synthetic_is_rejected():
     flags.check_data("synthetic", "")
     with pytest.raises(UsageError, match="--data_dir=photos"):
         flags.check_data("synthetic", "photos")
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("--tasks=digit", "--tasks: task 'digit' has no kind or number of classes; write digit:N"),
+        ("--tasks=a:3,A:2", "--tasks: task A: the shared bottom or another task has this name"),
+        ("--bottom=smal", "--bottom=smal must be one of mlp"),
+        ("--bottom=a:b:c", "--bottom=a:b:c does not name a function; write module:function"),
+    ],
+)
+def test_wrong_tasks_and_functions_are_named_with_their_flag(given, message):
+    values = absl_flags.FlagValues()
+    flags.define_run(values)
+    with pytest.raises(UsageError) as caught:
+        flags.parse(values, ["train", given])
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("field", ["bottom", "objective"])
+def test_own_code_is_found_in_the_current_folder(tmp_path, monkeypatch, field):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["elsewhere"])
+    flags.find_own_code(config.Config())
+    assert sys.path == ["elsewhere"]
+    for _ in range(2):
+        flags.find_own_code(config.Config(**{field: "my_code:my_function"}))
+        assert sys.path == [str(tmp_path), "elsewhere"]
+
+
+def test_flags_that_name_own_code_find_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [])
+    values = absl_flags.FlagValues()
+    flags.define_run(values)
+    flags.parse(values, ["train", "--bottom=my_code:my_function"])
+    assert flags.to_config(values).bottom == "my_code:my_function"
+    assert sys.path == [str(tmp_path)]

@@ -1,0 +1,58 @@
+"""The help of a command: its flags, with their defaults, choices and ranges."""
+
+from mtl import config
+
+OWN = "module:function"  # the value of a field that names code of the user
+# Headings in the help of a command that has all flags of a run, by the first flag below each.
+GROUPS = {
+    "tasks": "The network and its cost:",
+    "dataset": "The data:",
+    "batch_size": "The optimiser and the length of the run:",
+    "log_every": "Reports, the best weights, and speed:",
+    "only_check_args": "Every command:",
+}
+
+
+def render(usage, summary, values):
+    """Return the help of a command. absl's help lists only flags of the main script, and exits 1.
+
+    Args:
+      usage: str, one line.
+      summary: str, one line.
+      values: FlagValues.
+    """
+    lines = [f"usage: {usage}", "", summary, ""]
+    grouped = all(name in values for name in config.FIELDS)
+    for name in values:
+        flag = values[name]
+        if grouped and name in GROUPS:
+            lines += ["", GROUPS[name]]
+        lines.append(f"  --{name}, --no{name}" if flag.boolean else f"  --{name}")
+        notes = "; ".join(_notes(name, flag))
+        lines.append(f"      {flag.help} ({notes})" if notes else f"      {flag.help}")
+    lines += [
+        "  --flagfile",
+        "      file of flags, one on each line; # begins a comment; later flags win; relative "
+        "paths start from the current folder",
+        "  --help",
+        "      show this text",
+    ]
+    return "\n".join(lines)
+
+
+def _notes(name, flag):
+    """List the default, the choices and the range of a flag, as text."""
+    notes = []
+    if flag.default not in (None, ""):
+        default = flag.default_as_str.strip("'")
+        notes.append(f"default {default}")
+    if name in config.FIELDS:
+        choices, limits = config.choices(name), config.range_of(name)
+        if choices:
+            choices += (OWN,) if config.FIELDS[name].metadata["own"] else ()
+            notes.append(f"one of {', '.join(map(str, choices))}")
+        if limits:
+            notes.append(limits.text())
+    elif flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":
+        notes.append(flag.parser.syntactic_help)
+    return notes

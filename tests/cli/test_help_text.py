@@ -1,0 +1,42 @@
+"""The help of a command."""
+
+from absl import flags as absl_flags
+
+from mtl import config
+from mtl.cli import flags, help_text
+
+
+def shown(*names):
+    """Return the help of a command with the flags of some fields, and those of every command."""
+    values = absl_flags.FlagValues()
+    for name in names:
+        flags.define_field(values, name)
+    flags.define(values)
+    return help_text.render("mtl x", "does x", values)
+
+
+def row(text, name):
+    """Return the line below a flag."""
+    lines = text.splitlines()
+    return lines[lines.index(f"  --{name}") + 1]
+
+
+def test_flag_shows_its_default_choices_and_range():
+    text = shown("steps", "schedule", "bottom", "init_from")
+    assert row(text, "steps").endswith(" (default 5500; at least 1)")
+    assert row(text, "schedule").endswith(" (default cosine; one of constant, linear, cosine)")
+    assert row(text, "bottom").endswith("one of mlp, small, base, paper, module:function)")
+    assert row(text, "init_from").endswith("with --bottom=base")
+    assert "  --only_check_args, --noonly_check_args\n" in text
+
+
+def test_flags_of_a_run_have_headings():
+    text = shown(*config.FIELDS)
+    assert set(help_text.GROUPS) <= {*config.FIELDS, "only_check_args"}
+    for name, heading in help_text.GROUPS.items():
+        assert text.count(f"\n\n{heading}\n  --{name}") == 1
+
+
+def test_a_command_with_some_of_these_flags_has_no_headings():
+    text = shown("tasks", "dataset")
+    assert not [heading for heading in help_text.GROUPS.values() if heading in text]
