@@ -8,50 +8,55 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import model
-from mtl.config import CHANNELS, CROP
 from mtl.data import batches
+from mtl.inputs import NUMBERS, Inputs
+from mtl.tasks import Task
 
 
 class Inference(NamedTuple):
     """The named tensors of an inference graph."""
 
-    images: Any  # placeholder, uint8 [batch, crop, crop, channels]
-    log_probs: dict[str, Any]  # task name -> float32 [batch, classes], in task order
-    others: tuple = ()  # (images, log_probs) of the other parts, which share the variables
+    tasks: tuple[Task, ...]
+    inputs: Inputs
+    placeholder: Any  # inputs.dtype [batch, *inputs.network_shape]
+    outputs: dict[str, Any]  # task name -> float32 [batch, task.outputs], in task order
+    others: tuple = ()  # (placeholder, outputs) of the other parts, which share the variables
 
     def bind(self, session) -> "Bound":
         """Return the graph as a function of arrays. Adds no operation."""
-        return Bound(session, [(self.images, self.log_probs), *self.others])
+        return Bound(session, self)
 
 
 class Bound:
     """An inference graph in a session, as a function of arrays."""
 
-    def __init__(self, session, parts):
-        """Create a callable for each part; parts: list of (images, log_probs)."""
-        self._shape = ("n", *parts[0][0].shape.as_list()[1:])
-        self._calls = [session.make_callable(outputs, [images]) for images, outputs in parts]
+    def __init__(self, session, graph: Inference):
+        """Create a callable for each part of the graph."""
+        self.tasks = graph.tasks
+        self.inputs = graph.inputs
+        parts = [(graph.placeholder, graph.outputs), *graph.others]
+        self._calls = [session.make_callable(outputs, [taken]) for taken, outputs in parts]
         # One caller at a time, because a part must not run concurrently with itself; see `build`.
         self._lock = threading.Lock()
 
-    def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the network on images, in several threads if it has several parts.
+    def outputs(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the network, in several threads if it has several parts.
 
         Args:
-          images: uint8 [n, crop, crop, channels].
+          inputs: [n, *inputs.network_shape] of the type of the network's inputs.
 
         Returns:
-          dict task name -> float32 [n, classes], log probabilities, in task order.
+          dict task name -> float32 [n, task.outputs], see mtl/kinds, in task order.
 
         Raises:
-          ValueError: the images have another type or shape.
+          ValueError: the inputs have another type or shape.
         """
-        batches.check_images(images, self._shape)
-        parts = min(len(self._calls), len(images) // 2)
+        batches.check_inputs(inputs, self.inputs)
+        parts = min(len(self._calls), len(inputs) // 2)
         with self._lock:
             if parts < 2:
-                return self._calls[0](images)
-            split = np.array_split(images, parts)
+                return self._calls[0](inputs)
+            split = np.array_split(inputs, parts)
             # A running session releases Python's lock, so the threads run in parallel.
             with concurrent.futures.ThreadPoolExecutor(parts) as pool:
                 futures = [pool.submit(*each) for each in zip(self._calls, split)]
@@ -59,19 +64,20 @@ class Bound:
         return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
 
-def build(*, tasks, bottom, absent="x", parts=1, crop=CROP, channels=CHANNELS):
+def build(
+    *, tasks, bottom, inputs=NUMBERS, absent="x", brightness="ignore", top_units=(), parts=1
+):
     """Build the network without dropout into the current graph.
 
     In `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares existing variables.
 
     Args:
       tasks: sequence of Task.
-      bottom: str, one of config.BOTTOMS.
-      absent: str, one of config.choices("absent").
+      bottom: as model.build.
+      inputs: inputs.Inputs.
+      absent, brightness, top_units: as model.build.
       parts: int, the number of parts of a batch that can run concurrently. Each has its own
         operations, because concurrent runs of one fused convolution crash TensorFlow 2.21.
-      crop: int, height and width of the images in pixels.
-      channels: int.
 
     Returns:
       Inference.
@@ -83,9 +89,15 @@ def build(*, tasks, bottom, absent="x", parts=1, crop=CROP, channels=CHANNELS):
                 tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if part else None
             )
             with scope:
-                images = tf.placeholder(tf.uint8, [None, crop, crop, channels], name="images")
-                pixels = model.to_float(images)
-                network = model.build(pixels, tasks=tasks, bottom=bottom, absent=absent)
-                built.append((images, network.log_probs))
-    images, log_probs = built[0]
-    return Inference(images, log_probs, tuple(built[1:]))
+                shape = [None, *inputs.network_shape]
+                placeholder = tf.placeholder(inputs.dtype, shape, name="inputs")
+                network = model.build(
+                    model.prepare(placeholder, inputs),
+                    tasks=tasks,
+                    bottom=bottom,
+                    absent=absent,
+                    brightness=brightness,
+                    top_units=top_units,
+                )
+                built.append((placeholder, network.outputs))
+    return Inference(tuple(tasks), inputs, *built[0], tuple(built[1:]))

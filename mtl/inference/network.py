@@ -5,8 +5,8 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, run_files, tasks
-from mtl.config import Config
+from mtl import checkpoint, fields, run_files
+from mtl.errors import DataError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
 
@@ -16,26 +16,33 @@ MAX_PARTS = 8  # parts of a batch that run concurrently; to build one takes 0.01
 class Network:
     """A network with its own graph and session. Close it, or use it in `with`."""
 
-    def __init__(self, config: Config, checkpoint_path: str, temperature: float = 1.0):
+    def __init__(self, run: run_files.Run, checkpoint_path: str):
         """Rebuild the network of a run and restore its variables.
 
         Args:
-          config: the Config of the run.
+          run: the record of the run. Its temperature is only stored: `outputs` does not apply it,
+            because several views of an image are averaged first.
           checkpoint_path: without .index, such as DIR/model.ckpt-400.
-          temperature: of the run. It is only stored: `log_probs` does not apply it, because several
-            views of an image are averaged first.
 
         Raises:
           DataError: the checkpoint is missing, broken, or belongs to another network.
         """
-        self.config = config
-        self.temperature = temperature
+        self.config = run.config
+        self.tasks = run.tasks
+        self.inputs = run.inputs
+        self.temperature = run.temperature
         self.step = checkpoint.step_of(checkpoint_path)
         cores = os.cpu_count() or 1  # of this machine, which may differ from that of the training
         parts = min(cores, MAX_PARTS)
         with tf.Graph().as_default() as graph:
             built = inference_graph.build(
-                tasks=tasks.NUMBER_TASKS, bottom=config.bottom, absent=config.absent, parts=parts
+                tasks=run.tasks,
+                inputs=run.inputs,
+                bottom=run.config.bottom,
+                absent=run.config.absent,
+                brightness=run.config.brightness,
+                top_units=fields.hidden_units(run.config.top_units),
+                parts=parts,
             )
             # -1 runs operations in the thread of the caller. Otherwise a single image takes up to
             # twice as long.
@@ -60,26 +67,31 @@ class Network:
           which: "best" (the newest if there is no best), "last", or the path of a checkpoint.
 
         Raises:
-          DataError: there is no such run or checkpoint, or it is broken.
+          DataError: there is no such run or checkpoint, it is broken, or the run has a bottom of
+            the user's that cannot be imported.
         """
-        directory = find.directory(model_dir)
-        config = run_files.read_config(directory)
-        temperature = run_files.read_temperature(directory)
-        return cls(config, find.checkpoint(model_dir, which), temperature)
+        run = run_files.read(find.directory(model_dir))
+        path = find.checkpoint(model_dir, which)
+        if fields.names_function("bottom", run.config.bottom):
+            try:
+                fields.imported("bottom", run.config.bottom)
+            except UsageError as error:
+                raise DataError(f"{model_dir}: its {error}") from error
+        return cls(run, path)
 
-    def log_probs(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the network on images.
+    def outputs(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the network.
 
         Args:
-          images: uint8 [n, CROP, CROP, 3].
+          inputs: [n, *inputs.network_shape] of the type inputs.dtype, see self.inputs.
 
         Returns:
-          dict task name -> float32 [n, classes], log probabilities, in task order.
+          dict task name -> float32 [n, task.outputs], see mtl/kinds, in task order.
 
         Raises:
-          ValueError: the images have another type or shape.
+          ValueError: the inputs have another type or shape.
         """
-        return self._bound.log_probs(images)
+        return self._bound.outputs(inputs)
 
     def close(self) -> None:
         """Close the session."""

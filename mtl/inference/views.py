@@ -7,29 +7,36 @@ not a digit, but the negative of an image shows the same number.
 import numpy as np
 from PIL import Image
 
-from mtl.data.batches import centre_crop, check_images
+from mtl.data.batches import centre_crop
 
 
 def views(images: np.ndarray, count: int, size: int) -> list[np.ndarray]:
     """Return views of images.
 
     Args:
-      images: uint8 [n, height, width, 3].
+      images: uint8 [n, height, width, channels]. A single view may also have float32.
       count: one of config.choices("views"): 1 is the centre crop, 2 adds its negative, 4 adds the
         whole image, resized to the crop, and its negative.
       size: height and width of a view in pixels.
 
     Returns:
-      list of `count` arrays, uint8 [n, size, size, 3].
+      list of `count` arrays [n, size, size, channels] of the same type.
+
+    Raises:
+      ValueError: the images have another type or shape.
     """
-    check_images(images)
     made = [centre_crop(images, size)]
+    if count == 1:
+        return made
+    if images.dtype != np.uint8:
+        raise ValueError(f"{count} views need images of uint8, got {images.dtype}; use 1 view")
     if count >= 4:
         made.append(np.empty_like(made[0]))
         for small, image in zip(made[1], images):
-            small[...] = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-    if count == 1:
-        return made
+            # Pillow takes grey images without the axis of channels.
+            whole = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+            resized = np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))
+            small[...] = resized.reshape(small.shape)
     return made + [255 - view for view in made]
 
 

@@ -11,6 +11,8 @@ from mtl.runs import bundle
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The runs that come with the package: name -> directory.
 PACKAGED = {"pretrained": os.path.join(_PACKAGE, "pretrained")}
+# The fields of Config that decide the network; so do the tasks and the inputs of a run.
+NETWORK = ("tasks", "bottom", "absent", "brightness", "top_units")
 _SUFFIX = re.compile(r"\.(index|data-\d+-of-\d+)$")
 
 
@@ -44,7 +46,7 @@ def check_is_run(model_dir, *, takes_checkpoint=False):
             cure += f" --checkpoint={path}"
         raise DataError(f"{model_dir}: is a checkpoint, not a run directory; {cure}")
     run = _run_of(os.path.join(model_dir, PREFIX))
-    if run != model_dir and _config(run) and not _config(model_dir):
+    if run != model_dir and _record(run) and not _record(model_dir):
         what = "holds the best weights of a run, but is not the run directory"
         raise DataError(f"{model_dir}: {what}; use --model_dir={run}")
 
@@ -62,10 +64,10 @@ def _run_of(path):
     return (parent or os.curdir) if name == BEST else folder
 
 
-def _config(run):
-    """Return the config.Config of a run directory; None without config.json."""
+def _record(run):
+    """Return the run_files.Run of a run directory; None without config.json."""
     exists = os.path.exists(os.path.join(run, CONFIG))
-    return run_files.read_config(run) if exists else None
+    return run_files.read(run) if exists else None
 
 
 # -- the checkpoint --------------------------------------------------------------------------------
@@ -108,10 +110,11 @@ def start(config):
     if path is None:
         cure = "--init_from takes pretrained, a run directory or the path of a checkpoint"
         raise DataError(f"{given}: no checkpoint here; {cure}")
-    other = _config(_run_of(path))
-    if other and other.bottom != config.bottom:
-        what = f"its network has --bottom={other.bottom}, this run --bottom={config.bottom}"
-        cure = f"use --bottom={other.bottom}, or another --init_from"
+    other = _record(_run_of(path))
+    if other and other.config.bottom != config.bottom:
+        bottom = other.config.bottom
+        what = f"its network has --bottom={bottom}, this run --bottom={config.bottom}"
+        cure = f"use --bottom={bottom}, or another --init_from"
         raise DataError(f"{given}: {what}; {cure}")
     return _readable(path, "restore it from a copy, or name another --init_from")
 
@@ -143,10 +146,21 @@ def _named(model_dir, given):
         cure = f"--checkpoint takes best, last or a path like {example}"
         raise DataError(f"{given}: no such checkpoint; {cure}")
     run = _run_of(path)
-    ours = _config(model_dir)
-    other = _config(run) if ours else None
-    if other and (ours.bottom, ours.absent) != (other.bottom, other.absent):
-        what = f"its network has --bottom={other.bottom} --absent={other.absent}"
+    ours = _record(model_dir)
+    other = _record(run) if ours else None
+    if other and _network(ours) != _network(other):
+        flags = [name for name in NETWORK if _value(ours, name) != _value(other, name)]
+        found = " ".join(f"--{name}={_value(other, name)}" for name in flags)
+        what = f"its network has {found or 'other inputs, or other scales of its labels'}"
         cure = f"use --model_dir={run} --checkpoint={path}"
         raise DataError(f"{path}: {what}, but {model_dir} has another; {cure}")
     return path
+
+
+def _network(run):
+    """Return what two runs must share to use the same checkpoints."""
+    return run.tasks, run.inputs, [_value(run, name) for name in NETWORK]
+
+
+def _value(run, name):
+    return getattr(run.config, name)
