@@ -10,6 +10,7 @@ from typing import Any, Dict, NamedTuple
 import tensorflow.compat.v1 as tf
 
 from mtl import layers
+from mtl.errors import UsageError
 
 
 class Bottom(NamedTuple):
@@ -20,10 +21,10 @@ class Bottom(NamedTuple):
 
 
 def mlp(images, *, dropout, seed, step, towers=1):
-    """Build one dense layer of ReLUs over the flattened pixels: the smallest bottom.
+    """Build one dense layer of ReLUs over the flattened pixels or features: the smallest bottom.
 
     Args:
-      images: float [batch, height, width, channels].
+      images: float [batch, height, width, channels], or feature vectors [batch, features].
       dropout: float in [0, 1), share of the hidden values set to 0.
       seed: int, the seed of the run.
       step: int64 scalar tensor, or None without dropout.
@@ -143,6 +144,9 @@ def _in_towers(convolve, x, towers, *, seed):
     Returns:
       Bottom of the whole batch, with the ends of the first tower.
     """
+    if x.shape.rank != 4:
+        what = f"this bottom takes images, but the inputs are feature vectors {x.shape}"
+        raise UsageError(f"{what}; use --bottom=mlp")
     if towers == 1:
         return convolve(x, seed=seed)
     count, parts = tf.shape(x)[0], []

@@ -72,6 +72,12 @@ class Config:
         "cost on hard labels, without smoothing, so the two costs differ",
         range=SHARE_BELOW_1,
     )
+    brightness: str = setting(
+        "ignore",
+        "ignore subtracts the mean of each image; keep does not, for tasks that need it, such as "
+        "day or night",
+        choices=("ignore", "keep"),
+    )
     dropout: float = setting(
         0.0,
         "share of hidden values set to 0 in training: of the last layer; of every layer in paper",

@@ -8,7 +8,10 @@ import importlib
 import math
 import pathlib
 import re
+import traceback
 from typing import NamedTuple, Tuple
+
+from mtl.errors import UsageError
 
 PACKAGE = pathlib.Path(__file__).resolve().parent
 
@@ -99,15 +102,39 @@ def imported(name: str, value: str):
     """Return the function that a field names as module:function.
 
     Raises:
-      ValueError: the module cannot be imported, or has no such function.
+      UsageError: the module cannot be imported, or has no such function.
     """
     module, function = value.split(":")
     try:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:  # the user's module may raise anything
-        what = f"--{name}={value} cannot be imported ({type(error).__name__}: {error})"
-        cure = "check the names, and that the module is on the Python path"
-        raise ValueError(f"{' '.join(what.split())[:300]}; {cure}") from error
+        what = f"--{name}={value} cannot be imported ({_first_line(error)})"
+        cure = "check the names, and that PYTHONPATH has the folder of the module"
+        raise UsageError(f"{what}; {cure}") from error
     if not callable(found):
-        raise ValueError(f"--{name}={value} is not a function; name one")
+        raise UsageError(f"--{name}={value} is not a function; name one")
     return found
+
+
+def call_own(name: str, value: str, *arguments, **settings):
+    """Call the function that a field names as module:function; return its result.
+
+    Raises:
+      UsageError: see `imported`, or the function raised an exception. The message has its line.
+    """
+    function = imported(name, value)
+    try:
+        return function(*arguments, **settings)
+    except UsageError:
+        raise
+    except Exception as error:
+        file = getattr(importlib.import_module(value.split(":")[0]), "__file__", None)
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == file]
+        where = f"{file} line {lines[-1]}" if lines else f"--{name}={value}"
+        raise UsageError(f"{where}: {_first_line(error)}; correct {value}") from error
+
+
+def _first_line(error):
+    """Return the type and the message of an exception on one line of at most 200 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

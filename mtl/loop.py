@@ -5,18 +5,41 @@ import functools
 import json
 import math
 import os
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, run_files
 from mtl.data import batches
 from mtl.errors import Interrupted, MtlError, NotFiniteError
-from mtl.tasks import NUMBER_TASKS, check_labels, masked
+from mtl.tasks import check_labels, missing
 
 CURE = (
     "lower --learning_rate in a new --model_dir, check the images, "
     "or skip such steps with --on_nonfinite=skip"
 )
+
+
+def _never():
+    return 0
+
+
+class Callbacks(NamedTuple):
+    """Functions that a run calls while it trains."""
+
+    say: Callable = print  # (str): one-off messages
+    # (session, Graph): may add operations before the graph is finalized.
+    watch: Optional[Callable] = None
+    # (step, cost, losses, inputs, labels), every config.log_every steps.
+    progress: Optional[Callable] = None
+    # (step, cost, losses), after every step, so it must take no time.
+    each_step: Optional[Callable] = None
+    # () -> int: the number of a received signal, which stops the run, or 0. Called after each step
+    # and while waiting for a batch.
+    stop: Callable = _never
+
+
+DEFAULTS = Callbacks()
 
 
 def due_steps(config):
@@ -27,17 +50,19 @@ def due_steps(config):
 class Training:
     """A run in its session: the training loop and its parts."""
 
-    def __init__(self, config, model_dir, session, graph, measure, history, callbacks):
+    def __init__(self, run, model_dir, session, graph, measure, history, callbacks):
         """Build the savers and the function of one step.
 
         Args:
-          config, model_dir, callbacks: as train.run.
+          run: run_files.Run.
+          model_dir, callbacks: as train.run.
           session: tf.Session.
           graph: train.Graph.
           measure: function () -> dict of metrics, or None.
           history: list of dict, the evaluations so far; extended in place.
         """
-        self.config = config
+        self.run = run
+        self.config = run.config
         self.model_dir = model_dir
         self.session = session
         self.graph = graph
@@ -57,12 +82,8 @@ class Training:
             if each.dtype.is_floating
         }
         self.step_once = session.make_callable(
-            [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
+            [graph.minimize, graph.cost, graph.watched], [graph.inputs, *graph.labels.values()]
         )
-        # A masked task has no loss in a batch whose labels for it are all X.
-        self.unlabelled = {
-            task.name: task.classes - 1 for task in NUMBER_TASKS if masked(task, config.absent)
-        }
 
     def restore(self, saved, start):
         """Initialise the variables, then restore them from a checkpoint (str or None).
@@ -87,7 +108,7 @@ class Training:
     def _config_json(self):
         """Return config.json, dict file name -> text. Its temperature is that of the best step."""
         record = {
-            **run_files.NETWORK,
+            **run_files.to_json(self.run),
             run_files.TEMPERATURE: run_files.temperature_of(self.history),
             "threads": {
                 "intra_op": self.options.intra_op_parallelism_threads,
@@ -105,22 +126,27 @@ class Training:
           source: as train.run.
           begin: function () -> None, called before the first step, once its batch is valid. A start
             that fails earlier writes no file.
+
+        Returns:
+          int, the last step, which is less than config.steps if config.patience is exhausted.
         """
         if first >= self.config.steps:
             begin()
-            return
+            return first
         due = due_steps(self.config)
         stream = batches.prefetch(source(first), stop=self.callbacks.stop)
         try:
             for step in range(first + 1, self.config.steps + 1):
-                images, labels = self.next_batch(stream, step, first)
+                inputs, labels = self.next_batch(stream, step, first)
                 if step == first + 1:
                     begin()
-                cost, values, broken = self.train_step(step, images, labels)
+                if self.is_exhausted(step - 1):
+                    return step - 1
+                cost, values, broken = self.train_step(step, inputs, labels)
                 if broken:
                     self.skip_or_raise(step, broken)
                 if self.callbacks.progress and step % self.config.log_every == 0:
-                    self.callbacks.progress(step, cost, values, images, labels)
+                    self.callbacks.progress(step, cost, values, inputs, labels)
                 if self.callbacks.each_step:
                     self.callbacks.each_step(step, cost, values)
                 signum = self.callbacks.stop()
@@ -132,6 +158,17 @@ class Training:
                     self.evaluate(step)
         finally:
             stream.close()
+        return self.config.steps
+
+    def is_exhausted(self, step):
+        """Return whether a step was evaluated and ends the run, because of --patience."""
+        evaluated = bool(self.history) and self.history[-1]["step"] == step
+        if not evaluated or not run_files.is_exhausted(self.history, self.config.patience):
+            return False
+        best = run_files.best(self.history)["step"]
+        what = f"no better score in {self.config.patience} evaluations after step {best}"
+        self.callbacks.say(f"step {step}: {what}; stopping early (--patience)")
+        return True
 
     def next_batch(self, stream, step, first):
         """Return the batch of a step. If there is no valid one, save the steps before and raise."""
@@ -156,23 +193,23 @@ class Training:
             self.raise_interrupted(where, signum)
         return batch
 
-    def check_batch(self, images, labels):
+    def check_batch(self, inputs, labels):
         """Raise ValueError if a batch does not fit the network."""
-        batches.check_images(images, ("n", *self.graph.images.shape.as_list()[1:]))
-        if not len(images):
-            raise ValueError("a batch has no images; a source must yield at least one")
-        check_labels(labels, NUMBER_TASKS, len(images))
+        batches.check_inputs(inputs, self.run.inputs)
+        if not len(inputs):
+            raise ValueError("a batch has no examples; a source must yield at least one")
+        check_labels(labels, self.run.tasks, len(inputs))
 
-    def train_step(self, step, images, labels):
+    def train_step(self, step, inputs, labels):
         """Run one training step.
 
         Returns:
-          cost (float), losses (dict task name -> float), and a message (str) for each loss or
-          gradient that is not finite.
+          cost (float), losses (dict task name -> float, without tasks that have no label in the
+          batch), and a message (str) for each loss or gradient that is not finite.
         """
         try:
             fed = [labels[name] for name in self.graph.labels]
-            _, cost, watched = self.step_once(images, *fed)
+            _, cost, watched = self.step_once(inputs, *fed)
         except tf.errors.ResourceExhaustedError as error:
             # Some weights may be updated already, so this step is not saved.
             reason = checkpoint.first_line(error)
@@ -181,9 +218,9 @@ class Training:
         count = len(self.graph.losses)
         values = dict(zip(self.graph.losses, watched))
         sums = dict(zip(self.graph.gradients, watched[count:]))
-        for name, unlabelled in self.unlabelled.items():
-            if (labels[name] == unlabelled).all():
-                del values[name]
+        for task in self.run.tasks:
+            if missing(task, self.config.absent, labels[task.name]).all():
+                del values[task.name]
         broken = _not_finite("task {}: loss", values)
         return cost, values, broken + _not_finite("variable {}: the sum of its gradient", sums)
 
@@ -216,11 +253,9 @@ class Training:
         if not self.measure:
             return
         row = {"step": step, **self.measure()}
-        accuracy = row["sequence_accuracy"]
-        self.callbacks.say(f"step {step}: validation sequence accuracy {accuracy:.1%}")
+        self.callbacks.say(f"step {step}: {_outcome(row)}")
         # The best weights are written before the metrics that name them.
-        best = run_files.best(self.history)
-        if best is None or accuracy > best["sequence_accuracy"]:
+        if run_files.best([*self.history, row]) is row:
             best_dir = os.path.join(self.model_dir, checkpoint.BEST)
             checkpoint.save(self.best_saver, self.session, best_dir, step)
         self.history.append(row)
@@ -236,13 +271,23 @@ class Training:
 
 
 def _measured(measure):
-    """Return the metrics of an evaluation; raise ValueError without a valid sequence accuracy."""
+    """Return the metrics of an evaluation; raise ValueError without a valid score."""
     row = measure()
-    accuracy = row.get("sequence_accuracy") if isinstance(row, dict) else None
-    if not isinstance(accuracy, (int, float)) or not 0.0 <= accuracy <= 1.0:
-        cure = 'return a dict with "sequence_accuracy", a float from 0 to 1'
+    names = set(row).intersection(("score", "sequence_accuracy")) if isinstance(row, dict) else ()
+    values = [row[name] for name in names]
+    valid = all(value is None or isinstance(value, (int, float)) for value in values)
+    if not values or not valid or (None not in values and run_files.score(row) is None):
+        cure = 'return a dict with "score", a finite float, the larger the better, or None'
         raise ValueError(f"the evaluator returned {row!r:.200}; {cure}")
     return row
+
+
+def _outcome(row):
+    """Return the result of an evaluation in words."""
+    if row.get("sequence_accuracy") is not None:
+        return f"validation sequence accuracy {row['sequence_accuracy']:.1%}"
+    score = run_files.score(row)
+    return "validation has no score" if score is None else f"validation score {score:.4f}"
 
 
 def _not_finite(what, values):

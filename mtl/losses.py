@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl import kinds
 from mtl.objectives.log_sum import term
 
 
@@ -39,7 +40,7 @@ def mean_cross_entropy(logits, labels):
     Args:
       logits: float32 [batch, classes].
       labels: float32 [batch, classes], probabilities, hard (one-hot) or soft. All zeros give a loss
-        of 0 but a gradient that lowers every logit; `labelled_cross_entropies` has no gradient.
+        of 0 but a gradient that lowers every logit; `mean_losses` has no gradient.
 
     Returns:
       float32 scalar, in nats.
@@ -61,26 +62,41 @@ def cross_entropies(logits, labels):
     return {name: mean_cross_entropy(logits[name], labels[name]) for name in logits}
 
 
-def labelled_cross_entropies(logits, labels, otherwise):
-    """Return the mean cross entropy of each task over the examples that have a label for it.
+def mean_losses(tasks, logits, targets, otherwise=None):
+    """Return the mean loss of each task over the examples that have a label for it.
 
     Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3: absent digits have no loss.
 
-    Identity: equals `cross_entropies` if every example is labelled for every task.
+    Identity: equals the mean over all examples if every example is labelled for every task.
 
     Args:
-      logits, labels: as `cross_entropies`; labels of all zeros mean "not labelled".
-      otherwise: float, the mean of a task without a labelled example. Its gradient is 0.
+      tasks: sequence of tasks.Task.
+      logits: dict task name -> float32 [batch, outputs].
+      targets: dict task name -> float32 [batch, outputs], see `targets` of mtl/kinds.
+      otherwise: float, the mean of a task without a labelled example. Its gradient is 0. None means
+        that every example is labelled, which needs fewer operations.
+
+    Returns:
+      dict task name -> float32 scalar.
     """
-    check(logits, labels)
+    check(logits, targets, [task.name for task in tasks])
     means = {}
-    for name in logits:
-        each = tf.nn.softmax_cross_entropy_with_logits(labels=labels[name], logits=logits[name])
-        # Multiplying by 0 also removes the gradient of an example without a label.
-        labelled = tf.cast(tf.reduce_any(labels[name] > 0.0, axis=1), tf.float32)
-        total, count = tf.reduce_sum(labelled * each), tf.reduce_sum(labelled)
-        means[name] = tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
+    for task in tasks:
+        kind = kinds.find(task.kind)
+        each = kind.losses(logits[task.name], targets[task.name])
+        if otherwise is None:
+            means[task.name] = tf.reduce_mean(each)
+        else:
+            known = tf.cast(kind.labelled(targets[task.name]), tf.float32)
+            means[task.name] = _masked_mean(each, known, otherwise)
     return means
+
+
+def _masked_mean(each, known, otherwise):
+    """Return the mean of `each` where `known` is 1; both float32 [batch]."""
+    # Multiplying by 0 also removes the gradient of an example without a label.
+    total, count = tf.reduce_sum(known * each), tf.reduce_sum(known)
+    return tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
 
 
 def log_sum(logits, labels):
@@ -111,27 +127,30 @@ def linear(logits, labels):
     return functools.reduce(tf.add, cross_entropies(logits, labels).values())
 
 
-def smooth(classes, depth, smoothing, masked=False):
+def smooth(classes, depth, smoothing, masked=False, complete=True):
     """Turn classes into soft labels (Szegedy et al. 2015, arXiv:1512.00567, section 7).
 
     The cross entropy against soft labels is at least their entropy. Under log_sum this bounds the
     weight 1 / loss of every task.
 
     Args:
-      classes: int32 [batch], in 0 .. depth - 1; TensorFlow raises InvalidArgumentError for any
-        other value on a CPU.
+      classes: int32 [batch], in 0 .. depth - 1, or -1 for "not labelled" unless complete;
+        TensorFlow raises InvalidArgumentError for any other value on a CPU.
       depth: int, the number of classes.
       smoothing: float in [0, 1), the share spread evenly over all classes; 0 gives one-hot labels.
-      masked: bool, whether the last class means "not labelled". Its labels are all zeros, and the
-        labels of the other classes give it no share.
+      masked: bool, whether the last class means "not labelled" too. The labels of the other classes
+        give it no share.
+      complete: bool, whether no class is -1, which needs fewer operations.
 
     Returns:
-      float32 [batch, depth].
+      float32 [batch, depth]; all zeros where not labelled.
     """
     known = depth - 1 if masked else depth
     hard = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing)
     rows = hard + np.float32(smoothing / known)
-    if masked:
-        rows = np.pad(rows, [[0, 1], [0, 1]])
+    rows = np.pad(rows, [[0, depth - known + (not complete)], [0, depth - known]])
+    name = f"{classes.op.name}_rows"
+    if not complete:
+        classes = tf.where(tf.equal(classes, -1), tf.fill(tf.shape(classes), depth), classes)
     # Not tf.one_hot: it turns a class out of range into zeros, and so into a loss of 0.
-    return tf.gather(rows, classes, name=f"{classes.op.name}_rows")
+    return tf.gather(rows, classes, name=name)

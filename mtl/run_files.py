@@ -2,22 +2,26 @@
 
 import errno
 import json
+import math
 import os
+from typing import NamedTuple, Tuple
 
-from mtl import checkpoint, config as config_lib
+from mtl import checkpoint, config as config_lib, inputs as inputs_lib, tasks as tasks_lib
+from mtl.config import Config
 from mtl.errors import DataError
-from mtl.tasks import NUMBER_TASKS
+from mtl.inputs import Inputs
+from mtl.tasks import Task
 
-# What config.json records about the network, besides the Config.
-NETWORK = {
-    "tasks": [list(task) for task in NUMBER_TASKS],
-    "image": {
-        "window": config_lib.WINDOW,
-        "crop": config_lib.CROP,
-        "channels": config_lib.CHANNELS,
-    },
-}
 TEMPERATURE = "temperature"  # the key in config.json and metrics.jsonl
+
+
+class Run(NamedTuple):
+    """What config.json says about a run: what evaluate and predict rebuild the network from."""
+
+    config: Config
+    tasks: Tuple[Task, ...]  # with the scales of train
+    inputs: Inputs
+    temperature: float = 1.0
 
 
 def check_directory(model_dir):
@@ -38,7 +42,7 @@ def check_directory(model_dir):
             what = f"holds {foreign[0]} but no {checkpoint.CONFIG}, so it is not a run of mtl"
             raise DataError(f"{model_dir}: {what}; {cure}")
         return
-    read_config(model_dir)
+    read(model_dir)
     signs = [] if checkpoint.all_of(model_dir) else _signs_of_saves(model_dir, names)
     if signs:
         cure = f"restore {checkpoint.PREFIX}-* from a copy, or choose another --model_dir"
@@ -88,37 +92,34 @@ def open_text(path):
     return open(path, encoding="utf-8-sig")
 
 
-def read_config(model_dir):
-    """Return the config.Config of a run directory.
+def to_json(run):
+    """Return what config.json says about the tasks and the inputs of a Run, as a dict."""
+    scales = {}
+    for task in run.tasks:
+        if (task.mean, task.std) != (0.0, 1.0):
+            scales[task.name] = {"mean": task.mean, "std": task.std}
+    return {
+        "tasks": [[task.name, _spec(task)] for task in run.tasks],
+        **({"scales": scales} if scales else {}),
+        "inputs": inputs_lib.to_json(run.inputs),
+    }
+
+
+def _spec(task):
+    """Return the number of classes of a task, an int, or the text of another kind."""
+    return task.outputs if task.kind == tasks_lib.CLASSES else tasks_lib.spec(task)
+
+
+def read(model_dir):
+    """Return the Run of a run directory. Its temperature is 1.0 if none was fitted yet.
 
     Raises:
-      DataError: config.json is missing or damaged, or has tasks or image sizes that this version
-        does not build.
+      DataError: config.json is missing or damaged, or has tasks that this version does not build.
     """
-    return _read_record(model_dir)[0]
-
-
-def read_temperature(model_dir):
-    """Return the temperature of a run directory, a float above 0; 1.0 if none was fitted yet.
-
-    Raises:
-      DataError: as `read_config`.
-    """
-    return _read_record(model_dir)[1]
-
-
-def _read_record(model_dir):
-    """Read config.json; return the Config and the temperature."""
     path = os.path.join(model_dir, checkpoint.CONFIG)
     try:
         with open_text(path) as file:
-            record = json.load(file)
-        config = config_lib.Config.from_dict(record["config"])
-        temperature = record.get(TEMPERATURE, 1.0)
-        if not _is_temperature(temperature):
-            text = config_lib.TEMPERATURE.text()
-            raise ValueError(f"{TEMPERATURE} is {temperature!r:.40}, not a number {text}")
-        changed = [name for name in NETWORK if record.get(name, NETWORK[name]) != NETWORK[name]]
+            return _parsed(json.load(file))
     except FileNotFoundError:
         cure = f"train a run with: mtl train --model_dir={model_dir}"
         raise DataError(f"{path}: no such file, so this is not a run directory; {cure}") from None
@@ -127,15 +128,40 @@ def _read_record(model_dir):
         raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cure = "restore it from a copy, or choose another --model_dir"
-        what = f"not the record of a run of mtl ({checkpoint.first_line(error)})"
+        what = f"not the record of a run of this mtl ({checkpoint.first_line(error)})"
         raise DataError(f"{path}: {what}; {cure}") from None
-    if changed:
-        name = changed[0]
-        found, built = json.dumps(record[name]), json.dumps(NETWORK[name])
-        what = f'"{name}" is {found}, but this version builds {built}'
-        cure = f"use the version of mtl that {checkpoint.VERSIONS} names"
-        raise DataError(f"{path}: {what}; {cure}")
-    return config, float(temperature)
+
+
+def read_config(model_dir):
+    """Return the config.Config of a run directory; raise DataError as `read`."""
+    return read(model_dir).config
+
+
+def _parsed(record):
+    """Return the Run in the JSON object of config.json."""
+    config = Config.from_dict(record["config"])
+    tasks = tasks_lib.parse(config.tasks)
+    names = [[task.name, _spec(task)] for task in tasks]
+    if record.get("tasks", names) != names:
+        found, built = json.dumps(record["tasks"]), json.dumps(names)
+        raise ValueError(f'"tasks" is {found:.200}, but this version builds {built:.200}')
+    scales = record.get("scales", {})
+    tasks = tuple(task._replace(**scales.get(task.name, {})) for task in tasks)
+    tasks_lib.check(tasks, config.absent)
+    temperature = record.get(TEMPERATURE, 1.0)
+    if not _is_temperature(temperature):
+        text = config_lib.TEMPERATURE.text()
+        raise ValueError(f"{TEMPERATURE} is {temperature!r:.40}, not a number {text}")
+    return Run(config, tasks, _inputs(record), float(temperature))
+
+
+def _inputs(record):
+    """Return the Inputs of a record; earlier versions called them "image"."""
+    if "inputs" in record or "image" not in record:
+        return inputs_lib.from_json(record.get("inputs", {}))
+    image = record["image"]
+    shape = [image["window"], image["window"], image["channels"]]
+    return inputs_lib.from_json({"shape": shape, "crop": image["crop"]})
 
 
 def _is_temperature(value):
@@ -180,6 +206,25 @@ def read_metrics(model_dir, up_to):
     return rows
 
 
+def score(row):
+    """Return the score of an evaluation, the larger the better; None if it has none.
+
+    Rows of earlier versions have only a sequence accuracy.
+    """
+    value = row.get("score", row.get("sequence_accuracy"))
+    known = type(value) in (int, float) and math.isfinite(value)
+    return value if known else None
+
+
 def best(history):
-    """Return the evaluation of highest sequence accuracy, the first of equals; None without any."""
-    return max(history, key=lambda row: row["sequence_accuracy"], default=None)
+    """Return the evaluation of the highest score, the first of equals; None without any."""
+    scored = [row for row in history if score(row) is not None]
+    return max(scored, key=score, default=None)
+
+
+def is_exhausted(history, patience):
+    """Return whether the last `patience` evaluations brought no new best; 0 is never."""
+    first = best(history)
+    if not patience or first is None:
+        return False
+    return len([row for row in history if row["step"] > first["step"]]) >= patience

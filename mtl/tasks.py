@@ -54,6 +54,13 @@ def masked(task: Task, absent: str) -> bool:
     return absent == "mask" and task in DIGIT_TASKS
 
 
+def missing(task: Task, absent: str, labels: np.ndarray) -> np.ndarray:
+    """Return which labels of a task have no loss: not labelled, or X if it is masked; bool [n]."""
+    if masked(task, absent):
+        return labels == task.outputs - 1
+    return kinds.find(task.kind).missing(labels)
+
+
 # -- validate --------------------------------------------------------------------------------------
 
 

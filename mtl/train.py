@@ -3,15 +3,28 @@
 The caller provides the data, the evaluation and the reporting.
 """
 
-import math
+import functools
 import os
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, config as config_lib, loop, losses, model, objectives, run_files
+from mtl import (
+    checkpoint,
+    config as config_lib,
+    kinds,
+    loop,
+    losses,
+    model,
+    objectives,
+    optimizer,
+    run_files,
+)
 from mtl.errors import UsageError
-from mtl.tasks import NUMBER_TASKS, check, masked
+from mtl.fields import hidden_units
+from mtl.inputs import Inputs
+from mtl.loop import DEFAULTS, Callbacks
+from mtl.tasks import check, is_numbers, masked, parse
 
 IMAGES_PER_TOWER = 8  # the minimum; with fewer, a second tower makes a step slower
 
@@ -22,8 +35,8 @@ IMAGES_PER_TOWER = 8  # the minimum; with fewer, a second tower makes a step slo
 class Graph(NamedTuple):
     """The named tensors and operations of a training graph. Dicts are in task order."""
 
-    images: Any  # placeholder, uint8 [batch, crop, crop, channels]
-    labels: Dict[str, Any]  # placeholders, task name -> int32 [batch]
+    inputs: Any  # placeholder [batch, *inputs.network_shape] of inputs.dtype
+    labels: Dict[str, Any]  # placeholders, task name -> [batch], see mtl/kinds
     step: Any  # int64 variable, the number of training steps done
     network: model.Model
     losses: Dict[str, Any]  # task name -> float32 scalar, the mean loss, before any clip or log
@@ -31,60 +44,52 @@ class Graph(NamedTuple):
     cost: Any  # float32 scalar
     gradients: Dict[str, Any]  # variable name -> float32 scalar, the sum of its gradient
     watched: Any  # float32 [tasks + variables], losses and gradients: one fetch is faster than 30
+    rate: Any  # the learning rate, a float if constant, else float32 scalar
     minimize: Any  # the operation of one training step
 
 
-def build(config, *, tasks=NUMBER_TASKS):
-    """Build the training graph: images -> bottom -> tops -> losses -> objective -> Adam.
+def build(config, *, tasks=None, inputs=None):
+    """Build the training graph: inputs -> bottom -> tops -> losses -> objective -> optimiser.
 
     Args:
       config: config.Config.
-      tasks: list of tasks.Task, see tasks.check; the objective answer needs NUMBER_TASKS.
+      tasks: list of tasks.Task, see tasks.check; None means those of config. The objective answer
+        needs NUMBER_TASKS.
+      inputs: inputs.Inputs; None means the images of numbers.
 
     Returns:
       Graph.
     """
+    tasks = parse(config.tasks) if tasks is None else tasks
+    inputs = inputs or Inputs(crop=config.crop_size)
     check(tasks, config.absent)
-    size = config_lib.CROP
-    images = tf.placeholder(tf.uint8, [None, size, size, config_lib.CHANNELS], "images")
-    classes = {task.name: tf.placeholder(tf.int32, [None], f"labels_{task.name}") for task in tasks}
+    values = tf.placeholder(inputs.dtype, [None, *inputs.network_shape], "images")
     zero = tf.zeros_initializer()
     step = tf.get_variable("global_step", [], tf.int64, zero, trainable=False, use_resource=True)
     network = model.build(
-        model.to_float(images),
+        model.prepare(values, inputs),
         tasks=tasks,
-        bottom=config.bottom,
         training=True,
         dropout=config.dropout,
+        top_dropout=config.top_dropout,
         seed=config.seed,
         step=step,
         precision=config.precision,
-        absent=config.absent,
         towers=towers_of(config.threads, config.batch_size),
+        **network_settings(config),
     )
-    labels = {
-        task.name: losses.smooth(
-            classes[task.name],
-            task.classes,
-            config.label_smoothing,
-            masked(task, config.absent),
-        )
-        for task in tasks
-    }
-    means = _mean_losses(config, network.logits, labels)
-    update = objectives.find(config.objective).build(network.logits, labels, means)
-    adam = tf.train.AdamOptimizer(
-        learning_rate(config.learning_rate, config.schedule, step, config.steps)
-    )
-    pairs = update.gradients or adam.compute_gradients(update.cost)
+    labels = {task.name: _label_placeholder(task) for task in tasks}
+    means, update = _cost(config, tasks, network.logits, labels)
+    rate = _learning_rate(config, step)
+    optimiser = _optimiser(config, rate)
+    pairs = update.gradients or optimiser.compute_gradients(update.cost)
     # A variable that the cost does not depend on has no gradient and does not change.
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in pairs}
     watched = tf.stack([*means.values(), *sums.values()])
-    minimize = _minimize(adam, pairs, step, watched, config.on_nonfinite)
     return Graph(
-        images=images,
-        labels=classes,
+        inputs=values,
+        labels=labels,
         step=step,
         network=network,
         losses=means,
@@ -92,57 +97,89 @@ def build(config, *, tasks=NUMBER_TASKS):
         cost=update.cost,
         gradients=sums,
         watched=watched,
-        minimize=minimize,
+        rate=rate,
+        minimize=_minimize(config, optimiser, pairs, step, rate, watched),
     )
 
 
-def _mean_losses(config, logits, labels):
-    """Return the mean loss of each task, dict task name -> float32 scalar.
+def network_settings(config):
+    """Return the arguments of model.build that training and inference share, as a dict."""
+    return {
+        "bottom": config.bottom,
+        "top_units": hidden_units(config.top_units),
+        "absent": config.absent,
+        "brightness": config.brightness,
+    }
 
-    They are checked separately, because the cost hides what it clips: an infinite loss adds 85.2 to
-    the cost and has gradient 0.
+
+def _label_placeholder(task):
+    kind = kinds.find(task.kind)
+    shape = [None, *kind.label_shape(task)]
+    return tf.placeholder(tf.as_dtype(kind.DTYPE), shape, f"labels_{task.name}")
+
+
+def _cost(config, tasks, logits, labels):
+    """Return the mean loss of each task, dict task name -> float32 scalar, and the Update.
+
+    The means are watched separately, because the cost hides what it clips: an infinite loss adds
+    85.2 to the cost and has gradient 0.
     """
+    objective = objectives.find(config.objective)
+    numbers = is_numbers(tasks)  # they have labels for every example
+    targets = {}
+    for task in tasks:
+        targets[task.name] = kinds.find(task.kind).targets(
+            labels[task.name],
+            task,
+            smoothing=config.label_smoothing,
+            complete=numbers,
+            masked=masked(task, config.absent),
+        )
+    otherwise = None if numbers and config.absent == "x" else objective.NEUTRAL
     with tf.name_scope("cross_entropy"):
-        if config.absent == "mask":
-            otherwise = objectives.find(config.objective).NEUTRAL
-            return losses.labelled_cross_entropies(logits, labels, otherwise)
-        return losses.cross_entropies(logits, labels)
+        means = losses.mean_losses(tasks, logits, targets, otherwise)
+    return means, objective.build(logits, targets, means)
 
 
-def _minimize(adam, pairs, step, watched, on_nonfinite):
+def _learning_rate(config, step):
+    return optimizer.learning_rate(
+        config.learning_rate, config.schedule, step, config.steps, config.warmup_steps
+    )
+
+
+def _optimiser(config, rate):
+    return optimizer.build(
+        config.optimizer,
+        rate,
+        momentum=config.momentum,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        epsilon=config.epsilon,
+    )
+
+
+def _minimize(config, optimiser, pairs, step, rate, watched):
     """Build the operation of one training step.
 
     With on_nonfinite "skip", a NaN or infinity in `watched` skips the update.
     """
-    if on_nonfinite == "stop":
+    update = functools.partial(
+        optimizer.update,
+        optimiser,
+        pairs,
+        step,
+        rate=rate,
+        clip_norm=config.clip_norm,
+        weight_decay=config.weight_decay,
+    )
+    if config.on_nonfinite == "stop":
         # Without a condition, an update need not wait for the gradients of other variables.
-        return adam.apply_gradients(pairs, global_step=step)
+        return update()
     return tf.cond(
         tf.reduce_all(tf.is_finite(watched)),
-        lambda: tf.group(adam.apply_gradients(pairs, global_step=step)),
+        lambda: tf.group(update()),
         lambda: tf.group(step.assign_add(1)),
     )
-
-
-def learning_rate(base, schedule, step, steps):
-    """Return the learning rate at a step: constant, or decreasing to 0 at `steps`.
-
-    Args:
-      base: float, the rate at step 0.
-      schedule: str, one of config.choices("schedule").
-      step: int64 variable.
-      steps: int, training steps in all.
-
-    Returns:
-      float if constant, else float32 scalar tensor.
-    """
-    config_lib.check("schedule", schedule)
-    if schedule == "constant":
-        return base
-    done = tf.minimum(tf.cast(step, tf.float32) / float(steps), 1.0)
-    if schedule == "linear":
-        return base * (1.0 - done)
-    return base * 0.5 * (1.0 + tf.cos(math.pi * done))
 
 
 def towers_of(threads, batch_size):
@@ -174,50 +211,41 @@ def session_config(threads, batch_size):
 # -- run -------------------------------------------------------------------------------------------
 
 
-def _never():
-    return 0
-
-
-class Callbacks(NamedTuple):
-    """Functions that a run calls while it trains."""
-
-    say: Callable = print  # (str): one-off messages
-    # (session, Graph): may add operations before the graph is finalized.
-    watch: Optional[Callable] = None
-    # (step, cost, losses, images, labels), every config.log_every steps.
-    progress: Optional[Callable] = None
-    # (step, cost, losses), after every step, so it must take no time.
-    each_step: Optional[Callable] = None
-    # () -> int: the number of a received signal, which stops the run, or 0. Called after each step
-    # and while waiting for a batch.
-    stop: Callable = _never
-
-
-DEFAULTS = Callbacks()
-
-
-def run(config, model_dir, source, evaluator, *, start=None, records=None, callbacks=DEFAULTS):
-    """Train the six tasks of a number, or continue a run. A finished run does nothing.
+def run(
+    config,
+    model_dir,
+    source,
+    evaluator,
+    *,
+    tasks=None,
+    inputs=None,
+    start=None,
+    records=None,
+    callbacks: Callbacks = DEFAULTS,
+):
+    """Train a network, or continue a run. A finished run does nothing.
 
     Args:
       config: config.Config.
       model_dir: str, the run directory; created once the first batch is valid.
-      source: function first_step -> endless iterator of (images uint8 [batch, crop, crop,
-        channels], labels dict task name -> int32 [batch]).
-      evaluator: function session -> function () -> dict of metrics with "sequence_accuracy", a
-        float in 0..1, or None to skip evaluations and best weights. Called once; its graph shares
-        the variables.
+      source: function first_step -> endless iterator of (inputs [batch, *inputs.network_shape] of
+        type inputs.dtype, labels dict task name -> [batch], see mtl/kinds).
+      evaluator: function session -> function () -> dict of metrics with "score", a float, the
+        larger the better, or None; or None to skip evaluations and best weights. Called once; its
+        graph shares the variables. "sequence_accuracy" may take the place of "score".
+      tasks: list of tasks.Task; None means those of config.
+      inputs: inputs.Inputs; None means the images of numbers.
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
       records: dict file name -> text, written into the run directory beside config.json.
       callbacks: Callbacks.
 
     Returns:
-      dict: "step" reached, "best" sequence accuracy on validation, or None, and its "best_step".
+      dict: "step" reached, "best" score on validation, or None, and its "best_step".
 
     Raises:
-      ValueError: a batch fails tasks.check_labels or has other images, the source ends early, or an
-        evaluation has no sequence accuracy. Before the first step, nothing is written.
-      UsageError: the directory holds a run with other flags.
+      ValueError: a batch fails tasks.check_labels or has other inputs, the source ends early, or an
+        evaluation has no score. Before the first step, nothing is written.
+      UsageError: the directory holds a run with other flags, or own code fails.
       DataError: the directory is not a run directory (see run_files.check_directory), a checkpoint
         cannot be read, or a file cannot be written.
       NotFiniteError: a loss, gradient or variable is infinite or NaN. That step is not saved.
@@ -226,24 +254,28 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
     """
     model_dir = os.fspath(model_dir)
     run_files.check_directory(model_dir)
+    tasks = tuple(parse(config.tasks) if tasks is None else tasks)
+    inputs = inputs or Inputs(crop=config.crop_size)
     saved = checkpoint.newest(model_dir)
     if saved:
         _check_same_run(config, model_dir)
     first = checkpoint.step_of(saved) if saved else 0
     history = run_files.read_metrics(model_dir, up_to=first)
     unevaluated = evaluator and first in loop.due_steps(config) and not _evaluated(first, history)
-    if saved and first >= config.steps and not unevaluated:
+    ended = first >= config.steps or run_files.is_exhausted(history, config.patience)
+    if saved and ended and not unevaluated:
         callbacks.say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
 
     session_options = session_config(config.threads, config.batch_size)
     with tf.Graph().as_default(), tf.Session(config=session_options) as session:
-        graph = build(config)
+        graph = build(config, tasks=tasks, inputs=inputs)
         if callbacks.watch:
             callbacks.watch(session, graph)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             measure = evaluator(session) if evaluator else None
-        training = loop.Training(config, model_dir, session, graph, measure, history, callbacks)
+        run_of = run_files.Run(config, tasks, inputs)
+        training = loop.Training(run_of, model_dir, session, graph, measure, history, callbacks)
         training.restore(saved, start)
         session.graph.finalize()
 
@@ -252,8 +284,8 @@ def run(config, model_dir, source, evaluator, *, start=None, records=None, callb
             if unevaluated:
                 training.evaluate(first)
 
-        training.loop(first, source, begin)
-    return _result(config.steps, history)
+        step = training.loop(first, source, begin)
+    return _result(step, history)
 
 
 def _check_same_run(config, model_dir):
@@ -271,5 +303,7 @@ def _evaluated(step, history):
 
 
 def _result(step, history):
-    best = run_files.best(history) or {"sequence_accuracy": None, "step": None}
-    return {"step": step, "best": best["sequence_accuracy"], "best_step": best["step"]}
+    best = run_files.best(history)
+    if best is None:
+        return {"step": step, "best": None, "best_step": None}
+    return {"step": step, "best": run_files.score(best), "best_step": best["step"]}
