@@ -3,8 +3,10 @@
 The file NAME.py is the kind `--tasks=task:NAME`. It has:
 
     DTYPE, MISSING                      type of a label, and the label of an unlabelled example
+    METRICS                             dict metric -> format, the keys of `measure` in order
     SCORE                               the metric, larger is better, that selects the best weights
     EXACT                               whether a prediction can be exactly correct
+    LOSS, OUTPUT                        words for a diagram: the loss, and what the network gives
     check(task)                         raise ValueError for a wrong number of outputs
     label_shape(task)                   shape of the label of one example, () for a single value
     parse(text, task)                   the label in a cell of a CSV file; ValueError names the cure
@@ -18,12 +20,15 @@ The file NAME.py is the kind `--tasks=task:NAME`. It has:
     output(logits, task)                float32 [batch, outputs], what the network gives
 
     each(outputs, labels, task)         float64 [n], the losses in NumPy; NaN without a label
-    measure(outputs, labels, task)      dict of "examples", "loss" and metrics, for JSON
+    measure(outputs, labels, task)      dict of "examples" (labelled) and METRICS, for JSON; if
+                                        there is an "accuracy", it is a share of these examples
     correct(outputs, labels, task)      bool [n]; only if EXACT
     prediction(row, task)               dict of one example, for JSON
     written(label, task)                a label as short text
     predicted(row, task)                a prediction as short text
-    table(outputs, labels, task)        list of rows (dict) for a report: which errors occur
+    table(outputs, labels, task)        list of rows (dict) for a report: which errors occur. If its
+                                        columns are "true" and the names of its rows, it is shown
+                                        as a confusion matrix.
 
 labels are arrays [n, *label_shape] of DTYPE, outputs float32 [n, task.outputs], one row an example.
 TensorFlow is imported within the functions that need it, because readers of data do not.

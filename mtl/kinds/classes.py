@@ -8,8 +8,12 @@ from mtl.kinds import finite
 
 DTYPE = np.int32
 MISSING = -1
+METRICS = {"loss": ".4f", "accuracy": ".2%", "balanced_accuracy": ".2%", "macro_f1": ".2%"}
 SCORE = "accuracy"
 EXACT = True
+LOSS, OUTPUT = "cross entropy", "softmax"
+# Classes of a confusion matrix; one of more classes would be too large to read.
+_MATRIX = 30
 
 
 def check(task):
@@ -112,53 +116,78 @@ def each(outputs, labels, task):
 
 def correct(outputs, labels, task):
     """Return whether the most likely class is the label, bool [n]; False without a label."""
-    return (outputs.argmax(axis=1) == labels) & ~missing(labels)
+    known = ~missing(labels) & ~np.isnan(outputs).any(axis=1)
+    return known & (outputs.argmax(axis=1) == labels)
 
 
 def measure(outputs, labels, task):
     """Return the metrics of the labelled examples; None where they are undefined.
 
-    balanced_accuracy is the mean over the classes that occur of the share found (the recall).
-    macro_f1 is the mean, over the classes that occur or are predicted, of the harmonic mean of
-    precision and recall.
+    balanced_accuracy is the mean, over the classes that occur, of the share of their examples that
+    is predicted correctly (the recall). macro_f1 is the mean, over the classes that occur or are
+    predicted, of the harmonic mean of precision and recall.
 
     Source: Sokolova and Lapalme 2009, Information Processing and Management 45 (4), table 3.
     """
     known = ~missing(labels)
-    counts = _confusion(outputs, labels, task).astype(np.float64)
-    hits, true, guessed = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    count = int(known.sum())
+    if not count:
+        return {"examples": 0, **dict.fromkeys(METRICS)}
+    outputs, labels = outputs[known], labels[known]
+    hit = correct(outputs, labels, task)
+    true, guessed = _counts(labels, task), _counts(outputs.argmax(axis=1), task)
+    hits = _counts(labels[hit], task)
     seen, either = true > 0, true + guessed > 0
-    losses_of = each(outputs, labels, task)[known]
+    # 0.0 - x, because -x would give -0.0. Averaged in float64.
+    picked = 0.0 - outputs[np.arange(count), labels]
     return {
-        "examples": int(known.sum()),
-        "loss": finite(losses_of.mean()) if known.any() else None,
-        "accuracy": finite(hits.sum() / true.sum()) if known.any() else None,
-        "balanced_accuracy": finite(np.mean(hits[seen] / true[seen])) if known.any() else None,
-        "macro_f1": finite(np.mean(2 * hits[either] / (true + guessed)[either]))
-        if known.any()
-        else None,
+        "examples": count,
+        "loss": finite(np.mean(picked, dtype=np.float64)),
+        "accuracy": float(np.mean(hit)),
+        "balanced_accuracy": float(np.mean(hits[seen] / true[seen])),
+        "macro_f1": float(np.mean(2 * hits[either] / (true + guessed)[either])),
     }
 
 
-def _confusion(outputs, labels, task):
-    """Count the predicted classes (columns) of each true class (rows), int64."""
-    known = ~missing(labels)
-    counts = np.zeros((task.outputs, task.outputs), np.int64)
-    np.add.at(counts, (labels[known], outputs[known].argmax(axis=1)), 1)
-    return counts
+def _counts(classes, task):
+    """Count each class, int64 [classes]."""
+    return np.bincount(classes, minlength=task.outputs)
 
 
 def table(outputs, labels, task):
-    """Return the confusion table: a row for each true class, then the predicted classes."""
-    counts = _confusion(outputs, labels, task).tolist()
-    names = [str(index) for index in range(task.outputs)]
-    return [{"true": name, **dict(zip(names, row))} for name, row in zip(names, counts)]
+    """Return the confusion matrix, a row for each true class; of many classes, the frequent errors.
+
+    Returns:
+      list of {"true", then each predicted class: examples}; of more than 30 classes, list of
+      {"true", "predicted", "examples"} of each error that occurs, the most frequent first.
+    """
+    known = ~missing(labels)
+    labels, guessed = labels[known], outputs[known].argmax(axis=1)
+    if task.outputs <= _MATRIX:
+        return matrix(labels, guessed, [str(index) for index in range(task.outputs)])
+    wrong = np.stack([labels, guessed], axis=1)[labels != guessed]
+    pairs, counts = np.unique(wrong, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    columns = ("true", "predicted", "examples")
+    return [dict(zip(columns, (*pairs[i].tolist(), int(counts[i])))) for i in order]
+
+
+def matrix(true, predicted, names):
+    """Return the rows of a confusion matrix.
+
+    Args:
+      true, predicted: int [n], classes.
+      names: list of str, of the classes.
+    """
+    counts = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return [{"true": name, **dict(zip(names, row))} for name, row in zip(names, counts.tolist())]
 
 
 def prediction(row, task):
     """Return {"class", "probabilities"} of one example; row: float32 [classes]."""
     probabilities = np.exp(np.asarray(row, np.float64))
-    best = int(np.argmax(row)) if np.isfinite(row).any() else None
+    best = None if np.isnan(row).any() else int(np.argmax(row))
     return {"class": best, "probabilities": [finite(each) for each in probabilities]}
 
 
@@ -169,4 +198,4 @@ def written(label, task):
 
 def predicted(row, task):
     """Return the most likely class as text."""
-    return str(int(np.argmax(row)))
+    return "nan" if np.isnan(row).any() else str(int(np.argmax(row)))

@@ -8,8 +8,10 @@ from mtl.kinds import finite
 
 DTYPE = np.float32
 MISSING = math.nan
+METRICS = {"loss": ".4f", "rmse": ".5g", "mae": ".5g", "r2": ".4f"}
 SCORE = "r2"
 EXACT = False
+LOSS, OUTPUT = "squared error", "scaled value"
 # Upper ends of the absolute error, in standard deviations of the labels of train, in `table`.
 _EDGES = (0.1, 0.25, 0.5, 1.0, 2.0, math.inf)
 
@@ -66,12 +68,14 @@ def missing(labels):
 def fitted(task, labels):
     """Return the task with the mean and the standard deviation of its labels.
 
-    A standard deviation of 0, if all labels are equal, counts as 1.
+    If all labels are equal, the standard deviation is 1.
     """
     known = np.asarray(labels, np.float64)[~missing(labels)]
     if not known.size:
         return task
-    return task._replace(mean=float(known.mean()), std=float(known.std()) or 1.0)
+    # Rounding may give equal numbers a standard deviation of 1e-17 instead of 0.
+    std = float(known.std()) if np.ptp(known) else 1.0
+    return task._replace(mean=float(known.mean()), std=std)
 
 
 # -- graph -----------------------------------------------------------------------------------------
@@ -134,9 +138,10 @@ def measure(outputs, labels, task):
     known = ~missing(labels)
     errors = _errors(outputs, labels)[known]
     if not errors.size:
-        return {"examples": 0, "loss": None, "rmse": None, "mae": None, "r2": None}
+        return {"examples": 0, **dict.fromkeys(METRICS)}
     squared = np.mean(errors**2)
-    variance = np.var(labels[known].astype(np.float64))
+    true = labels[known].astype(np.float64)
+    variance = np.var(true) if np.ptp(true) else 0.0
     return {
         "examples": len(errors),
         "loss": finite(squared / task.std**2),
@@ -152,7 +157,8 @@ def table(outputs, labels, task):
     rows, low = [], 0.0
     for edge in _EDGES:
         high = edge * task.std
-        inside = int(((errors >= low) & (errors < high)).sum())
+        # Errors that are not finite count in the last row.
+        inside = int((~(errors < low) & ((errors < high) | (edge == math.inf))).sum())
         share = inside / len(errors) if len(errors) else None
         row = {"error from": low, "below": finite(high), "examples": inside, "share": share}
         rows.append(row)
