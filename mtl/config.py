@@ -30,7 +30,6 @@ DATASETS = tuple(sorted(declared("data/**/*.py", r'^DATASET = "(\w+)"$')))
 SPLITS = ("train", "validation", "test")
 
 PATHS = ("data_dir", "init_from")  # fields that name folders
-
 # Of the log probabilities. It is fitted during training, so it is no field of Config.
 TEMPERATURE = Range(0.01, 100.0)
 
@@ -47,8 +46,7 @@ class Config:
     )
     bottom: str = setting(
         "small",
-        "the layers that all tasks share; mlp also takes feature vectors; module:function is a "
-        "function of your own",
+        "the layers that all tasks share; mlp also takes feature vectors; or module:function",
         choices=BOTTOMS,
         own=True,
     )
@@ -56,7 +54,7 @@ class Config:
         "log_sum",
         "what training minimises; "
         + "; ".join(f"{path.stem}: {summary(path)}" for path in _OBJECTIVE_FILES)
-        + "; module:function is a function of your own",
+        + "; or module:function",
         choices=OBJECTIVES,
         own=True,
     )
@@ -74,8 +72,7 @@ class Config:
     )
     brightness: str = setting(
         "ignore",
-        "ignore subtracts the mean of each image; keep does not, for tasks that need it, such as "
-        "day or night",
+        "ignore subtracts the mean of each image; keep does not, for tasks such as day or night",
         choices=("ignore", "keep"),
     )
     dropout: float = setting(
@@ -85,7 +82,7 @@ class Config:
     )
     top_units: str = setting(
         "",
-        "hidden layers of each task, such as 128,64 for two layers; default none, as in the answer",
+        "hidden layers of each task, such as 128,64 for two; default none, as in the answer",
     )
     top_dropout: float = setting(
         0.0, "share of values set to 0 in the hidden layers of the tasks", range=SHARE_BELOW_1
@@ -100,8 +97,7 @@ class Config:
     )
     window: int = setting(
         0,
-        "pixels, height and width to which images are resized; 0 is the size of the arrays of an "
-        "npz dataset, and 64 for image files",
+        "pixels, height and width to which images are resized; 0 is 64, or the size in an npz file",
         range=NOT_NEGATIVE,
     )
     crop: int = setting(

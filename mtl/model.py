@@ -91,10 +91,8 @@ def build(
       dropout, top_dropout: float in [0, 1), the share of values set to 0 in training, in the
         bottom and in the hidden layers of the tasks.
       seed: int; with the scope names it decides all initial weights and dropout masks.
-      step: int64 scalar tensor, the training step that keys the dropout masks, or None without
-        dropout.
-      precision: str, "fp32" or "bf16", what the bottom computes in. Variables, features and outputs
-        are always float32.
+      step: int64 scalar tensor, the step that keys the dropout masks, or None without dropout.
+      precision: str, "fp32" or "bf16", of the bottom; variables and outputs are always float32.
       absent: str, "x" or "mask": whether the X of a digit is a class, or impossible.
       brightness: str, "ignore" or "keep": whether the mean of each image is subtracted, or 0.5.
       towers: int, parts of the batch that the bottom computes in parallel.
@@ -118,12 +116,10 @@ def build(
         inputs = tf.cast(inputs, tf.bfloat16 if precision == "bf16" else tf.float32)
         built = _build_bottom(bottom, inputs, towers=towers, **settings)
         features = tf.cast(built.features, tf.float32)
-    rate = top_dropout if training else 0.0
+    settings["dropout"] = top_dropout if training else 0.0
     hidden, logits = {}, {}
     for task in tasks:
-        hidden[task.name] = tops.hidden(
-            features, task, top_units, dropout=rate, seed=seed, step=step
-        )
+        hidden[task.name] = tops.hidden(features, task, top_units, **settings)
         last = [features, *hidden[task.name].values()][-1]
         logits[task.name] = tops.dense(last, task, seed=seed, absent=absent)
     outputs = {task.name: kinds.find(task.kind).output(logits[task.name], task) for task in tasks}

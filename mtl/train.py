@@ -24,10 +24,8 @@ from mtl.errors import UsageError
 from mtl.fields import hidden_units
 from mtl.inputs import Inputs
 from mtl.loop import DEFAULTS, Callbacks
-from mtl.tasks import check, is_numbers, masked, parse
-
-IMAGES_PER_TOWER = 8  # the minimum; with fewer, a second tower makes a step slower
-
+from mtl.sessions import session_config, towers_of
+from mtl.tasks import check, is_numbers, masked, parse, text
 
 # -- build -----------------------------------------------------------------------------------------
 
@@ -182,32 +180,6 @@ def _minimize(config, optimiser, pairs, step, rate, watched):
     )
 
 
-def towers_of(threads, batch_size):
-    """Return the number of towers: at most one for each thread, each with IMAGES_PER_TOWER images.
-
-    Args:
-      threads: int; 0 is one for each core.
-      batch_size: int.
-    """
-    return max(1, min(threads or os.cpu_count() or 1, batch_size // IMAGES_PER_TOWER))
-
-
-def session_config(threads, batch_size):
-    """Return a tf.ConfigProto that runs the towers in parallel.
-
-    Args:
-      threads: int, shared by the towers; 0 is one for each core.
-      batch_size: int.
-    """
-    # By default oneDNN compiles the gradients of convolutions again at every step.
-    os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
-    threads = threads or os.cpu_count() or 1
-    towers = towers_of(threads, batch_size)
-    return tf.ConfigProto(
-        intra_op_parallelism_threads=threads // towers, inter_op_parallelism_threads=towers
-    )
-
-
 # -- run -------------------------------------------------------------------------------------------
 
 
@@ -233,7 +205,7 @@ def run(
       evaluator: function session -> function () -> dict of metrics with "score", a float, the
         larger the better, or None; or None to skip evaluations and best weights. Called once; its
         graph shares the variables. "sequence_accuracy" may take the place of "score".
-      tasks: list of tasks.Task; None means those of config.
+      tasks: list of tasks.Task, those of config with the scales of train; None means no scales.
       inputs: inputs.Inputs; None means the images of numbers.
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
       records: dict file name -> text, written into the run directory beside config.json.
@@ -243,8 +215,9 @@ def run(
       dict: "step" reached, "best" score on validation, or None, and its "best_step".
 
     Raises:
-      ValueError: a batch fails tasks.check_labels or has other inputs, the source ends early, or an
-        evaluation has no score. Before the first step, nothing is written.
+      ValueError: tasks are not those of config, a batch fails tasks.check_labels or has other
+        inputs, the source ends early, or an evaluation has no score. Before the first step, nothing
+        is written.
       UsageError: the directory holds a run with other flags, or own code fails.
       DataError: the directory is not a run directory (see run_files.check_directory), a checkpoint
         cannot be read, or a file cannot be written.
@@ -254,11 +227,10 @@ def run(
     """
     model_dir = os.fspath(model_dir)
     run_files.check_directory(model_dir)
-    tasks = tuple(parse(config.tasks) if tasks is None else tasks)
-    inputs = inputs or Inputs(crop=config.crop_size)
+    run_of = _run_of(config, tasks, inputs)
     saved = checkpoint.newest(model_dir)
     if saved:
-        _check_same_run(config, model_dir)
+        _check_same_run(run_of, model_dir)
     first = checkpoint.step_of(saved) if saved else 0
     history = run_files.read_metrics(model_dir, up_to=first)
     unevaluated = evaluator and first in loop.due_steps(config) and not _evaluated(first, history)
@@ -269,12 +241,11 @@ def run(
 
     session_options = session_config(config.threads, config.batch_size)
     with tf.Graph().as_default(), tf.Session(config=session_options) as session:
-        graph = build(config, tasks=tasks, inputs=inputs)
+        graph = build(config, tasks=run_of.tasks, inputs=run_of.inputs)
         if callbacks.watch:
             callbacks.watch(session, graph)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             measure = evaluator(session) if evaluator else None
-        run_of = run_files.Run(config, tasks, inputs)
         training = loop.Training(run_of, model_dir, session, graph, measure, history, callbacks)
         training.restore(saved, start)
         session.graph.finalize()
@@ -288,9 +259,24 @@ def run(
     return _result(step, history)
 
 
-def _check_same_run(config, model_dir):
-    """Raise UsageError if the run directory holds a run with other flags."""
-    changed = config_lib.differences(run_files.read_config(model_dir), config)
+def _run_of(config, tasks, inputs):
+    """Return the run_files.Run of the arguments of `run`."""
+    tasks = parse(config.tasks) if tasks is None else tuple(tasks)
+    if text(tasks) != text(parse(config.tasks)):
+        cure = f"pass Config(tasks={text(tasks)!r})"
+        raise ValueError(f"tasks are {text(tasks)}, but config has {config.tasks}; {cure}")
+    return run_files.Run(config, tasks, inputs or Inputs(crop=config.crop_size))
+
+
+def _check_same_run(run_of, model_dir):
+    """Raise UsageError if the run directory holds a run with other flags, scales or inputs."""
+    held = run_files.read(model_dir)
+    for what in ("tasks", "inputs"):
+        before, now = getattr(held, what), getattr(run_of, what)
+        if before != now and held.config.tasks == run_of.config.tasks:
+            found = f"holds a run with other {what} (now {now!s:.200})"
+            raise UsageError(f"{model_dir}: {found}; use the same data, or another --model_dir")
+    changed = config_lib.differences(held.config, run_of.config)
     if changed:
         allowed = ", --".join(config_lib.MAY_CHANGE)
         cure = "repeat those flags, or choose another --model_dir"

@@ -44,9 +44,9 @@ def main():
         logits = {}
         labels = {}
         for task in NUMBER_TASKS:
-            logits[task.name] = tf.placeholder(tf.float32, [1, task.classes])
-            hard = tf.one_hot([2], task.classes)
-            labels[task.name] = hard * (1.0 - smoothing) + smoothing / task.classes
+            logits[task.name] = tf.placeholder(tf.float32, [1, task.outputs])
+            hard = tf.one_hot([2], task.outputs)
+            labels[task.name] = hard * (1.0 - smoothing) + smoothing / task.outputs
         cost = answer.cost(logits, labels)
         loss = losses.mean_cross_entropy(logits["length"], labels["length"])
         gradient_of_loss = tf.gradients(loss, logits["length"])[0][0, 2]
@@ -56,7 +56,7 @@ def main():
         print("margin  label       loss   weight  -gradient     cost")
         for share, label in [(0.0, "hard"), (0.1, "smoothed")]:
             for margin in (0, 4, 8, 40):
-                feed = {logits[task.name]: np.zeros([1, task.classes]) for task in NUMBER_TASKS}
+                feed = {logits[task.name]: np.zeros([1, task.outputs]) for task in NUMBER_TASKS}
                 feed[logits["length"]][0, 2] = margin
                 feed[smoothing] = share
                 value, plain, logged, total = session.run(fetches, feed)

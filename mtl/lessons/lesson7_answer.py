@@ -80,8 +80,8 @@ def cost(labels, logits):
 
 
 def smooth(classes, task):
-    """Turn int32 [batch] classes into soft labels [batch, task.classes], smoothed by 0.1."""
-    return tf.one_hot(classes, task.classes) * 0.9 + 0.1 / task.classes
+    """Turn int32 [batch] classes into soft labels [batch, task.outputs], smoothed by 0.1."""
+    return tf.one_hot(classes, task.outputs) * 0.9 + 0.1 / task.outputs
 
 
 def main(seed=0):
@@ -93,7 +93,7 @@ def main(seed=0):
         logits = []
         labels = []
         for column, task in enumerate(tasks.NUMBER_TASKS):
-            w, b = weights(task.name, [256, task.classes], 0.0)
+            w, b = weights(task.name, [256, task.outputs], 0.0)
             logits.append(tf.nn.xw_plus_b(features, w, b))
             labels.append(smooth(classes[:, column], task))
         total = cost(labels, logits)
