@@ -64,9 +64,7 @@ class Bound:
         return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
 
-def build(
-    *, tasks, bottom, inputs=NUMBERS, absent="x", brightness="ignore", top_units=(), parts=1
-):
+def build(*, tasks, bottom, inputs=NUMBERS, absent="x", brightness="ignore", top_units=(), parts=1):
     """Build the network without dropout into the current graph.
 
     In `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares existing variables.

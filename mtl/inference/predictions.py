@@ -74,9 +74,7 @@ def _numbers(log_probs, temperature):
     return found
 
 
-def number(
-    text: str | None, confidence: float, log_probs: dict[str, np.ndarray]
-) -> dict[str, Any]:
+def number(text: str | None, confidence: float, log_probs: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return the object that is printed for the number in one image, without the file.
 
     Args:

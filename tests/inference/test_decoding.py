@@ -14,7 +14,7 @@ def random_log_probs(count, seed, sharpness=1.0, dtype=np.float32):
     rng = np.random.default_rng(seed)
     outputs = {}
     for task in tasks.NUMBER_TASKS:
-        logits = rng.normal(size=(count, task.classes)) * sharpness
+        logits = rng.normal(size=(count, task.outputs)) * sharpness
         rows = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         outputs[task.name] = rows.astype(dtype)
     return outputs
@@ -22,7 +22,7 @@ def random_log_probs(count, seed, sharpness=1.0, dtype=np.float32):
 
 def filled(value, count=1):
     """Return outputs that are `value` everywhere."""
-    shapes = {task.name: (count, task.classes) for task in tasks.NUMBER_TASKS}
+    shapes = {task.name: (count, task.outputs) for task in tasks.NUMBER_TASKS}
     return {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
 
 

@@ -46,10 +46,23 @@ def test_only_the_whole_image_shows_the_border():
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_rejects_floats_and_lists(count):
-    with pytest.raises(ValueError, match=r"got float64 \[3, 64, 64, 3\]; convert floats"):
+    with pytest.raises(ValueError, match="uint8 or float32, got float64; convert them"):
         views.views(images_of() / 255.0, count, 54)
-    with pytest.raises(ValueError, match="got list; pass a NumPy array"):
+    with pytest.raises(ValueError, match="uint8 or float32, got list; convert them"):
         views.views(list(images_of()), count, 54)
+
+
+def test_several_views_need_whole_pixels():
+    floats = np.float32(images_of() / 255.0)
+    np.testing.assert_array_equal(views.views(floats, 1, 54)[0], floats[:, 5:59, 5:59])
+    with pytest.raises(ValueError, match="2 views need images of uint8, got float32; use 1 view"):
+        views.views(floats, 2, 54)
+
+
+def test_views_of_grey_images_are_those_of_equal_channels():
+    grey = images_of()[:, :, :, :1]
+    for one, three in zip(views.views(grey, 4, 54), views.views(np.repeat(grey, 3, 3), 4, 54)):
+        np.testing.assert_array_equal(np.repeat(one, 3, axis=3), three)
 
 
 def test_no_images_give_empty_views():
