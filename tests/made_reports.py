@@ -47,7 +47,7 @@ def outputs(predicted=PREDICTED, probabilities=PROBABILITIES):
     """Return log probabilities that are decoded to the predicted numbers."""
     found = {}
     for task in tasks.NUMBER_TASKS:
-        found[task.name] = np.full((len(predicted), task.classes), np.log(1e-9), np.float32)
+        found[task.name] = np.full((len(predicted), task.outputs), np.log(1e-9), np.float32)
     for i, (number, probability) in enumerate(zip(predicted, probabilities, strict=True)):
         for name, label in tasks.encode("999999" if number is None else number).items():
             found[name][i, label] = np.log(probability)

@@ -24,6 +24,8 @@ The file NAME.py is the kind `--tasks=task:NAME`. It has:
                                         there is an "accuracy", it is a share of these examples
     correct(outputs, labels, task)      bool [n]; only if EXACT
     prediction(row, task)               dict of one example, for JSON
+    COLUMNS, cells(prediction)          a short form of it, for CSV: the names of columns, and the
+                                        values; the first is the predicted label
     written(label, task)                a label as short text
     predicted(row, task)                a prediction as short text
     table(outputs, labels, task)        list of rows (dict) for a report: which errors occur. If its

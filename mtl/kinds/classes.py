@@ -11,6 +11,7 @@ MISSING = -1
 METRICS = {"loss": ".4f", "accuracy": ".2%", "balanced_accuracy": ".2%", "macro_f1": ".2%"}
 SCORE = "accuracy"
 EXACT = True
+COLUMNS = ("class", "probability")
 LOSS, OUTPUT = "cross entropy", "softmax"
 # Classes of a confusion matrix; one of more classes would be too large to read.
 _MATRIX = 30
@@ -189,6 +190,12 @@ def prediction(row, task):
     probabilities = np.exp(np.asarray(row, np.float64))
     best = None if np.isnan(row).any() else int(np.argmax(row))
     return {"class": best, "probabilities": [finite(each) for each in probabilities]}
+
+
+def cells(prediction):
+    """Return the class and its probability; None if the network gives NaN."""
+    best = prediction["class"]
+    return [best, None if best is None else prediction["probabilities"][best]]
 
 
 def written(label, task):

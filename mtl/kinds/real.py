@@ -11,6 +11,8 @@ MISSING = math.nan
 METRICS = {"loss": ".4f", "rmse": ".5g", "mae": ".5g", "r2": ".4f"}
 SCORE = "r2"
 EXACT = False
+_LARGEST = float(np.finfo(np.float32).max)
+COLUMNS = ("value",)
 LOSS, OUTPUT = "squared error", "scaled value"
 # Upper ends of the absolute error, in standard deviations of the labels of train, in `table`.
 _EDGES = (0.1, 0.25, 0.5, 1.0, 2.0, math.inf)
@@ -42,7 +44,7 @@ def parse(text, task):
     except ValueError:
         value = math.nan
     # float() accepts 1_000 and digits of other scripts; a number beyond float32 becomes inf.
-    if "_" in text or not text.isascii() or not abs(value) <= np.finfo(np.float32).max:
+    if "_" in text or not text.isascii() or not abs(value) <= _LARGEST:
         cure = "write a finite number such as 1.75; an empty cell means not labelled"
         raise ValueError(f"{text[:80]!r} is not a number; {cure}")
     return value
@@ -53,7 +55,7 @@ def check_labels(labels, task):
     if labels.dtype.kind != "f":
         raise ValueError(f"must be floats, got {labels.dtype}; pass np.array(labels, np.float32)")
     # Compared with the largest float32, because a larger float64 becomes infinite in the graph.
-    outside = labels[np.abs(labels) > np.finfo(np.float32).max]
+    outside = labels[np.abs(labels) > _LARGEST]
     if outside.size:
         raise ValueError(
             f"must be finite, got {outside[0]}; use NaN for an example without a label"
@@ -169,6 +171,11 @@ def table(outputs, labels, task):
 def prediction(row, task):
     """Return {"value"} of one example; row: float32 [1]."""
     return {"value": finite(row[0])}
+
+
+def cells(prediction):
+    """Return the value; None if the network gives NaN."""
+    return [prediction["value"]]
 
 
 def written(label, task):

@@ -53,7 +53,7 @@ def drawn(n, seed=0):
     log_probs = {}
     for task in tasks.NUMBER_TASKS:
         sharpness = rng.uniform(2, 9, (n, 1))
-        logits = sharpness * (rng.permuted(np.eye(task.classes)[np.zeros(n, int)], axis=1))
+        logits = sharpness * (rng.permuted(np.eye(task.outputs)[np.zeros(n, int)], axis=1))
         log_probs[task.name] = (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype("f4")
     decoded, confidences = decoding.joint(log_probs)
     correct = rng.random(n) < confidences
@@ -93,8 +93,8 @@ def certain(numbers, probability):
     """Return outputs that are decoded to the numbers, each class with the same probability."""
     log_probs = {}
     for task in tasks.NUMBER_TASKS:
-        rest = (1 - probability) / (task.classes - 1)
-        rows = np.full((len(numbers), task.classes), np.log(rest), np.float32)
+        rest = (1 - probability) / (task.outputs - 1)
+        rows = np.full((len(numbers), task.outputs), np.log(rest), np.float32)
         for i, number in enumerate(numbers):
             rows[i, tasks.encode(number)[task.name]] = np.log(probability)
         log_probs[task.name] = rows

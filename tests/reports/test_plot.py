@@ -41,7 +41,7 @@ RELIABILITY = [
 
 def confusion_of(task):
     """Return a confusion table with 1700 on the diagonal, and 0 or 1 elsewhere."""
-    names = [*map(str, range(task.classes - 1)), "X"]
+    names = [*map(str, range(task.outputs - 1)), "X"]
     rows = []
     for i, true in enumerate(names):
         counts = [1700 if i == j else (i + j) % 2 for j in range(len(names))]
@@ -97,7 +97,7 @@ def labels_of(ticks):
 def test_confusion_shows_counts_and_colours_shares(drawn):
     figure = drawn(plot.confusion, report_of())
     for axes, task in zip(figure.axes, tasks.NUMBER_TASKS, strict=True):
-        assert axes.get_title().startswith(f"{task.name}: {1700 * task.classes:,} of ")
+        assert axes.get_title().startswith(f"{task.name}: {1700 * task.outputs:,} of ")
         rows = confusion_of(task)
         names = [row["true"] for row in rows]
         assert labels_of(axes.get_xticklabels()) == labels_of(axes.get_yticklabels()) == names

@@ -21,7 +21,7 @@ from mtl.reports import tables
 
 def pairs_of(task):
     """Return the (true, predicted) classes of a task by name, "X" for the last."""
-    names = [*map(str, range(task.classes - 1)), "X"]
+    names = [*map(str, range(task.outputs - 1)), "X"]
     pairs = []
     for true, predicted in zip(TRUE, PREDICTED):
         classes = tasks.encode("999999" if predicted is None else predicted)
