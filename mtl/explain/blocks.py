@@ -4,22 +4,30 @@ The blocks come from the recorded tensors of the graph. An operation belongs to 
 tensor, in the order of the data, that depends on it.
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import FORWARD, GRADIENT, GRADIENTS, UPDATE, Explained, Op
 
-IMAGE, COST, RATE, STEP, WATCHED = "image", "cost", "learning_rate", "global_step", "watched"
+IMAGE = "image"  # or feature vectors
+COST, RATE, STEP, WATCHED = "cost", "learning_rate", "global_step", "watched"
 SHARED, TOPS, LOSSES = "shared", "tops", "losses"  # parts of several blocks, see `part_of`
+_TAKEN = (IMAGE, COST, RATE, STEP, WATCHED, "loss", "gradients")  # no name of the block of a top
 
 
 def names(diagram: Diagram) -> list[str]:
     """Return the names of all blocks in the order of the data. They are also name scopes."""
     shared = [layer.scope for layer in diagram.shared]
-    tasks = [task.name for task in diagram.tasks]
-    losses = [f"loss/{task}" for task in tasks]
-    return [IMAGE, *shared, *tasks, *losses, COST, STEP, RATE, diagram.optimizer, WATCHED]
+    tops = [top(task.name) for task in diagram.tasks]
+    losses = [f"loss/{task.name}" for task in diagram.tasks]
+    return [IMAGE, *shared, *tops, *losses, COST, STEP, RATE, diagram.optimizer, WATCHED]
+
+
+def top(task: str) -> str:
+    """Return the name of the block of a top: that of its task, unless another block has it."""
+    return f"{TOPS}/{task}" if task in _TAKEN else task
 
 
 def part_of(diagram: Diagram, block: str) -> str:
@@ -29,7 +37,7 @@ def part_of(diagram: Diagram, block: str) -> str:
     """
     if block in [layer.scope for layer in diagram.shared]:
         return SHARED
-    if block in [task.name for task in diagram.tasks]:
+    if block in [top(task.name) for task in diagram.tasks]:
         return TOPS
     return LOSSES if block == COST or block.startswith("loss/") else block
 
@@ -43,9 +51,6 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
     Args:
       explained: lines.Explained.
       diagram: diagram.Diagram of the same graph.
-
-    Raises:
-      LookupError: an operation has no block.
     """
     ops = explained.ops
     blocks = _recorded(explained) | _updates(explained, diagram)
@@ -55,18 +60,14 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
     for block, starts in unrecorded.items():
         behind = _behind(ops, starts, set(blocks).difference(starts))
         blocks |= dict.fromkeys(behind.intersection(rest) - blocks.keys(), block)
+    # Nothing recorded depends on the others, such as code of the user that is not used.
+    before = IMAGE
     for name in rest:
         if name not in blocks:
-            blocks[name] = _block_of_inputs(ops[name], blocks)
+            known = [blocks[each] for each in ops[name].inputs if each in blocks]
+            blocks[name] = known[0] if known else before
+        before = blocks[name]
     return {name: blocks[op.of if op.kind == GRADIENT else name] for name, op in ops.items()}
-
-
-def _block_of_inputs(op, blocks):
-    """Return the block of an operation that nothing depends on, such as log_probs."""
-    for name in op.inputs:
-        if name in blocks:
-            return blocks[name]
-    raise LookupError(f"the operation {op.name} does not belong to any block")
 
 
 def _recorded(explained):
@@ -77,8 +78,8 @@ def _recorded(explained):
     for layer in network.layers:
         ends[layer.scope] = _ends(layer)
     ends[network.layers[-1].scope].append(network.features.op)
-    for top in network.tops.values():
-        ends[top.scope] = _ends(top)
+    for task, layers in network.tops.items():
+        ends[top(task)] = [network.outputs[task].op, *itertools.chain(*map(_ends, layers))]
     ends |= {f"loss/{task}": [term.op] for task, term in named.terms.items()}
     ends[COST] = [named.cost.op]
     blocks: dict[str, str] = {}
@@ -100,8 +101,12 @@ def _updates(explained, diagram):
     an update Adam/update_VARIABLE/ResourceApplyAdam, also inside a branch of tf.cond.
     """
     network = explained.named.network
-    layers = [*network.layers, *network.tops.values()]
-    scopes = {each.op.name: layer.scope for layer in layers for each in layer.variables}
+    layers = {layer.scope: [layer] for layer in network.layers}
+    layers |= {top(task): each for task, each in network.tops.items()}
+    scopes = {}
+    for block, own in layers.items():
+        for variable in itertools.chain(*(layer.variables for layer in own)):
+            scopes[variable.op.name] = block
     blocks = {}
     for name, op in explained.ops.items():
         if op.kind == UPDATE:

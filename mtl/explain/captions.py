@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mtl.explain import blocks
-from mtl.explain.diagram import Diagram, Layer, Task
+from mtl.explain.diagram import Diagram, Layer, Task, layers_of
 
 
 def sizes(shape: Sequence[int]) -> str:
@@ -26,17 +26,27 @@ def parameters(layer: Layer) -> str:
     return f"{layer.parameters:,} parameters"
 
 
-def top(task: Task) -> tuple[str, str]:
-    """Return what the top of a task computes, in two lines."""
-    return f"{task.top.kind}, softmax of {task.top.shape[-1]}", parameters(task.top)
+def top(task: Task) -> tuple[str, ...]:
+    """Return what the top of a task computes, in lines. Below two come its hidden layers."""
+    outputs = task.top.shape[-1]
+    of = f" of {outputs}" if outputs > 1 else ""
+    total = sum(layer.parameters for layer in layers_of(task))
+    hidden = [hidden_layer(layer) for layer in reversed(task.hidden)]
+    return f"{task.top.kind}, {task.output}{of}", f"{total:,} parameters", *hidden
+
+
+def hidden_layer(layer: Layer) -> str:
+    """Return a hidden layer of a top: "dense1: dense of 64, relu"."""
+    steps = ", ".join([f"{layer.kind} of {layer.shape[-1]}", *layer.then])
+    return f"{short_name(layer)}: {steps}"
 
 
 def formula(task: Task) -> str:
     """Return the loss of a task as a formula: "log(clip(mean CE))"."""
     text = ""
     for step in task.steps:
-        if step.word == "cross entropy":
-            text = "CE"
+        if not text:
+            text = "".join(word[0] for word in step.word.split()).upper()
         elif step.word.startswith("mean"):
             text = f"mean {text}"
         else:
@@ -50,9 +60,14 @@ def note(task: Task) -> str:
     return "of labelled examples" if "mean of labelled" in words else ""
 
 
-def image(diagram: Diagram) -> str:
-    """Return the shape of an image and its preprocessing."""
-    return ", ".join([sizes(diagram.image), *diagram.before])
+def example(diagram: Diagram) -> str:
+    """Return the noun for what the network takes."""
+    return "image" if len(diagram.inputs) == 3 else "features"
+
+
+def inputs(diagram: Diagram) -> str:
+    """Return the shape of an example and its preprocessing."""
+    return ", ".join([sizes(diagram.inputs), *diagram.before])
 
 
 def cost(diagram: Diagram) -> str:
@@ -63,19 +78,24 @@ def cost(diagram: Diagram) -> str:
 def parts(diagram: Diagram) -> dict[str, str]:
     """Return a caption for each part except the cost, dict part -> text; see blocks.part_of."""
     layers = [short_name(layer) for layer in diagram.shared]
-    tasks = ", ".join(task.name for task in diagram.tasks)
     if len(layers) > 2:
         layers = [f"{layers[0]} to {layers[-1]}, {len(layers)} layers"]
     return {
-        blocks.IMAGE: f"image: {image(diagram)}",
+        blocks.IMAGE: f"{example(diagram)}: {inputs(diagram)}",
         blocks.SHARED: f"shared bottom: {', '.join(layers)}",
-        blocks.TOPS: f"tops: {tasks}",
-        blocks.LOSSES: "labels: classes, and their probabilities",
+        blocks.TOPS: f"tops: {', '.join(task.name for task in diagram.tasks)}",
+        blocks.LOSSES: _labels(diagram),
         blocks.STEP: "global_step: counts the training steps",
         blocks.RATE: "learning_rate: its schedule",
         diagram.optimizer: f"{diagram.optimizer}: shared by all variables",
         blocks.WATCHED: "watched: losses and sums of gradients that must be finite",
     }
+
+
+def _labels(diagram):
+    """Return the caption of the operations that prepare the labels."""
+    softmax = all(task.output == "softmax" for task in diagram.tasks)
+    return "labels: classes, and their probabilities" if softmax else "labels, and their targets"
 
 
 def sentences(diagram: Diagram) -> str:
@@ -84,13 +104,28 @@ def sentences(diagram: Diagram) -> str:
         f"{short_name(layer)} ({layer.kind}, out {sizes(layer.shape)})" for layer in diagram.shared
     )
     tasks = ", ".join(task.name for task in diagram.tasks)
-    first = diagram.tasks[0]
-    loss = " ".join(filter(None, [formula(first), note(first)]))
+    what = "An image" if example(diagram) == "image" else "A vector"
     return (
-        f"An image of {sizes(diagram.image)} passes the shared layers {shared}. "
+        f"{what} of {sizes(diagram.inputs)} passes the shared layers {shared}. "
         f"{len(diagram.tasks)} tops, {tasks}, take the same {sizes(diagram.shared[-1].shape)} "
-        "features. Each is a dense layer with a softmax. "
-        f"Each has a loss, {loss}. A chain of {len(diagram.adds)} adds makes the cost. "
+        f"features. {_tops(diagram.tasks)} {_losses(diagram)} "
         f"{diagram.optimizer} minimises it over {diagram.updated} variables, "
         f"{diagram.parameters:,} parameters."
     )
+
+
+def _tops(tasks):
+    """Describe the tops in a sentence."""
+    outputs = list(dict.fromkeys(f"a {task.output}" for task in tasks))
+    hidden = len(tasks[0].hidden)
+    layers = f"{hidden} hidden layers and a dense layer" if hidden else "a dense layer"
+    return f"Each is {layers} with {' or '.join(outputs)}."
+
+
+def _losses(diagram):
+    """Describe the losses and the cost in sentences."""
+    losses = [" ".join(filter(None, [formula(task), note(task)])) for task in diagram.tasks]
+    adds = f"A chain of {len(diagram.adds)} adds makes the cost."
+    if not diagram.adds:
+        adds = "The objective makes the cost of them."
+    return f"Each has a loss, {' or '.join(dict.fromkeys(losses))}. {adds}"

@@ -34,10 +34,11 @@ function logScale(lines) {
   }
   return {yOf, ticks};
 }
-/* A scale of shares starts at a multiple of 10%, at most 80%, so that a small fall is visible. */
+/* A scale of shares starts at a multiple of 10%, at most 80%, so that a small fall is visible.
+   Below 0, as R2 may be, it starts at a multiple of 100%. */
 function shareScale(lines) {
   const least = Math.min(...lines.flatMap((line) => line.values));
-  const low = Math.min(0.8, Math.floor(10 * least) / 10);
+  const low = least < 0 ? Math.floor(least) : Math.min(0.8, Math.floor(10 * least) / 10);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => low + (1 - low) * share);
   return {yOf: (value) => BOX.zero - (BOX.zero - BOX.top) * (value - low) / (1 - low),
     ticks: ticks.map((value) => [value, +(100 * value).toFixed(1) + "%"])};

@@ -5,13 +5,15 @@ operations between two recorded tensors.
 """
 
 import collections
+import itertools
 import math
 from typing import Any, NamedTuple
 
+from mtl import kinds
 from mtl.explain.lines import Explained
 
 ADDS = ("Add", "AddV2")
-_RESIDUAL = "residual"
+_RESIDUAL, _CENTRED = "residual", "mean subtracted"
 _APPLY = "ResourceApply"  # an optimiser updates a variable with ResourceApplyAdam, ...
 _KINDS = {2: "dense", 3: "locally connected", 4: "convolution"}  # by the rank of the weights
 # Words for one or more consecutive operations, by their types. An empty word is not shown.
@@ -20,11 +22,11 @@ _WORDS = {
     ("RealDiv", "Select"): "dropout",
     ("Minimum", "Maximum"): "clip",
     ("Cast", "RealDiv"): "scaled to 0..1",
-    ("Sub",): "mean subtracted",
+    ("Sub", "RealDiv"): "standardised",
+    ("Sub",): _CENTRED,
     ("Relu",): "relu",
     ("MaxPool",): "max pooling",
     ("Max",): "maxout",
-    ("SoftmaxCrossEntropyWithLogits",): "cross entropy",
     ("Mean",): "mean",
     ("Log",): "log",
     ("Add",): _RESIDUAL,
@@ -41,6 +43,7 @@ _WORDS = {
     ("Transpose",): "",
 }
 _LONGEST = max(map(len, _WORDS))
+_SHAPES = ("Shape", "OnesLike", "ZerosLike")  # their outputs depend only on the shape of an input
 
 
 class Layer(NamedTuple):
@@ -64,7 +67,9 @@ class Task(NamedTuple):
     """A top and its loss."""
 
     name: str
-    top: Layer
+    hidden: tuple[Layer, ...]  # the layers of the top before the last one
+    top: Layer  # the last layer
+    output: str  # what the network makes of the logits, see OUTPUT of mtl/kinds
     steps: tuple[Step, ...]  # from the logits to the term: "cross entropy", "mean", "clip", "log"
     loss: tuple[str, ...]  # names of the operations of those steps; the last one makes the term
 
@@ -72,11 +77,13 @@ class Task(NamedTuple):
 class Diagram(NamedTuple):
     """The parts of a training graph, in the order of the data."""
 
-    image: tuple[int, ...]  # height, width, channels
-    before: tuple[str, ...]  # words for the preprocessing of an image
+    inputs: tuple[int, ...]  # shape of an example: height, width, channels, or features
+    before: tuple[str, ...]  # words for the preprocessing of an example
     shared: tuple[Layer, ...]
     tasks: tuple[Task, ...]  # in the order in which the cost adds them
-    adds: tuple[str, ...]  # names of the operations that add up the terms; the last makes the cost
+    # Names of the operations that add up the terms; the last makes the cost. Empty if an objective
+    # of the user does not add them.
+    adds: tuple[str, ...]
     optimizer: str  # "Adam"
     updated: int  # number of variables that it updates
     parameters: int  # number of values in all layers
@@ -95,18 +102,25 @@ def of(explained: Explained) -> Diagram:
     for layer in network.layers:
         shared.append(_layer(layer, taken))
         taken = layer.output.op
-    tasks = [_task(name, named) for name in named.terms]
-    before = _steps(path(named.images.op, network.inputs.op))
+    kind_of = {task.name: kinds.find(task.kind) for task in explained.tasks}
+    tasks = [_task(name, kind_of[name], named) for name in named.terms]
+    before = _steps(path(named.inputs.op, network.inputs.op))
+    layers = [*shared, *itertools.chain(*(layers_of(task) for task in tasks))]
     return Diagram(
-        image=_shape(named.images),
+        inputs=_shape(named.inputs),
         before=tuple(step.word for step in before),
         shared=tuple(shared),
         tasks=tuple(tasks),
         adds=_adds(named),
-        optimizer=_optimizer(explained),
+        optimizer=optimizer(explained),
         updated=len(named.gradients),
-        parameters=sum(layer.parameters for layer in [*shared, *(task.top for task in tasks)]),
+        parameters=sum(layer.parameters for layer in layers),
     )
+
+
+def layers_of(task: Task) -> tuple[Layer, ...]:
+    """Return the layers of a top in the order of the data."""
+    return (*task.hidden, task.top)
 
 
 def _layer(layer, taken):
@@ -132,22 +146,39 @@ def _kind(weights):
     return f"{sizes[0]}x{sizes[1]} {kind}" if kind == "convolution" else kind
 
 
-def _task(name, named):
-    """Return the Task of a name."""
+def _task(name, kind, named):
+    """Return the Task of a name; kind: its module of mtl/kinds."""
     network = named.network
     loss = path(network.logits[name].op, named.terms[name].op)
     while loss[0].type == "Reshape":  # TensorFlow flattens the logits for its cross entropy
         loss = loss[1:]
+    hidden, taken = [], network.features.op
+    for layer in network.tops[name][:-1]:
+        hidden.append(_layer(layer, taken))
+        taken = layer.output.op
     return Task(
         name=name,
-        top=_layer(network.tops[name], network.features.op),
-        steps=tuple(_steps(loss)),
+        hidden=tuple(hidden),
+        top=_layer(network.tops[name][-1], taken),
+        output=kind.OUTPUT,
+        steps=_with_loss(_steps(loss), kind.LOSS),
         loss=tuple(op.name for op in loss),
     )
 
 
+def _with_loss(steps, word):
+    """Return steps with one word for all before the mean over the batch: the loss of an example."""
+    means = [index for index, step in enumerate(steps) if step.word.startswith("mean")]
+    if not means or not means[-1]:
+        return tuple(steps)
+    return (Step(word, steps[means[-1] - 1].op), *steps[means[-1] :])
+
+
 def _adds(named):
-    """Return the names of the operations between the terms and the cost, in graph order."""
+    """Return the names of the adds between the terms and the cost, in graph order.
+
+    They are empty if other operations are between them, or the terms are not those of a sum.
+    """
     terms = {term.op for term in named.terms.values()}
     between, todo = set(), [named.cost.op]
     while todo:
@@ -155,10 +186,12 @@ def _adds(named):
         if op not in terms and op not in between:
             between.add(op)
             todo += [tensor.op for tensor in op.inputs]
+    if len(between) != len(terms) - 1 or not all(op.type in ADDS for op in between):
+        return ()
     return tuple(op.name for op in named.cost.graph.get_operations() if op in between)
 
 
-def _optimizer(explained):
+def optimizer(explained: Explained) -> str:
     """Return the name of the optimiser, or "" if the graph updates no variable."""
     for op in explained.ops.values():
         if op.type.startswith(_APPLY):
@@ -178,7 +211,7 @@ def path(start: Any, end: Any) -> list[Any]:
         op = queue.popleft()
         if op is start:
             return _followed(after, start)
-        for tensor in op.inputs:
+        for tensor in [] if op.type in _SHAPES else op.inputs:
             if tensor.op not in after:
                 after[tensor.op] = op
                 queue.append(tensor.op)
@@ -206,6 +239,8 @@ def _steps(ops, taken=None):
         done, ops = ops[:count], ops[count:]
         if word == _RESIDUAL and taken not in [tensor.op for tensor in done[-1].inputs]:
             continue
+        if word == _CENTRED and done[-1].inputs[1].op.type == "Const":
+            word = "constant subtracted"
         if word:
             steps.append(Step(word, done[-1].name))
     return steps

@@ -14,8 +14,8 @@ _LOSS, _COST = "#fbe3c8", "#eadcf3"
 def render(diagram: Diagram) -> str:
     """Return a diagram in the language of Graphviz."""
     lines = ["digraph mtl {", f"  {_HEAD}"]
-    words = ["image", captions.sizes(diagram.image), ", ".join(diagram.before)]
-    lines += [f'  image [label="{_joined(words)}"];', *_shared(diagram)]
+    words = [captions.example(diagram), captions.sizes(diagram.inputs), ", ".join(diagram.before)]
+    lines += [f'  image [label="{_joined(filter(None, words))}"];', *_shared(diagram)]
     for task in diagram.tasks:
         lines += _task(task, diagram.shared[-1].scope)
     return "\n".join([*lines, *_sum(diagram), "}"])
@@ -39,12 +39,18 @@ def _shared(diagram):
 
 def _task(task, features):
     """Return the lines of a top and its loss."""
-    top = _joined([task.name, *captions.top(task)])
+    output, total, *_ = captions.top(task)
+    top = _joined([task.name, output, total])
     loss = _joined(filter(None, [captions.formula(task), captions.note(task)]))
+    hidden = [
+        f'  "{layer.scope}" [label="{captions.hidden_layer(layer)}"];' for layer in task.hidden
+    ]
+    chain = [features, *(layer.scope for layer in task.hidden), task.name]
     return [
+        *hidden,
         f'  "{task.name}" [label="{top}"];',
         f'  "loss {task.name}" [label="{loss}", fillcolor="{_LOSS}"];',
-        _edge(features, task.name),
+        *(_edge(before, after) for before, after in zip(chain, chain[1:])),
         _edge(task.name, f"loss {task.name}"),
     ]
 
@@ -58,7 +64,8 @@ def _sum(diagram):
         lines += [_edge(total, name), _edge(f"loss {task.name}", name)]
         total = name
     lines.append(f'  cost [label="{captions.cost(diagram)}", fillcolor="{_COST}"];')
-    return [*lines, f'  "{total}" -> cost;']
+    ends = [total] if diagram.adds else [f"loss {task.name}" for task in diagram.tasks]
+    return lines + [f'  "{end}" -> cost;' for end in ends]
 
 
 def _joined(lines):

@@ -10,28 +10,46 @@ import dataclasses
 import functools
 import itertools
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import answer, bottoms, layers, losses, model, objectives, tops, train
+from mtl import (
+    answer,
+    bottoms,
+    kinds,
+    layers,
+    losses,
+    model,
+    objectives,
+    optimizer,
+    tops,
+    train,
+)
 from mtl.config import Config
+from mtl.inputs import Inputs
+from mtl.tasks import Task, is_numbers, parse
 
 _PACKAGE = os.path.dirname(train.__file__)
 FORWARD, GRADIENT, UPDATE = "forward", "gradient", "update"
 KINDS = (FORWARD, GRADIENT, UPDATE)
-GRADIENTS = "gradients/"  # the scope that tf.gradients opens, with a scope X_grad for operation X
+# The scope that tf.gradients opens, with a scope X_grad for operation X. A second call, such as one
+# of an objective of the user, opens gradients_1.
+GRADIENTS = "gradients/"
+_GRADIENTS = re.compile(r"gradients(_\d+)?/")
 
 Line = tuple[str, int]  # (a key of SOURCES, line number from 1)
 
 
 def _sources():
     """Return the core files that make operations, dict name -> path, in reading order."""
-    modules = (answer, train, model, bottoms, layers, tops, losses)
+    modules = (answer, train, model, bottoms, layers, tops, losses, optimizer)
     paths = [module.__file__ for module in modules]
-    folder = os.path.dirname(objectives.__file__)
-    paths += [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    for package in (kinds, objectives):
+        folder = os.path.dirname(package.__file__)
+        paths += [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
     files = [path for path in paths if path.endswith(".py")]
     return {os.path.relpath(path, _PACKAGE).replace(os.sep, "/"): path for path in files}
 
@@ -56,6 +74,8 @@ class Explained(NamedTuple):
     """A training graph and the source of each of its operations."""
 
     config: Config
+    tasks: tuple[Task, ...]
+    inputs: Inputs
     graph: Any  # tf.Graph
     named: train.Graph  # the record of its tensors
     ops: dict[str, Op]  # operation name -> Op, in graph order
@@ -74,25 +94,33 @@ class Explained(NamedTuple):
         return tuple(dict.fromkeys(op.stack + self.stack_of(op)))
 
 
-def explain(config: Config) -> Explained:
+def explain(
+    config: Config, *, tasks: Sequence[Task] | None = None, inputs: Inputs | None = None
+) -> Explained:
     """Build the training graph of a Config and find the line of each operation.
 
     The graph has one tower, because more towers would repeat the same lines. The objective log_sum
     is shown as the objective answer, which computes the same cost in the answer's own lines. With
-    --absent=mask, which answer does not support, it stays log_sum.
+    --absent=mask or your own tasks, which answer does not support, it stays log_sum.
+
+    Args:
+      config: Config.
+      tasks, inputs: as train.build.
 
     Raises:
       LookupError: an operation has no line of the core, or a gradient no forward operation.
     """
     config = dataclasses.replace(config, threads=1)
+    tasks = tuple(tasks or parse(config.tasks))
+    inputs = inputs or Inputs(crop=config.crop_size)
     with tf.Graph().as_default() as graph:
-        named = train.build(_in_own_lines(config))
-    return Explained(config, graph, named, assign(graph, named.cost, named.minimize))
+        named = train.build(_in_own_lines(config, tasks), tasks=tasks, inputs=inputs)
+    return Explained(config, tasks, inputs, graph, named, assign(graph, named.cost, named.minimize))
 
 
-def _in_own_lines(config):
+def _in_own_lines(config, tasks):
     """Return a Config whose cost uses the lines of answer.py, if they support it."""
-    if config.objective == "log_sum" and config.absent == "x":
+    if config.objective == "log_sum" and config.absent == "x" and is_numbers(tasks):
         return dataclasses.replace(config, objective="answer")
     return config
 
@@ -165,7 +193,7 @@ def forward_of(op: Any, cost: Any) -> Any:
     Raises:
       LookupError: no such operation was found.
     """
-    scope = op.name.removeprefix(GRADIENTS)
+    scope = _GRADIENTS.sub("", op.name, count=1)
     if "_grad/" in scope:
         return op.graph.get_operation_by_name(scope[: scope.index("_grad/")])
     # tf.gradients makes three kinds of operations outside such a scope.

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mtl.explain import blocks, captions, lines, svg
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import FORWARD, GRADIENT, KINDS, UPDATE, Explained
@@ -14,6 +16,7 @@ from mtl.explain.steps import shortest
 from mtl.objectives import log_sum
 from mtl.reports import page
 from mtl.reports.page import escape
+from mtl.tasks import is_numbers
 
 _OPEN = ("answer.py", "train.py")  # the files that are open at first
 _SCRIPTS = ("graph.js", "charts.js", "steps.js")  # in this order
@@ -23,10 +26,9 @@ _PARTS = {"diagram": "Diagram", "graph": "Lines and operations", "steps": "Steps
 _MEANING = {
     FORWARD: "made by the line itself",
     GRADIENT: "made by tf.gradients for the forward operations",
-    UPDATE: "made by Adam: its slots, and the updates of the weights",
+    UPDATE: "made by {optimizer}: its slots, and the updates of the weights",
 }
-_LEGEND = {
-    **{kind: f"{kind}: {text}" for kind, text in _MEANING.items()},
+_OTHERS = {
     "in": "input of the selected operation",
     "out": "takes an output of the selected operation",
 }
@@ -54,7 +56,7 @@ def render(
     parts = [*_head(title, explained, with_steps=bool(steps)), "<main>", *_figure(diagram)]
     parts += _graph(explained, diagram)
     if steps:
-        parts.append(_own("steps.html") % {"image": page.png(steps[0]["image"])})
+        parts.append(_own("steps.html") % _words(explained, diagram))
     if command:
         shown = page.words(command)
         parts.append(f'<section id="again"><h2>Command</h2><pre>{shown}</pre></section>')
@@ -103,18 +105,26 @@ def _figure(diagram):
 
 def _graph(explained, diagram):
     """Return the part with the source beside the graph."""
+    meaning = _meaning(diagram)
+    words = {**{kind: f"{kind}: {text}" for kind, text in meaning.items()}, **_OTHERS}
     legend = "".join(
-        f'<li><span class="key {name}"></span>{text}</li>' for name, text in _LEGEND.items()
+        f'<li><span class="key {name}"></span>{text}</li>' for name, text in words.items()
     )
     return [
         f'<section id="graph"><h2>{_PARTS["graph"]}</h2>{_HELP}',
         f'<ul class="legend">{legend}</ul>',
         '<div class="panes"><div class="pane source"><h3 id="source-head">Source</h3>',
         f"{_source(explained)}</div>",
-        f'<div class="pane"><h3 id="map-head">Graph</h3>{_map(explained, diagram)}</div></div>',
+        f'<div class="pane"><h3 id="map-head">Graph</h3>{_map(explained, diagram, meaning)}'
+        "</div></div>",
         '<div id="selection" class="card" role="status">'
         '<p class="quiet">Nothing is selected.</p></div></section>',
     ]
+
+
+def _meaning(diagram):
+    """Return what each kind of operation is, dict kind -> text."""
+    return {kind: text.format(optimizer=diagram.optimizer) for kind, text in _MEANING.items()}
 
 
 def line_id(line: lines.Line) -> str:
@@ -165,7 +175,7 @@ def _breakable(text):
     return "<wbr>".join(map(escape, _BREAK.split(text)))
 
 
-def _map(explained, diagram):
+def _map(explained, diagram, meaning):
     """Return the operations as cells, one row for each block and one column for each kind."""
     block_of = blocks.assign(explained, diagram)
     cells = collections.defaultdict(list)
@@ -176,12 +186,13 @@ def _map(explained, diagram):
             f'tabindex="-1" aria-label="{label}"></button>'
         )
     rows = ['<div class="head"></div>']
-    for kind, text in _MEANING.items():
+    for kind, text in meaning.items():
         key = f'<span class="key"></span>{kind}'
         rows.append(f'<div class="head {kind}" title="{text}">{key}</div>')
     for block in blocks.names(diagram):
         if any((block, kind) in cells for kind in KINDS):
-            rows.append(f'<div class="block">{escape(block)}</div>')
+            name = captions.example(diagram) if block == blocks.IMAGE else block
+            rows.append(f'<div class="block">{escape(name)}</div>')
             rows += [f'<div class="cells">{"".join(cells[block, kind])}</div>' for kind in KINDS]
     head = '<div class="map" role="group" aria-labelledby="map-head">'
     return f"{head}{''.join(rows)}</div>"
@@ -195,6 +206,8 @@ def _data(explained, diagram, steps):
         "tasks": [_task(task, index) for task in diagram.tasks],
         "adds": [index[name] for name in diagram.adds],
         "cost": index[explained.named.cost.op.name],
+        "numbers": is_numbers(explained.tasks),
+        "loss": _loss(diagram),
         "floor": log_sum.CLIP_FLOOR,
         "steps": [_step(step, index) for step in steps],
     }
@@ -224,22 +237,51 @@ def _task(task, index):
     }
 
 
+def _loss(diagram):
+    """Return the name of the losses in words."""
+    words = {task.steps[0].word for task in diagram.tasks if task.steps}
+    return words.pop() if len(words) == 1 else "loss"
+
+
+def _words(explained, diagram):
+    """Return the words of steps.html that depend on the tasks and the inputs."""
+    config, numbers = explained.config, is_numbers(explained.tasks)
+    score = config.best_by or "the mean over the tasks of accuracy or R2"
+    unseen = "Accuracy on unseen images: the share of correct numbers"
+    return {
+        "first": "The image is the first of its batch." if explained.inputs.is_images else "",
+        "loss": _loss(diagram),
+        "unseen": unseen if numbers else f"Score on unseen examples: {escape(score)}",
+        "shown": "image" if numbers else "first example of the batch",
+        "values": "softmax" if numbers else "prediction",
+    }
+
+
+def _rgb(image):
+    """Return an image of any type as uint8 [height, width, 3]."""
+    if image.dtype != np.uint8:
+        image = np.rint(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
+    return np.broadcast_to(image, (*image.shape[:2], 3))
+
+
 def _step(step, index):
     """Return a training step as plain data."""
     tasks = {}
     for name, task in step["tasks"].items():
         tasks[name] = {
             "label": task["label"],
+            "written": task["written"],
+            "predicted": task["predicted"],
             "logits": [shortest(value) for value in task["logits"]],
-            "softmax": [shortest(value) for value in task["softmax"]],
+            "softmax": task["softmax"] and [shortest(value) for value in task["softmax"]],
             "mean": index[task["mean"]],
             "weight": shortest(task["weight"]),
             "gradient_norm": shortest(task["gradient_norm"]),
         }
     return {
-        "image": page.png(step["image"]),
-        "true": step["true"],
-        "predicted": step["predicted"],
+        "image": None if step["image"] is None else page.png(_rgb(step["image"])),
+        "true": step.get("true"),
+        "predicted": step.get("predicted"),
         "unseen": step.get("unseen"),
         "values": {str(index[name]): shortest(value) for name, value in step["values"].items()},
         "tasks": tasks,

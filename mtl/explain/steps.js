@@ -1,6 +1,7 @@
 /* Training steps, shown one at a time. Runs after graph.js and charts.js. */
-const COLUMNS = {mean: "mean cross entropy", "mean of labelled": "mean cross entropy",
+const COLUMNS = {mean: "mean " + data.loss, "mean of labelled": "mean " + data.loss,
   clip: "clipped", log: "log"};
+const MOST = 12;  // tasks in a chart, and in the caption of an image
 let shown = "softmax";  // or "logits"
 let marks = [];  // functions that move the mark of a chart to the current step
 let timer = null;
@@ -32,15 +33,17 @@ function showLosses(step) {
   const rows = data.tasks.map((task, k) => {
     const own = step.tasks[task.name], floor = isAtFloor(step, task);
     const values = columns.map((word) => task.steps.find((each) => each.word === word).op);
-    values.push(k ? data.adds[k - 1] : task.term);
+    const sum = data.adds.length ? (k ? data.adds[k - 1] : task.term) : null;
+    if (sum !== null) values.push(sum);
     const weight = floor ? make("td", {class: "floor"}, "0, at the floor") : format(own.weight);
     return [task.name, ...values.map((i) => format(step.values[i])), weight,
       format(own.gradient_norm)];
   });
   const weight = columns.includes("log") ? "weight (1 / loss)" : "weight";
-  table(byId("losses"), "Values of the batch. Weight: d cost / d mean cross entropy. Gradient " +
+  const sums = data.adds.length ? ["sum so far"] : [];
+  table(byId("losses"), `Values of the batch. Weight: d cost / d mean ${data.loss}. Gradient ` +
     "norm: the norm of the gradient that the task sends into the shared features.",
-  ["task", ...columns.map((word) => COLUMNS[word]), "sum so far", weight, "gradient norm"], rows);
+  ["task", ...columns.map((word) => COLUMNS[word]), ...sums, weight, "gradient norm"], rows);
 }
 
 function showPredictions(step) {
@@ -48,13 +51,24 @@ function showPredictions(step) {
   const classes = Array.from({length: most}, (_, k) => k);
   const rows = data.tasks.map((task) => {
     const own = step.tasks[task.name];
+    if (!own.softmax) return [task.name, valueCell(own, most)];
     const best = Math.max(...own.softmax.filter((each) => typeof each === "number"));
     return [task.name, ...classes.map((k) => predictionCell(own, k, best))];
   });
   const first = data.tasks[0];
+  const x = `X is the last class of a task: ${first.classes - 1} for ${first.name}, ` +
+    `${most - 1} for a digit.`;
   table(byId("predictions"), "The first example of the batch. Frame: the label. Arrow: the " +
-    `predicted class. X is the last class of a task: ${first.classes - 1} for ${first.name}, ` +
-    `${most - 1} for a digit.`, ["task", ...classes.map(String)], rows);
+    "predicted class. " + (data.numbers ? x : ""), ["task", ...classes.map(String)], rows);
+}
+/* The cell of a task without probabilities: its value and label. */
+function valueCell(own, most) {
+  const label = own.written ? `label ${own.written}` : "not labelled";
+  const text = shown === "softmax" ? `${own.predicted} (${label})` : own.logits.join(", ");
+  return make("td", {class: "value", colspan: most}, text);
+}
+function isLabel(own, k) {
+  return Array.isArray(own.label) ? own.label[k] === 1 : own.label === k;
 }
 function predictionCell(own, k, best) {
   if (k >= own.softmax.length) return make("td", {});
@@ -62,7 +76,7 @@ function predictionCell(own, k, best) {
   const digits = shown === "softmax" ? 3 : 2;
   const text = typeof value === "number" ? value.toFixed(digits) : value;
   const cell = make("td", {}, (share === best ? "\u25b8" : "") + text);
-  if (k === own.label) {
+  if (isLabel(own, k)) {
     cell.classList.add("label");
     cell.title = "the label";
   }
@@ -78,23 +92,36 @@ function inWords(number) {
   if (number === null) return "more than 5 digits";
   return number === "" ? "no number" : number;
 }
+/* The labels or predictions of the first example: "digit 3, odd 1". */
+function ofTasks(step, field) {
+  const words = Object.entries(step.tasks).slice(0, MOST)
+    .map(([name, own]) => `${name} ${own[field] || "not labelled"}`);
+  return words.join(", ") + (data.tasks.length > MOST ? ", ..." : "");
+}
 function showImage(step) {
-  byId("image").src = step.image;
-  byId("image").alt = "the first image of the batch, label " + inWords(step.true);
-  byId("caption").textContent =
-    `Label: ${inWords(step.true)}. Predicted: ${inWords(step.predicted)}.`;
+  const label = data.numbers ? inWords(step.true) : ofTasks(step, "written");
+  const predicted = data.numbers ? inWords(step.predicted) : ofTasks(step, "predicted");
+  byId("image").hidden = step.image === null;
+  if (step.image !== null) byId("image").src = step.image;
+  byId("image").alt = "the first image of the batch, label " + label;
+  byId("caption").textContent = `Label: ${label}. Predicted: ${predicted}.`;
 }
 function showSummary(step) {
   const floor = data.tasks.filter((task) => isAtFloor(step, task)).map((task) => task.name);
-  const heaviest = data.tasks.reduce((a, b) => weightOf(step, a) >= weightOf(step, b) ? a : b);
+  const known = data.tasks.filter((task) => typeof weightOf(step, task) === "number");
+  const heaviest = known.reduce((a, b) => !a || weightOf(step, b) > weightOf(step, a) ? b : a, null);
   const words = [`Step ${now + 1}: the cost is ${format(step.values[data.cost])}.`];
   if (floor.length === data.tasks.length) {
     words.push("All tasks are at the floor: every gradient of this batch is 0.");
   } else {
-    words.push(`${heaviest.name} has the largest weight, ${format(weightOf(step, heaviest))}.`);
+    if (heaviest) {
+      words.push(`${heaviest.name} has the largest weight, ${format(weightOf(step, heaviest))}.`);
+    }
     if (floor.length) words.push(`At the floor, with gradient 0: ${floor.join(", ")}.`);
   }
-  if (step.unseen) {
+  if (step.unseen && "score" in step.unseen) {
+    words.push(`Score on ${step.unseen.of} unseen examples: ${format(step.unseen.score)}.`);
+  } else if (step.unseen) {
     words.push(`Unseen images correct: ${step.unseen.correct} of ${step.unseen.of}.`);
   }
   byId("summary").textContent = words.join(" ");
@@ -141,19 +168,28 @@ function show(values) {
 }
 
 function drawCharts() {
-  const linesOf = (valueOf) => data.tasks.map((task) =>
+  const last = steps[steps.length - 1];
+  const worst = [...data.tasks].sort((a, b) => meanOf(last, b) - meanOf(last, a)).slice(0, MOST);
+  const drawn = data.tasks.filter((task) => worst.includes(task));
+  const most = worst.length < data.tasks.length ? ` The ${MOST} tasks of the largest loss.` : "";
+  const linesOf = (valueOf) => drawn.map((task) =>
     ({name: task.name, values: steps.map((step) => valueOf(step, task))}));
   const note = " of each task over the steps, on a logarithmic scale. The table has the values.";
   for (const [id, label, valueOf] of [["weights", "Weight", weightOf],
-    ["means", "Mean cross entropy", meanOf]]) {
+    ["means", "Mean " + data.loss, meanOf]]) {
+    byId(id).closest("figure").querySelector("figcaption").append(most);
     const lines = linesOf(valueOf);
     marks.push(chart(byId(id), label + note, lines, logScale(lines)));
   }
-  if (steps.every((step) => step.unseen)) {
-    const values = steps.map(({unseen}) => unseen.correct / unseen.of);
+  const shareOf = ({unseen}) => {
+    if (!unseen) return null;
+    return "score" in unseen ? unseen.score : unseen.correct / unseen.of;
+  };
+  const values = steps.map(shareOf);
+  if (values.every((each) => typeof each === "number")) {
     const lines = [{name: "unseen", values}];
-    marks.push(chart(byId("unseen"), "Accuracy on unseen images over the steps", lines,
-      shareScale(lines)));
+    const what = data.numbers ? "Accuracy on unseen images" : "Score on unseen examples";
+    marks.push(chart(byId("unseen"), what + " over the steps", lines, shareScale(lines)));
   } else {
     byId("unseen").closest("figure").hidden = true;
   }

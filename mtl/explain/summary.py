@@ -59,13 +59,18 @@ def _cost(explained, diagram, block_of):
     calls made the labels.
     """
     steps = [name for task in diagram.tasks for name in task.loss] + list(diagram.adds)
-    calls = {explained.ops[name].stack[0] for name in steps}
+    calls = {_call(explained.ops[name].stack) for name in steps}
     found: dict[tuple[Line, ...], list[Op]] = {}
     for name, op in explained.ops.items():
         stack = explained.stack_of(op)
-        if stack[0] in calls and blocks.part_of(diagram, block_of[name]) == blocks.LOSSES:
+        if _call(stack) in calls and blocks.part_of(diagram, block_of[name]) == blocks.LOSSES:
             found.setdefault(stack, []).append(op)
     return found
+
+
+def _call(stack):
+    """Return the lines of train.py that begin a stack; the last one calls the network or a loss."""
+    return tuple(itertools.takewhile(lambda line: line[0] == "train.py", stack))
 
 
 def _lines(explained, cost):

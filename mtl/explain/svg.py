@@ -9,7 +9,9 @@ from mtl.explain.diagram import Diagram
 # All lengths are pixels.
 _WIDTH = 900  # of the image, at least
 _ROW, _HEAD, _FOOT = 24, 38, 8  # of the shared layers: a layer, the title, the space below
-_ADDS, _LOSSES, _TOPS, _SHARED = 90, 140, 222, 338  # vertical positions
+_ADDS, _LOSSES, _TOPS = 90, 140, 222  # vertical positions
+_TOP = 70  # the height of a top without hidden layers, and of each hidden layer
+_HIDDEN = 18
 _MARGIN = 60  # beside the shared layers
 _PAD = 8  # between a text and the left and right edges of its box
 _GAP = 8  # between two boxes
@@ -34,12 +36,14 @@ def render(diagram: Diagram) -> str:
     width = max(_WIDTH, column * count + 2 * _PAD, _shared_width(diagram))
     left = (width - column * count) / 2
     centres = [left + column * (index + 0.5) for index in range(count)]
-    image = _SHARED + _HEAD + _ROW * len(diagram.shared) + _FOOT + 34
-    lines = ["image", captions.image(diagram)]
+    top = _TOP + _HIDDEN * max(len(task.hidden) for task in diagram.tasks)
+    shared = _TOPS + top + 46
+    image = shared + _HEAD + _ROW * len(diagram.shared) + _FOOT + 34
+    lines = [captions.example(diagram), captions.inputs(diagram)]
     parts = _sum(diagram, centres, width)
     for task, x in zip(diagram.tasks, centres):
-        parts += _task(task, x, box, width)
-    parts += _shared(diagram, width)
+        parts += _task(task, x, box, top, width)
+    parts += _shared(diagram, shared, width)
     parts.append(_arrow(f"M{width / 2},{image} L{width / 2},{image - 32}"))
     parts += _box("b", width / 2, image, _box_width(lines), 50, lines)
     return "\n".join([*_head(diagram, width, image + 56), *parts, "</svg>"])
@@ -96,7 +100,7 @@ def _sum(diagram, centres, width):
         before = centres[index]
         parts += [
             f'<circle class="a" cx="{x}" cy="{_ADDS}" r="15"/>',
-            f'<text x="{x}" y="{_ADDS + 5}">+</text>',
+            f'<text x="{x}" y="{_ADDS + 5}">{"+" if diagram.adds else "f"}</text>',
             _arrow(f"M{x},{_LOSSES} L{x},{_ADDS + 17}"),
         ]
         start = f"M{before + 15},{_ADDS}" if index else f"M{before},{_LOSSES} L{before},{_ADDS}"
@@ -104,39 +108,41 @@ def _sum(diagram, centres, width):
     lines = [captions.cost(diagram)]
     if diagram.adds:
         lines.append(f"{len(diagram.adds)} tf.add, in the order of the losses")
+    elif len(centres) > 1:
+        lines.append("f: the objective, a function of all losses")
     box = _box_width(lines)
     parts += _box("a", min(centres[-1], width - box / 2 - _PAD), 6, box, 46, lines)
-    end = _ADDS - 15 if diagram.adds else _LOSSES
+    end = _ADDS - 15 if len(centres) > 1 else _LOSSES
     parts.append(_arrow(f"M{centres[-1]},{end} L{centres[-1]},54"))
     return parts
 
 
-def _task(task, x, box, width):
-    """Draw a loss, its top and the arrows between them."""
+def _task(task, x, box, height, width):
+    """Draw a loss, its top of a height, and the arrows between them."""
     start = min(max(x, 2 * _MARGIN), width - 2 * _MARGIN)
     return [
         *_box("l", x, _LOSSES, box, 48, [captions.formula(task), captions.note(task)]),
-        *_box("b", x, _TOPS, box, 70, [task.name, *captions.top(task)]),
+        *_box("b", x, _TOPS, box, height, [task.name, *captions.top(task)]),
         _arrow(f"M{x},{_TOPS} L{x},{_LOSSES + 50}"),
-        _arrow(f"M{start},{_SHARED} L{x},{_TOPS + 72}"),
+        _arrow(f"M{start},{_TOPS + height + 46} L{x},{_TOPS + height + 2}"),
     ]
 
 
-def _shared(diagram, width):
-    """Draw the shared layers, the first one at the bottom."""
+def _shared(diagram, top, width):
+    """Draw the shared layers below a vertical position, the first one at the bottom."""
     height = _HEAD + _ROW * len(diagram.shared) + _FOOT
     features = captions.sizes(diagram.shared[-1].shape)
     total = sum(layer.parameters for layer in diagram.shared)
     title = f"shared by all tasks: {features} features, {total:,} parameters"
     parts = [
-        f'<rect class="s" x="{_MARGIN}" y="{_SHARED}" width="{width - 2 * _MARGIN}" '
+        f'<rect class="s" x="{_MARGIN}" y="{top}" width="{width - 2 * _MARGIN}" '
         f'height="{height}" rx="7"/>',
-        _text("left", 84, _SHARED + 24, title),
-        _text("n right", width - 220, _SHARED + 24, "output shape"),
-        _text("n right", width - 84, _SHARED + 24, "parameters"),
+        _text("left", 84, top + 24, title),
+        _text("n right", width - 220, top + 24, "output shape"),
+        _text("n right", width - 84, top + 24, "parameters"),
     ]
     for index, layer in enumerate(reversed(diagram.shared)):
-        y = _SHARED + _HEAD + _ROW * index
+        y = top + _HEAD + _ROW * index
         parts += [
             f'<path class="r" d="M72,{y} L{width - 72},{y}"/>',
             _text("left", 84, y + 17, captions.short_name(layer)),
@@ -148,7 +154,7 @@ def _shared(diagram, width):
 
 
 def _box(kind, centre, y, width, height, lines):
-    """Draw a box with up to three lines of text; empty lines are skipped."""
+    """Draw a box with lines of text; empty lines are skipped."""
     lines = list(filter(None, lines))
     baseline = y + (height - 18 * (len(lines) - 1)) / 2 + 5
     parts = [

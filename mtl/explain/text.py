@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from mtl.explain import lines
+from mtl.explain import diagram, lines
 from mtl.explain.lines import GRADIENT, KINDS, Explained, Line, Op
 
 _WIDTH = 110  # characters of a line of the source
 _WIDTHS = (8, 10, 8)  # of the columns of counts, in the order of KINDS
-_KEY = (
-    "forward: made by the line itself; gradient: by tf.gradients for the forward operations; "
-    "update: by Adam."
-)
+_KEY = "forward: made by the line itself; gradient: by tf.gradients for the forward operations; "
 
 
 class _Node:
@@ -35,13 +32,14 @@ def head(explained: Explained) -> list[str]:
     config = explained.config
     counts = count(explained.ops.values())
     sums = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
-    gradient = next(op for op in explained.ops.values() if op.kind == GRADIENT)
-    return [
+    rows = [
         f"{config.bottom}, {config.objective}: {len(explained.ops):,} operations: {sums}.",
-        _KEY,
-        f"All gradients come from {_shown(gradient.stack[-1])}",
-        "",
+        f"{_KEY}update: by {diagram.optimizer(explained)}.",
     ]
+    gradients = [op for op in explained.ops.values() if op.kind == GRADIENT]
+    if gradients:  # an objective of the user may compute its own
+        rows.append(f"All gradients come from {_shown(gradients[0].stack[-1])}")
+    return [*rows, ""]
 
 
 def _counts(explained, root):
