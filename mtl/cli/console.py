@@ -42,8 +42,14 @@ def load(dataset, data_dir, split, **options):
     return registry.load(dataset, data_dir, split, **options)
 
 
-def validation(config, count):
-    """Load the validation Examples of a run; count: int, the most to load, or None for all."""
+def validation(config, count, tasks, inputs):
+    """Load the validation Examples of a run.
+
+    Args:
+      config: config.Config.
+      count: int, the most to load, or None for all.
+      tasks, inputs: of the run, see data.registry.Opened.
+    """
     return load(
         config.dataset,
         config.data_dir,
@@ -52,16 +58,27 @@ def validation(config, count):
         workers=config.workers,
         style=config.style,
         difficulty=config.difficulty,
+        tasks=tasks,
+        inputs=inputs,
     )
 
 
-def source(config):
-    """Open the training source of a run, with a notice if it reads files; see registry.source."""
+def opened(config, run=None):
+    """Open the training data of a run, with a notice if it reads files; see registry.opened."""
     from mtl.data import registry
 
-    if not hasattr(registry.module(config.dataset), "source"):
+    if not hasattr(registry.module(config.dataset), "opened"):
         notice(f"reading {config.dataset}, train ...")
-    return registry.source(config)
+    return registry.opened(config, run)
+
+
+def described(config):
+    """Return the tasks and the Inputs of a run, with a notice if it reads files."""
+    from mtl.data import registry
+
+    if not config.is_numbers:
+        notice(f"reading {config.dataset}, train ...")
+    return registry.described(config)
 
 
 def bar(total, shown=True, unit="image", delay=2.0):

@@ -3,8 +3,10 @@
 A batch is a pure function of (seed, step). A run that resumes at step N gets the same batches as an
 uninterrupted run, and no iterator state is saved in a checkpoint.
 
-A source is a function first_step -> iterator of (images, labels): images uint8 [batch, crop, crop,
-channels], labels dict task name -> int32 [batch].
+A source is a function first_step -> iterator of (inputs, labels):
+
+    inputs   uint8 or float32 [batch, *inputs.network_shape], see mtl/inputs.py
+    labels   dict task name -> array [batch, ...], see mtl/kinds
 """
 
 import functools
@@ -14,15 +16,11 @@ import threading
 
 import numpy as np
 
-from mtl import tasks
-from mtl.config import CHANNELS, CROP
+from mtl.inputs import NUMBERS, Inputs
 
 # The purposes of random numbers; see `generator`.
 ORDER = 1
 CROPS = 2
-
-_IMAGES = ("n", "height", "width", CHANNELS)
-_ANY_CHANNELS = ("n", "height", "width", "channels")
 
 POLL_SECONDS = 0.1
 # A thread that still waits for a file or a process after this time is abandoned: Ctrl-C must work.
@@ -34,82 +32,93 @@ def generator(seed, purpose, number):
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose, number])))
 
 
-# -- images ----------------------------------------------------------------------------------------
+# -- inputs ----------------------------------------------------------------------------------------
 
 
-def check_images(images, shape=_IMAGES, what="images", least=0):
-    """Raise ValueError if `images` is not a uint8 array of `shape`.
+def check_inputs(values, inputs: Inputs, what="inputs"):
+    """Raise ValueError if an array is not a batch that a network takes.
 
     TensorFlow casts floats in 0..1 to uint8 without an error, and nearly every pixel becomes 0.
 
     Args:
-      images: any object.
-      shape: tuple of int, or of str for an axis of any size.
-      what: str, the name of the images in the error.
-      least: int, the smallest height and width allowed, in pixels.
+      values: any object.
+      inputs: inputs.Inputs. The shape of the batch must be [n, *inputs.network_shape].
+      what: str, the name of the array in the error.
     """
-    if isinstance(getattr(images, "dtype", None), np.dtype):
-        if images.dtype == np.uint8 and _fits(images.shape, shape, least):
+    found, cure = type(values).__name__, "pass a NumPy array"
+    shape = inputs.network_shape
+    if isinstance(getattr(values, "dtype", None), np.dtype):
+        if values.dtype == inputs.dtype and values.shape[1:] == shape and values.ndim > 1:
             return
-        found = f"{images.dtype} {list(images.shape)}"
-        cure = _cure(images, len(shape))
-    else:
-        found = type(images).__name__
-        cure = "pass a NumPy array"
-    wanted = f"uint8 [{', '.join(map(str, shape))}] with values 0 to 255"
-    if least:
-        wanted += f" and at least {least} x {least} pixels"
+        found, cure = f"{values.dtype} {list(values.shape)}", _cure(values, inputs)
+    wanted = f"{inputs.dtype} [{', '.join(map(str, ('n', *shape)))}]"
+    if inputs.is_images:
+        wanted += f" with values 0 to {255 if inputs.dtype == 'uint8' else 1}"
     raise ValueError(f"{what} must be {wanted}, got {found}; {cure}")
 
 
-def _fits(found, shape, least):
-    if len(found) != len(shape) or min(found[1:3]) < least:
-        return False
-    return all(isinstance(want, str) or size == want for size, want in zip(found, shape))
-
-
-def _cure(images, axes):
-    if images.dtype.kind == "f":
+def _cure(values, inputs):
+    """Return what to do about an array that `check_inputs` rejects."""
+    if inputs.dtype == "uint8" and values.dtype.kind == "f":
         return "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
-    if images.dtype != np.uint8:
-        return "convert integers in 0..255 with images.astype(np.uint8)"
-    if images.ndim + 1 == axes:
-        return "pass one image as images[None]"
-    return "resize them"
+    if values.dtype != inputs.dtype:
+        if inputs.dtype == "uint8":
+            return "convert integers in 0..255 with images.astype(np.uint8)"
+        scaled = " / 255" if inputs.is_images and values.dtype.kind in "iu" else ""
+        return f"convert them with np.float32(values{scaled})"
+    if values.ndim == len(inputs.network_shape):
+        return f"pass one {'image' if inputs.is_images else 'example'} as values[None]"
+    return "resize them" if inputs.is_images else "give each example all features"
 
 
-def centre_crop(images, size=CROP):
+def _check_size(images, size):
+    """Raise ValueError if images cannot be cropped to `size` pixels."""
+    if not isinstance(images, np.ndarray) or images.dtype not in (np.uint8, np.float32):
+        kind = getattr(images, "dtype", type(images).__name__)
+        raise ValueError(f"images must be an array of uint8 or float32, got {kind}; convert them")
+    if images.ndim != 4 or min(images.shape[1:3]) < size:
+        wanted = f"[n, height, width, channels] and at least {size} x {size} pixels"
+        raise ValueError(f"images must be {wanted}, got {list(images.shape)}; resize them")
+
+
+def centre_crop(images, size=NUMBERS.crop):
     """Return the centre crop of each image, as a view of `images`.
 
     Args:
-      images: uint8 [n, height, width, channels].
-      size: int, height and width of a crop in pixels.
+      images: uint8 or float32 [n, height, width, channels].
+      size: int, height and width of a crop in pixels; 0 returns the inputs unchanged, also
+        feature vectors.
 
     Returns:
-      uint8 [n, size, size, channels].
+      array [n, size, size, channels] of the same type.
     """
-    check_images(images, _ANY_CHANNELS, least=size)
+    if not size:
+        return images
+    _check_size(images, size)
     top = (images.shape[1] - size) // 2
     left = (images.shape[2] - size) // 2
     return images[:, top : top + size, left : left + size]
 
 
-def random_crops(images, indices, rng, size=CROP):
+def random_crops(images, indices, rng, size=NUMBERS.crop):
     """Return one random crop of each chosen image.
 
     Args:
-      images: uint8 [n, height, width, channels].
+      images: uint8 or float32 [n, height, width, channels].
       indices: int [batch], the chosen images.
       rng: np.random.Generator.
-      size: int, height and width of a crop in pixels.
+      size: int, height and width of a crop in pixels; 0 returns the chosen inputs whole, also
+        feature vectors.
 
     Returns:
-      uint8 [batch, size, size, channels].
+      array [batch, size, size, channels] of the same type.
     """
-    check_images(images, _ANY_CHANNELS, least=size)
+    if not size:
+        return images[indices]
+    _check_size(images, size)
     tops = rng.integers(0, images.shape[1] - size + 1, len(indices))
     lefts = rng.integers(0, images.shape[2] - size + 1, len(indices))
-    crops = np.empty((len(indices), size, size, images.shape[3]), np.uint8)
+    crops = np.empty((len(indices), size, size, images.shape[3]), images.dtype)
     for crop, index, top, left in zip(crops, indices, tops, lefts):
         crop[...] = images[index, top : top + size, left : left + size]
     return crops
@@ -122,7 +131,7 @@ def epochs(count, batch_size, step):
     """Return the positions of a batch in the epochs.
 
     Args:
-      count: int, images in an epoch.
+      count: int, examples in an epoch.
       batch_size: int.
       step: int, the index of the batch, from 0.
 
@@ -142,17 +151,21 @@ def epochs(count, batch_size, step):
 
 
 def from_arrays(examples, batch_size, seed, crops=random_crops):
-    """Return a source of examples in memory. Each epoch has every image once, in a new order.
+    """Return a source of examples in memory. Each epoch has each of them once, in a new order.
 
     Args:
       examples: data.examples.Examples.
       batch_size: int.
       seed: int.
-      crops: function (images, indices, rng) -> uint8 [batch, crop, crop, channels].
+      crops: function (inputs, indices, rng) -> array [batch, ...].
+
+    Raises:
+      ValueError: the number of inputs, labels and names differs.
     """
-    check_images(examples.images)
-    count = len(examples.numbers)
-    labels = tasks.encode_all(examples.numbers)
+    count = len(examples.names)
+    for name, values in {"inputs": examples.inputs, **examples.labels}.items():
+        if len(values) != count:
+            raise ValueError(f"{len(values)} {name} for {count} examples; give one for each")
 
     @functools.lru_cache(maxsize=1)
     def order(epoch):
@@ -162,8 +175,8 @@ def from_arrays(examples, batch_size, seed, crops=random_crops):
         for step in itertools.count(first_step):
             parts = epochs(count, batch_size, step)
             indices = np.concatenate([order(epoch)[first:last] for epoch, first, last in parts])
-            images = crops(examples.images, indices, generator(seed, CROPS, step))
-            yield images, {name: classes[indices] for name, classes in labels.items()}
+            inputs = crops(examples.inputs, indices, generator(seed, CROPS, step))
+            yield inputs, {name: values[indices] for name, values in examples.labels.items()}
 
     return source
 
@@ -172,19 +185,17 @@ def from_windows(windows, seed, crops=random_crops):
     """Return a source of a dataset that is read during training, in its own order.
 
     Args:
-      windows: function first_step -> endless generator of (uint8 [batch, height, width, channels],
-        list of batch numbers).
+      windows: function first_step -> endless generator of (images, labels), before the crop.
       seed: int.
-      crops: function (images, indices, rng) -> uint8 [batch, crop, crop, channels].
+      crops: function (images, indices, rng) -> images [batch, crop, crop, channels].
     """
 
     def source(first_step):
         stream = windows(first_step)
         try:
-            for step, (images, numbers) in enumerate(stream, start=first_step):
-                check_images(images)
+            for step, (images, labels) in enumerate(stream, start=first_step):
                 rng = generator(seed, CROPS, step)
-                yield crops(images, np.arange(len(images)), rng), tasks.encode_all(numbers)
+                yield crops(images, np.arange(len(images)), rng), labels
         finally:
             stream.close()
 

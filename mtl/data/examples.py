@@ -1,22 +1,59 @@
-"""Labelled images in memory, and the splits of a dataset."""
+"""Labelled examples in memory, and the splits of a dataset."""
 
 import os
 import zlib
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl.config import CHANNELS, WINDOW
+from mtl import tasks
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS, Inputs
 
 
 class Examples(NamedTuple):
-    """n images of numbers, each cut to the window and resized."""
+    """n labelled examples."""
 
-    images: np.ndarray  # uint8 [n, WINDOW, WINDOW, CHANNELS], RGB
-    numbers: list[str]  # n strings of digits; "" is an image without a number
+    # Images, uint8 or float32 in 0..1 [n, height, width, channels]; or features, float32 [n, d].
+    inputs: np.ndarray
+    labels: dict[str, np.ndarray]  # task name -> array [n, ...], see mtl/kinds
     names: list[str]  # n names to show in reports, usually file names
+    numbers: Sequence[str] = ()  # n strings of digits, "" without a number; only of numbers
+    columns: Sequence[str] = ()  # d names of the features; only of a table
+
+
+class Opened(NamedTuple):
+    """The training data of a run."""
+
+    source: Callable[[int], Iterator]  # see mtl/data/batches.py
+    tasks: tuple[tasks.Task, ...]  # with the scales of train
+    inputs: Inputs  # with the scales of train
+
+
+def of_numbers(images: np.ndarray, numbers: Sequence[str], names: Sequence[str]) -> Examples:
+    """Return the Examples of n images of numbers, with the labels of the six tasks.
+
+    Raises:
+      ValueError: a number has a character that is not a digit.
+    """
+    return Examples(images, tasks.encode_all(numbers), list(names), list(numbers))
+
+
+def numbers_inputs(window: int = 0, crop: int = NUMBERS.crop) -> Inputs:
+    """Return the Inputs of numbers; window: pixels, 0 is the usual size."""
+    height, width, channels = NUMBERS.shape
+    return NUMBERS._replace(shape=(window or height, window or width, channels), crop=crop)
+
+
+def select(examples: Examples, indices: Any) -> Examples:
+    """Return the Examples at some indices, in their order; indices: int [m] or list of int."""
+    labels = {name: values[indices] for name, values in examples.labels.items()}
+    numbers = [examples.numbers[i] for i in indices] if len(examples.numbers) else ()
+    names = [examples.names[i] for i in indices]
+    return examples._replace(
+        inputs=examples.inputs[indices], labels=labels, names=names, numbers=numbers
+    )
 
 
 def held_out(name: str, seed: int = 0) -> bool:
@@ -43,7 +80,7 @@ def find_split(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callab
     Raises:
       DataError: there is no such split; the message lists the existing ones.
     """
-    found = _splits(data_dir, suffix)
+    found = splits(data_dir, suffix)
     if split in ("train", "validation") and "train" in found and "validation" not in found:
         wanted = split == "validation"
         return os.path.join(data_dir, "train" + suffix), lambda name: held_out(name) == wanted
@@ -53,8 +90,8 @@ def find_split(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callab
     raise DataError(f"{data_dir}: {what}; give the folder of the splits as --data_dir")
 
 
-def _splits(data_dir, suffix):
-    """List the splits in a folder; see find_split."""
+def splits(data_dir: str, suffix: str = "") -> list[str]:
+    """List the splits in a folder, sorted; see `find_split`."""
     try:
         listed = sorted(os.listdir(data_dir))
     except OSError as error:
@@ -75,14 +112,15 @@ def first_names(names: list[str]) -> str:
     return ", ".join([*names[:8], "..."] if len(names) > 8 else names)
 
 
-def empty_windows(count: int, path: str) -> np.ndarray:
-    """Allocate uint8 [count, WINDOW, WINDOW, CHANNELS], uninitialised.
+def empty_windows(count: int, path: str, inputs: Inputs = NUMBERS) -> np.ndarray:
+    """Allocate the array of `count` images, uninitialised.
 
     Raises:
       DataError: there is not enough memory. The message names `path`, the file that lists them.
     """
     try:
-        return np.empty((count, WINDOW, WINDOW, CHANNELS), np.uint8)
+        return np.empty((count, *inputs.shape), inputs.dtype)
     except (MemoryError, ValueError):  # ValueError: the size overflows an integer
-        what = f"{count} images of {WINDOW} x {WINDOW} pixels do not fit into memory"
+        height, width = inputs.shape[:2]
+        what = f"{count} images of {height} x {width} pixels do not fit into memory"
         raise DataError(f"{path}: {what}; use fewer images") from None

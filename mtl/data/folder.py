@@ -1,20 +1,30 @@
-"""A folder of your own images: DIR/SPLIT/labels.csv with the header `file,label`, and its files."""
+"""A folder of your own images: DIR/SPLIT/labels.csv and the image files that it names.
 
-import csv
-import io
+The header is `file` and a column for each task; an empty cell means not labelled. The header of
+numbers is `file,label`; an empty cell is an image without a number.
+"""
+
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from mtl import tasks
-from mtl.data import images
-from mtl.data.examples import Examples, empty_windows, find_split
-from mtl.errors import DataError, NoExamplesError
-from mtl.runs import files
+from mtl import tasks as tasks_lib
+from mtl.data import csv_files, images, labels as labels_lib
+from mtl.data.examples import (
+    Examples,
+    empty_windows,
+    find_split,
+    numbers_inputs,
+    of_numbers,
+)
+from mtl.errors import DataError, NoExamplesError, shown
+from mtl.inputs import Inputs
+from mtl.tasks import NUMBER_TASKS, Task
 
 DATASET = "folder"
 OWN_TASKS = True
 
-HEADER = ["file", "label"]
+FILE, LABEL = "file", "label"  # columns; the second has the numbers
 # The largest labels.csv: about 700,000 lines, whose windows take 9 GB. Parsed, a file of the
 # shortest lines takes 60 times its size in memory.
 MAX_BYTES = 16 << 20
@@ -25,19 +35,24 @@ class Row(NamedTuple):
 
     line: int  # counted from 1, as editors do
     file: str  # relative to labels.csv
-    label: str  # digits; "" is an image without a number
+    labels: tuple[str, ...]  # the cell of each task, or only the number
 
 
-def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
-    """Read a split of a folder. The window is the whole image.
-
-    Args:
-      data_dir: contains a folder for each split.
-      split: one of them, or "validation"; see find_split.
-      count: the largest number of examples to read; None reads all.
+def load(
+    data_dir: str,
+    split: str,
+    *,
+    count: int | None = None,
+    tasks: Sequence[Task] = NUMBER_TASKS,
+    inputs: Inputs | None = None,
+    window: int = 0,
+    unlabelled: bool = False,
+) -> Examples:
+    """Read a split of a folder. The window is the whole image. Arguments as registry.load.
 
     Returns:
-      Examples in the order of labels.csv, named as in its column `file`.
+      Examples in the order of labels.csv, named as in its column `file`. The images are RGB, unless
+      `inputs` says otherwise.
 
     Raises:
       DataError: labels.csv or an image is missing or broken; the message names the line.
@@ -45,84 +60,136 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     """
     directory, belongs = find_split(data_dir, split)
     path = os.path.join(directory, "labels.csv")
-    rows = [row for row in read_labels(path) if belongs(row.file)][:count]
+    rows = read_labels(path, tasks, unlabelled=unlabelled)
+    rows = [row for row in rows if belongs(row.file)][:count]
     if not rows:
-        raise NoExamplesError(f"{path}: no images in the split {split}; add lines `file,label`")
-    windows = empty_windows(len(rows), path)
+        what = f"no images in the split {split}"
+        raise NoExamplesError(f"{shown(path)}: {what}; add lines `{_header(tasks)}`")
+    inputs = inputs or numbers_inputs(window)
+    if not inputs.is_images:
+        what = f"has images, but the network takes {inputs.text}"
+        raise DataError(f"{shown(path)}: {what}; use the same inputs as in training")
+    names = [row.file for row in rows]
+    labels = _labels(path, rows, tasks)  # before the images, because it takes less time
+    windows = empty_windows(len(rows), path, inputs)
     for i, row in enumerate(rows):
         try:
-            windows[i] = images.window(images.read(os.path.join(directory, row.file)))
+            image = images.read(os.path.join(directory, row.file))
+            windows[i] = images.window(image, inputs=inputs)
         except DataError as error:
-            raise DataError(f"{path} line {row.line}: {error}") from None
-    return Examples(windows, [row.label for row in rows], [row.file for row in rows])
+            raise DataError(f"{shown(path)} line {row.line}: {error}") from None
+    if tasks_lib.is_numbers(tasks):
+        return of_numbers(windows, [row.labels[0] for row in rows], names)
+    return Examples(windows, labels, names)
 
 
-def read_labels(path: str) -> list[Row]:
+def _labels(path, rows, tasks):
+    """Return the labels of own tasks, dict task name -> array."""
+    if tasks_lib.is_numbers(tasks):
+        return {}
+    lines = [row.line for row in rows]
+    columns = zip(*[row.labels for row in rows])
+    return {
+        task.name: labels_lib.parsed(path, lines, cells, task)
+        for task, cells in zip(tasks, columns)
+    }
+
+
+def _header(tasks):
+    """Return the header of labels.csv for some tasks."""
+    names = [LABEL] if tasks_lib.is_numbers(tasks) else [task.name for task in tasks]
+    return ",".join([FILE, *names])[:200]
+
+
+# -- labels.csv ------------------------------------------------------------------------------------
+
+
+def read_labels(
+    path: str, tasks: Sequence[Task] = NUMBER_TASKS, *, unlabelled: bool = False
+) -> list[Row]:
     """Read a labels.csv and check that its files exist. No image is decoded.
 
-    Empty lines are skipped. A file may be listed several times with the same label.
+    A file may be listed several times with the same labels. Other columns than those of the tasks
+    are ignored.
 
     Raises:
-      DataError: the table is missing or malformed, a label is not digits, a file is missing or
+      DataError: the table is missing or malformed, a number is not digits, a file is missing or
         outside the folder, or two lines give one file different labels.
     """
-    try:
-        text = files.read_text(path, MAX_BYTES)
-    except OSError as error:
-        cure = "write it with the header file,label"
-        raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not text in UTF-8; save it as CSV in UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return _rows(path, reader)
-    except csv.Error as error:
-        cure = "check that every quote is closed, and save it as CSV in UTF-8"
-        raise DataError(f"{path} line {reader.line_num}: {error}; {cure}") from None
-
-
-def _rows(path, reader):
-    """Read and check all lines; reader: csv.reader."""
-    header = next(reader, [])
-    if header != HEADER:
-        found = repr(",".join(header)[:80])
-        raise DataError(f"{path} line 1: the header is {found}; write file,label")
+    lines = csv_files.lines(path, MAX_BYTES, f"write it with the header {_header(tasks)}")
+    line, header = next(lines, (1, []))
+    header = [name.strip() for name in header]
+    columns = _columns(path, header, tasks, unlabelled)
     rows = []
     first = {}  # normalised file name -> its first Row
-    for fields in reader:
-        if not fields:
-            continue
-        row = _row(path, reader.line_num, fields)
-        _check_label(path, row, first.setdefault(os.path.normpath(row.file), row))
+    for line, fields in lines:
+        csv_files.check_fields(path, line, fields, header)
+        cells = tuple("" if column is None else fields[column] for column in columns[1:])
+        row = Row(line, fields[columns[0]], cells)
+        _check_file(path, row)
+        if tasks_lib.is_numbers(tasks):
+            _check_number(path, row)
+        _check_labels(path, row, first.setdefault(os.path.normpath(row.file), row))
         rows.append(row)
     return rows
 
 
-def _row(path, line, fields):
-    """Check the fields of one line."""
-    where = f"{path} line {line}"
-    if len(fields) != len(HEADER):
-        raise DataError(f"{where}: {len(fields)} fields; write file,label")
-    name, label = fields
-    try:
-        tasks.encode(label)
-    except ValueError as error:
-        raise DataError(f"{where}: {str(error)[:200]}; correct the label") from None
-    shown = repr(name[:200])
+def _columns(path, header, tasks, unlabelled):
+    """Return the positions of the file and of each label in a line; None for a missing label."""
+    if tasks_lib.is_numbers(tasks):
+        if header != [FILE, LABEL]:
+            cure = f"write {FILE},{LABEL}"
+            if FILE in header and len(header) > 1:
+                own = next(name for name in header if name != FILE)[:80]
+                cure += f" for numbers; or name the tasks of other columns: --tasks={own}:N"
+            found = repr(",".join(header)[:80])
+            raise DataError(f"{shown(path)} line 1: the header is {found}; {cure}")
+        return [0, 1]
+    csv_files.check_header(path, header)
+    found = [_column(path, header, FILE, "name the image of each line")]
+    for task in tasks:
+        if unlabelled and task.name not in header:
+            found.append(None)
+        else:
+            cure = "rename the column, or correct --tasks"
+            found.append(_column(path, header, task.name, cure))
+    return found
+
+
+def _column(path, header, name, cure):
+    """Return the position of a column."""
+    if name not in header:
+        raise csv_files.missing(path, "column", name, header, cure)
+    return header.index(name)
+
+
+def _check_file(path, row):
+    """Raise DataError if the image of a line is missing or outside the folder."""
+    where = f"{shown(path)} line {row.line}"
+    name, written = row.file, repr(row.file[:200])
     if len(name.splitlines()) > 1:
-        raise DataError(f"{where}: the file name {shown} has a line break; rename the image")
+        raise DataError(f"{where}: the file name {written} has a line break; rename the image")
     # Only the text is checked: a symbolic link in the folder may point outside it.
     if os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir:
-        raise DataError(f"{where}: {shown} is outside the folder; use a path relative to it")
+        raise DataError(f"{where}: {written} is outside the folder; use a path relative to it")
     if not os.path.isfile(os.path.join(os.path.dirname(path), name)):
-        raise DataError(f"{where}: no such file {shown}; add the image or remove the line")
-    return Row(line, name, label)
+        raise DataError(f"{where}: no such file {written}; add the image or remove the line")
 
 
-def _check_label(path, row, first):
-    """Raise DataError if the first line of the same file has another label."""
-    if row.label == first.label:
+def _check_number(path, row):
+    """Raise DataError if a number is not digits."""
+    try:
+        tasks_lib.encode(row.labels[0])
+    except ValueError as error:
+        what = f"{str(error)[:200]}; correct the label"
+        raise DataError(f"{shown(path)} line {row.line}: {what}") from None
+
+
+def _check_labels(path, row, first):
+    """Raise DataError if the first line of the same file has other labels."""
+    if row.labels == first.labels:
         return
-    labels = f"the label {row.label[:80]!r}, but {first.label[:80]!r} on line {first.line}"
+    now, before = (",".join(each.labels)[:80] for each in (row, first))
+    labels = f"the label {now!r}, but {before!r} on line {first.line}"
     cure = "keep the line with the correct label"
-    raise DataError(f"{path} line {row.line}: {row.file[:200]!r} has {labels}; {cure}")
+    raise DataError(f"{shown(path)} line {row.line}: {row.file[:200]!r} has {labels}; {cure}")

@@ -8,10 +8,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from mtl.config import WINDOW
-from mtl.data import foreign, image_files
+from mtl.data import adapt, foreign, image_files
 from mtl.data.image_files import FORMATS, MAX_PIXELS
 from mtl.errors import DataError, shown
+from mtl.inputs import NUMBERS, Inputs
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels from the upper left
 
@@ -140,22 +140,26 @@ def _eight_bits(values):
 # -- windows ---------------------------------------------------------------------------------------
 
 
-def window(image: Image.Image, box: Box | None = None) -> np.ndarray:
+def window(image: Image.Image, box: Box | None = None, inputs: Inputs = NUMBERS) -> np.ndarray:
     """Cut a box out of an image and resize it to the window.
 
     Args:
       image: PIL image of mode RGB.
       box: in pixels, fractions allowed, clipped to the image; None is the whole image.
+      inputs: what the network takes. Their shape, without the crop, is the window.
 
     Returns:
-      uint8 [WINDOW, WINDOW, 3]. The aspect ratio is not preserved. Shrinking averages all pixels.
+      array of the shape and type of `inputs`. The aspect ratio is not preserved. Shrinking averages
+      all pixels.
 
     Raises:
       ValueError: the box lies outside the image.
     """
     if box is not None:
         box = clipped(box, image.size)
-    return np.array(image.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR, box=box))
+    height, width = inputs.shape[:2]
+    resized = np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+    return adapt.adapted(resized[None], inputs)[0]
 
 
 def clipped(box: Box, size: tuple[int, int]) -> Box:

@@ -1,6 +1,10 @@
-"""Examples as NumPy files: DIR/SPLIT.npz with the arrays images, numbers and optionally names.
+"""Examples as NumPy files: DIR/SPLIT.npz.
 
-images: uint8 [n, WINDOW, WINDOW, CHANNELS]; numbers and names: n strings.
+images     uint8 or float in 0..1 [n, height, width] or [n, height, width, channels]; or
+features   numbers [n, d]
+TASK       the labels of each task, see mtl/kinds: integers, -1 means not labelled; for a real task
+           floats, NaN means not labelled. The six tasks of the answer have n strings: numbers.
+names      optional, n strings
 """
 
 import os
@@ -8,20 +12,24 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
-from mtl import tasks
-from mtl.config import CHANNELS, WINDOW
-from mtl.data.batches import check_images
-from mtl.data.examples import Examples, find_split
-from mtl.errors import DataError, NoExamplesError
+from mtl import tasks as tasks_lib
+from mtl.data import adapt, arrays, csv_files, labels as labels_lib
+from mtl.data.examples import Examples, find_split, numbers_inputs, of_numbers, select
+from mtl.errors import DataError, NoExamplesError, shown
+from mtl.inputs import Inputs
 from mtl.runs import files
+from mtl.tasks import NUMBER_TASKS, Task
 
 DATASET = "npz"
 OWN_TASKS = True
 
-CURE = "write it again with mtl.data.npz.save"
+INPUTS = ("images", "features")
+NUMBERS, NAMES = "numbers", "names"  # of arrays
+CURE = "write it again with np.savez"
 
 # What NumPy and zipfile raise for a damaged file.
 _BROKEN = (
@@ -41,13 +49,17 @@ _BROKEN = (
 )
 
 
-def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
-    """Read a split.
-
-    Args:
-      data_dir: contains SPLIT.npz.
-      split: the name of the file without .npz, or "validation"; see find_split.
-      count: the largest number of examples to return; None returns all.
+def load(
+    data_dir: str,
+    split: str,
+    *,
+    count: int | None = None,
+    tasks: Sequence[Task] = NUMBER_TASKS,
+    inputs: Inputs | None = None,
+    window: int = 0,
+    unlabelled: bool = False,
+) -> Examples:
+    """Read a split. Arguments as registry.load.
 
     Returns:
       Examples in the order of the file. If the file has no names, they are "0", "1", ...
@@ -57,58 +69,116 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
       NoExamplesError: the split is empty.
     """
     path, belongs = find_split(data_dir, split, ".npz")
-    whole = read(path)
+    if inputs is None and tasks_lib.is_numbers(tasks):
+        inputs = numbers_inputs(window)
+    whole = read(path, tasks, unlabelled=unlabelled)
     kept = [i for i, name in enumerate(whole.names) if belongs(name)][:count]
     if not kept:
-        raise NoExamplesError(f"{path}: no examples in the split {split}; add some")
-    numbers = [whole.numbers[i] for i in kept]
-    names = [whole.names[i] for i in kept]
-    return Examples(whole.images[kept], numbers, names)
+        raise NoExamplesError(f"{shown(path)}: no examples in the split {split}; add some")
+    chosen = select(whole, kept)
+    return chosen._replace(inputs=adapt.delivered(path, chosen.inputs, inputs, window))
 
 
-def read(path: str) -> Examples:
-    """Read all examples of an .npz file, in its order.
+def read(path: str, tasks: Sequence[Task] = NUMBER_TASKS, *, unlabelled: bool = False) -> Examples:
+    """Read all examples of an .npz file, in its order, with their own size and type.
 
     Raises:
       DataError: the file is missing, broken, or has other arrays.
     """
     if os.path.isfile(path) and not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an .npz file, or truncated; {CURE}")
+        raise DataError(f"{shown(path)}: not an .npz file, or truncated; {CURE}")
+    _check_names(path, tasks)
     try:
-        images, numbers, names = _arrays(path)
+        found = _arrays(path, tasks)
     except _BROKEN as error:
-        text = str(error.args[-1] if error.args else type(error).__name__)
-        raise DataError(f"{path}: cannot be read ({' '.join(text.split())}); {CURE}") from None
-    shape = (WINDOW, WINDOW, CHANNELS)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
-        wanted = f"uint8 [n, {WINDOW}, {WINDOW}, {CHANNELS}]"
-        found = f"{images.dtype} {list(images.shape)}"
-        raise DataError(f"{path}: images are {found}, not {wanted}; {CURE}")
-    for field, texts in (("numbers", numbers), ("names", names)):
-        # Numbers stored as integers have lost their leading zeros.
-        if texts.dtype.kind != "U" or texts.shape != (len(images),):
-            found = f"{texts.dtype} {list(texts.shape)}, not {len(images)} strings"
-            raise DataError(f"{path}: {field} are {found}; save them as np.str_")
-    for i, number in enumerate(numbers):
-        try:
-            tasks.encode(str(number))
-        except ValueError as error:
-            raise DataError(f"{path}: example {i}: {error}; correct the label") from None
-    return Examples(images, numbers.tolist(), names.tolist())
+        text = " ".join(str(error.args[-1] if error.args else type(error).__name__).split())
+        cure = "store numbers or text, not Python objects" if "pickle" in text else CURE
+        raise DataError(f"{shown(path)}: cannot be read ({text}); {cure}") from None
+    values, names = _inputs(path, found, tasks), found.get(NAMES)
+    if names is None:
+        names = np.arange(len(values)).astype(np.str_)
+    texts = _texts(path, NAMES, names, len(values))
+    if tasks_lib.is_numbers(tasks):
+        return _numbers(path, values, found, texts)
+    labels = {}
+    for task in tasks:
+        if task.name in found:
+            labels[task.name] = labels_lib.checked(path, found[task.name], len(values), task)
+        elif unlabelled:
+            labels[task.name] = labels_lib.unlabelled(len(values), task)
+        else:
+            raise _missing(path, task.name, found)
+    return Examples(values, labels, texts)
 
 
-def _arrays(path):
-    """Return the arrays images, numbers and names; raise one of _BROKEN if the file is damaged."""
+def _check_names(path, tasks):
+    """Raise DataError if a task has the name of another array."""
+    for task in tasks:
+        if task.name in (*INPUTS, NUMBERS, NAMES):
+            what = f"the task {task.name} has the name of an array that is not a label"
+            raise DataError(f"{shown(path)}: {what}; rename the task and its array")
+
+
+def _arrays(path, tasks):
+    """Return the arrays of a file by name; raise one of _BROKEN if the file is damaged.
+
+    Other arrays than those of the tasks are not read: their value is None.
+    """
+    wanted = {*INPUTS, NUMBERS, NAMES, *(task.name for task in tasks)}
     # No pickles: they can run any code.
     with np.load(path, allow_pickle=False) as archive:
         if len(set(archive.files)) < len(archive.files):
             raise ValueError("an array is stored twice")
         # np.asarray, because a member without an array header is returned as bytes.
-        images = np.asarray(archive["images"])
-        numbers = np.asarray(archive["numbers"])
-        if "names" in archive:
-            return images, numbers, np.asarray(archive["names"])
-        return images, numbers, np.arange(len(images)).astype(np.str_)
+        names = archive.files
+        return {name: np.asarray(archive[name]) if name in wanted else None for name in names}
+
+
+def _inputs(path, found, tasks):
+    """Return the checked images or features of a file."""
+    present = [name for name in INPUTS if name in found]
+    if not present:
+        raise _missing(path, INPUTS[0], found)
+    if len(present) > 1:
+        raise DataError(f"{shown(path)}: has both images and features; remove one of the arrays")
+    values = found[present[0]]
+    if present[0] == "images":
+        return arrays.images(path, values)
+    if tasks_lib.is_numbers(tasks):
+        raise _missing(path, INPUTS[0], found)
+    return arrays.features(path, values)
+
+
+def _numbers(path, images, found, names):
+    """Return the Examples of a file with numbers."""
+    if NUMBERS not in found:
+        raise _missing(path, NUMBERS, found)
+    # Numbers stored as integers have lost their leading zeros.
+    numbers = _texts(path, NUMBERS, found[NUMBERS], len(images))
+    for i, number in enumerate(numbers):
+        try:
+            tasks_lib.encode(number)
+        except ValueError as error:
+            raise DataError(f"{shown(path)}: example {i}: {error}; correct the label") from None
+    return of_numbers(images, numbers, names)
+
+
+def _texts(path, field, texts, count):
+    """Return an array of strings as a list."""
+    if texts.dtype.kind != "U" or texts.shape != (count,):
+        found = f"{texts.dtype} {list(texts.shape)}, not {count} strings"
+        raise DataError(f"{shown(path)}: {field} are {found}; save them as np.str_")
+    return texts.tolist()
+
+
+def _missing(path, name, found):
+    """Return the error of a missing array."""
+    cure = "add the array"
+    if name == NUMBERS:
+        cure = "add the array, or name your own labels with --tasks, such as --tasks=digit:10"
+    elif name not in INPUTS:
+        cure = "add the array, or correct --tasks"
+    return csv_files.missing(path, "array", name, list(found), cure)
 
 
 def save(path: str, examples: Examples) -> None:
@@ -116,10 +186,14 @@ def save(path: str, examples: Examples) -> None:
 
     Raises:
       OSError: the file cannot be written.
-      ValueError: the images are not uint8 [n, WINDOW, WINDOW, CHANNELS].
+      DataError: the images or features are not what `read` accepts.
     """
-    check_images(examples.images, ("n", WINDOW, WINDOW, CHANNELS))
-    numbers = np.array(examples.numbers, np.str_)
-    names = np.array(examples.names, np.str_)
+    name = INPUTS[examples.inputs.ndim == 2]
+    getattr(arrays, name)(path, examples.inputs)
+    stored = {name: examples.inputs, NAMES: np.array(examples.names, np.str_), **examples.labels}
+    if len(examples.numbers):
+        for task in NUMBER_TASKS:
+            del stored[task.name]
+        stored[NUMBERS] = np.array(examples.numbers, np.str_)
     with files.whole(path) as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, images=examples.images, numbers=numbers, names=names)
+        np.savez(file, **stored)

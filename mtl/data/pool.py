@@ -6,9 +6,10 @@ import numpy as np
 
 from mtl import tasks
 from mtl.data import batches
+from mtl.inputs import NUMBERS
 
 
-def from_stream(blocks, pool, reuse, batch_size, seed, check=None):
+def from_stream(blocks, pool, reuse, batch_size, seed, check=None, crop=NUMBERS.crop):
     """Return a source of an endless dataset.
 
     An epoch has each image of the pool once. Then a new block replaces the oldest one, which has
@@ -22,13 +23,14 @@ def from_stream(blocks, pool, reuse, batch_size, seed, check=None):
       batch_size: int.
       seed: int.
       check: function () -> None, called before each batch. It raises if `blocks` cannot continue.
+      crop: int, height and width of a crop in pixels; 0 is the whole image.
     """
 
     def source(first_step):
         first_epoch = batches.epochs(pool, batch_size, first_step)[0][0]
         stream = blocks(first_epoch, pool // reuse)
         try:
-            current = _Pool(stream, pool, reuse, seed, first_epoch)
+            current = _Pool(stream, pool, reuse, seed, first_epoch, crop)
             for step in itertools.count(first_step):
                 if check:
                     check()
@@ -43,7 +45,7 @@ def from_stream(blocks, pool, reuse, batch_size, seed, check=None):
 class _Pool:
     """The images of one epoch. Block b of the stream is in use from epoch b - reuse + 1 to b."""
 
-    def __init__(self, stream, size, reuse, seed, epoch):
+    def __init__(self, stream, size, reuse, seed, epoch, crop):
         """Read the blocks of an epoch.
 
         Args:
@@ -52,12 +54,14 @@ class _Pool:
           reuse: int, blocks in the pool.
           seed: int.
           epoch: int.
+          crop: int, pixels.
         """
         self._stream = stream
         self._size = size
         self._reuse = reuse
         self._seed = seed
         self._epoch = epoch
+        self._crop = crop
         self._images = None  # uint8 [size, height, width, channels]
         self._labels = {task.name: np.empty(size, np.int32) for task in tasks.NUMBER_TASKS}
         for block in range(epoch, epoch + reuse):
@@ -70,7 +74,7 @@ class _Pool:
         for epoch, first, last in parts:
             self._advance(epoch)
             chosen = self._order[first:last]
-            crops.append(batches.random_crops(self._images, chosen, rng))
+            crops.append(batches.random_crops(self._images, chosen, rng, self._crop))
             labels.append({name: classes[chosen] for name, classes in self._labels.items()})
         joined = {name: np.concatenate([each[name] for each in labels]) for name in self._labels}
         return np.concatenate(crops), joined

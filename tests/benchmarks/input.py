@@ -27,7 +27,7 @@ def run(arguments):
 def streamed(config, steps):
     """Open the side that trains on the source of a run."""
     # An idle stream holds images that are drawn ahead. Untimed steps before each turn use them up.
-    return mtl_trainer.fed(config, registry.source(config), lead_in=steps)
+    return mtl_trainer.fed(config, registry.opened(config).source, lead_in=steps)
 
 
 def in_memory(config):
@@ -81,7 +81,7 @@ class Loop:
         long = dataclasses.replace(config, steps=steps, save_every=steps)
         quiet = train.Callbacks(say=str)
         with tempfile.TemporaryDirectory() as folder, timed_calls() as times:
-            train.run(long, folder, registry.source(long), None, callbacks=quiet)
+            train.run(long, folder, registry.opened(long).source, None, callbacks=quiet)
         del times[:warm]
         inside = sum(end - since for since, end in times)
         return 1.0 - inside / (times[-1][1] - times[0][0])

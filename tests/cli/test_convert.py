@@ -54,7 +54,7 @@ def assert_same_examples(made, out, split):
     order = [shuffled.names.index(name) for name in folder.names]
     assert len(order) == len(shuffled.names)
     assert [shuffled.numbers[i] for i in order] == folder.numbers
-    np.testing.assert_array_equal(shuffled.images[order], folder.images)
+    np.testing.assert_array_equal(shuffled.inputs[order], folder.inputs)
 
 
 def test_archives_are_downloaded_and_converted(command, made, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from PIL import Image
 from mtl import config
 from mtl.data import npz
 from mtl.data.drawn import synthetic
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.reports import sheet
 
 
@@ -21,7 +21,7 @@ def test_sheet_shows_the_first_images_and_their_labels(command, tmp_path, style)
     assert (code, stdout, err) == (0, f"{out}: the first 6 images of synthetic, test\n", "")
     examples = synthetic.load("", "test", count=6, style=style, difficulty=0.25)
     captions = [f"{name}\n{number}" for name, number in zip(examples.names, examples.numbers)]
-    expected = sheet.draw(examples.images, captions, columns=3)
+    expected = sheet.draw(examples.inputs, captions, columns=3)
     np.testing.assert_array_equal(np.asarray(Image.open(out)), np.asarray(expected))
     assert os.listdir(tmp_path) == ["sheet.png"]
 
@@ -30,7 +30,7 @@ def test_dataset_smaller_than_the_sheet_is_shown_whole(command, tmp_path):
     images = np.random.default_rng(3).integers(0, 256, (5, 64, 64, 3), np.uint8)
     numbers = ["1", "", "23", "1234567", "9"]
     names = ["a.png", "b.png", "two\nlines.png", "d.png", "e.png"]
-    npz.save(str(tmp_path / "test.npz"), Examples(images, numbers, names))
+    npz.save(str(tmp_path / "test.npz"), of_numbers(images, numbers, names))
     data = ["--dataset=npz", f"--data_dir={tmp_path}", "--split=test"]
     code, stdout, _ = command("preview", *data, f"--out={tmp_path / 'sheet.png'}")
     assert code == 0 and ": all 5 images of npz, test\n" in stdout

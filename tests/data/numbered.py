@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 
-from mtl import config, tasks
+from mtl import tasks
 from mtl.data import batches
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
+from mtl.inputs import NUMBERS
 
-SIZE = config.WINDOW
+SIZE = NUMBERS.shape[0]
 
 
 def numbered(first, count):
@@ -25,7 +26,7 @@ def numbered(first, count):
 def in_memory(count, batch_size, seed=0):
     """Return the source of `count` numbered images in memory."""
     images, numbers = numbered(0, count)
-    return batches.from_arrays(Examples(images, numbers, numbers), batch_size, seed)
+    return batches.from_arrays(of_numbers(images, numbers, numbers), batch_size, seed)
 
 
 def which(crops):
@@ -37,7 +38,7 @@ def which(crops):
 def check_batch(batch, batch_size):
     """Check the shapes, dtypes and labels of a batch; return the indices of its images."""
     crops, labels = batch
-    assert crops.shape == (batch_size, config.CROP, config.CROP, 3)
+    assert crops.shape == (batch_size, NUMBERS.crop, NUMBERS.crop, 3)
     assert crops.dtype == np.uint8
     found = which(crops)
     assert list(labels) == [task.name for task in tasks.NUMBER_TASKS]
@@ -97,6 +98,7 @@ class Windows:
         self.started.append(first_step)
         try:
             for step in itertools.count(first_step):
-                yield numbered(3 * step, 3)
+                images, numbers = numbered(3 * step, 3)
+                yield images, tasks.encode_all(numbers)
         finally:
             self.closed += 1

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from mtl import config
 from mtl.data import batches
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
+from mtl.inputs import NUMBERS
 from tests.data.numbered import (
     Windows,
     assert_same,
@@ -80,7 +80,7 @@ def test_crops_and_sources_reject_floats():
     for call in (
         lambda: batches.centre_crop(images),
         lambda: batches.random_crops(images, [0], np.random.default_rng(0)),
-        lambda: batches.from_arrays(Examples(images, numbers, numbers), 2, 0),
+        lambda: batches.from_arrays(of_numbers(images, numbers, numbers), 2, 0),
         lambda: next(batches.from_windows(windows, 0, crops)(0)),
     ):
         with pytest.raises(ValueError, match="images must be uint8 .*got float32 .*np.rint"):
@@ -105,12 +105,12 @@ def test_random_crops_use_every_offset():
     crops = batches.random_crops(numbered(0, 3)[0], np.arange(draws) % 3, np.random.default_rng(5))
     offsets = crops[:, 0, 0, :2].astype(int)
     # Each crop is one piece of the image, neither resampled nor wrapped around.
-    steps = np.arange(config.CROP)
+    steps = np.arange(NUMBERS.crop)
     np.testing.assert_array_equal(crops[:, :, 0, 0], offsets[:, :1] + steps)
     np.testing.assert_array_equal(crops[:, 0, :, 1], offsets[:, 1:] + steps)
     assert (crops[:, :, :, 0] == crops[:, :, :1, 0]).all()
     assert (crops[:, :, :, 1] == crops[:, :1, :, 1]).all()
-    choices = config.WINDOW - config.CROP + 1
+    choices = NUMBERS.shape[0] - NUMBERS.crop + 1
     counts = np.zeros((choices, choices), int)
     np.add.at(counts, (offsets[:, 0], offsets[:, 1]), 1)
     for axis in (0, 1):  # 132 expected, standard deviation 11

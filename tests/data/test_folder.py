@@ -38,7 +38,7 @@ def test_reads_labels_with_zeros_and_whole_images(tmp_path):
     assert got.names == ["a.png", "sub/b.jpg", "c d.png"]
     for i, name in enumerate(got.names):
         wanted = images.window(images.read(str(tmp_path / "test" / name)))
-        np.testing.assert_array_equal(got.images[i], wanted)
+        np.testing.assert_array_equal(got.inputs[i], wanted)
 
 
 def test_reads_what_spreadsheets_write(tmp_path):

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from mtl.data import npz
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.errors import DataError
 
 
 def some(n, seed=0):
     images = np.random.default_rng(seed).integers(0, 256, (n, 64, 64, 3), np.uint8)
     numbers = ["", "007", "1234567", "5", *(str(i) for i in range(4, n))]
-    return Examples(images, numbers[:n], [f"é{i}.png" for i in range(n)])
+    return of_numbers(images, numbers[:n], [f"é{i}.png" for i in range(n)])
 
 
 def error_of(tmp_path, split="test"):
@@ -27,8 +27,8 @@ def error_of(tmp_path, split="test"):
 def test_loads_what_was_saved(tmp_path):
     npz.save(str(tmp_path / "test.npz"), some(5))
     got = npz.load(str(tmp_path), "test")
-    np.testing.assert_array_equal(got.images, some(5).images)
-    assert got.images.dtype == np.uint8
+    np.testing.assert_array_equal(got.inputs, some(5).inputs)
+    assert got.inputs.dtype == np.uint8
     assert (got.numbers, got.names) == (some(5).numbers, some(5).names)
     assert all(type(text) is str for text in got.numbers + got.names)
     assert npz.load(str(tmp_path), "test", count=3).names == some(5).names[:3]
@@ -36,7 +36,7 @@ def test_loads_what_was_saved(tmp_path):
 
 
 def test_names_are_optional(tmp_path):
-    np.savez(tmp_path / "test.npz", images=some(3).images, numbers=np.array(["", "1", "02"]))
+    np.savez(tmp_path / "test.npz", images=some(3).inputs, numbers=np.array(["", "1", "02"]))
     got = npz.load(str(tmp_path), "test")
     assert (got.numbers, got.names) == (["", "1", "02"], ["0", "1", "2"])
 
@@ -48,7 +48,7 @@ def test_validation_is_the_held_out_part_of_train(tmp_path):
     assert held_out and validation.names == held_out
     assert sorted(train.names + validation.names) == sorted(some(40).names)
     indices = [some(40).names.index(name) for name in held_out]
-    np.testing.assert_array_equal(validation.images, some(40).images[indices])
+    np.testing.assert_array_equal(validation.inputs, some(40).inputs[indices])
     npz.save(str(tmp_path / "validation.npz"), some(2))
     assert len(npz.load(str(tmp_path), "train").names) == 40
     assert len(npz.load(str(tmp_path), "validation").names) == 2
@@ -72,7 +72,7 @@ NO_IMAGES = np.zeros((0, 64, 64, 3), np.uint8)
     ],
 )
 def test_rejects_other_arrays(tmp_path, changes, reason):
-    arrays = {"images": some(3).images, "numbers": np.array(["1", "2", "3"]), **changes}
+    arrays = {"images": some(3).inputs, "numbers": np.array(["1", "2", "3"]), **changes}
     np.savez(tmp_path / "test.npz", **arrays)
     message = error_of(tmp_path)
     assert "test.npz" in message and reason in message
@@ -80,12 +80,12 @@ def test_rejects_other_arrays(tmp_path, changes, reason):
 
 def test_missing_arrays_and_broken_files_are_errors(tmp_path):
     assert "found none" in error_of(tmp_path)
-    np.savez(tmp_path / "test.npz", images=some(1).images)
+    np.savez(tmp_path / "test.npz", images=some(1).inputs)
     assert "numbers" in error_of(tmp_path)
     (tmp_path / "test.npz").write_bytes(b"")
     assert "not an .npz file" in error_of(tmp_path)
     with open(tmp_path / "test.npz", "wb") as file:
-        np.save(file, some(1).images)
+        np.save(file, some(1).inputs)
     assert "not an .npz file" in error_of(tmp_path)
     npz.save(str(tmp_path / "test.npz"), some(3))
     whole = bytearray((tmp_path / "test.npz").read_bytes())
@@ -107,7 +107,7 @@ def test_failed_save_leaves_no_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-IMAGES = some(3).images
+IMAGES = some(3).inputs
 
 
 @pytest.mark.parametrize("images", [IMAGES / 255.0, IMAGES[:, :54], IMAGES[0], list(IMAGES), None])

@@ -6,11 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mtl import config
 from mtl.data.pool import from_stream
+from mtl.inputs import NUMBERS
 from tests.data.numbered import Blocks, assert_same, check_batch, different, numbered, take
 
-SIZE = config.WINDOW
+SIZE = NUMBERS.shape[0]
 
 # (pool, reuse, batch size). The batch divides the pool, spans two epochs, or is larger than the
 # pool; the fourth has no reuse, and the last has blocks of one image.

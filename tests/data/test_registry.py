@@ -10,7 +10,7 @@ from PIL import Image
 from mtl import config, tasks
 from mtl.data import augment, batches, npz, pool, registry
 from mtl.data.drawn import synthetic
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.data.records import reader as records_reader
 from mtl.errors import DataError
 from tests import record_sets
@@ -21,7 +21,7 @@ from tests.data.numbered import Blocks, Windows, assert_same, in_memory, numbere
 
 def test_loads_each_dataset_by_its_name(tmp_path):
     image = np.full((64, 64, 3), 7, np.uint8)
-    npz.save(str(tmp_path / "test.npz"), Examples(image[None], ["12"], ["a"]))
+    npz.save(str(tmp_path / "test.npz"), of_numbers(image[None], ["12"], ["a"]))
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "labels.csv").write_text("file,label\nb.png,34\nc.png,5\n")
     for name in ("b.png", "c.png"):
@@ -83,13 +83,13 @@ def test_a_dataset_in_memory_is_cropped_or_changed_in_the_same_order(monkeypatch
 
     def load(*arguments, **options):
         requested.append(arguments)
-        return Examples(images, numbers, numbers)
+        return of_numbers(images, numbers, numbers)
 
     monkeypatch.setattr(registry, "load", load)
     record = config.Config(
         dataset="folder", data_dir="somewhere", batch_size=3, seed=5, augment=strength
     )
-    got, plain = take(registry.source(record), 1, 4), take(in_memory(7, 3, seed=5), 1, 4)
+    got, plain = take(registry.opened(record).source, 1, 4), take(in_memory(7, 3, seed=5), 1, 4)
     assert requested == [("folder", "somewhere", "train")]
     for step, ((crops, labels), (_, plain_labels)) in enumerate(zip(got, plain), start=1):
         chosen = images[labels["digit1"]]
@@ -112,7 +112,7 @@ def test_records_are_cropped_or_changed_like_other_datasets(monkeypatch, strengt
     record = config.Config(
         dataset="records", data_dir="x", batch_size=3, seed=5, workers=2, augment=strength
     )
-    got = take(registry.source(record), 1, 3)
+    got = take(registry.opened(record).source, 1, 3)
     assert requested == [(("x", "train", 3, 5), {"workers": 2})]
     for step, (crops, labels) in enumerate(got, start=1):
         images, numbers = numbered(3 * step, 3)
@@ -133,5 +133,5 @@ def test_synthetic_streams_a_pool_of_its_blocks(monkeypatch):
         pool=12, reuse=3, batch_size=5, seed=6, style="written", difficulty=0.75, workers=2
     )
     expected = take(pool.from_stream(Blocks(), 12, 3, 5, 6), 2, 5)
-    assert_same(take(registry.source(record), 2, 5), expected)
+    assert_same(take(registry.opened(record).source, 2, 5), expected)
     assert requested == [((6,), {"style": "written", "difficulty": 0.75, "workers": 2})]

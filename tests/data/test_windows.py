@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.config import WINDOW
 from mtl.data import images
+from mtl.inputs import NUMBERS
 from tests.image_files import noise
 
+WINDOW = NUMBERS.shape[0]
 NAN, INF = float("nan"), float("inf")
 
 

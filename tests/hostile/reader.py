@@ -38,7 +38,7 @@ def image(path):
 
 
 def examples(found):
-    assert found.images.shape == (len(found.numbers), 64, 64, 3)
+    assert found.inputs.shape == (len(found.numbers), 64, 64, 3)
     assert len(found.names) == len(found.numbers)
     assert all(set(number) <= DIGITS for number in found.numbers)
     return len(found.numbers)

@@ -10,13 +10,13 @@ import numpy as np
 from hypothesis import example, given
 
 from mtl.data import npz
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from tests.mutations import damage, damaged, quick
 
 
 def test_damaged_file_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "train.npz", Counter()
-    npz.save(str(path), Examples(np.zeros((1, 64, 64, 3), np.uint8), ["210"], ["1.png"]))
+    npz.save(str(path), of_numbers(np.zeros((1, 64, 64, 3), np.uint8), ["210"], ["1.png"]))
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     # Compressed, so that more of the damage is in the headers.

@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mtl.config import WINDOW
 from mtl.data.drawn.realism import realism_of
+from mtl.inputs import NUMBERS
 
 
 def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> np.ndarray:
@@ -18,7 +18,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> n
       difficulty: 0..1.
 
     Returns:
-      uint8 [WINDOW, WINDOW, 3].
+      uint8 [64, 64, 3].
     """
     height, width = image.shape[:2]
     image = image * _light((width, height), rng, difficulty)[:, :, None]
@@ -35,7 +35,8 @@ def degrade(image: np.ndarray, rng: np.random.Generator, difficulty: float) -> n
             photo = _extend_edges(photo, np.maximum(cut, 0).astype(int))
     if rng.random() < 0.6 * difficulty:
         photo = _compress(photo, quality=int(rng.uniform(25, 92)))
-    return np.asarray(photo.resize((WINDOW, WINDOW), Image.Resampling.BILINEAR))
+    height, width = NUMBERS.shape[:2]
+    return np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _light(size, rng, difficulty):

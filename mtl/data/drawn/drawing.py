@@ -24,7 +24,7 @@ def draw(text: str, rng: np.random.Generator, difficulty: float, glyphs: Glyphs)
       difficulty: 0..1.
 
     Returns:
-      uint8 [WINDOW, WINDOW, 3].
+      uint8 [64, 64, 3].
     """
     # Training needs easy images, to learn the digits, and hard ones, to learn how photographs look.
     difficulty *= rng.uniform(0.3, 1.0)

@@ -31,7 +31,7 @@ def draw(text: str, rng: np.random.Generator, difficulty: float) -> np.ndarray:
       difficulty: 0..1; more gives unsteadier writing, more patterns on the paper, fainter ink.
 
     Returns:
-      uint8 [WINDOW, WINDOW, 3].
+      uint8 [64, 64, 3].
     """
     difficulty *= rng.uniform(0.3, 1.0)  # as in drawing.draw
     strokes = write(text, rng, difficulty)

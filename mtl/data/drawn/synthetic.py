@@ -7,15 +7,17 @@ splits are endless.
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from mtl.config import SPLITS, Config
 from mtl.data.drawn import drawing, glyphs, handwriting, workers as workers_lib
-from mtl.data.examples import Examples
+from mtl.data.examples import Examples, Opened, numbers_inputs, of_numbers
 from mtl.data.pool import from_stream
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS
+from mtl.tasks import NUMBER_TASKS
 
 DATASET = "synthetic"
 
@@ -77,17 +79,22 @@ def load(
             futures = [pool.submit(_draw_chunk, *task) for task in tasks]
             parts = [future.result() for future in futures]
     images, numbers = _joined(parts)
-    return Examples(images, numbers, [f"{split}/{index}" for index in range(count)])
+    return of_numbers(images, numbers, [f"{split}/{index}" for index in range(count)])
 
 
-def source(config: Config) -> Callable[[int], Iterator]:
-    """Return the source of a run's training batches; see mtl/data/batches.py."""
+def opened(config: Config) -> Opened:
+    """Return the training data of a run; raise ValueError if a flag does not apply."""
+    if config.window not in (0, NUMBERS.shape[0]):
+        what = f"--window={config.window} does not apply to --dataset=synthetic"
+        raise ValueError(f"{what}; remove the flag")
     blocks = Blocks(
         config.seed, style=config.style, difficulty=config.difficulty, workers=config.workers
     )
-    return from_stream(
-        blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check
+    crop = config.crop_size
+    source = from_stream(
+        blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check, crop
     )
+    return Opened(source, NUMBER_TASKS, numbers_inputs(crop=crop))
 
 
 def number(rng: np.random.Generator, split: str) -> str:
@@ -112,7 +119,7 @@ def example(
       style: one of config.choices("style").
 
     Returns:
-      uint8 [WINDOW, WINDOW, 3] and the number.
+      uint8 [64, 64, 3] and the number.
     """
     key = [seed if split == "train" else FIXED_SEED, SPLITS.index(split), index]
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
@@ -157,7 +164,7 @@ class Blocks:
         """Draw blocks of `size` images, starting with block number `first`.
 
         Yields:
-          uint8 [size, WINDOW, WINDOW, 3] and the `size` numbers.
+          uint8 [size, 64, 64, 3] and the `size` numbers.
 
         Raises:
           MtlError: a worker process was killed.

@@ -7,13 +7,15 @@ import functools
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl import tasks as tasks_lib
+from mtl.config import Config
 from mtl.data import augment, batches, images
-from mtl.data.examples import Examples, empty_windows
+from mtl.data.examples import Examples, Opened, empty_windows, numbers_inputs, of_numbers
 from mtl.data.records import stream
 from mtl.data.records.format import (
     TF_ERRORS,
@@ -26,24 +28,32 @@ from mtl.data.records.format import (
 )
 from mtl.data.records.manifest import CURE, MANIFEST, MAX_RECORD, find_shards
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS, Inputs
+from mtl.tasks import NUMBER_TASKS, Task
 
 DATASET = "records"
 OWN_TASKS = True
 
-# Endless, of (uint8 [batch, WINDOW, WINDOW, CHANNELS], batch numbers).
-Windows = Iterator[tuple[np.ndarray, list[str]]]
+# Endless, of (uint8 [batch, *inputs.shape], labels).
+Windows = Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]
 
 
 # -- into memory -----------------------------------------------------------------------------------
 
 
-def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
+def load(
+    data_dir: str,
+    split: str,
+    *,
+    count: int | None = None,
+    tasks: Sequence[Task] = NUMBER_TASKS,
+    inputs: Inputs | None = None,
+    window: int = 0,
+    unlabelled: bool = False,
+) -> Examples:
     """Read a split. The window is the box of all digits, grown and clipped to the image.
 
-    Args:
-      data_dir: the folder that mtl convert wrote.
-      split: one that manifest.json lists.
-      count: the largest number of examples to read; None reads all.
+    Args: see registry.load.
 
     Returns:
       Examples in the order of the shards.
@@ -56,32 +66,33 @@ def load(data_dir: str, split: str, *, count: int | None = None) -> Examples:
     total = sum(shard.records for shard in shards)
     if count is not None:
         total = min(count, total)
-    windows = empty_windows(total, os.path.join(data_dir, MANIFEST))
+    inputs = inputs or numbers_inputs(window)
+    windows = empty_windows(total, os.path.join(data_dir, MANIFEST), inputs)
     numbers = []
     names = []
-    found = itertools.chain.from_iterable(map(_examples, shards))
+    found = itertools.chain.from_iterable(_examples(shard, inputs) for shard in shards)
     for i, (image, number, name) in enumerate(itertools.islice(found, count)):
         windows[i] = image
         numbers.append(number)
         names.append(name)
-    return Examples(windows, numbers, names)
+    return of_numbers(windows, numbers, names)
 
 
-def _examples(shard):
+def _examples(shard, inputs):
     """Yield (window, number, name) of each record of a shard."""
     for index, serialized in enumerate(serialized_records(shard)):
         try:
             record = parse(serialized)
-            yield window(record), record.number, record.name
+            yield window(record, inputs), record.number, record.name
         except (ValueError, DataError) as error:
             raise record_error(shard, index, error) from None
 
 
-def window(record: Record) -> np.ndarray:
+def window(record: Record, inputs: Inputs = NUMBERS) -> np.ndarray:
     """Decode the image of a Record and cut its window.
 
     Returns:
-      uint8 [WINDOW, WINDOW, CHANNELS].
+      array of the shape and type of `inputs`.
 
     Raises:
       DataError: the image is broken or too large.
@@ -91,22 +102,21 @@ def window(record: Record) -> np.ndarray:
     if image.size != (record.width, record.height):
         wanted = f"{record.width} x {record.height}"
         raise ValueError(f"the image is {image.width} x {image.height}, but {wanted} in the record")
-    return images.window(image, images.grown(record.boxes) if record.boxes else None)
+    box = images.grown(record.boxes) if record.boxes else None
+    return images.window(image, box, inputs)
 
 
 # -- training batches ------------------------------------------------------------------------------
 
 
-def source(config):
-    """Return the training source of a run; see mtl/data/batches.py.
-
-    Args:
-      config: config.Config.
-    """
+def opened(config: Config) -> Opened:
+    """Return the training data of a run; raise ValueError if a flag does not fit the data."""
+    inputs = numbers_inputs(config.window, config.crop_size)
     start = windows(
         config.data_dir, "train", config.batch_size, config.seed, workers=config.workers
     )
-    return batches.from_windows(start, config.seed, augment.crops(config.augment))
+    crops = augment.crops(config.augment, inputs)
+    return Opened(batches.from_windows(start, config.seed, crops), NUMBER_TASKS, inputs)
 
 
 def windows(
@@ -149,7 +159,7 @@ def _windows(data_dir, shards, batch_size, seed, threads, first_step):
         fetch = session.make_callable(batch)
         while True:
             found, numbers = fetch()
-            yield found, [number.decode("ascii") for number in numbers]
+            yield found, tasks_lib.encode_all([number.decode("ascii") for number in numbers])
     except tf.errors.ResourceExhaustedError:
         raise  # out of memory, not a fault of the data; the command reports it
     except TF_ERRORS as error:

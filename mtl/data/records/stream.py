@@ -9,8 +9,8 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from mtl.config import CHANNELS, WINDOW
 from mtl.data import images
+from mtl.inputs import NUMBERS
 
 BUFFER = 2048  # encoded images in the shuffle buffer
 BUFFER_BYTES = 64 << 20  # approximate limit of its memory; with large images it has fewer of them
@@ -42,7 +42,7 @@ def build(shards, *, first, batch_size, seed, threads):
       threads: int, threads that decode.
 
     Returns:
-      an initializable tf.data iterator of (uint8 [batch, WINDOW, WINDOW, CHANNELS], numbers as
+      an initializable tf.data iterator of (uint8 [batch, 64, 64, 3], numbers as
       string [batch]).
     """
     serialized = _in_order(shards, seed, first)
@@ -102,20 +102,21 @@ def window(serialized):
       serialized: string [].
 
     Returns:
-      the window, uint8 [WINDOW, WINDOW, CHANNELS], and the number, string [].
+      the window, uint8 [64, 64, 3], and the number, string [].
     """
     found = tf.io.parse_single_example(serialized, _FEATURES)
     encoded = found["image/encoded"]
     size = tf.stack([found["image/width"], found["image/height"]])
     near, far = _grown(found["boxes"], tf.cast(size, tf.float32))
     with tf.control_dependencies([_check(found, size, near, far)]):
-        image = tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False)
+        image = tf.io.decode_image(encoded, channels=NUMBERS.shape[2], expand_animations=False)
     # Not crop and resize: the box has fractions of pixels, and pixels outside it contribute to its
     # edge, as in Pillow.
-    scale = WINDOW / (far - near)
+    height, width = NUMBERS.shape[:2]
+    scale = [width, height] / (far - near)
     pixels = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
-        size=[WINDOW, WINDOW],
+        size=[height, width],
         scale=scale[::-1],
         translation=(-near * scale)[::-1],
         kernel_type="triangle",

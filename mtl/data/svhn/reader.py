@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mtl.data import images
-from mtl.data.examples import Examples, empty_windows, find_split
+from mtl.data.examples import Examples, empty_windows, find_split, of_numbers
 from mtl.data.svhn import digit_struct
 from mtl.errors import DataError, NoExamplesError
 
@@ -60,7 +60,8 @@ def load(
     windows = empty_windows(len(found), path)
     for window, entry in zip(windows, found):
         window[...] = _window(path, entry)
-    return Examples(windows, [entry.number for entry in found], [entry.name for entry in found])
+    names = [entry.name for entry in found]
+    return of_numbers(windows, [entry.number for entry in found], names)
 
 
 class _Selection:

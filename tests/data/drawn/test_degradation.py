@@ -3,18 +3,18 @@
 import numpy as np
 from PIL import Image
 
-from mtl import config
 from mtl.data.drawn import degradation
+from mtl.inputs import NUMBERS
 
 
 def test_no_difficulty_keeps_the_colours():
     image = np.full((21, 33, 3), 0.5, np.float32)
     image[:, 15:] = [0.2, 0.4, 0.8]
     photo = degradation.degrade(image, np.random.default_rng(0), 0.0)
-    assert photo.shape == (config.WINDOW, config.WINDOW, 3)
+    assert photo.shape == NUMBERS.shape
     assert photo.dtype == np.uint8
     np.testing.assert_allclose(photo[:, :20], 127, atol=1)
-    right = np.broadcast_to([51, 102, 204], (config.WINDOW, 20, 3))
+    right = np.broadcast_to([51, 102, 204], (NUMBERS.shape[0], 20, 3))
     np.testing.assert_allclose(photo[:, -20:], right, atol=1)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl import config
+from mtl import inputs
 from mtl.data.drawn import drawing, glyphs, realism
 
 NUMBERS = ["0", "7", "41", "210", "8053", "31415", "271828", "1234567"]
@@ -22,7 +22,7 @@ def draw(text, seed, difficulty):
 @pytest.mark.parametrize("text", ["", *NUMBERS])
 def test_image_is_a_function_of_the_generator(text, difficulty):
     image = draw(text, 11, difficulty)
-    assert image.shape == (config.WINDOW, config.WINDOW, config.CHANNELS)
+    assert image.shape == inputs.NUMBERS.shape
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, draw(text, 11, difficulty))
     assert (image != draw(text, 12, difficulty)).any()

@@ -15,6 +15,7 @@ import pytest
 from mtl import config
 from mtl.data.drawn import synthetic
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS
 
 # One chunk more than is drawn without workers, and not a multiple of a chunk.
 MANY = synthetic.FEW_CHUNKS * synthetic.CHUNK + 9
@@ -36,7 +37,7 @@ def assert_drawn(images, numbers, drawn):
 
 def test_image_has_no_hidden_state():
     image, number = synthetic.example(5, "train", 12, 0.5)
-    assert image.shape == (config.WINDOW, config.WINDOW, config.CHANNELS)
+    assert image.shape == NUMBERS.shape
     assert image.dtype == np.uint8
     np.random.random(3)
     again, same = synthetic.example(5, "train", 12, 0.5)
@@ -85,7 +86,7 @@ def test_difficulty_changes_the_image_but_not_the_number():
 def test_every_length_can_be_drawn(difficulty):
     drawn = [synthetic.example(2, "train", index, difficulty) for index in range(250)]
     assert {len(number) for _, number in drawn} == set(range(len(synthetic.LENGTHS["train"])))
-    assert {image.shape for image, _ in drawn} == {(config.WINDOW, config.WINDOW, 3)}
+    assert {image.shape for image, _ in drawn} == {NUMBERS.shape}
 
 
 # -- the numbers ---------------------------------------------------------------------------------
@@ -132,16 +133,16 @@ def test_leading_digits_have_their_shares_and_others_are_uniform(numbers):
 def test_few_images_are_drawn_without_workers(count, one_by_one, monkeypatch):
     monkeypatch.setattr(synthetic.workers_lib, "Workers", None)
     drawn = synthetic.load("", "train", count=count, seed=3)
-    assert_drawn(drawn.images, drawn.numbers, one_by_one[:count])
+    assert_drawn(drawn.inputs, drawn.numbers, one_by_one[:count])
     assert drawn.names == [f"train/{index}" for index in range(count)]
 
 
 def test_load_passes_difficulty_and_style():
     drawn = synthetic.load("", "test", count=3, style="written", difficulty=0.9, seed=8)
     expected = [synthetic.example(0, "test", index, 0.9, "written") for index in range(3)]
-    assert_drawn(drawn.images, drawn.numbers, expected)
+    assert_drawn(drawn.inputs, drawn.numbers, expected)
     houses = synthetic.load("", "test", count=3, difficulty=0.9)
-    assert (drawn.images != houses.images).any(axis=(1, 2, 3)).all()
+    assert (drawn.inputs != houses.inputs).any(axis=(1, 2, 3)).all()
 
 
 def test_load_needs_a_known_split_and_a_count():
@@ -159,7 +160,7 @@ def pools():
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
     drawn = synthetic.load("", "train", count=MANY, seed=3, workers=workers)
-    assert_drawn(drawn.images, drawn.numbers, one_by_one)
+    assert_drawn(drawn.inputs, drawn.numbers, one_by_one)
     assert len(drawn.names) == MANY
     assert not pools()
 
@@ -177,10 +178,10 @@ def test_blocks_are_consecutive_parts_of_train(one_by_one):
 
 # It has no `if __name__ == "__main__":`, so a process that imports it would start over.
 SCRIPT = f"""
-from mtl import config
+from mtl.inputs import NUMBERS
 from mtl.data import registry
 drawn = registry.load("synthetic", "", "test", count={MANY}, workers=2)
-print(len(drawn.numbers), drawn.images.shape)
+print(len(drawn.numbers), drawn.inputs.shape)
 stream = registry.source(config.Config(pool=6, reuse=2, batch_size=3, workers=1))(0)
 images, labels = next(stream)
 stream.close()

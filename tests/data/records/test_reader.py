@@ -33,8 +33,8 @@ def test_records_of_svhn_are_the_examples_of_svhn(tmp_path):
     record_sets.write(tmp_path, test=[made[:2], [], made[2:]])
     for count in (None, 5, 4, 1, 9):
         got = reader.load(str(tmp_path), "test", count=count)
-        np.testing.assert_array_equal(got.images, wanted.images[:count])
-        assert got.images.dtype == np.uint8
+        np.testing.assert_array_equal(got.inputs, wanted.inputs[:count])
+        assert got.inputs.dtype == np.uint8
         assert (got.numbers, got.names) == (wanted.numbers[:count], wanted.names[:count])
 
 

@@ -166,7 +166,7 @@ def test_records_are_loaded_like_the_folder(data, out, split):
     assert sorted(found.names) == sorted(folder.names)
     order = [found.names.index(name) for name in folder.names]
     assert [found.numbers[i] for i in order] == folder.numbers
-    np.testing.assert_array_equal(found.images[order], folder.images)
+    np.testing.assert_array_equal(found.inputs[order], folder.inputs)
 
 
 def test_seed_decides_order_and_validation(data, out, tmp_path):

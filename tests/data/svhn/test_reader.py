@@ -53,8 +53,8 @@ def test_loads_numbers_windows_and_names(tmp_path):
     assert lines == []
     assert got.names == [name for name, _ in ENTRIES]
     assert got.numbers == ["5", "210", "", "0", "1234567"]
-    assert got.images.shape == (5, 64, 64, 3)
-    assert got.images.dtype == np.uint8
+    assert got.inputs.shape == (5, 64, 64, 3)
+    assert got.inputs.dtype == np.uint8
     # The digits of 2.png are in 3..30 by 4..18: grown by 0.15 of 27 and of 14 on each side.
     expected = {
         "1.png": (3, 0.35, 29, 14.65),
@@ -63,7 +63,7 @@ def test_loads_numbers_windows_and_names(tmp_path):
     }
     for name, box in expected.items():
         window = images.window(images.read(str(tmp_path / "test" / name)), box)
-        np.testing.assert_array_equal(got.images[got.names.index(name)], window)
+        np.testing.assert_array_equal(got.inputs[got.names.index(name)], window)
 
 
 def test_count_loads_the_first(tmp_path):
