@@ -23,7 +23,7 @@ import numpy as np
 
 from mtl.cli import console
 from mtl.data import npz
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.reports import plot
 from tests import processes
 
@@ -109,7 +109,7 @@ def make_data(directory):
     images = patches.repeat(16, axis=1).repeat(16, axis=2)
     numbers = [str(i * i) for i in range(64)]
     for split, count in (("train", 64), ("validation", 8)):
-        examples = Examples(images[:count], numbers[:count], numbers[:count])
+        examples = of_numbers(images[:count], numbers[:count], numbers[:count])
         npz.save(os.path.join(directory, f"{split}.npz"), examples)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from html_check import tree
 
 from mtl import tasks
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.evaluation import evaluate
 from mtl.reports import page, report, report_page, tables
 
@@ -56,7 +56,7 @@ def outputs(predicted=PREDICTED, probabilities=PROBABILITIES):
 
 def examples_of(numbers=TRUE):
     images = np.random.default_rng(2).integers(0, 256, (len(numbers), 64, 64, 3), np.uint8)
-    return Examples(images, list(numbers), [f"dir/{i}.png" for i in range(len(numbers))])
+    return of_numbers(images, list(numbers), [f"dir/{i}.png" for i in range(len(numbers))])
 
 
 def made(log_probs=None, examples=None, evaluations=()):

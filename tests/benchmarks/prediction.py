@@ -25,8 +25,8 @@ def run(arguments):
     for bottom in [arguments.bottom] if arguments.bottom else BOTTOMS:
         config = sides.default(bottom, "fp32")
         examples = sides.cropped(sides.CHECKED * config.batch_size)
-        repeats = TURN // len(examples.images) + 1
-        images = np.tile(examples.images, [repeats, 1, 1, 1])[:TURN]
+        repeats = TURN // len(examples.inputs) + 1
+        images = np.tile(examples.inputs, [repeats, 1, 1, 1])[:TURN]
         print(f"#### `{bottom}`\n")
         with sides.started(config, examples, sides.peers(arguments.quick)) as players:
             rounds = max(arguments.rounds, MANY // TURN)

@@ -31,8 +31,8 @@ def run(arguments):
 
 def _rows():
     validation = synthetic.load("", "validation", count=1000)
-    crops = np.ascontiguousarray(batches.centre_crop(validation.images))
-    validation = validation._replace(images=crops)
+    crops = np.ascontiguousarray(batches.centre_crop(validation.inputs))
+    validation = validation._replace(inputs=crops)
     for seed in range(SEEDS):
         config = config_lib.Config(seed=seed, steps=STEPS, threads=2)
         count = STEPS * config.batch_size // config.reuse
@@ -68,7 +68,7 @@ def _accuracy(player, examples):
     """Return the sequence accuracy of a side on Examples."""
     parts = []
     for first in range(0, len(examples.numbers), READ):
-        parts.append(player.ask("logits", examples.images[first : first + READ]))
+        parts.append(player.ask("logits", examples.inputs[first : first + READ]))
     log_probs = {}
     for name in parts[0]:
         rows = np.concatenate([part[name] for part in parts])

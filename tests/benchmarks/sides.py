@@ -86,7 +86,7 @@ def versions():
 def cropped(count):
     """Draw training images that are already cropped, so that mtl's random crops change nothing."""
     drawn = synthetic.load("", "train", count=count)
-    return drawn._replace(images=np.ascontiguousarray(batches.centre_crop(drawn.images)))
+    return drawn._replace(inputs=np.ascontiguousarray(batches.centre_crop(drawn.inputs)))
 
 
 def default(bottom, precision, **fields):
@@ -139,12 +139,12 @@ def _outputs(player, config, examples):
     """Return the logits of a side on the first batch, and its costs over CHECKED steps."""
     size = config.batch_size
     labels = tasks.encode_all(examples.numbers)
-    logits = player.ask("logits", examples.images[:size])
+    logits = player.ask("logits", examples.inputs[:size])
     costs = []
     for first in range(0, CHECKED * size, size):
         indices = np.arange(first, first + size) % len(examples.numbers)
         classes = {name: values[indices] for name, values in labels.items()}
-        costs.append(player.ask("step", examples.images[indices], classes))
+        costs.append(player.ask("step", examples.inputs[indices], classes))
     return logits, costs
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from mtl import config, run_files
 from mtl.data import batches, npz
 from mtl.data.drawn import synthetic
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def five(network, trained_with, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     numbers = ["7", "17", "210", "9", "3"]
-    npz.save(str(folder / "validation.npz"), Examples(images, numbers, list("abcde")))
+    npz.save(str(folder / "validation.npz"), of_numbers(images, numbers, list("abcde")))
     return ["--model_dir=run", "--dataset=npz", f"--data_dir={folder}", "--split=validation"]
 
 
@@ -120,7 +120,7 @@ def test_style_and_difficulty_follow_the_run_unless_given(
     trained_with(style="written", difficulty=0.75)
     assert command("evaluate", "--model_dir=pretrained", "--count=3", *flags)[0] == 0
     drawn = synthetic.load("", "test", count=3, style=style, difficulty=difficulty)
-    np.testing.assert_array_equal(network.seen[0], batches.centre_crop(drawn.images))
+    np.testing.assert_array_equal(network.seen[0], batches.centre_crop(drawn.inputs))
 
 
 # -- the report ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from PIL import Image
 
 from mtl.cli import main
 from mtl.data import npz
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from tests import record_sets
 from tests.svhn_files import boxes, draw
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
     """Return a folder with npz/ of three splits, records/, svhn/test and a.png."""
     root = tmp_path_factory.mktemp("data")
     images = np.random.default_rng(2).integers(0, 256, (4, 64, 64, 3), np.uint8)
-    examples = Examples(images, ["1", "", "23", "9"], list("abcd"))
+    examples = of_numbers(images, ["1", "", "23", "9"], list("abcd"))
     (root / "npz").mkdir()
     for split in ("train", "validation", "test"):
         npz.save(str(root / "npz" / f"{split}.npz"), examples)

@@ -7,7 +7,7 @@ import pytest
 
 from mtl import checkpoint, config, tasks
 from mtl.cli import training
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.errors import DataError, NoExamplesError
 from mtl.evaluation import reliability
 from mtl.inference import reading
@@ -188,14 +188,14 @@ def validation_of(numbers):
     """Return images whose red is a number."""
     images = np.zeros((len(numbers), config.WINDOW, config.WINDOW, 3), np.uint8)
     images[..., 0] = np.array([int(number) for number in numbers])[:, None, None]
-    return Examples(images, numbers, numbers)
+    return of_numbers(images, numbers, numbers)
 
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_evaluation_fits_the_temperature_for_the_views_of_the_run(views, monkeypatch, said):
     numbers = ["7"] * 30 + ["8"] * 3
     examples = validation_of(numbers)
-    examples.images[30:, ..., 0] = 9  # predicted wrongly
+    examples.inputs[30:, ..., 0] = 9  # predicted wrongly
     record = config.Config(views=views)
     monitor = training.Monitor(record, "run", 0, verbose=False, events=False)
     evaluator = training.Evaluator(record, "run", examples, monitor, int)
@@ -203,8 +203,8 @@ def test_evaluation_fits_the_temperature_for_the_views_of_the_run(views, monkeyp
     monkeypatch.setattr(evaluator, "_network", network)
     row = evaluator.measure()
     assert row["sequence_accuracy"] == 30 / 33
-    averaged = reading.read(network.log_probs, examples.images, count=views)
+    averaged = reading.read(network.log_probs, examples.inputs, count=views)
     assert row["temperature"] == reliability.fit_temperature(averaged, numbers)
-    one = reading.read(network.log_probs, examples.images)
+    one = reading.read(network.log_probs, examples.inputs)
     # Two views are less certain, so they need a lower temperature.
     assert (row["temperature"] < reliability.fit_temperature(one, numbers)) == (views == 2)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mtl.cli.main import run
 from mtl.data import npz
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from tests import lives
 
 NUMBERS = ["7", "210", "", "48", "1234567", "90210", "3"]
@@ -41,7 +41,7 @@ def examples():
     """Seven images of coarse coloured patches, each with a number: easy to tell apart."""
     patches = np.random.default_rng(11).integers(0, 256, (len(NUMBERS), 4, 4, 3), np.uint8)
     images = patches.repeat(16, axis=1).repeat(16, axis=2)  # [7, 64, 64, 3]
-    return Examples(images, NUMBERS, [f"{i}.png" for i in range(len(NUMBERS))])
+    return of_numbers(images, NUMBERS, [f"{i}.png" for i in range(len(NUMBERS))])
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def trained(tmp_path_factory, examples):
 def image_files(tmp_path_factory, examples):
     """The paths of those images as PNG files, in order."""
     directory = tmp_path_factory.mktemp("images")
-    for image, name in zip(examples.images, examples.names):
+    for image, name in zip(examples.inputs, examples.names):
         Image.fromarray(image).save(directory / name)
     return [str(directory / name) for name in examples.names]
 

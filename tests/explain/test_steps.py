@@ -11,7 +11,7 @@ import helpers
 from mtl import tasks, train
 from mtl.config import CROP, WINDOW, Config
 from mtl.data.batches import centre_crop
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.explain import diagram, lines, steps
 from mtl.inference import decoding, graph as inference_graph
 from mtl.runs import find
@@ -51,7 +51,7 @@ def feeds(graph, images, labels):
 
 def test_values_equal_those_of_a_training_without_measurements():
     config = Config(bottom="mlp", label_smoothing=0.0)
-    _, walk = walked(config, 4, unseen=Examples(windows(3), ["1", "23", ""], list("abc")))
+    _, walk = walked(config, 4, unseen=of_numbers(windows(3), ["1", "23", ""], list("abc")))
     names = list(walk[0]["values"])
     plain_config = Config(bottom="mlp", label_smoothing=0.0, objective="answer", threads=1)
     with tf.Graph().as_default(), tf.Session(config=train.session_config(0, 1)) as session:
@@ -139,7 +139,7 @@ def test_unseen_images_are_decoded_with_the_weights_before_each_update():
     images = windows(11)
     for at, numbers in enumerate(predictions_of_a_training(config, images, 3)):
         texts = ["987654" if number is None else number for number in numbers]
-        _, walk = walked(config, 3, unseen=Examples(images, texts, texts))
+        _, walk = walked(config, 3, unseen=of_numbers(images, texts, texts))
         correct = [step["unseen"]["correct"] for step in walk]
         assert all(step["unseen"]["of"] == 11 for step in walk)
         assert [count == 11 for count in correct] == [step == at for step in range(3)]

@@ -11,7 +11,7 @@ from PIL import Image
 import helpers
 from mtl import bottoms, tasks, train
 from mtl.config import CROP, Config
-from mtl.data.examples import Examples
+from mtl.data.examples import of_numbers
 from mtl.errors import Interrupted
 from mtl.monitor import tensorboard
 from tests import event_files, toy_runs
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("coarse")
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 CONFIG = Config(bottom="mlp", batch_size=5, steps=12, save_every=6, log_every=2)
 NUMBERS = ["", "4", "31", "1234567", "90", "5", "77"]
-VALIDATION = Examples(np.zeros((7, 64, 64, 3), np.uint8), NUMBERS, list("abcdefg"))
+VALIDATION = of_numbers(np.zeros((7, 64, 64, 3), np.uint8), NUMBERS, list("abcdefg"))
 LOG_PROBS = {task.name: np.zeros((7, task.classes), np.float32) for task in tasks.NUMBER_TASKS}
 ROW = {
     "sequence_accuracy": 0.5,

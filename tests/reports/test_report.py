@@ -45,7 +45,7 @@ def quick(monkeypatch):
 def write(directory, rows=None, images=None):
     """Write a report; return its files (dict name -> bytes) and the lines that it logged."""
     said = []
-    images = examples_of().images if images is None else images
+    images = examples_of().inputs if images is None else images
     report.write(rows or made(), images, str(directory), said.append)
     return {path.name: path.read_bytes() for path in directory.iterdir()}, said
 
@@ -86,7 +86,7 @@ def test_tables_hold_the_rows(whole):
 
 def test_the_sheet_shows_the_mistakes(whole):
     _, directory, _, _ = whole
-    images = examples_of().images[MISTAKEN]
+    images = examples_of().inputs[MISTAKEN]
     expected = sheet.draw(images, CAPTIONS, columns=8, scale=2, marks=[False] * 6)
     drawn = Image.open(directory / "mistakes.png")
     np.testing.assert_array_equal(np.asarray(drawn), np.asarray(expected))
@@ -118,7 +118,7 @@ def test_the_sheet_has_at_most_the_given_number_of_mistakes(quick, tmp_path, mon
     monkeypatch.setattr(report, "MISTAKES", 4)
     _, said = write(tmp_path)
     assert said == [f"{tmp_path}: mistakes.png shows the 4 most confident of 6 mistakes"]
-    expected = sheet.draw(examples_of().images[:4], ["1\n2\n3\n4"] * 4, columns=8, scale=2)
+    expected = sheet.draw(examples_of().inputs[:4], ["1\n2\n3\n4"] * 4, columns=8, scale=2)
     assert Image.open(tmp_path / "mistakes.png").size == expected.size
 
 
@@ -160,7 +160,7 @@ def test_a_broken_network_has_a_report(tmp_path):
 
 def test_no_examples_have_a_report(tmp_path):
     nothing = examples_of([])
-    files, _ = write(tmp_path, made(outputs([], []), nothing), nothing.images)
+    files, _ = write(tmp_path, made(outputs([], []), nothing), nothing.inputs)
     assert files["coverage.csv"] == b"threshold,answered,correct,coverage,accuracy\n"
     assert set(PLOTS) < set(files)
 
