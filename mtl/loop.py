@@ -253,7 +253,7 @@ class Training:
         if not self.measure:
             return
         row = {"step": step, **self.measure()}
-        self.callbacks.say(f"step {step}: {_outcome(row)}")
+        self.callbacks.say(f"step {step}: {row.pop('message', None) or _outcome(row)}")
         # The best weights are written before the metrics that name them.
         if run_files.best([*self.history, row]) is row:
             best_dir = os.path.join(self.model_dir, checkpoint.BEST)

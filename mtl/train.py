@@ -204,7 +204,8 @@ def run(
         type inputs.dtype, labels dict task name -> [batch], see mtl/kinds).
       evaluator: function session -> function () -> dict of metrics with "score", a float, the
         larger the better, or None; or None to skip evaluations and best weights. Called once; its
-        graph shares the variables. "sequence_accuracy" may take the place of "score".
+        graph shares the variables. "sequence_accuracy" may take the place of "score". A "message"
+        is reported, and not stored.
       tasks: list of tasks.Task, those of config with the scales of train; None means no scales.
       inputs: inputs.Inputs; None means the images of numbers.
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
@@ -239,24 +240,29 @@ def run(
         callbacks.say(f"{model_dir}: finished at step {first}; nothing to do")
         return _result(first, history)
 
-    session_options = session_config(config.threads, config.batch_size)
-    with tf.Graph().as_default(), tf.Session(config=session_options) as session:
-        graph = build(config, tasks=run_of.tasks, inputs=run_of.inputs)
-        if callbacks.watch:
-            callbacks.watch(session, graph)
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            measure = evaluator(session) if evaluator else None
-        training = loop.Training(run_of, model_dir, session, graph, measure, history, callbacks)
+    options = session_config(config.threads, config.batch_size)
+    with tf.Graph().as_default(), tf.Session(config=options) as session:
+        training = _training(run_of, model_dir, session, evaluator, history, callbacks)
         training.restore(saved, start)
         session.graph.finalize()
 
         def begin():
-            training.write_records(session_options, records or {})
+            training.write_records(options, records or {})
             if unevaluated:
                 training.evaluate(first)
 
         step = training.loop(first, source, begin)
     return _result(step, history)
+
+
+def _training(run_of, model_dir, session, evaluator, history, callbacks):
+    """Build the graph of a run in its session; return a loop.Training."""
+    graph = build(run_of.config, tasks=run_of.tasks, inputs=run_of.inputs)
+    if callbacks.watch:
+        callbacks.watch(session, graph)
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        measure = evaluator(session) if evaluator else None
+    return loop.Training(run_of, model_dir, session, graph, measure, history, callbacks)
 
 
 def _run_of(config, tasks, inputs):

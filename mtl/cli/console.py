@@ -110,19 +110,20 @@ def read(network, examples, views=1, after_each=None):
     """Run a network over Examples, with a progress bar.
 
     Args:
-      network: an object with log_probs(images), such as inference.network.Network.
+      network: see reading.Reads, such as inference.network.Network.
       examples: Examples.
       views: int, views of each image to average.
       after_each: function () -> None, called after each batch, or None. Its errors propagate.
 
     Returns:
-      dict task name -> float32 [n, classes], log probabilities.
+      dict task name -> float32 [n, task.outputs], see mtl/kinds.
     """
     from mtl.inference import reading
 
-    with bar(len(examples.numbers)) as shown:
+    unit = "image" if network.inputs.is_images else "example"
+    with bar(len(examples.inputs), unit=unit) as shown:
         progress = _Progress(shown, after_each)
-        return reading.read(network.log_probs, examples.images, count=views, progress=progress)
+        return reading.read(network, examples.inputs, count=views, progress=progress)
 
 
 class _Progress:

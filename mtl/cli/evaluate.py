@@ -5,6 +5,8 @@ import json
 from absl import flags as absl_flags
 
 from mtl.cli import console, flags, paths, provenance
+from mtl.errors import UsageError
+from mtl.tasks import is_numbers
 
 USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--split=test] [--json] [--report=DIR]"
 SUMMARY = "evaluate a trained network on a dataset"
@@ -51,13 +53,14 @@ def main(values, arguments):
     """Evaluate; return the exit code."""
     console.start_tensorflow(values.verbosity)
     from mtl import run_files
-    from mtl.evaluation import evaluate, reliability
     from mtl.inference.network import Network
-    from mtl.reports import report, tables
+    from mtl.reports import report
     from mtl.runs import files, find
 
     directory = find.directory(values.model_dir)
     run = run_files.read_config(directory)
+    flags.find_own_code(run)
+    _check_numbers_only(values, run)
     dataset = flags.value_or_run(values, "dataset", run)
     data_dir = _data_dir(values, dataset, run)
     if values.report:  # before the work
@@ -71,26 +74,62 @@ def main(values, arguments):
             count=values.count or (SYNTHETIC_TEST if dataset == "synthetic" else None),
             style=flags.value_or_run(values, "style", run),
             difficulty=flags.value_or_run(values, "difficulty", run),
+            tasks=network.tasks,
+            inputs=network.inputs,
         )
-        log_probs = console.read(network, examples, flags.value_or_run(values, "views", run))
+        outputs = console.read(network, examples, flags.value_or_run(values, "views", run))
     temperature = values.temperature or network.temperature
-    metrics = evaluate.measure(
-        log_probs, examples.numbers, run.objective, run.absent, temperature
-    )
+    metrics = _measure(outputs, examples, network, temperature)
     head = {"dataset": dataset, "split": values.split, "examples": metrics.pop("examples")}
     result = {**head, "step": network.step, **metrics}
     if values.json:
         print(json.dumps(result, allow_nan=False))
     else:
-        print(f"{dataset}, {values.split}, step {network.step}\n{evaluate.text(result)}")
+        text = _text(result, network.tasks)
+        print(f"{dataset}, {values.split}, step {network.step}\n{text}")
     if values.report:  # after the result, so that a full disk does not lose it
         console.notice(f"writing the report {values.report} ...")
         page, evaluations = provenance.describe(values, directory)
-        best = reliability.fit_temperature(log_probs, examples.numbers)
-        calibrations = tables.Temperatures(temperature, best)
-        made = tables.make(log_probs, examples, result, evaluations, calibrations)
-        report.write(made, examples.images, values.report, console.say, page)
+        made = _tables(outputs, examples, network.tasks, result, evaluations, temperature)
+        report.write(made, examples.inputs, values.report, console.say, page)
     return 0
+
+
+def _check_numbers_only(values, run):
+    """Raise UsageError for a flag that only the decoded numbers have, if a run has other tasks."""
+    for name in ("views", "temperature"):
+        if values[name].value is not None and not run.is_numbers:
+            what = f"--{name}={values[name].value} applies only to numbers"
+            raise UsageError(f"{what}, but {values.model_dir} has other tasks; remove the flag")
+
+
+def _measure(outputs, examples, network, temperature):
+    """Return the metrics of the outputs of a network, as its kind of tasks has them."""
+    from mtl.evaluation import by_task, evaluate
+
+    run = network.config
+    if not run.is_numbers:
+        return by_task.measure(outputs, examples.labels, network.tasks, run.objective)
+    return evaluate.measure(outputs, examples.numbers, run.objective, run.absent, temperature)
+
+
+def _text(result, tasks):
+    """Return metrics as text."""
+    from mtl.evaluation import by_task, evaluate
+
+    return evaluate.text(result) if is_numbers(tasks) else by_task.text(result, tasks)
+
+
+def _tables(outputs, examples, tasks, result, evaluations, temperature):
+    """Return the tables of the report."""
+    from mtl.evaluation import reliability
+    from mtl.reports import tables
+
+    temperatures = tables.UNCALIBRATED
+    if is_numbers(tasks):
+        best = reliability.fit_temperature(outputs, examples.numbers)
+        temperatures = tables.Temperatures(temperature, best)
+    return tables.make(outputs, examples, tasks, result, evaluations, temperatures)
 
 
 def _data_dir(values, dataset, run):

@@ -34,12 +34,11 @@ def check(values, arguments):
     if values.all and values.format != "text":
         what = f"--all does not work with --format={values.format}"
         raise UsageError(f"{what}; use --format=text, or remove --all")
-    if not values.step:
-        return
-    if values.format != "html":
+    if values.step and values.format != "html":
         what = f"--step={values.step} does not work with --format={values.format}"
         raise UsageError(f"{what}; use --format=html, or remove --step")
-    flags.check_data(config.dataset, config.data_dir)
+    if values.step or not config.is_numbers:  # the data decides the size of the inputs
+        flags.check_data(config.dataset, config.data_dir)
 
 
 def main(values, arguments):
@@ -50,12 +49,14 @@ def main(values, arguments):
         files.check_file(values.out, "--out")  # before the work
     elif values.format == "html" and sys.stdout.isatty():
         raise UsageError("--format=html is a page for a browser; name a file: --out=graph.html")
+    config = flags.to_config(values)
     console.start_tensorflow(values.verbosity)
+    opened = _opened(config, values.step)
     console.notice("building the graph ...")
     from mtl.explain import lines
 
-    explained = lines.explain(flags.to_config(values))
-    text = _render(values, explained).rstrip("\n") + "\n"
+    explained = lines.explain(config, tasks=opened.tasks, inputs=opened.inputs)
+    text = _render(values, explained, opened.source).rstrip("\n") + "\n"
     if not values.out:
         sys.stdout.write(text)
         return 0
@@ -65,7 +66,16 @@ def main(values, arguments):
     return 0
 
 
-def _render(values, explained):
+def _opened(config, steps):
+    """Return the data of a run; without steps, numbers need no file, and have no source."""
+    from mtl.data import examples, registry
+
+    if steps or not config.is_numbers:
+        return console.opened(config)
+    return examples.Opened(None, *registry.described(config))
+
+
+def _render(values, explained, source):
     """Return the graph in the format of --format."""
     from mtl.explain import diagram, dot, page, summary, svg, text
 
@@ -78,12 +88,12 @@ def _render(values, explained):
         return svg.render(found)
     if values.format == "dot":
         return dot.render(found)
-    steps = _steps(explained, found, values.step) if values.step else []
+    steps = _steps(explained, found, source, values.step) if values.step else []
     command = provenance.command_line("explain", values)
     return page.render(explained, found, steps, command=command)
 
 
-def _steps(explained, found, count):
+def _steps(explained, found, source, count):
     """Train with a progress bar; return the steps, list of dict, see mtl.explain.steps.walk."""
     from mtl.cli import training
     from mtl.explain import steps
@@ -91,8 +101,7 @@ def _steps(explained, found, count):
 
     config = explained.config
     start = find.start(config)
-    unseen = _unseen(config)
-    source = console.source(config)
+    unseen = _unseen(explained)
     console.notice(training.first_notice(config))
     done = []
     with console.bar(count, unit="step", delay=0.0) as bar:
@@ -102,10 +111,10 @@ def _steps(explained, found, count):
     return done
 
 
-def _unseen(config):
+def _unseen(explained):
     """Return the first Examples of validation, or None if a small dataset has none."""
     try:
-        return console.validation(config, UNSEEN)
+        return console.validation(explained.config, UNSEEN, explained.tasks, explained.inputs)
     except NoExamplesError as error:
         console.say(f"the page has no accuracy on unseen images: {error}")
         return None

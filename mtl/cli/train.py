@@ -39,25 +39,27 @@ def main(values, arguments):
     config, model_dir = flags.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
     console.start_tensorflow(values.verbosity)
-    from mtl import train
-    from mtl.cli import training
+    from mtl import tasks, train
+    from mtl.cli import outcomes, training
     from mtl.runs import lock
 
     _check_directory(model_dir)
     if training.is_finished(config, model_dir):
         # train.run reports it, or rejects other flags, and touches no file.
+        run = training.held(config, model_dir)
+        known = {"tasks": run.tasks, "inputs": run.inputs} if run else {}
         callbacks = train.Callbacks(say=console.say)
-        result = train.run(config, model_dir, None, None, callbacks=callbacks)
+        result = train.run(config, model_dir, None, None, callbacks=callbacks, **known)
     else:
         with lock.held(model_dir) as check_lock:
             result = _train(config, values, check_lock)
-    print(_summary(model_dir, result))
+    print(outcomes.of_run(model_dir, result, tasks.parse(config.tasks), config.best_by))
     return 0
 
 
 def _train(config, values, check_lock):
     """Train in the run directory, which this process has locked; return the result of train.run."""
-    from mtl import checkpoint, train
+    from mtl import checkpoint, run_files, train
     from mtl.cli import training
     from mtl.runs import environment, find, mend
 
@@ -67,18 +69,20 @@ def _train(config, values, check_lock):
     config = training.with_threads(config, model_dir, saved)
     start = None if saved else find.start(config)
     # All data is opened before the run directory is written, so that a failed start writes nothing.
-    source, examples = console.source(config), training.validation(config)
+    opened = console.opened(config, training.held(config, model_dir))
+    run = run_files.Run(config, opened.tasks, opened.inputs)
+    examples = training.validation(config, opened.tasks, opened.inputs)
     records = {
         checkpoint.FLAGS: flags.flags_text(values),
         checkpoint.VERSIONS: json.dumps(environment.versions(), indent=2) + "\n",
     }
     first = checkpoint.step_of(saved) if saved else 0
     verbose, events = values.verbosity >= 1, values.tensorboard
-    monitor = training.Monitor(config, model_dir, first, verbose=verbose, events=events)
+    monitor = training.Monitor(run, model_dir, first, verbose=verbose, events=events)
     with contextlib.closing(monitor), signals.Caught() as signalled:
         evaluator = None
         if examples:
-            evaluator = training.Evaluator(config, model_dir, examples, monitor, signalled)
+            evaluator = training.Evaluator(run, model_dir, examples, monitor, signalled)
         callbacks = train.Callbacks(
             say=console.say,
             watch=monitor.watch,
@@ -86,10 +90,18 @@ def _train(config, values, check_lock):
             each_step=monitor.each_step,
             stop=training.Stop(check_lock, signalled),
         )
-        source = training.ArmedSource(source, signalled, training.first_notice(config))
+        source = training.ArmedSource(opened.source, signalled, training.first_notice(config))
         console.notice("building the graph ...")
         return train.run(
-            config, model_dir, source, evaluator, start=start, records=records, callbacks=callbacks
+            config,
+            model_dir,
+            source,
+            evaluator,
+            tasks=opened.tasks,
+            inputs=opened.inputs,
+            start=start,
+            records=records,
+            callbacks=callbacks,
         )
 
 
@@ -102,12 +114,3 @@ def _check_directory(model_dir):
         raise UsageError(PACKAGED)
     find.check_is_run(model_dir)
     run_files.check_directory(model_dir)
-
-
-def _summary(model_dir, result):
-    """Return a line with the step of the run and its best accuracy."""
-    line = f"{model_dir}: step {result['step']}"
-    if result["best"] is not None:
-        accuracy = f"best validation sequence accuracy {result['best']:.2%}"
-        line += f", {accuracy} at step {result['best_step']}"
-    return line

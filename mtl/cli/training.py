@@ -6,36 +6,74 @@ import json
 import os
 import sys
 
-from mtl import checkpoint, run_files, train
-from mtl.cli import console
+from mtl import checkpoint, config as config_lib, kinds, run_files, sessions, train
+from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
-from mtl.evaluation import evaluate, reliability
+from mtl.evaluation import by_task, evaluate, reliability
 from mtl.inference import graph as inference_graph
 from mtl.monitor import progress, tensorboard
 from mtl.runs import environment, verify
-from mtl.tasks import NUMBER_TASKS
+from mtl.tasks import is_numbers
 
 SYNTHETIC_VALIDATION = 1000  # images drawn for validation; a dataset on disk is used in full
 
 
+def held(config, model_dir):
+    """Return the run_files.Run of a run directory; None if there is no run, or it has other flags.
+
+    train.run rejects other flags.
+    """
+    if not checkpoint.newest(model_dir):
+        return None
+    run = run_files.read(model_dir)
+    return None if config_lib.differences(run.config, config) else run
+
+
 def is_finished(config, model_dir):
-    """Return whether the last step is saved, readable, and evaluated if there is validation."""
+    """Return whether the run is over, and its last step readable and evaluated.
+
+    It is over after its last step, or once --patience is exhausted. A dataset without validation
+    needs no evaluation.
+    """
     saved = checkpoint.newest(model_dir)
-    if not saved or checkpoint.step_of(saved) < config.steps or verify.damage(saved):
+    if not saved or verify.damage(saved):
         return False
     step = checkpoint.step_of(saved)
     rows = run_files.read_metrics(model_dir, up_to=step)
-    return any(row["step"] == step for row in rows) or validation(config) is None
+    if step < config.steps and not run_files.is_exhausted(rows, config.patience):
+        return False
+    if any(row["step"] == step for row in rows):
+        return True
+    run = run_files.read(model_dir)
+    return validation(run.config, run.tasks, run.inputs) is None
 
 
-def validation(config):
-    """Load the Examples of validation; return None if a small dataset has none."""
+def validation(config, tasks, inputs):
+    """Load the Examples of validation; return None if there are none, or none with a label.
+
+    Args:
+      config: Config.
+      tasks, inputs: of the run, see data.registry.Opened.
+    """
     count = SYNTHETIC_VALIDATION if config.dataset == "synthetic" else None
     try:
-        return console.validation(config, count)
+        examples = console.validation(config, count, tasks, inputs)
+        _check_labelled(config, tasks, examples)
     except NoExamplesError as error:
         console.say(f"no validation, so the newest weights count as the best: {error}")
         return None
+    return examples
+
+
+def _check_labelled(config, tasks, examples):
+    """Raise NoExamplesError if no example has a label that selects the best weights."""
+    chosen = [task for task in tasks if config.best_by in (task.name, "", by_task.EXACT_MATCH)]
+    for task in chosen:
+        if not kinds.find(task.kind).missing(examples.labels[task.name]).all():
+            return
+    names = ", ".join(task.name for task in chosen)
+    what = f"no example of validation has a label of {names}"
+    raise NoExamplesError(f"{config.data_dir}: {what}")
 
 
 def with_threads(config, model_dir, saved):
@@ -83,22 +121,22 @@ def _changed_versions(model_dir):
 class Monitor:
     """The progress line on a terminal, and TensorBoard's event files."""
 
-    def __init__(self, config, model_dir, first, *, verbose, events):
+    def __init__(self, run, model_dir, first, *, verbose, events):
         """Store the settings. Files are created later.
 
         Args:
-          config: Config.
+          run: run_files.Run.
           model_dir: str.
           first: int, the step from which the run continues.
           verbose: bool, whether progress lines are written to a pipe too.
           events: bool, whether event files are written.
         """
         terminal = sys.stderr.isatty()
-        self._line = progress.Progress(config, console.say, timed=terminal)
+        self._line = progress.Progress(run.config, console.say, timed=terminal)
         self._shows_line = verbose or terminal
         self._events = None
         if events:
-            self._events = tensorboard.Events(config, model_dir, first, console.say)
+            self._events = tensorboard.Events(run, model_dir, first, console.say)
 
     def watch(self, session, graph):
         """Add the tensors that TensorBoard shows to the training graph."""
@@ -122,10 +160,10 @@ class Monitor:
         with self._line.paused():
             yield
 
-    def evaluated(self, row, examples, log_probs):
+    def evaluated(self, row, examples, outputs):
         """Report an evaluation; see tensorboard.Events.evaluated."""
         if self._events:
-            self._events.evaluated(row, examples, log_probs)
+            self._events.evaluated(row, examples, outputs)
 
     def close(self):
         """Close the event file."""
@@ -136,43 +174,52 @@ class Monitor:
 class Evaluator:
     """Evaluates the network on validation during training. It uses the variables in training."""
 
-    def __init__(self, config, model_dir, examples, monitor, signalled):
+    def __init__(self, run, model_dir, examples, monitor, signalled):
         """Store what an evaluation needs.
 
         Args:
-          config: Config.
+          run: run_files.Run.
           model_dir: str, for the message of an interruption.
           examples: Examples of validation.
           monitor: Monitor.
           signalled: function () -> int, the number of the signal received, or 0.
         """
-        self._config, self._model_dir, self._examples = config, model_dir, examples
+        self._run, self._model_dir, self._examples = run, model_dir, examples
         self._monitor, self._signalled = monitor, signalled
         self._network = None
 
     def __call__(self, session):
         """Build the inference graph; return the function that evaluates."""
-        config = self._config
+        config = self._run.config
         self._network = inference_graph.build(
-            tasks=NUMBER_TASKS,
-            parts=train.towers_of(config.threads, config.batch_size),
-            bottom=config.bottom,
-            absent=config.absent,
+            tasks=self._run.tasks,
+            inputs=self._run.inputs,
+            parts=sessions.towers_of(config.threads, config.batch_size),
+            **train.network_settings(config),
         ).bind(session)
         return self.measure
 
     def measure(self):
-        """Evaluate; return the entry of metrics.jsonl, without its step."""
-        config, examples = self._config, self._examples
+        """Evaluate; return the entry of metrics.jsonl, without its step, and the message."""
+        config, tasks = self._run.config, self._run.tasks
         with self._monitor.evaluation():
-            log_probs = self._read(views=1)
-            numbers = examples.numbers
-            # Not calibrated: the temperature is fitted on the same examples.
-            row = evaluate.measure(log_probs, numbers, config.objective, config.absent)
-            # Averaging views flattens the probabilities, so it needs a temperature of its own.
-            averaged = log_probs if config.views == 1 else self._read(config.views)
-            row[run_files.TEMPERATURE] = reliability.fit_temperature(averaged, numbers)
-            self._monitor.evaluated(row, examples, log_probs)
+            outputs = self._read(views=1)
+            if is_numbers(tasks):
+                row = self._measure_numbers(outputs)
+            else:
+                row = by_task.measure(outputs, self._examples.labels, tasks, config.objective)
+            row["score"] = by_task.score(row, tasks, config.best_by)
+            self._monitor.evaluated(row, self._examples, outputs)
+        return {**row, "message": outcomes.of_evaluation(row, tasks, config.best_by)}
+
+    def _measure_numbers(self, log_probs):
+        """Return the metrics of decoded numbers, with the temperature for the views of the run."""
+        config, numbers = self._run.config, self._examples.numbers
+        # Not calibrated: the temperature is fitted on the same examples.
+        row = evaluate.measure(log_probs, numbers, config.objective, config.absent)
+        # Averaging views flattens the probabilities, so it needs a temperature of its own.
+        averaged = log_probs if config.views == 1 else self._read(config.views)
+        row[run_files.TEMPERATURE] = reliability.fit_temperature(averaged, numbers)
         return row
 
     def _read(self, views):

@@ -9,6 +9,8 @@ from mtl.objectives.log_sum import CLIP_FLOOR
 # Seconds until the first timed line, and between two lines.
 FIRST = 2.0
 AGAIN = 10.0
+ALL = 6  # the most tasks on a line; of more tasks it shows the WORST
+WORST = 4
 
 
 class Progress:
@@ -46,8 +48,8 @@ class Progress:
         Args:
           step: int, steps done.
           cost: float.
-          losses: dict task name -> float, before any clip or log. A task at the floor of the clip
-            is marked, because it has no gradient there.
+          losses: dict task name -> float, before any clip or log, of the tasks with a label in the
+            batch. A task at the floor of the clip is marked, because it has no gradient there.
           *batch: ignored.
         """
         now = time.monotonic()
@@ -57,13 +59,18 @@ class Progress:
             self._wait = AGAIN
             rate = (step - last_step) / (now - then)
             minutes, seconds = divmod(round((self._config.steps - step) / rate), 60)
-            parts.append(f"{rate * self._config.batch_size:.0f} images/s")
+            unit = "images" if self._config.is_numbers else "examples"
+            parts.append(f"{rate * self._config.batch_size:.0f} {unit}/s")
             parts.append(f"{minutes}:{seconds:02d} left")
         self._since = step, now
         parts.append(f"cost {cost:.3f}")
-        for name, loss in losses.items():
-            floor = " (AT FLOOR)" if loss <= CLIP_FLOOR else ""
-            parts.append(f"{name} {loss:.3f}{floor}")
+        shown = list(losses)
+        if len(shown) > ALL:
+            shown = sorted(losses, key=losses.get, reverse=True)[:WORST]
+            parts.append(f"largest of {len(losses)} losses:")
+        for name in shown:
+            floor = " (AT FLOOR)" if losses[name] <= CLIP_FLOOR else ""
+            parts.append(f"{name} {losses[name]:.3f}{floor}")
         self._write("  ".join(parts))
 
     @contextlib.contextmanager

@@ -6,11 +6,16 @@ Every config.log_every steps:
     loss/TASK/raw_ce, log, at_floor     the mean loss, its clipped logarithm, 1 at the clip's floor
     grad_norm/shared/TASK               the gradient norm of the task's term of the cost at the
                                         shared features
-At each evaluation:
+At each evaluation of numbers:
     accuracy/sequence, character, TASK
     validation/cost, validation/TASK/raw_ce     on hard labels
     coverage_at_98                      the largest share of examples with 98% correct
     validation/read                     an image of predictions
+
+Other tasks than numbers have loss/TASK/mean instead of raw_ce, and at each evaluation:
+    validation/score, exact_match, cost
+    validation/TASK/loss, METRIC/TASK   such as accuracy/digit, r2/height
+    validation/predictions              an image, or a text for feature vectors
 """
 
 import dataclasses
@@ -22,32 +27,34 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, train
+from mtl import checkpoint, kinds, train
 from mtl.config import Config
-from mtl.data.examples import Examples
-from mtl.evaluation import metrics
+from mtl.data.examples import Examples, select
 from mtl.explain import blocks, diagram, lines
-from mtl.inference import decoding
+from mtl.inputs import Inputs
 from mtl.monitor import event_files
 from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
-from mtl.reports import sheet
+from mtl.reports import captions, sheet
+from mtl.run_files import Run
+from mtl.tasks import Task, is_numbers
 
-IMAGES = 24  # validation images drawn at each evaluation
+SHOWN = 24  # examples of validation shown at each evaluation
+COLUMNS = 12  # tasks in the table of predictions
 
 
 class Events:
     """Writes the events of a run. If a write fails, it warns once and writes no more events."""
 
-    def __init__(self, config: Config, directory: str, first: int, say: Callable[[str], Any]):
+    def __init__(self, run: Run, directory: str, first: int, say: Callable[[str], Any]):
         """Store the settings. The file is created later, so a run that fails to start leaves none.
 
         Args:
-          config: Config of the run.
+          run: run_files.Run.
           directory: str, the run directory.
           first: int, the step that the run continues from, 0 for a new run.
           say: function str -> None, called with warnings.
         """
-        self._config, self._directory, self._first, self._say = config, directory, first, say
+        self._run, self._directory, self._first, self._say = run, directory, first, say
         self._begun = False
         self._file = None
         self._timed = None  # (step, seconds) of the last step; None after an evaluation
@@ -59,24 +66,21 @@ class Events:
           session: tf.Session of the run.
           graph: train.Graph.
         """
-        config = self._config
         self._session, self._graph = session, graph
         with tf.name_scope("tensorboard"):
             self._global_step = graph.step.value()
-            rate = train.learning_rate(
-                config.learning_rate, config.schedule, graph.step, config.steps
-            )
-            self._fetched = {"lr": tf.convert_to_tensor(rate)}
+            self._fetched = {"lr": tf.convert_to_tensor(graph.rate)}
             for name, term in graph.terms.items():
                 (gradient,) = tf.gradients(term, graph.network.features)
-                self._fetched[f"grad_norm/shared/{name}"] = tf.norm(gradient)
+                if gradient is not None:  # an objective of the user may have other terms
+                    self._fetched[f"grad_norm/shared/{name}"] = tf.norm(gradient)
 
     def step(
         self,
         step: int,
         cost: float,
         losses: Mapping[str, float],
-        images: np.ndarray,
+        inputs: np.ndarray,
         labels: Mapping[str, np.ndarray],
     ) -> None:
         """Write the scalars of a training step.
@@ -85,39 +89,42 @@ class Events:
           step: int.
           cost: float.
           losses: dict task name -> float, the mean loss, before any clip or log.
-          images: uint8 [batch, crop, crop, 3], the batch of this step. The gradient norms are
-            computed on it with the updated weights.
-          labels: dict task name -> int32 [batch].
+          inputs: the batch of this step, see train.Graph. The gradient norms are computed on it
+            with the updated weights.
+          labels: dict task name -> array [batch].
         """
         now = time.monotonic()
-        feeds = {self._graph.images: images}
+        feeds = {self._graph.inputs: inputs}
         for name, placeholder in self._graph.labels.items():
             feeds[placeholder] = labels[name]
-        values = {"cost": cost, **self._session.run(self._fetched, feeds), **_loss_scalars(losses)}
+        of_losses = _loss_scalars(losses, "raw_ce" if is_numbers(self._run.tasks) else "mean")
+        values = {"cost": cost, **self._session.run(self._fetched, feeds), **of_losses}
         if self._timed:
             last_step, then = self._timed
-            images_done = (step - last_step) * self._config.batch_size
-            values["examples_per_sec"] = images_done / (now - then)
+            examples = (step - last_step) * self._run.config.batch_size
+            values["examples_per_sec"] = examples / (now - then)
         self._timed = step, time.monotonic()
         self._write_scalars(step, values)
 
     def evaluated(
-        self, row: Mapping[str, Any], examples: Examples, log_probs: Mapping[str, np.ndarray]
+        self, row: Mapping[str, Any], examples: Examples, outputs: Mapping[str, np.ndarray]
     ) -> None:
-        """Write an evaluation on validation: its metrics, and the first images with predictions.
+        """Write an evaluation on validation: its metrics, and the first examples with predictions.
 
         Args:
-          row: dict, the result of evaluate.measure.
+          row: dict, an entry of metrics.jsonl.
           examples: Examples.
-          log_probs: dict task name -> float32 [n, classes].
+          outputs: dict task name -> float32 [n, task.outputs].
         """
+        tasks = self._run.tasks
         step = int(self._session.run(self._global_step))
         self._timed = None  # the time of an evaluation is not training time
-        self._write_scalars(step, _evaluation_scalars(row))
-        shown = {name: rows[:IMAGES] for name, rows in log_probs.items()}
-        numbers, _ = decoding.joint(shown)
-        image = _image(examples.images[:IMAGES], examples.numbers[:IMAGES], numbers)
-        self._write(step, summary=tf.Summary(value=[image]))
+        scalars = _scalars_of_numbers(row) if is_numbers(tasks) else _scalars_of_tasks(row, tasks)
+        self._write_scalars(step, {tag: x for tag, x in scalars.items() if x is not None})
+        first = select(examples, range(min(SHOWN, len(examples.inputs))))
+        rows = {name: each[:SHOWN] for name, each in outputs.items()}
+        draw = _image if self._run.inputs.is_images else _table
+        self._write(step, summary=tf.Summary(value=[draw(rows, first, tasks)]))
 
     def close(self) -> None:
         """Close the file."""
@@ -156,7 +163,7 @@ class Events:
 
     def _write_graph(self):
         try:
-            graph = draw_graph(self._config)
+            graph = draw_graph(self._run.config, self._run.tasks, self._run.inputs)
         except Exception as error:  # the scalars are written even if the drawing fails
             reason = checkpoint.first_line(error)
             what = f"no graph for TensorBoard ({reason}); scalars are written"
@@ -171,27 +178,29 @@ class Events:
         self._say(f"warning: {self._directory}: {what}")
 
 
-def draw_graph(config: Config) -> bytes:
-    """Return the training graph of a Config as a GraphDef, in the name scopes of the diagram.
+def draw_graph(config: Config, tasks: Sequence[Task], inputs: Inputs) -> bytes:
+    """Return the training graph of a run as a GraphDef, in the name scopes of the diagram.
 
     It has one tower and no condition around Adam, because TensorBoard draws neither clearly.
     """
-    explained = lines.explain(dataclasses.replace(config, on_nonfinite="stop"))
+    config = dataclasses.replace(config, on_nonfinite="stop")
+    explained = lines.explain(config, tasks=tasks, inputs=inputs)
     return blocks.scoped(explained, diagram.of(explained)).SerializeToString()
 
 
-def _loss_scalars(losses):
+def _loss_scalars(losses, mean):
+    """Return dict tag -> number; mean: the last part of the tag of the mean loss."""
     scalars = {}
     for name, loss in losses.items():
         clipped = min(max(loss, CLIP_FLOOR), CLIP_CEILING)
-        scalars[f"loss/{name}/raw_ce"] = loss
+        scalars[f"loss/{name}/{mean}"] = loss
         scalars[f"loss/{name}/log"] = np.log(clipped)
         scalars[f"loss/{name}/at_floor"] = loss <= CLIP_FLOOR
     return scalars
 
 
-def _evaluation_scalars(row):
-    """Return dict tag -> number, without the metrics that are None."""
+def _scalars_of_numbers(row):
+    """Return dict tag -> number or None."""
     scalars = {
         "accuracy/sequence": row["sequence_accuracy"],
         "accuracy/character": row["character_accuracy"],
@@ -202,16 +211,31 @@ def _evaluation_scalars(row):
         scalars[f"accuracy/{name}"] = accuracy
     for name, loss in row["task_cross_entropy"].items():
         scalars[f"validation/{name}/raw_ce"] = loss
-    return {tag: value for tag, value in scalars.items() if value is not None}
+    return scalars
 
 
-def _image(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | None]):
+def _scalars_of_tasks(row, tasks):
+    """Return dict tag -> number or None."""
+    scalars = {f"validation/{name}": row[name] for name in ("score", "exact_match", "cost")}
+    for task in tasks:
+        for metric in kinds.find(task.kind).METRICS:
+            tag = f"{metric}/{task.name}"
+            if metric == "loss":  # loss/... are those of training
+                tag = f"validation/{task.name}/loss"
+            scalars[tag] = row["tasks"][task.name][metric]
+    return scalars
+
+
+def _image(outputs, examples, tasks):
     """Return a sheet of images, each with its label and prediction, as a value of a summary."""
-    captions = [
-        sheet.compared(decoding.written(truth), decoding.written(number))
-        for truth, number in zip(truths, numbers)
-    ]
-    drawn = sheet.draw(images, captions, columns=6, marks=metrics.correct(numbers, truths).tolist())
+    numbers = is_numbers(tasks)
+    drawn = sheet.draw(
+        examples.inputs,
+        captions.compared(outputs, examples, tasks),
+        columns=6,
+        marks=captions.marks(outputs, examples, tasks),
+        cell=sheet.CELL if numbers else sheet.WIDE,
+    )
     encoded = io.BytesIO()
     drawn.save(encoded, format="JPEG", quality=90)  # a tenth of the size of a PNG
     image = tf.Summary.Image(
@@ -220,4 +244,25 @@ def _image(images: np.ndarray, truths: Sequence[str], numbers: Sequence[str | No
         colorspace=3,
         encoded_image_string=encoded.getvalue(),
     )
-    return tf.Summary.Value(tag="validation/read", image=image)
+    return tf.Summary.Value(tag=f"validation/{'read' if numbers else 'predictions'}", image=image)
+
+
+def _table(outputs, examples, tasks):
+    """Return a table of labels and predictions in Markdown, as a value of a summary."""
+    shown = tasks[:COLUMNS]
+    rows = [["example", *(task.name for task in shown)], ["---"] * (len(shown) + 1)]
+    for index, name in enumerate(examples.names):
+        cells = [name.replace("|", "\\|")]
+        for task in shown:
+            kind = kinds.find(task.kind)
+            label = kind.written(examples.labels[task.name][index], task)
+            predicted = kind.predicted(outputs[task.name][index], task)
+            cells.append(f"{predicted} (true {label})" if label else predicted)
+        rows.append(cells)
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    plugin = tf.SummaryMetadata.PluginData(plugin_name="text")
+    return tf.Summary.Value(
+        tag="validation/predictions",
+        metadata=tf.SummaryMetadata(plugin_data=plugin),
+        tensor=tf.make_tensor_proto(text.encode()),
+    )
