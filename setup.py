@@ -39,7 +39,16 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "matplotlib", "pytest", "pytest-xdist>=3.7", "ruff"],
+        "test": [
+            "hypothesis",
+            "matplotlib",
+            "mlxtend",
+            "pytest",
+            "pytest-xdist>=3.7",
+            "ruff",
+            "scikit-learn",
+        ],
+        "examples": ["mlxtend", "scikit-learn"],
         "plot": ["matplotlib"],
         "tensorboard": ["tensorboard"],
         "bench": ["jax", "keras>=3.5", "torch"],
