@@ -2,10 +2,11 @@
 
 from absl import flags as absl_flags
 
-from mtl import errors
+from mtl import config, errors, tasks as tasks_lib
 from mtl.cli import console, flags, paths
+from mtl.errors import DataError, UsageError
 
-USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--split=train] [--out=sheet.png]"
+USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--tasks=LIST] [--out=sheet.png]"
 SUMMARY = "draw a labelled contact sheet of a dataset"
 
 
@@ -13,9 +14,11 @@ def define(values):
     """Define the flags: which images, how many, and the file to write."""
     flags.define_field(values, "dataset")
     flags.define_field(values, "data_dir")
+    flags.define_field(values, "tasks")
     flags.define_split(values, "train")
     flags.define_field(values, "style")
     flags.define_field(values, "difficulty")
+    flags.define_field(values, "window")
     paths.define(values, "out", "sheet.png", "image file to write, .png or .jpg")
     size = {"lower_bound": 1, "upper_bound": 100, "flag_values": values}
     absl_flags.DEFINE_integer("rows", 8, "rows of images", **size)
@@ -27,19 +30,25 @@ def check(values, arguments):
     flags.check_no_arguments(arguments)
     flags.check_data(values.dataset, values.data_dir)
     flags.check_split(values.dataset, values.split)
+    if values.dataset == "table":
+        raise UsageError("--dataset=table has no images to show; open its CSV file instead")
+    try:
+        config.Config(dataset=values.dataset, tasks=values.tasks, window=values.window)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     flags.check_sheet("out", values.out)
 
 
 def main(values, arguments):
     """Draw the sheet; return the exit code."""
-    from mtl.inference import decoding
-    from mtl.reports import sheet
+    from mtl.reports import captions, sheet
     from mtl.runs import files
 
     files.check_file(values.out, "--out")  # before the work
     if values.dataset == "records":  # TensorFlow reads them
         console.start_tensorflow(values.verbosity)
     cells = values.rows * values.columns
+    tasks = tasks_lib.parse(values.tasks)
     examples = console.load(
         values.dataset,
         values.data_dir,
@@ -47,14 +56,18 @@ def main(values, arguments):
         count=cells,
         style=values.style,
         difficulty=values.difficulty,
+        tasks=tasks,
+        window=values.window,
     )
-    captions = []
-    for name, number in zip(examples.names, examples.numbers):
-        captions.append(f"{errors.shown(name)}\n{decoding.written(number)}")
+    if examples.inputs.ndim != 4:
+        what = f"{values.split} has features, not images"
+        raise DataError(f"{values.data_dir}: {what}; choose a dataset of images")
+    lines = zip(examples.names, captions.of_labels(examples, tasks))
+    texts = [f"{errors.shown(name)}\n{labels}" for name, labels in lines]
     console.notice(f"writing {values.out} ...")
-    sheet.save(sheet.draw(examples.images, captions, columns=values.columns), values.out)
+    sheet.save(sheet.draw(examples.inputs, texts, columns=values.columns), values.out)
     # If the sheet is full, the dataset may have more images. They are not counted.
-    count = len(captions)
+    count = len(texts)
     part = f"the first {count}" if count == cells else f"all {count}"
     print(f"{values.out}: {part} images of {values.dataset}, {values.split}")
     return 0

@@ -75,8 +75,14 @@ def delivered(
         inputs = Inputs((window, window, shape[2]), 0, values.dtype.name)
     if inputs is None:
         return values
-    if len(shape) != len(inputs.shape) or (len(shape) == 1 and shape != inputs.shape):
-        found = Inputs(shape, 0, values.dtype.name).text
-        what = f"has {found}, but the network takes {inputs.text}"
-        raise DataError(f"{shown(path)}: {what}; use the same inputs as in training")
+    check_rank(path, Inputs(shape, 0, values.dtype.name), inputs)
     return adapted(values, inputs) if inputs.is_images else values
+
+
+def check_rank(path: str, found: Inputs, inputs: Inputs) -> None:
+    """Raise DataError if inputs cannot be adapted to others: only images can be resized."""
+    if found.is_images and inputs.is_images:
+        return
+    if found.shape != inputs.shape:
+        what = f"has {found.text}, but the network takes {inputs.text}"
+        raise DataError(f"{shown(path)}: {what}; use the same inputs as in training")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mtl import tasks as tasks_lib
-from mtl.data import csv_files, images, labels as labels_lib
+from mtl.data import adapt, csv_files, images, labels as labels_lib
 from mtl.data.examples import (
     Examples,
     empty_windows,
@@ -66,9 +66,7 @@ def load(
         what = f"no images in the split {split}"
         raise NoExamplesError(f"{shown(path)}: {what}; add lines `{_header(tasks)}`")
     inputs = inputs or numbers_inputs(window)
-    if not inputs.is_images:
-        what = f"has images, but the network takes {inputs.text}"
-        raise DataError(f"{shown(path)}: {what}; use the same inputs as in training")
+    adapt.check_rank(path, numbers_inputs(), inputs)
     names = [row.file for row in rows]
     labels = _labels(path, rows, tasks)  # before the images, because it takes less time
     windows = empty_windows(len(rows), path, inputs)
@@ -137,6 +135,8 @@ def read_labels(
 def _columns(path, header, tasks, unlabelled):
     """Return the positions of the file and of each label in a line; None for a missing label."""
     if tasks_lib.is_numbers(tasks):
+        if unlabelled and FILE in header and LABEL not in header:
+            return [header.index(FILE), None]
         if header != [FILE, LABEL]:
             cure = f"write {FILE},{LABEL}"
             if FILE in header and len(header) > 1:

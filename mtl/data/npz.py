@@ -98,7 +98,7 @@ def read(path: str, tasks: Sequence[Task] = NUMBER_TASKS, *, unlabelled: bool = 
     if names is None:
         names = np.arange(len(values)).astype(np.str_)
     texts = _texts(path, NAMES, names, len(values))
-    if tasks_lib.is_numbers(tasks):
+    if tasks_lib.is_numbers(tasks) and (NUMBERS in found or not unlabelled):
         return _numbers(path, values, found, texts)
     labels = {}
     for task in tasks:

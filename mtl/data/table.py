@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtl import tasks as tasks_lib
-from mtl.data import csv_files, labels as labels_lib
+from mtl.data import adapt, csv_files, labels as labels_lib
 from mtl.data.examples import Examples, find_split
 from mtl.errors import DataError, NoExamplesError, shown
 from mtl.inputs import Inputs
@@ -93,10 +93,8 @@ def _columns(path, found, inputs):
         raise DataError(f"{shown(path)}: {what}; add columns with features")
     if inputs is None:
         return found
-    if inputs.is_images or (not inputs.names and inputs.shape != (len(found),)):
-        what = f"has {len(found)} features, but the network takes {inputs.text}"
-        raise DataError(f"{shown(path)}: {what}; use the same inputs as in training")
     if not inputs.names:
+        adapt.check_rank(path, Inputs((len(found),), 0, "float32"), inputs)
         return found
     for name in inputs.names:
         if name not in found:

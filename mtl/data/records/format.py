@@ -8,41 +8,48 @@ and the reader cuts the window.
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl import kinds
 from mtl.data import images
 from mtl.data.records.manifest import CURE, FRAME, MANIFEST, MAX_RECORD, Shard
 from mtl.errors import DataError
 from mtl.runs import files
+from mtl.tasks import NUMBER_TASKS, Task, is_numbers
 
 # What TensorFlow raises for a damaged shard. UnicodeDecodeError: its message quotes the damaged
 # record, which Python cannot decode.
 TF_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
-FEATURES = {  # name -> kind of list in a tf.train.Feature
+IMAGE_FEATURES = {  # name -> kind of list in a tf.train.Feature
     "image/name": "bytes_list",
     "image/encoded": "bytes_list",
     "image/height": "int64_list",
     "image/width": "int64_list",
+}
+FEATURES = {  # of numbers
+    **IMAGE_FEATURES,
     "digits": "int64_list",
     "length": "int64_list",
     "boxes": "float_list",
 }
-_SINGLE = ("image/name", "image/encoded", "image/height", "image/width", "length")
 
 
 class Record(NamedTuple):
-    """One image with its number."""
+    """One image with its number or its labels."""
 
     name: str  # of the image file, "17.png"
     encoded: bytes  # the unchanged PNG or JPEG file
     height: int  # pixels
     width: int
-    number: str  # digits; "" is an image without a number
-    boxes: list[images.Box]  # one for each digit; they may extend beyond the image
+    number: str = ""  # digits; "" is an image without a number
+    boxes: Sequence[images.Box] = ()  # one for each digit; they may extend beyond the image
+    # Of own tasks, which have neither number nor boxes: task name -> label.
+    labels: dict[str, Any] | None = None
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -83,17 +90,23 @@ def write_shard(path: str, records: Iterable[Record]) -> dict[str, Any]:
 
 def serialize(record: Record) -> bytes:
     """Return a Record as the bytes of a tf.train.Example."""
-    digits = [int(digit) for digit in record.number]
-    sides = [side for box in record.boxes for side in box]
     features = {
         "image/name": _bytes(record.name.encode("utf-8")),
         "image/encoded": _bytes(record.encoded),
         "image/height": _integers([record.height]),
         "image/width": _integers([record.width]),
-        "digits": _integers(digits),
-        "length": _integers([len(digits)]),
-        "boxes": tf.train.Feature(float_list=tf.train.FloatList(value=sides)),
     }
+    if record.labels is None:
+        digits = [int(digit) for digit in record.number]
+        sides = [side for box in record.boxes for side in box]
+        features["digits"] = _integers(digits)
+        features["length"] = _integers([len(digits)])
+        features["boxes"] = _floats(sides)
+    else:
+        for name, label in record.labels.items():
+            values = np.ravel(label)
+            kind = _integers if values.dtype.kind == "i" else _floats
+            features[label_feature(name)] = kind(values.tolist())
     example = tf.train.Example(features=tf.train.Features(feature=features))
     # The features are a map, whose default order would give another sha256 in each run.
     return example.SerializeToString(deterministic=True)
@@ -105,6 +118,15 @@ def _bytes(value):
 
 def _integers(values):
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(values):
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def label_feature(task: str) -> str:
+    """Return the name of the feature with the label of an own task."""
+    return f"label/{task}"
 
 
 def _sha256(path):
@@ -174,21 +196,73 @@ def error_text(error: Exception) -> str:
     return " ".join(message.split())[:200]
 
 
-def parse(serialized: bytes) -> Record:
+def parse(serialized: bytes, tasks: Sequence[Task] = NUMBER_TASKS) -> Record:
     """Parse and check a tf.train.Example; return its Record. The image is not decoded.
 
     Raises:
       ValueError: a feature is missing or invalid, or features contradict each other.
     """
-    values = _values(serialized)
-    for name in _SINGLE:
-        if len(values[name]) != 1:
-            raise ValueError(f"{len(values[name])} values of {name}, instead of 1")
-    single = {name: values[name][0] for name in _SINGLE}
+    if is_numbers(tasks):
+        values = _values(serialized, FEATURES)
+        record = _image(values)
+        return record._replace(**_number(values))
+    kinds_of = {label_feature(task.name): _list_of(task) for task in tasks}
+    values = _values(serialized, {**IMAGE_FEATURES, **kinds_of})
+    record = _image(values)
+    labels = {task.name: _label(values[label_feature(task.name)], task) for task in tasks}
+    return record._replace(labels=labels)
+
+
+def _image(values):
+    """Return a Record without its labels, from the values of its features."""
+    for name in IMAGE_FEATURES:
+        _check_single(values, name)
+    height = values["image/height"][0]
+    width = values["image/width"][0]
+    if height < 1 or width < 1 or height * width > images.MAX_PIXELS:
+        limit = images.MAX_PIXELS // 10**6
+        raise ValueError(f"{width} x {height} pixels, but an image may have 1 to {limit} million")
+    return Record(
+        name=values["image/name"][0].decode("utf-8"),
+        encoded=values["image/encoded"][0],
+        height=height,
+        width=width,
+    )
+
+
+def _check_single(values, name):
+    """Raise ValueError if a feature has not exactly one value."""
+    if len(values[name]) != 1:
+        raise ValueError(f"{len(values[name])} values of {name}, instead of 1")
+
+
+def _list_of(task):
+    """Return the kind of list that has the label of a task."""
+    return "float_list" if np.dtype(kinds.find(task.kind).DTYPE).kind == "f" else "int64_list"
+
+
+def _label(values, task):
+    """Return the label of an own task as an array of its type and shape."""
+    kind = kinds.find(task.kind)
+    shape = kind.label_shape(task)
+    if len(values) != math.prod(shape):
+        what = f"{len(values)} values of {label_feature(task.name)}"
+        raise ValueError(f"{what}, instead of {math.prod(shape)}")
+    label = np.array(values).reshape(1, *shape)
+    try:
+        kind.check_labels(label, task)
+    except ValueError as error:
+        raise ValueError(f"label of task {task.name} {error}") from None
+    return label[0].astype(kind.DTYPE)
+
+
+def _number(values):
+    """Return the number and the boxes of a Record."""
+    _check_single(values, "length")
     digits = values["digits"]
     sides = values["boxes"]
-    if single["length"] != len(digits):
-        raise ValueError(f"length {single['length']}, but {len(digits)} digits")
+    if values["length"][0] != len(digits):
+        raise ValueError(f"length {values['length'][0]}, but {len(digits)} digits")
     for digit in digits:
         if digit not in range(10):
             raise ValueError(f"the digit {digit} is not in 0..9")
@@ -196,28 +270,17 @@ def parse(serialized: bytes) -> Record:
         raise ValueError(f"{len(sides)} sides of boxes for {len(digits)} digits")
     if not all(map(math.isfinite, sides)):
         raise ValueError("a side of a box is not finite")
-    height = single["image/height"]
-    width = single["image/width"]
-    if height < 1 or width < 1 or height * width > images.MAX_PIXELS:
-        limit = images.MAX_PIXELS // 10**6
-        raise ValueError(f"{width} x {height} pixels, but an image may have 1 to {limit} million")
-    return Record(
-        name=single["image/name"].decode("utf-8"),
-        encoded=single["image/encoded"],
-        height=height,
-        width=width,
-        number="".join(map(str, digits)),
-        boxes=[tuple(sides[first : first + 4]) for first in range(0, len(sides), 4)],
-    )
+    boxes = [tuple(sides[first : first + 4]) for first in range(0, len(sides), 4)]
+    return {"number": "".join(map(str, digits)), "boxes": boxes}
 
 
-def _values(serialized):
-    """Return the values of FEATURES, dict name -> sequence."""
+def _values(serialized, features):
+    """Return the values of features, dict name -> sequence; features: as FEATURES."""
     try:
         found = tf.train.Example.FromString(serialized).features.feature
     except Exception as error:  # a DecodeError, which is not a ValueError in all versions
         raise ValueError(f"not a tf.train.Example ({error})") from None
     return {
         name: getattr(found[name], kind).value if name in found else []
-        for name, kind in FEATURES.items()
+        for name, kind in features.items()
     }

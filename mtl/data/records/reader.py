@@ -14,12 +14,11 @@ import tensorflow.compat.v1 as tf
 
 from mtl import tasks as tasks_lib
 from mtl.config import Config
-from mtl.data import augment, batches, images
-from mtl.data.examples import Examples, Opened, empty_windows, numbers_inputs, of_numbers
-from mtl.data.records import stream
+from mtl.data import adapt, augment, batches, images
+from mtl.data.examples import Examples, Opened, empty_windows, of_numbers
+from mtl.data.records import content, stream
 from mtl.data.records.format import (
     TF_ERRORS,
-    Record,
     claimed_lengths,
     error_text,
     parse,
@@ -28,7 +27,7 @@ from mtl.data.records.format import (
 )
 from mtl.data.records.manifest import CURE, MANIFEST, MAX_RECORD, find_shards
 from mtl.errors import DataError
-from mtl.inputs import NUMBERS, Inputs
+from mtl.inputs import Inputs
 from mtl.tasks import NUMBER_TASKS, Task
 
 DATASET = "records"
@@ -66,33 +65,39 @@ def load(
     total = sum(shard.records for shard in shards)
     if count is not None:
         total = min(count, total)
-    inputs = inputs or numbers_inputs(window)
-    windows = empty_windows(total, os.path.join(data_dir, MANIFEST), inputs)
-    numbers = []
-    names = []
-    found = itertools.chain.from_iterable(_examples(shard, inputs) for shard in shards)
-    for i, (image, number, name) in enumerate(itertools.islice(found, count)):
+    path = os.path.join(data_dir, MANIFEST)
+    found = content.read(data_dir, tasks, window)
+    if inputs is not None:
+        adapt.check_rank(path, found.inputs, inputs)
+        found = found._replace(inputs=inputs)
+    windows = empty_windows(total, path, found.inputs)
+    records = []
+    every = itertools.chain.from_iterable(_examples(shard, found) for shard in shards)
+    for i, (image, record) in enumerate(itertools.islice(every, count)):
         windows[i] = image
-        numbers.append(number)
-        names.append(name)
-    return of_numbers(windows, numbers, names)
+        records.append(record._replace(encoded=b""))  # the file would stay in memory
+    names = [record.name for record in records]
+    if found.is_numbers:
+        return of_numbers(windows, [record.number for record in records], names)
+    labels = {
+        task.name: np.stack([record.labels[task.name] for record in records])
+        for task in found.tasks
+    }
+    return Examples(windows, labels, names)
 
 
-def _examples(shard, inputs):
-    """Yield (window, number, name) of each record of a shard."""
+def _examples(shard, found):
+    """Yield (window, Record) of each record of a shard; found: its Content."""
     for index, serialized in enumerate(serialized_records(shard)):
         try:
-            record = parse(serialized)
-            yield window(record, inputs), record.number, record.name
+            record = parse(serialized, found.tasks)
+            yield _window(record, found.inputs), record
         except (ValueError, DataError) as error:
             raise record_error(shard, index, error) from None
 
 
-def window(record: Record, inputs: Inputs = NUMBERS) -> np.ndarray:
-    """Decode the image of a Record and cut its window.
-
-    Returns:
-      array of the shape and type of `inputs`.
+def _window(record, inputs):
+    """Decode the image of a Record, and return its window: an array of `inputs`.
 
     Raises:
       DataError: the image is broken or too large.
@@ -111,16 +116,32 @@ def window(record: Record, inputs: Inputs = NUMBERS) -> np.ndarray:
 
 def opened(config: Config) -> Opened:
     """Return the training data of a run; raise ValueError if a flag does not fit the data."""
-    inputs = numbers_inputs(config.window, config.crop_size)
+    found = content.read(config.data_dir, tasks_lib.parse(config.tasks), config.window)
+    height, width = found.inputs.shape[:2]
+    if config.window and (height, width) != (config.window, config.window):
+        what = f"--window={config.window}, but the records have {height} x {width} pixels"
+        raise ValueError(f"{what}; remove the flag, or convert again with it")
     start = windows(
-        config.data_dir, "train", config.batch_size, config.seed, workers=config.workers
+        config.data_dir,
+        "train",
+        config.batch_size,
+        config.seed,
+        workers=config.workers,
+        found=found,
     )
+    inputs = found.inputs._replace(crop=config.crop_size)
     crops = augment.crops(config.augment, inputs)
-    return Opened(batches.from_windows(start, config.seed, crops), NUMBER_TASKS, inputs)
+    return Opened(batches.from_windows(start, config.seed, crops), found.tasks, inputs)
 
 
 def windows(
-    data_dir: str, split: str, batch_size: int, seed: int, *, workers: int = 0
+    data_dir: str,
+    split: str,
+    batch_size: int,
+    seed: int,
+    *,
+    workers: int = 0,
+    found: content.Content = content.NUMBERS,
 ) -> Callable[[int], Windows]:
     """Return a function first_step -> endless iterator of the batches of a split, see `Windows`.
 
@@ -133,21 +154,27 @@ def windows(
       batch_size: images in a batch.
       seed: decides the order.
       workers: threads that decode; 0 is one for each core.
+      found: what the records contain.
 
     Raises:
       DataError: the manifest or the split is missing or broken.
     """
     shards = find_shards(data_dir, split)
     if any(length > MAX_RECORD for shard in shards for length in claimed_lengths(shard)):
-        raise _first_broken(shards)
+        raise _first_broken(shards, found)
     threads = workers or os.cpu_count() or 1
-    return functools.partial(_windows, data_dir, shards, batch_size, seed, threads)
+    return functools.partial(_windows, data_dir, shards, batch_size, seed, threads, found)
 
 
-def _windows(data_dir, shards, batch_size, seed, threads, first_step):
+def _windows(data_dir, shards, batch_size, seed, threads, found, first_step):
     with tf.Graph().as_default() as graph:
         iterator = stream.build(
-            shards, first=first_step * batch_size, batch_size=batch_size, seed=seed, threads=threads
+            shards,
+            first=first_step * batch_size,
+            batch_size=batch_size,
+            seed=seed,
+            threads=threads,
+            content=found,
         )
         batch = iterator.get_next()
     # By default all sessions of a process share their threads, and this session would delay the
@@ -158,29 +185,35 @@ def _windows(data_dir, shards, batch_size, seed, threads, first_step):
         session.run(iterator.initializer)
         fetch = session.make_callable(batch)
         while True:
-            found, numbers = fetch()
-            yield found, tasks_lib.encode_all([number.decode("ascii") for number in numbers])
+            images_of, labels = fetch()
+            if found.is_numbers:
+                labels = tasks_lib.encode_all([number.decode("ascii") for number in labels])
+            else:
+                tasks_lib.check_labels(labels, found.tasks, batch_size)
+            yield images_of, labels
     except tf.errors.ResourceExhaustedError:
         raise  # out of memory, not a fault of the data; the command reports it
-    except TF_ERRORS as error:
+    except (*TF_ERRORS, ValueError) as error:
         # TensorFlow does not say which of the interleaved shards is broken.
         unknown = DataError(f"{data_dir}: cannot be read ({error_text(error)}); {CURE}")
-        raise _first_broken(shards) or unknown from None
+        raise _first_broken(shards, found) or unknown from None
     finally:
         session.close()
 
 
-def _first_broken(shards):
+def _first_broken(shards, found):
     """Return the DataError of the first broken record, or None if all can be read."""
     with tf.Graph().as_default() as graph:
         serialized = tf.placeholder(tf.string, [])
-        tensor = stream.window(serialized)
+        tensor = stream.window(serialized, found)
     with tf.Session(graph=graph) as session:
         for shard in shards:
             try:
                 for index, record in enumerate(serialized_records(shard)):
                     try:
-                        window(parse(record))  # first, because its messages are clearer
+                        _window(
+                            parse(record, found.tasks), found.inputs
+                        )  # first, because its messages are clearer
                         session.run(tensor, {serialized: record})  # the same checks as training
                     except TF_ERRORS as error:
                         return record_error(shard, index, error_text(error))

@@ -5,12 +5,16 @@ resume, the records of the epoch up to that step are skipped without decoding. T
 does not affect the order. Only a bounded number of encoded images is in memory.
 """
 
+import functools
 import os
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl import kinds
 from mtl.data import images
-from mtl.inputs import NUMBERS
+from mtl.data.records.content import NUMBERS
+from mtl.data.records.format import label_feature
 
 BUFFER = 2048  # encoded images in the shuffle buffer
 BUFFER_BYTES = 64 << 20  # approximate limit of its memory; with large images it has fewer of them
@@ -18,10 +22,13 @@ OPEN = 8  # shards read in turns
 END = 2**62  # epochs, practically endless
 
 PNG = b"\x89PNG\r\n\x1a\n"
-_FEATURES = {
+_IMAGE = {
     "image/encoded": tf.io.FixedLenFeature([], tf.string),
     "image/height": tf.io.FixedLenFeature([], tf.int64),
     "image/width": tf.io.FixedLenFeature([], tf.int64),
+}
+_NUMBER = {
+    **_IMAGE,
     "digits": tf.io.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
     "length": tf.io.FixedLenFeature([], tf.int64),
     "boxes": tf.io.FixedLenSequenceFeature([4], tf.float32, allow_missing=True),
@@ -31,7 +38,7 @@ _FEATURES = {
 # -- order -----------------------------------------------------------------------------------------
 
 
-def build(shards, *, first, batch_size, seed, threads):
+def build(shards, *, first, batch_size, seed, threads, content=NUMBERS):
     """Build the endless stream of batches.
 
     Args:
@@ -40,13 +47,14 @@ def build(shards, *, first, batch_size, seed, threads):
       batch_size: int.
       seed: int.
       threads: int, threads that decode.
+      content: content.Content of the shards.
 
     Returns:
-      an initializable tf.data iterator of (uint8 [batch, 64, 64, 3], numbers as
-      string [batch]).
+      an initializable tf.data iterator of (uint8 [batch, *inputs.shape], labels); see `window`.
     """
     serialized = _in_order(shards, seed, first)
-    windows = serialized.map(window, num_parallel_calls=threads, deterministic=True)
+    one = functools.partial(window, content=content)
+    windows = serialized.map(one, num_parallel_calls=threads, deterministic=True)
     batches = windows.batch(batch_size, drop_remainder=True).prefetch(1)
     return tf.data.make_initializable_iterator(batches.with_options(_options(threads)))
 
@@ -95,28 +103,54 @@ def _shard_records(path, count):
 # -- windows ---------------------------------------------------------------------------------------
 
 
-def window(serialized):
+def window(serialized, content=NUMBERS):
     """Decode a serialized record and cut its window.
 
     Args:
       serialized: string [].
+      content: content.Content of the record.
 
     Returns:
-      the window, uint8 [64, 64, 3], and the number, string [].
+      the window, uint8 [*inputs.shape], and its labels: of numbers the number, string []; of own
+      tasks dict task name -> tensor of the shape of a label.
     """
-    found = tf.io.parse_single_example(serialized, _FEATURES)
+    if content.is_numbers:
+        return _number_window(serialized, content.inputs.shape)
+    dtypes = {task.name: np.dtype(kinds.find(task.kind).DTYPE) for task in content.tasks}
+    features = dict(_IMAGE)
+    for task in content.tasks:
+        dtype = tf.int64 if dtypes[task.name].kind == "i" else tf.float32
+        shape = kinds.find(task.kind).label_shape(task)
+        features[label_feature(task.name)] = tf.io.FixedLenFeature(shape, dtype)
+    found = tf.io.parse_single_example(serialized, features)
+    height, width, channels = content.inputs.shape
+    size = tf.constant([width, height], tf.int64)  # convert resized the images
+    with tf.control_dependencies([_check([_has_size(found, size)])]):
+        image = tf.io.decode_png(found["image/encoded"], channels)
+    image = tf.ensure_shape(image, content.inputs.shape)
+    labels = {name: found[label_feature(name)] for name in dtypes}
+    return image, {name: tf.cast(labels[name], dtype) for name, dtype in dtypes.items()}
+
+
+def _number_window(serialized, shape):
+    """Return the window of a record with a number, and the number; see `window`.
+
+    Args:
+      serialized: string [].
+      shape: (height, width, channels) of the window.
+    """
+    found = tf.io.parse_single_example(serialized, _NUMBER)
     encoded = found["image/encoded"]
     size = tf.stack([found["image/width"], found["image/height"]])
     near, far = _grown(found["boxes"], tf.cast(size, tf.float32))
-    with tf.control_dependencies([_check(found, size, near, far)]):
-        image = tf.io.decode_image(encoded, channels=NUMBERS.shape[2], expand_animations=False)
+    with tf.control_dependencies([_check(_number_conditions(found, size, near, far))]):
+        image = tf.io.decode_image(encoded, channels=shape[2], expand_animations=False)
     # Not crop and resize: the box has fractions of pixels, and pixels outside it contribute to its
     # edge, as in Pillow.
-    height, width = NUMBERS.shape[:2]
-    scale = [width, height] / (far - near)
+    scale = [shape[1], shape[0]] / (far - near)
     pixels = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
-        size=[height, width],
+        size=shape[:2],
         scale=scale[::-1],
         translation=(-near * scale)[::-1],
         kernel_type="triangle",
@@ -126,20 +160,34 @@ def window(serialized):
     return tf.cast(pixels[0] + 0.5, tf.uint8), number
 
 
-def _check(found, size, near, far):
-    """Build the operation that fails if the features of a record contradict each other."""
+def _number_conditions(found, size, near, far):
+    """List the conditions on the features of a record with a number, each bool []."""
     digits = found["digits"]
     boxed = tf.shape(found["boxes"])[0]
-    conditions = [
-        # From the header, before decoding: a file of a few kilobytes may claim gigabytes.
-        tf.reduce_all(tf.equal(_size(found["image/encoded"]), size)),
-        tf.reduce_all(size > 0),
-        tf.reduce_prod(size) <= images.MAX_PIXELS,
+    return [
+        _has_size(found, size),
         tf.equal(found["length"], tf.size(digits, out_type=tf.int64)),
         tf.reduce_all((digits >= 0) & (digits < 10)),
         tf.equal(boxed * (boxed - tf.size(digits)), 0),  # a box for each digit, or none
         tf.reduce_all(near < far),  # false for NaN
     ]
+
+
+def _has_size(found, size):
+    """Return whether an image has a possible size (width, height), bool [].
+
+    The size is in the header of the file: a file of a few kilobytes may claim gigabytes.
+    """
+    conditions = [
+        tf.reduce_all(tf.equal(_size(found["image/encoded"]), size)),
+        tf.reduce_all(size > 0),
+        tf.reduce_prod(size) <= images.MAX_PIXELS,
+    ]
+    return tf.reduce_all(tf.stack(conditions))
+
+
+def _check(conditions):
+    """Build the operation that fails if a condition on the features of a record is false."""
     # Not tf.debugging, which takes longer than the decoding. The reader finds the exact fault.
     return tf.raw_ops.Assert(
         condition=tf.reduce_all(tf.stack(conditions)),
