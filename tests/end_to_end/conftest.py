@@ -8,7 +8,7 @@ from PIL import Image
 
 from mtl.cli.main import run
 from mtl.data import npz
-from mtl.data.examples import of_numbers
+from mtl.data.examples import Examples, of_numbers
 from tests import lives
 
 NUMBERS = ["7", "210", "", "48", "1234567", "90210", "3"]
