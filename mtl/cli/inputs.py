@@ -2,7 +2,8 @@
 
 An Input has two names. Text lines show `name`, which is one printable line. JSON and CSV give
 `path`, because they quote line breaks and a program must find the file. Several inputs may have the
-same path: an image with several boxes, or an image that is named twice.
+same path: an image with several boxes, or an image that is named twice. An example of a dataset is
+an Input too, see mtl/cli/predicting.py.
 """
 
 import io
@@ -20,6 +21,7 @@ from absl import flags as absl_flags
 
 from mtl.cli import paths
 from mtl.errors import DataError, UsageError, shown
+from mtl.inputs import NUMBERS, Inputs
 
 STDIN = "-"
 PIPE = "mtl predict - < photo.jpg"
@@ -28,10 +30,10 @@ URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|data:\w+/")
 
 
 class Input(NamedTuple):
-    """An image to read, or a part of one."""
+    """An image to read, a part of one, or an example of a dataset."""
 
     name: str  # the path as one printable line
-    path: str  # as given; "-" is standard input
+    path: str | int  # as given; "-" is standard input; the index of an example without a file
     box: tuple[float, float, float, float] | None = None  # left, top, right, bottom; None: whole
     error: DataError | None = None  # found before the image is decoded
     source: str = "--box"  # where the box is written, for errors
@@ -40,9 +42,9 @@ class Input(NamedTuple):
 def define(values):
     """Define --box and --boxes."""
     text = (
-        "left,top,width,height of the box around all digits, the same in every image, in pixels of "
-        "the upright image, fractions allowed; the network sees it with the margin of training; "
-        "without --box or --boxes mtl reads the whole image"
+        "left,top,width,height of a part of the image, the same in every image, in pixels of the "
+        "upright image, fractions allowed; for numbers it is the box around all digits, to which "
+        "mtl adds the margin of training; without --box or --boxes mtl reads the whole image"
     )
     absl_flags.DEFINE_string("box", None, text, flag_values=values)
     text = (
@@ -62,7 +64,8 @@ def check(values, arguments):
     if values.box is not None and values.boxes is not None:
         raise UsageError("--box and --boxes cannot be combined; choose one")
     if not arguments and values.boxes is None and not values.only_check_args:
-        raise UsageError("no IMAGE given; name an image file or a folder, or - for standard input")
+        cure = "name an image file or a folder, - for standard input, or a --dataset"
+        raise UsageError(f"no IMAGE given; {cure}")
 
 
 def _box(text):
@@ -221,12 +224,20 @@ def _stdin_error(twice):
 # -- read ------------------------------------------------------------------------------------------
 
 
-def window(given: Input, say: Callable[[str], None] | None = None):
-    """Return the window of an input, uint8 [WINDOW, WINDOW, 3], cut as in datasets.
+def window(
+    given: Input,
+    say: Callable[[str], None] | None = None,
+    *,
+    taken: Inputs = NUMBERS,
+    margin: bool = True,
+):
+    """Return the window of an input, an array of the shape and type of `taken`.
 
     Args:
       given: one of `listed`. The image of "-" can be read once.
       say: function str -> None, called with a line if the file has more frames than the one read.
+      taken: what the network takes.
+      margin: whether the box is grown, as in datasets of numbers.
 
     Raises:
       DataError: the image or the box is bad.
@@ -238,11 +249,12 @@ def window(given: Input, say: Callable[[str], None] | None = None):
     file = _stdin() if given.path == STDIN else None
     image = images.read(given.path, file, say)
     if given.box is None:
-        return images.window(image)
+        return images.window(image, inputs=taken)
     try:
         # Checks the box without its margin: the margin alone may overlap the image.
         images.clipped(given.box, image.size)
-        return images.window(image, images.grown([given.box]))
+        box = images.grown([given.box]) if margin else given.box
+        return images.window(image, box, taken)
     except ValueError as error:
         cure = f"correct {given.source}: left,top,width,height within the image"
         raise DataError(f"{given.name}: {error}; {cure}") from None

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from mtl import tasks
-from mtl.config import CROP, Config
+from mtl.config import Config
+from mtl.inputs import NUMBERS
+
+CROP = NUMBERS.crop
 
 
 class Fake:
@@ -14,16 +17,17 @@ class Fake:
     """
 
     step, config, temperature = 30, Config(), 1.0
+    tasks, inputs = tasks.NUMBER_TASKS, NUMBERS
 
     def __init__(self):
         self.seen = []
 
-    def log_probs(self, crops):
+    def outputs(self, crops):
         assert crops.shape[1:] == (CROP, CROP, 3) and crops.dtype == np.uint8
         self.seen.append(crops)
         out = {}
         for task in tasks.NUMBER_TASKS:
-            out[task.name] = np.full((len(crops), task.classes), np.log(0.01), np.float32)
+            out[task.name] = np.full((len(crops), task.outputs), np.log(0.01), np.float32)
         for i, red in enumerate(crops[:, CROP // 2, CROP // 2, 0].tolist()):
             number = {0: "", 255: "123456"}.get(red, str(red))
             for name, label in tasks.encode(number).items():

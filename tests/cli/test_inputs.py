@@ -10,9 +10,9 @@ from absl import flags as absl_flags
 from PIL import Image
 
 from mtl.cli import inputs
-from mtl.config import WINDOW
 from mtl.data import image_files, images
 from mtl.errors import DataError, UsageError
+from mtl.inputs import NUMBERS, Inputs
 
 HEADER = "file,left,top,width,height\n"
 
@@ -72,7 +72,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "flags, arguments, message",
     [
-        ([], [], "no IMAGE given; name an image file or a folder, or - for standard input"),
+        ([], [], "no IMAGE given; name an image file or a folder, - for standard input, or a --"),
         (["--box=1,2,3,4"], [], "no IMAGE given"),
         (["--boxes=b.csv", "--box=1,2,3,4"], [], "--box and --boxes cannot be combined"),
         (["--boxes="], ["a.png"], "--boxes names no file; "),
@@ -142,7 +142,7 @@ def test_name_is_one_printable_line_and_path_stays_raw(name, shown):
     for given in listed(name) + listed("."):
         assert given.name.removeprefix("./") == shown
         assert given.path.removeprefix("./") == name
-        assert inputs.window(given).shape == (WINDOW, WINDOW, 3)
+        assert inputs.window(given).shape == NUMBERS.shape
     os.truncate(name, 20)
     with pytest.raises(DataError) as caught:
         inputs.window(listed(name)[0])
@@ -163,6 +163,18 @@ def test_first_frame_of_an_animation_is_read_with_a_line():
     assert said == [r"a\nb.png: has several frames or pages; only the first is read"]
     inputs.window(listed("still.png")[0], said.append)
     assert len(said) == 1
+
+
+def test_window_has_the_size_and_channels_of_the_network():
+    image = save("a.png")
+    (given,) = listed("a.png", flags=["--box=4,6,20,10"])
+    taken = Inputs((9, 13, 1), 0, "float32")
+    found = inputs.window(given, taken=taken, margin=False)
+    assert found.shape == (9, 13, 1) and found.dtype == np.float32
+    np.testing.assert_array_equal(found, images.window(image, (4, 6, 24, 16), taken))
+    grown = inputs.window(given, taken=taken)
+    np.testing.assert_array_equal(grown, images.window(image, (1.0, 4.5, 27.0, 17.5), taken))
+    assert np.abs(grown - found).max() > 0.05
 
 
 # -- standard input, pipes and URLs ----------------------------------------------------------------
@@ -214,7 +226,7 @@ def test_standard_input_can_be_given_once(monkeypatch):
 def test_file_named_like_a_dash_is_read_as_a_path():
     save("x.png")
     os.rename("x.png", "-")
-    assert inputs.window(listed("./-")[0]).shape == (WINDOW, WINDOW, 3)
+    assert inputs.window(listed("./-")[0]).shape == NUMBERS.shape
 
 
 @pytest.mark.parametrize("path", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/11"])
@@ -295,7 +307,7 @@ def test_wrong_boxes_are_named_with_their_line_and_the_others_are_read():
     save("a.png")
     first, second, third, fourth = listed(flags=flags)
     assert str(first.error) == "boxes.csv line 2: left is 'x'; write a number of pixels"
-    assert inputs.window(second).shape == (WINDOW, WINDOW, 3)
+    assert inputs.window(second).shape == NUMBERS.shape
     cure = "write its path, relative to the folder of the CSV file"
     assert str(third.error) == f"boxes.csv line 4: no such file gone.png; {cure}"
     with pytest.raises(DataError) as caught:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.cli import console, main, predict
+from mtl.cli import console, main, predicting
 from mtl.config import Config
 from mtl.data import images
 from mtl.reports import sheet
@@ -133,7 +133,7 @@ def test_missing_files_are_reported_without_tensorflow(command, monkeypatch, tmp
 
 
 def test_images_are_predicted_in_batches(fake, command, monkeypatch, tmp_path):
-    monkeypatch.setattr(predict, "BATCH", 4)
+    monkeypatch.setattr(predicting, "BATCH", 4)
     (tmp_path / "many").mkdir()
     for i in range(11):
         save(f"many/{i:02}.png", i + 1)
@@ -152,7 +152,7 @@ def test_a_large_file_ends_its_batch(fake, command, monkeypatch):
     for name in ("2.png", "3.png"):
         with open(name, "ab") as file:  # after the end of the image, where it is ignored
             file.write(bytes(5000))
-    monkeypatch.setattr(predict, "BYTES", 5000)
+    monkeypatch.setattr(predicting, "BYTES", 5000)
     code, out, err = command("predict", RUN, *names)
     assert (code, err, files(out)) == (0, "", names)
     assert [len(crops) for crops in fake.seen] == [3, 1, 3]
@@ -175,7 +175,7 @@ class Recorder(io.StringIO):
 
 def test_a_batch_is_printed_before_the_next_is_decoded(fake, command, monkeypatch):
     events = []
-    monkeypatch.setattr(predict, "BATCH", 2)
+    monkeypatch.setattr(predicting, "BATCH", 2)
     monkeypatch.setattr(sys, "stdout", Recorder(events))
     monkeypatch.setattr(sys, "stderr", Recorder(events))
     real = images.read
@@ -215,7 +215,7 @@ def test_the_bar_counts_images_that_are_printed(fake, command, monkeypatch):
         return contextlib.nullcontext(Bar())
 
     monkeypatch.setattr(console, "bar", bar)
-    monkeypatch.setattr(predict, "BATCH", 2)
+    monkeypatch.setattr(predicting, "BATCH", 2)
     for i in range(3):
         save(f"{i}.png", i + 1)
     assert command("predict", RUN, "0.png", "1.png", "2.png")[0] == 0
@@ -251,7 +251,7 @@ def test_sheet_shows_each_window_with_its_file_number_and_confidence(fake, comma
 
 
 def test_more_images_than_a_page_shows_go_on_other_pages(fake, command, monkeypatch):
-    monkeypatch.setattr(predict, "BATCH", 4)
+    monkeypatch.setattr(predicting, "BATCH", 4)
     monkeypatch.setattr(sheet, "PAGE", 3)
     names = [f"{i}.png" for i in range(7)]
     for i, name in enumerate(names):

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.config import CROP, WINDOW
 from mtl.data import batches
 from mtl.data.svhn import reader
+from mtl.inputs import NUMBERS
 
 RUN = "--model_dir=run"
+CROP, WINDOW = NUMBERS.crop, NUMBERS.shape[0]
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_box_gives_the_window_of_the_dataset(fake, command, tmp_path, box):
             file[f"digitStruct/bbox/{field}"] = np.array([[value]], np.float64)
     code, _, err = command("predict", RUN, f"--box={','.join(map(str, box))}", "test/1.png")
     assert (code, err) == (0, "")
-    expected = batches.centre_crop(reader.load(str(tmp_path), "test").images, CROP)
+    expected = batches.centre_crop(reader.load(str(tmp_path), "test").inputs, CROP)
     np.testing.assert_array_equal(fake.seen[0], expected)
 
 

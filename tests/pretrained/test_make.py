@@ -7,9 +7,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
-from mtl.config import CHANNELS, CROP
 from mtl.errors import DataError
 from mtl.inference.network import Network
+from mtl.inputs import NUMBERS
 from mtl.pretrained import make
 from tests.inference.test_network import save_run
 
@@ -47,11 +47,11 @@ def test_packs_the_best_weights_in_half_precision(run, tmp_path):
 def test_packed_network_predicts_as_the_run(run, tmp_path):
     make.pack(run, str(tmp_path))
     rng = np.random.default_rng(2)
-    images = rng.integers(0, 256, (3, CROP, CROP, CHANNELS), np.uint8)
+    images = rng.integers(0, 256, (3, *NUMBERS.network_shape), np.uint8)
     with Network.open(run) as whole, Network.open(str(tmp_path)) as packed:
         assert packed.step == 5
-        expected = whole.log_probs(images)
-        for name, rows in packed.log_probs(images).items():
+        expected = whole.outputs(images)
+        for name, rows in packed.outputs(images).items():
             np.testing.assert_allclose(rows, expected[name], atol=0.02)
 
 

@@ -88,15 +88,17 @@ def test_path_that_is_no_checkpoint_names_one(directory):
         assert message.endswith(f"model.ckpt-{step}")
 
 
-@pytest.mark.parametrize("fields", [{"bottom": "base"}, {"absent": "mask"}])
+@pytest.mark.parametrize(
+    "fields", [{"bottom": "base"}, {"absent": "mask"}, {"top_units": "7"}, {"brightness": "keep"}]
+)
 def test_checkpoint_of_a_run_with_another_network(directory, tmp_path, fields):
     ours = write_config(directory)
     other = write_config(shutil.copytree(directory, tmp_path / "other"), **fields)
     path = f"{other}/model.ckpt-5"
     (name, value) = next(iter(fields.items()))
     message = message_of(find.checkpoint, ours, path)
-    assert message.startswith(f"{path}: its network has --bottom=")
-    assert f"--{name}={value}" in message
+    what = f"its network has --{name}={value}, but {ours} has another"
+    assert message.startswith(f"{path}: {what}")
     assert message.endswith(f"; use --model_dir={other} --checkpoint={path}")
     assert find.checkpoint(other, path) == path
 
