@@ -273,10 +273,10 @@ class Training:
 def _measured(measure):
     """Return the metrics of an evaluation; raise ValueError without a valid score."""
     row = measure()
-    names = set(row).intersection(("score", "sequence_accuracy")) if isinstance(row, dict) else ()
-    values = [row[name] for name in names]
-    valid = all(value is None or isinstance(value, (int, float)) for value in values)
-    if not values or not valid or (None not in values and run_files.score(row) is None):
+    valid = isinstance(row, dict) and run_files.score(row) is not None
+    if valid and "score" not in row:
+        valid = 0.0 <= row["sequence_accuracy"] <= 1.0
+    if not valid and not (isinstance(row, dict) and row.get("score", "") is None):
         cure = 'return a dict with "score", a finite float, the larger the better, or None'
         raise ValueError(f"the evaluator returned {row!r:.200}; {cure}")
     return row

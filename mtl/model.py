@@ -81,8 +81,7 @@ def build(
     """Build the shared bottom and one top per task into the current graph.
 
     Args:
-      images: float32 [batch, height, width, channels] in 0..1, or [batch, features]; all static
-        but batch.
+      images: float32 [batch, height, width, channels] in 0..1, or [batch, features].
       tasks: sequence of tasks.Task.
       bottom: str, one of config.BOTTOMS or module:function, or a function (inputs, **settings) ->
         features, float [batch, features]; settings are those of bottoms.mlp.
@@ -90,7 +89,7 @@ def build(
       training: bool, whether dropout is on.
       dropout, top_dropout: float in [0, 1), the share of values set to 0 in training, in the
         bottom and in the hidden layers of the tasks.
-      seed: int; with the scope names it decides all initial weights and dropout masks.
+      seed: int; with the scope names it decides initial weights and dropout masks.
       step: int64 scalar tensor, the step that keys the dropout masks, or None without dropout.
       precision: str, "fp32" or "bf16", of the bottom; variables and outputs are always float32.
       absent: str, "x" or "mask": whether the X of a digit is a class, or impossible.
@@ -105,9 +104,8 @@ def build(
         4 or 2 and of static size. Also raised by TensorFlow if the variables already exist.
       UsageError: the bottom needs images, or module:function fails.
     """
-    config_lib.check("precision", precision)
-    config_lib.check("absent", absent)
-    config_lib.check("brightness", brightness)
+    for name, value in (("precision", precision), ("absent", absent), ("brightness", brightness)):
+        config_lib.check(name, value)
     check(tasks, absent)
     inputs = _centred(_checked(images), brightness)
     settings = {"dropout": dropout if training else 0.0, "seed": seed, "step": step}
@@ -117,21 +115,35 @@ def build(
         built = _build_bottom(bottom, inputs, towers=towers, **settings)
         features = tf.cast(built.features, tf.float32)
     settings["dropout"] = top_dropout if training else 0.0
-    hidden, logits = {}, {}
-    for task in tasks:
-        hidden[task.name] = tops.hidden(features, task, top_units, **settings)
-        last = [features, *hidden[task.name].values()][-1]
-        logits[task.name] = tops.dense(last, task, seed=seed, absent=absent)
-    outputs = {task.name: kinds.find(task.kind).output(logits[task.name], task) for task in tasks}
     return Model(
         inputs=inputs,
         layers=_shared_layers(built),
         features=features,
-        tops={name: _top(name, hidden[name], logits[name]) for name in logits},
-        logits=logits,
-        outputs=outputs,
-        log_probs={task.name: outputs[task.name] for task in tasks if task.kind == CLASSES},
+        **_build_tops(features, tasks, top_units, absent, settings),
     )
+
+
+def _build_tops(features, tasks, units, absent, settings):
+    """Build the tops; return the fields tops, logits, outputs and log_probs of a Model, as a dict.
+
+    Args:
+      features: float32 [batch, features].
+      tasks, absent: as `build`.
+      units: sequence of int, of the hidden layers.
+      settings: dict, the dropout, seed and step of the hidden layers.
+    """
+    hidden, logits = {}, {}
+    for task in tasks:
+        hidden[task.name] = tops.hidden(features, task, units, **settings)
+        last = [features, *hidden[task.name].values()][-1]
+        logits[task.name] = tops.dense(last, task, seed=settings["seed"], absent=absent)
+    outputs = {task.name: kinds.find(task.kind).output(logits[task.name], task) for task in tasks}
+    return {
+        "tops": {name: _top(name, hidden[name], logits[name]) for name in logits},
+        "logits": logits,
+        "outputs": outputs,
+        "log_probs": {task.name: outputs[task.name] for task in tasks if task.kind == CLASSES},
+    }
 
 
 def _centred(inputs, brightness):

@@ -128,7 +128,7 @@ def read(model_dir):
         raise DataError(f"{path}: cannot be read ({error.strerror}); {cure}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cure = "restore it from a copy, or choose another --model_dir"
-        what = f"not the record of a run of this mtl ({checkpoint.first_line(error)})"
+        what = f"not the record of a run of mtl ({checkpoint.first_line(error)})"
         raise DataError(f"{path}: {what}; {cure}") from None
 
 

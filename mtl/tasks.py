@@ -96,10 +96,13 @@ def _check_task(task, taken):
     if task.name.lower() in taken:
         what = "the shared bottom or another task has this name, in upper or lower case"
         raise ValueError(f"task {task.name}: {what}; choose another name")
+    if task.kind not in kinds.KINDS:
+        known = ", ".join(kinds.KINDS)
+        raise ValueError(f"task {task.name} has kind={task.kind!r}, but it must be one of {known}")
     try:
         kinds.find(task.kind).check(task)
     except ValueError as error:
-        raise ValueError(f"task {task.name}: {error}") from None
+        raise ValueError(f"task {task.name} {error}") from None
 
 
 def check_labels(labels: Dict[str, np.ndarray], tasks: Sequence[Task], count: int) -> None:

@@ -5,9 +5,11 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from mtl.inputs import NUMBERS
 from mtl.tasks import NUMBER_TASKS, Task
 
 THREE_TASKS = (Task("colour", 3), Task("shape", 7), Task("size", 5))
+CROPPED = NUMBERS.network_shape  # height, width and channels of the images of numbers
 IMAGE_SIZE = (21, 13, 3)  # small, odd and distinct: a test that swaps two axes fails
 
 
@@ -37,9 +39,9 @@ def random_batch(rng, batch, tasks=NUMBER_TASKS):
     logits, labels = {}, {}
     near = rng.random() < 0.5
     for task in tasks:
-        hard = np.eye(task.classes)[rng.integers(task.classes, size=batch)]
+        hard = np.eye(task.outputs)[rng.integers(task.outputs, size=batch)]
         share = rng.choice([0.0, 0.1, 0.7])
-        soft = rng.dirichlet(np.ones(task.classes), size=batch)
+        soft = rng.dirichlet(np.ones(task.outputs), size=batch)
         labels[task.name] = np.float32((1 - share) * hard + share * soft)
         noise = rng.normal(size=hard.shape) * 10 ** rng.uniform(-2, 1)
         logits[task.name] = np.float32(0.1 * noise + rng.uniform(0, 4) * hard if near else noise)
@@ -50,7 +52,7 @@ def placeholders(tasks=NUMBER_TASKS):
     """Return two dicts task name -> float32 placeholder [batch, classes]: logits and labels."""
     logits, labels = {}, {}
     for task in tasks:
-        shape = [None, task.classes]
+        shape = [None, task.outputs]
         logits[task.name] = tf.placeholder(tf.float32, shape, f"logits_{task.name}")
         labels[task.name] = tf.placeholder(tf.float32, shape, f"labels_{task.name}")
     return logits, labels

@@ -8,7 +8,7 @@ import pathlib
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mtl import config, objectives
+from mtl import combinations, config, fields, objectives
 from mtl.config import Config
 
 KINDS = {name: type(field.default) for name, field in config.FIELDS.items()}
@@ -22,11 +22,12 @@ WITH_RANGE = [name for name in config.FIELDS if config.range_of(name)]
 def test_finds_bottoms_objectives_and_datasets_without_importing_them():
     assert config.BOTTOMS == ("mlp", "small", "base", "paper")
     assert config.OBJECTIVES == ("answer", "linear", "log_sum")
-    assert config.DATASETS == ("folder", "npz", "records", "svhn", "synthetic")
+    assert config.DATASETS == ("folder", "npz", "records", "svhn", "synthetic", "table")
+    assert combinations.OWN_TASKS == ("folder", "npz", "records", "table")
 
 
 def test_a_new_source_file_is_found_without_a_list(tmp_path, monkeypatch):
-    monkeypatch.setattr(config, "PACKAGE", tmp_path)
+    monkeypatch.setattr(fields, "PACKAGE", tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mine.py").write_text('X = 1\nDATASET = "mine"\n', encoding="utf-8")
     found = config.declared("data/**/*.py", r'^DATASET = "(\w+)"$')
@@ -34,7 +35,7 @@ def test_a_new_source_file_is_found_without_a_list(tmp_path, monkeypatch):
 
 
 def test_hidden_files_declare_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(config, "PACKAGE", tmp_path)
+    monkeypatch.setattr(fields, "PACKAGE", tmp_path)
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "._sidecar.py").write_bytes(b"\x00\xff")
     for name in ("plain.py", ".hidden/copy.py"):
@@ -137,6 +138,9 @@ def test_rejects_a_value_of_another_type(name):
         assert str(error.value) == f"{name}={value!r} must be of type {KINDS[name].__name__}"
 
 
+OWN = {"tasks": "a:3,b:real", "dataset": "npz"}
+
+
 @pytest.mark.parametrize(
     "fields, message",
     [
@@ -146,6 +150,15 @@ def test_rejects_a_value_of_another_type(name):
             {"objective": "answer", "absent": "mask"},
             "--absent=mask does not work with --objective=answer; use --objective=log_sum",
         ),
+        ({"objective": "answer", **OWN}, "--tasks=a:3,b:real does not work with --objective=answer"),
+        ({"tasks": "a:3"}, "--dataset=synthetic has only numbers, not the tasks a:3; use --dataset="),
+        ({"absent": "mask", **OWN}, "--absent=mask applies only to --tasks=numbers"),
+        ({"views": 2, **OWN}, "--views=2 applies only to --tasks=numbers"),
+        ({"best_by": "c", **OWN}, "--best_by=c must be one of exact_match, a, b"),
+        ({"best_by": "exact_match"}, "--best_by=exact_match must be one of length, digit1"),
+        ({"top_units": "8,,3"}, "--top_units=8,,3 must be a list of sizes"),
+        ({"top_dropout": 0.5}, "--top_dropout=0.5 needs hidden layers; add --top_units=128"),
+        ({"window": 32, "crop": 54}, "--crop=54 is larger than --window=32"),
     ],
 )
 def test_rejects_combinations(fields, message):
@@ -177,6 +190,8 @@ def strategy(name):
     choices, limits, kind = config.choices(name), config.range_of(name), KINDS[name]
     if choices:
         return st.sampled_from(choices)
+    if name in TEXTS:
+        return st.sampled_from(TEXTS[name])
     if kind is str:
         return st.text(max_size=9)
     high = 2**62 if math.isinf(limits.high) else limits.high
@@ -186,7 +201,14 @@ def strategy(name):
     return st.floats(limits.low, float(high), **bounds)
 
 
-FREE = [name for name in config.FIELDS if name not in ("pool", "reuse", "augment", "objective")]
+# Valid texts of fields that are neither free nor a choice.
+TEXTS = {
+    "tasks": ["numbers"],
+    "top_units": ["", "7", "31,17"],
+    "best_by": ["", "length", "digit3"],
+}
+TOGETHER = ("pool", "reuse", "augment", "objective", "top_dropout", "window", "crop")
+FREE = [name for name in config.FIELDS if name not in TOGETHER]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -214,12 +236,19 @@ def another(name):
     default, choices = config.FIELDS[name].default, config.choices(name)
     if choices:
         return next(choice for choice in choices if choice != default)
+    if name in TEXTS:
+        return TEXTS[name][-1]
+    if name == "crop":
+        return 40
     if KINDS[name] is str:
         return default + "x"
     return default / 2 + 0.01 if KINDS[name] is float else 2 * default or 1
 
 
-@pytest.mark.parametrize("name", [name for name in config.FIELDS if name != "augment"])
+ALONE = [name for name in config.FIELDS if name not in ("augment", "tasks", "top_dropout")]
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_differences_name_each_field_that_may_not_change(name):
     old, new = Config(), dataclasses.replace(Config(), **{name: another(name)})
     expected = [f"--{name}={getattr(old, name)} (now {getattr(new, name)})"]

@@ -65,7 +65,7 @@ def build_logits(images, case):
             x = tf.nn.relu(layers.conv(x, "conv2", filters, size=3, seed=0))
         hidden = units(case, "shared/dense1")
         x = tf.nn.relu(layers.dense(layers.flatten(x), "dense1", hidden, seed=0))
-    return {task.name: layers.dense(x, task.name, task.classes, seed=0) for task in NUMBER_TASKS}
+    return {task.name: layers.dense(x, task.name, task.outputs, seed=0) for task in NUMBER_TASKS}
 
 
 def build_placeholders(case):

@@ -47,7 +47,7 @@ def log_probs_of(path, images):
         graph = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp")
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         checkpoint.restore(session, variables, path)
-        return graph.bind(session).log_probs(images)
+        return graph.bind(session).outputs(images)
 
 
 def test_best_holds_the_first_weights_of_the_best_accuracy(tmp_path):
@@ -56,7 +56,7 @@ def test_best_holds_the_first_weights_of_the_best_accuracy(tmp_path):
     outputs = []
 
     def evaluate(network):
-        outputs.append(network.log_probs(images))
+        outputs.append(network.outputs(images))
         accuracy, cost = next(metrics)
         return {"sequence_accuracy": accuracy, "cost": cost}
 

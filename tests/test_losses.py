@@ -234,7 +234,7 @@ def test_cross_entropy_is_at_least_the_entropy_of_soft_labels():
 
 
 def with_mask(logits, labels):
-    means = losses.labelled_cross_entropies(logits, labels, otherwise=0.0)
+    means = losses.mean_losses(THREE_TASKS, logits, labels, otherwise=0.0)
     return tf.add_n(list(means.values())), means
 
 
@@ -271,7 +271,7 @@ def test_a_task_without_labels_adds_nothing_to_cost_and_gradient(name):
     labels["shape"][:] = 0.0
 
     def build(logits, labels):
-        means = losses.labelled_cross_entropies(logits, labels, objective.NEUTRAL)
+        means = losses.mean_losses(THREE_TASKS, logits, labels, objective.NEUTRAL)
         others = {each: means[each] for each in ("colour", "size")}
         cost = objective.build(logits, labels, means).cost
         return cost, {"others": objective.build(logits, labels, others).cost}

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import image_placeholder, random_images
+from helpers import CROPPED, image_placeholder, random_images
 from mtl import layers, model, train
-from mtl.config import BOTTOMS, CHANNELS, CROP, Config
+from mtl.config import BOTTOMS, Config
 from mtl.tasks import NUMBER_TASKS, Task
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 NAMES = [task.name for task in NUMBER_TASKS]
-CROPPED = (CROP, CROP, CHANNELS)
 
 each_bottom = pytest.mark.parametrize("bottom", BOTTOMS)
 
@@ -85,7 +84,7 @@ def test_golden_names_follow_the_naming_rules(bottom):
 
 
 def test_outputs_have_the_order_and_size_of_the_tasks():
-    expected = {task.name: [None, task.classes] for task in NUMBER_TASKS}
+    expected = {task.name: [None, task.outputs] for task in NUMBER_TASKS}
     with tf.Graph().as_default():
         net = model.build(image_placeholder())
         for outputs in (net.logits, net.log_probs):
@@ -122,14 +121,17 @@ def test_accepts_a_function_as_the_bottom():
 def test_record_lists_every_layer_with_its_variables(bottom, outer):
     with tf.Graph().as_default():
         with tf.variable_scope(outer or tf.get_variable_scope()):
-            net = model.build(image_placeholder(CROPPED), bottom=bottom, towers=2)
-        recorded = [*net.layers, *net.tops.values()]
+            net = model.build(
+                image_placeholder(CROPPED), bottom=bottom, top_units=(5, 3), towers=2
+            )
+        tops = [layer for layers_of in net.tops.values() for layer in layers_of]
+        recorded = [*net.layers, *tops]
         variables = [variable for layer in recorded for variable in layer.variables]
         assert variables == tf.trainable_variables()
     for layer in recorded:
         names = {variable.op.name for variable in layer.variables}
         assert names == {f"{layer.scope}/w", f"{layer.scope}/b"}
-    assert [top.output for top in net.tops.values()] == list(net.logits.values())
+    assert [top[-1].output for top in net.tops.values()] == list(net.logits.values())
     assert net.layers[-1].output.shape.as_list() == net.features.shape.as_list()
 
 

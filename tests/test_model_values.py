@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import IMAGE_SIZE, image_placeholder, random_images, run_graph
+from helpers import CROPPED, IMAGE_SIZE, image_placeholder, random_images, run_graph
 from mtl import bottoms, layers, model
-from mtl.config import BOTTOMS, CHANNELS, CROP
+from mtl.config import BOTTOMS
 from mtl.tasks import NUMBER_TASKS, Task
 
 NAMES = [task.name for task in NUMBER_TASKS]
@@ -24,7 +24,7 @@ def test_a_top_is_one_dense_layer_on_the_features():
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         session.run(tf.global_variables_initializer())
         for task in NUMBER_TASKS:
-            variables[f"{task.name}/b"].load(np.arange(task.classes, dtype=np.float32), session)
+            variables[f"{task.name}/b"].load(np.arange(task.outputs, dtype=np.float32), session)
         fetches = [net.features, net.logits, net.log_probs, variables]
         features, logits, log_probs, weights = session.run(fetches, {images: random_images(5)})
     for name in NAMES:
@@ -168,10 +168,10 @@ def drop_half(x, *, seed):
 
 
 def test_towers_drop_different_values():
-    image = np.random.default_rng(6).random([1, CROP, CROP, CHANNELS]).astype(np.float32)
+    image = np.random.default_rng(6).random([1, *CROPPED]).astype(np.float32)
     copies = np.repeat(image, 4, axis=0)
     features = run_graph(lambda: bottoms._in_towers(drop_half, tf.constant(copies), 2, seed=3)[0])
-    assert features.shape == (4, CROP * CROP * CHANNELS)
+    assert features.shape == (4, np.prod(CROPPED))
     dropped = features == 0.0
     assert not np.array_equal(dropped[0], dropped[2])
     assert 0.4 < dropped.mean() < 0.6

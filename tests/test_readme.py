@@ -193,7 +193,7 @@ def test_least_costs_are_those_of_the_labels():
     for name, smoothing in [("smoothed", Config.label_smoothing), ("hard", 0.0)]:
         for task in tasks.NUMBER_TASKS:
             with tf.Graph().as_default(), tf.Session() as session:
-                labels = session.run(losses.smooth(tf.constant([3]), task.classes, smoothing))
+                labels = session.run(losses.smooth(tf.constant([3]), task.outputs, smoothing))
             known = labels[labels > 0]
             means[name][task.name] = float(-np.sum(known * np.log(known)))
     row = re.compile(r"^\| .+ \| (smoothed|hard)[^|]* \| (.+) \| (.+) \|$", re.MULTILINE)

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from helpers import one_line, touch
-from mtl import checkpoint, config, run_files
+from mtl import checkpoint, config, inputs, run_files, tasks
 from mtl.errors import DataError
 
 ROWS = [{"step": step, "sequence_accuracy": step / 100} for step in (10, 20, 30)]
@@ -179,22 +179,60 @@ def test_records_are_not_written_over_a_file(tmp_path):
 # -- read_config -----------------------------------------------------------------------------------
 
 
-def test_reads_the_config_that_was_written(tmp_path):
+def written(tmp_path, run, **changed):
+    """Write the config.json of a Run, with changes."""
+    record = {"config": dataclasses.asdict(run.config), **run_files.to_json(run), **changed}
+    run_files.write_records(str(tmp_path), {"config.json": json.dumps(record)}, [])
+
+
+def test_reads_the_run_that_was_written(tmp_path):
     record = config.Config(bottom="mlp", steps=7, learning_rate=0.5, data_dir="dätä")
-    text = json.dumps({"config": dataclasses.asdict(record), **run_files.NETWORK})
-    run_files.write_records(str(tmp_path), {"config.json": text}, [])
+    run = run_files.Run(record, tasks.NUMBER_TASKS, inputs.NUMBERS)
+    written(tmp_path, run)
+    assert run_files.read(str(tmp_path)) == run
     assert run_files.read_config(str(tmp_path)) == record
 
 
+OWN = config.Config(tasks="a:3,b:real", dataset="table", bottom="mlp")
+
+
+def own_run():
+    """Return the Run of two tasks on a table of two features."""
+    scaled = tasks.parse(OWN.tasks)[1]._replace(mean=17.1, std=0.1)
+    features = inputs.Inputs((2,), 0, "float32", ("x", "y"), (0.1, 2.0), (1.0, 0.3))
+    return run_files.Run(OWN, (tasks.Task("a", 3), scaled), features)
+
+
+def test_reads_own_tasks_with_their_scales_and_inputs(tmp_path):
+    written(tmp_path, own_run())
+    assert run_files.read(str(tmp_path)) == own_run()
+
+
+def test_reads_the_image_sizes_of_earlier_versions(tmp_path):
+    image = {"window": 48, "crop": 40, "channels": 1}
+    (tmp_path / "config.json").write_text(json.dumps({"config": {}, "image": image}))
+    assert run_files.read(str(tmp_path)).inputs == inputs.Inputs((48, 48, 1), 40)
+
+
 @pytest.mark.parametrize(
-    "name, value",
-    [("tasks", [["length", 3]]), ("image", {"window": 48, "crop": 40, "channels": 1})],
+    "changed, message",
+    [
+        ({"tasks": [["a", 4], ["b", "real"]]}, '"tasks" is [["a", 4], ["b", "real"]]'),
+        ({"scales": {"b": {"mean": 1.0, "std": 0.0}}}, "task b has mean=1.0 and std=0.0"),
+        ({"scales": {"b": {"colour": 1.0}}}, "colour"),
+        ({"scales": []}, "not the record of a run"),
+        ({"inputs": {"shape": [2, 3]}}, "inputs of shape [2, 3]"),
+        ({"inputs": {"shape": [2, 3, 1], "crop": 3}}, "--crop=3 is larger"),
+        ({"inputs": {"shape": [2], "crop": 0, "dtype": "float64"}}, "type float64"),
+        ({"inputs": {"shape": [2], "crop": 0, "dtype": "float32", "mean": [1.0]}}, "1 mean"),
+        ({"inputs": {"size": 3}}, "size"),
+    ],
 )
-def test_config_of_another_network_is_refused(tmp_path, name, value):
-    (tmp_path / "config.json").write_text(json.dumps({"config": {}, name: value}))
+def test_a_record_that_no_network_fits_is_refused(tmp_path, changed, message):
+    written(tmp_path, own_run(), **changed)
     with pytest.raises(DataError) as error:
-        run_files.read_config(str(tmp_path))
-    one_line(error, tmp_path / "config.json", f'"{name}" is {json.dumps(value)}', "versions.json")
+        run_files.read(str(tmp_path))
+    one_line(error, tmp_path / "config.json", "not the record of a run", message)
 
 
 @pytest.mark.parametrize(
@@ -242,12 +280,12 @@ def test_config_that_is_a_folder_is_refused(tmp_path):
 
 def test_reads_the_temperature(tmp_path):
     (tmp_path / "config.json").write_text('{"config": {}, "temperature": 0.437}')
-    assert run_files.read_temperature(str(tmp_path)) == 0.437
+    assert run_files.read(str(tmp_path)).temperature == 0.437
 
 
 def test_a_run_without_a_temperature_has_1(tmp_path):
     (tmp_path / "config.json").write_text('{"config": {}}')
-    assert run_files.read_temperature(str(tmp_path)) == 1.0
+    assert run_files.read(str(tmp_path)).temperature == 1.0
 
 
 DAMAGED = ["0", "-1", "NaN", "Infinity", '"0.5"', "null", "[1]", "true", "1e-3", "1" + "0" * 400]
@@ -257,7 +295,7 @@ DAMAGED = ["0", "-1", "NaN", "Infinity", '"0.5"', "null", "[1]", "true", "1e-3",
 def test_damaged_temperature_is_refused(tmp_path, value):
     (tmp_path / "config.json").write_text(f'{{"config": {{}}, "temperature": {value}}}')
     with pytest.raises(DataError) as error:
-        run_files.read_temperature(str(tmp_path))
+        run_files.read(str(tmp_path)).temperature
     one_line(error, tmp_path / "config.json", "not the record of a run")
 
 

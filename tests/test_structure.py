@@ -14,7 +14,10 @@ SOURCES = sorted((ROOT / "mtl").rglob("*.py"))
 # In the order in which a reader takes them.
 CORE = (
     "tasks",
+    "inputs",
     "config",
+    "fields",
+    "combinations",
     "errors",
     "layers",
     "bottoms",
@@ -22,24 +25,28 @@ CORE = (
     "model",
     "answer",
     "losses",
+    "optimizer",
     "train",
+    "sessions",
     "loop",
     "checkpoint",
     "run_files",
 )
 # Without objectives/. Raised from 700 when config.py took over the help texts and ranges of all
 # flags, and train.run, one function of 137 lines, became a loop of small functions; from 850 when
-# wrong tasks, labels, losses and batches became errors that name them.
-CORE_STATEMENTS = 975
+# wrong tasks, labels, losses and batches became errors that name them; from 975 when the tasks, the
+# inputs and the optimiser of a run became settings, and its code could be the user's own.
+CORE_STATEMENTS = 1300
 FUNCTION_LINES = 60
 FILE_LINES = 300
 
 # What each room of mtl/ may import of the others, besides itself, tasks, config, errors and the
 # version.
 ROOMS = {
-    "core": ["objectives", "data.batches"],
-    "objectives": ["answer"],
-    "data": ["runs.files"],
+    "core": ["kinds", "objectives", "data.batches"],
+    "kinds": ["losses"],
+    "objectives": ["answer", "fields"],
+    "data": ["kinds", "inputs", "runs.files"],
     "runs": ["checkpoint", "run_files"],
     "inference": ["core", "data", "runs"],
     "evaluation": ["objectives", "data", "inference"],
@@ -55,6 +62,7 @@ ROOMS = {
         "reports",
         "runs",
     ],
+    "examples": ["runs.files"],
     "lessons": ["core", "data", "cli"],
     "pretrained": ["core", "runs"],
 }
@@ -247,9 +255,10 @@ def test_the_core_is_all_that_lies_at_the_root():
 
 
 def test_the_core_imports_only_itself_tensorflow_numpy_and_absl():
-    own = [f"mtl.{name}" for name in (*CORE, "objectives", "data.batches")]
+    own = [f"mtl.{name}" for name in (*CORE, "kinds", "objectives", "data.batches")]
     allowed = [*sys.stdlib_module_names, "tensorflow.compat.v1", "numpy", "absl", *own]
-    paths = [*core().values(), *(ROOT / "mtl" / "objectives").glob("*.py")]
+    rooms = ("kinds", "objectives")
+    paths = [*core().values(), *(path for path in SOURCES if path.parent.name in rooms)]
     strange = {}
     for path in paths:
         found = [name for name in imports(parse(path)) if not within(name, allowed)]
@@ -258,7 +267,7 @@ def test_the_core_imports_only_itself_tensorflow_numpy_and_absl():
 
 
 def test_tasks_config_and_errors_do_not_import_tensorflow():
-    for name in ("tasks", "config", "errors"):
+    for name in ("tasks", "inputs", "config", "fields", "combinations", "errors"):
         found = [each for each in imports(parse(core()[name])) if within(each, ["tensorflow"])]
         assert not found, name
 

@@ -18,7 +18,7 @@ def classes(*values):
 
 def test_tasks_of_the_answer():
     assert [task.name for task in tasks.NUMBER_TASKS] == NAMES
-    assert [task.classes for task in tasks.NUMBER_TASKS] == [7, 11, 11, 11, 11, 11]
+    assert [task.outputs for task in tasks.NUMBER_TASKS] == [7, 11, 11, 11, 11, 11]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_encode_any_length(length):
 def test_decode_inverts_encode_up_to_five_digits(number):
     encoded = tasks.encode(number)
     assert list(encoded) == NAMES
-    assert all(0 <= encoded[task.name] < task.classes for task in tasks.NUMBER_TASKS)
+    assert all(0 <= encoded[task.name] < task.outputs for task in tasks.NUMBER_TASKS)
     assert tasks.decode(encoded) == (number if len(number) <= 5 else None)
 
 
@@ -166,7 +166,7 @@ def test_check_needs_a_list_of_at_least_one_task(found):
 @pytest.mark.parametrize("wrong", [("colour", 3), "colour", None])
 def test_check_refuses_a_task_of_another_type(wrong):
     message = refused(tasks.check, [tasks.Task("shape", 3), wrong])
-    assert message == f"task {wrong!r} must be a tasks.Task; write Task(name, classes)"
+    assert message == f"task {wrong!r} must be a tasks.Task; write Task(name, outputs)"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "_a", "-a", "é", "a/b", "a.b", "a:0", "a\n", 3, None])
@@ -185,7 +185,7 @@ def test_check_refuses_a_name_that_is_in_use(name):
 @pytest.mark.parametrize("count", [1, 0, -3, True, 2.0, "real", None])
 def test_check_refuses_a_task_of_less_than_two_classes(count):
     message = refused(tasks.check, [tasks.Task("colour", 3), tasks.Task("real", count)])
-    assert message.startswith(f"task real has classes={count!r}, but a softmax needs at least 2")
+    assert message.startswith(f"task real has outputs={count!r}, but a softmax needs at least 2")
 
 
 def test_check_refuses_a_mask_without_a_digit():
@@ -213,15 +213,15 @@ def test_labels_of_other_tasks_are_refused(names):
 @pytest.mark.parametrize(
     "wrong, what",
     [
-        ([0, 1, 2], "must be integers, got list"),
+        ([0, 1, 2], "must be an array, got list"),
         (np.zeros(3), "must be integers, got float64"),
         (np.zeros(3, bool), "must be integers, got bool"),
         (np.array(["0", "1", "2"]), "must be integers, got <U1"),
-        (np.int32(1), "must be integers, got int32"),
+        (np.int32(1), "must be an array, got int32"),
         (np.zeros(1, np.int32), "must have the shape [3], got [1]"),
         (np.zeros([3, 1], np.int32), "must have the shape [3], got [3, 1]"),
         (np.array([0, 5, 9]), "must be 0 to 4, got 5"),
-        (np.array([0, 1, -1]), "must be 0 to 4, got -1"),
+        (np.array([0, 1, -2]), "must be 0 to 4, got -2"),
     ],
 )
 def test_labels_of_another_type_shape_or_range_are_refused(wrong, what):
@@ -230,7 +230,58 @@ def test_labels_of_another_type_shape_or_range_are_refused(wrong, what):
     assert message.startswith(f"labels of task shape {what}")
 
 
+def test_minus_one_means_not_labelled_but_a_number_has_all_labels():
+    labels = {"colour": np.array([-1, 2, 0]), "shape": np.array([4, -1, -1])}
+    tasks.check_labels(labels, TWO, 3)
+    numbers = tasks.encode_all(["31", "7", ""])
+    numbers["digit2"][1] = -1
+    message = refused(tasks.check_labels, numbers, tasks.NUMBER_TASKS, 3)
+    assert message.startswith("labels of task digit2 must be 0 to 10, got -1")
+
+
 @pytest.mark.parametrize("wrong", [None, [np.zeros(3, np.int32)] * 2, "31"])
 def test_labels_must_be_a_dict(wrong):
     found = type(wrong).__name__
     assert f"['colour', 'shape'], got {found}; " in refused(tasks.check_labels, wrong, TWO, 3)
+
+
+# -- tasks as text ---------------------------------------------------------------------------------
+
+
+def test_parses_classes_and_kinds():
+    found = tasks.parse("digit:10, odd:classes:2,height:real")
+    assert found == (tasks.Task("digit", 10), tasks.Task("odd", 2), tasks.Task("height", 1, "real"))
+    assert tasks.text(found) == "digit:10,odd:2,height:real"
+
+
+def test_numbers_are_the_six_tasks():
+    assert tasks.parse("numbers") == tasks.NUMBER_TASKS
+    assert tasks.text(tasks.NUMBER_TASKS) == "numbers"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "task '' has no kind or number of classes; write name:N for N classes, or"),
+        ("digit", "task 'digit' has no kind or number of classes; write digit:N for N classes"),
+        ("digit:10,", "task '' has no kind"),
+        ("digit:x", "task 'digit:x' has no kind"),
+        ("digit:-3", "task 'digit:-3' has no kind"),
+        ("digit:1.5", "task 'digit:1.5' has no kind"),
+        ("digit:classes:3:4", "task 'digit:classes:3:4' has no kind"),
+        ("digit:1", "task digit has outputs=1, but a softmax needs at least 2 classes"),
+        ("height:real:2", "task height has outputs=2, but a real task has one number"),
+        ("a b:3", "task 'a b' is not a valid name"),
+        ("shared:3", "task shared: the shared bottom or another task has this name"),
+        ("a:3,A:real", "task A: the shared bottom or another task has this name"),
+    ],
+)
+def test_other_texts_are_refused(text, message):
+    assert refused(tasks.parse, text).startswith(message)
+
+
+def test_x_has_no_loss_if_it_is_masked():
+    length, digit = tasks.NUMBER_TASKS[:2]
+    found = [tasks.missing(task, "mask", np.array([6, 10, 0])).tolist() for task in (length, digit)]
+    assert found == [[False, False, False], [False, True, False]]
+    assert not tasks.missing(digit, "x", np.array([6, 10, 0])).any()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, config, layers, run_files, tasks, train
+from mtl import bottoms, layers, run_files, tasks, train
 from tests.run_directories import (
     assert_same_variables,
     evaluated_steps,
@@ -22,58 +22,6 @@ pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
 
 
 # -- the graph -------------------------------------------------------------------------------------
-
-
-def rates(schedule, steps, at):
-    """Return the learning rates of a schedule from 0.25 at some steps."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        step = tf.placeholder(tf.int64, [])
-        rate = tf.convert_to_tensor(train.learning_rate(0.25, schedule, step, steps))
-        return [session.run(rate, {step: now}) for now in at]
-
-
-@pytest.mark.parametrize(
-    "schedule, share",
-    [
-        ("constant", lambda done: 1.0),
-        ("linear", lambda done: 1 - done),
-        ("cosine", lambda done: (1 + math.cos(math.pi * done)) / 2),
-    ],
-)
-def test_learning_rate_follows_the_schedule(schedule, share):
-    steps = (0, 1, 10, 20, 33, 39, 40)
-    expected = [0.25 * share(step / 40) for step in steps]
-    # A run that is continued with fewer steps than it has done keeps the last rate.
-    found = rates(schedule, 40, [*steps, 55])
-    assert found == pytest.approx([*expected, expected[-1]], abs=1e-7)
-
-
-def test_unknown_schedule_is_an_error():
-    with pytest.raises(ValueError, match="schedule=step must be one of constant, linear, cosine"):
-        train.learning_rate(0.25, "step", 0, 40)
-
-
-def test_every_schedule_is_implemented():
-    found = [rates(schedule, 4, [2]) for schedule in config.choices("schedule")]
-    np.testing.assert_allclose(found, [[0.25], [0.125], [0.125]], atol=1e-7)
-
-
-@pytest.mark.parametrize(
-    "threads, batch_size, towers, within",
-    [(1, 32, 1, 1), (2, 32, 2, 1), (2, 15, 1, 2), (3, 32, 3, 1), (9, 33, 4, 2), (5, 1, 1, 5)],
-)
-def test_towers_share_the_threads_if_each_has_eight_images(threads, batch_size, towers, within):
-    assert train.towers_of(threads, batch_size) == towers
-    options = train.session_config(threads, batch_size)
-    assert options.inter_op_parallelism_threads == towers
-    assert options.intra_op_parallelism_threads == within
-
-
-def test_default_is_one_thread_for_each_core(monkeypatch):
-    monkeypatch.setattr(train.os, "cpu_count", lambda: 6)
-    assert train.towers_of(0, 48) == 6
-    assert train.session_config(0, 48).inter_op_parallelism_threads == 6
-    assert train.session_config(0, 16).intra_op_parallelism_threads == 3  # in each of two towers
 
 
 def soft_cross_entropy(log_probs, classes, smoothing):
@@ -93,13 +41,13 @@ def test_losses_equal_numpy_and_training_lowers_the_cost(objective, formula, smo
         graph = train.build(record)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             inference = inference_of(record)
-        assert list(graph.labels) == list(graph.losses) == list(inference.log_probs) == NAMES
+        assert list(graph.labels) == list(graph.losses) == list(inference.outputs) == NAMES
         session.run(tf.global_variables_initializer())
         feed = {graph.labels[name]: labels[name] for name in NAMES}
-        feed[graph.images] = images
+        feed[graph.inputs] = images
         means, cost = session.run([graph.losses, graph.cost], feed)
         # Without dropout, training and inference compute the same outputs.
-        log_probs = session.run(inference.log_probs, {inference.images: images})
+        log_probs = session.run(inference.outputs, {inference.placeholder: images})
         for done in (1, 2):
             session.run(graph.minimize, feed)
             assert session.run(graph.step) == done
@@ -120,7 +68,7 @@ def test_other_tasks_are_trained_with_the_objective(objective, formula):
     with tf.Graph().as_default(), tf.Session() as session:
         graph = train.build(changed(objective=objective), tasks=TWO_TASKS)
         session.run(tf.global_variables_initializer())
-        feed = {graph.images: bars([3, 1, 4]), graph.labels["colour"]: [2, 0, 1]}
+        feed = {graph.inputs: bars([3, 1, 4]), graph.labels["colour"]: [2, 0, 1]}
         feed[graph.labels["shape"]] = [4, 0, 3]
         means, cost = session.run([graph.losses, graph.cost], feed)
     assert list(means) == ["colour", "shape"]
@@ -131,7 +79,7 @@ def test_other_tasks_are_trained_with_the_objective(objective, formula):
     "found, fields, message",
     [
         ([], {}, "at least one tasks.Task"),
-        ([tasks.Task("real", 1)], {}, "task real has classes=1, but"),
+        ([tasks.Task("real", 1)], {}, "task real has outputs=1, but"),
         ([tasks.Task("shared", 3)], {}, "task shared: the shared bottom"),
         (TWO_TASKS, {"absent": "mask"}, "task colour: absent='mask' has no effect"),
         (TWO_TASKS, {"objective": "answer"}, "give both for exactly the tasks .'length'"),
@@ -240,8 +188,8 @@ def test_files_of_a_run_directory(reference):
 
 def test_config_json_describes_the_network_and_its_threads(reference):
     record = json.loads((reference / "config.json").read_text())
-    assert record["tasks"] == [[task.name, task.classes] for task in tasks.NUMBER_TASKS]
-    assert record["image"] == {"window": 64, "crop": 54, "channels": 3}
+    assert record["tasks"] == [[task.name, task.outputs] for task in tasks.NUMBER_TASKS]
+    assert record["inputs"] == {"shape": [64, 64, 3], "crop": 54, "dtype": "uint8"}
     assert record["threads"]["intra_op"] >= 1
     assert record["threads"]["inter_op"] == 1
     assert run_files.read_config(str(reference)) == CONFIG
@@ -262,7 +210,7 @@ def test_config_json_has_the_temperature_of_the_best_step(tmp_path):
 
     run(tmp_path, changed(log_every=3), evaluate=evaluate, progress=progress)
     assert temperatures == [1.0, 0.7, 0.8, 0.8]  # at steps 3, 6, 9 and 12; evaluated at 4, 8 and 12
-    assert run_files.read_temperature(str(tmp_path)) == 0.8
+    assert run_files.read(str(tmp_path)).temperature == 0.8
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "best/checkpoint"])

@@ -1,6 +1,7 @@
 """mtl.train on the toy: runs that it refuses to start, and --init_from."""
 
 import itertools
+import math
 import os
 
 import numpy as np
@@ -127,8 +128,8 @@ def smaller(images, labels):
         (of_other_tasks, "got .'colour'.; give each of these tasks its labels"),
         (as_fractions, "labels of task length must be integers, got float64"),
         (one_for_all, r"labels of task length must have the shape \[6\], got \[1\]"),
-        (empty, "a batch has no images"),
-        (smaller, r"images must be uint8 \[n, 54, 54, 3\].*; resize them"),
+        (empty, "a batch has no examples"),
+        (smaller, r"inputs must be uint8 \[n, 54, 54, 3\].*; resize them"),
     ],
 )
 def test_wrong_batch_is_an_error_before_a_file_is_written(tmp_path, change, message):
@@ -148,11 +149,15 @@ def test_source_that_ends_early_is_an_error_and_its_steps_are_saved(tmp_path, co
 
 
 @pytest.mark.parametrize(
-    "row", [{}, {"accuracy": 0.5}, {"sequence_accuracy": None}, {"sequence_accuracy": 50.0}, None]
+    "row",
+    [
+        *({}, {"accuracy": 0.5}, {"sequence_accuracy": None}, {"sequence_accuracy": 50.0}, None),
+        *({"score": math.nan}, {"score": "high"}),
+    ],
 )
-def test_evaluation_without_a_sequence_accuracy_is_an_error(tmp_path, row):
+def test_evaluation_without_a_score_is_an_error(tmp_path, row):
     record = changed(steps=1, save_every=1)
-    with pytest.raises(ValueError, match='return a dict with "sequence_accuracy", a float'):
+    with pytest.raises(ValueError, match='return a dict with "score", a finite float'):
         run(tmp_path, record, evaluate=lambda network: row)
     assert saved_steps(tmp_path) == [1]
     assert not (tmp_path / "best").exists()

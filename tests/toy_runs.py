@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 from mtl import bottoms, checkpoint, config, tasks, train
 from mtl.cli import signals
 from mtl.inference import graph as inference_graph
+from mtl.inputs import NUMBERS
 from mtl.runs import find
 from tests.run_directories import variables_of
 
@@ -41,7 +42,7 @@ def changed(**fields):
 
 def bars(digits):
     """Draw one image for each digit."""
-    images = np.full((len(digits), config.CROP, config.CROP, 3), 60, np.uint8)
+    images = np.full((len(digits), *NUMBERS.network_shape), 60, np.uint8)
     for image, digit in zip(images, digits):
         image[5 * digit : 5 * digit + 5] = 220
     return images
@@ -67,7 +68,7 @@ def source(first_step, fail_at=None, error=None, signal_at=None):
 
 def evaluate(network):
     """Evaluate the ten digits. The metrics depend on every bit of the weights."""
-    log_probs = network.log_probs(bars(range(10)))
+    log_probs = network.outputs(bars(range(10)))
     means = {name: float(-rows.mean(dtype=np.float64)) for name, rows in log_probs.items()}
     correct = log_probs["digit1"].argmax(axis=1) == np.arange(10)
     return {"sequence_accuracy": float(correct.mean()), "means": means}
@@ -76,7 +77,7 @@ def evaluate(network):
 def inference_of(record):
     """Build the inference graph of a Config on the variables that exist."""
     return inference_graph.build(
-        tasks=tasks.NUMBER_TASKS, bottom=record.bottom, absent=record.absent
+        tasks=tasks.NUMBER_TASKS, **train.network_settings(record)
     )
 
 

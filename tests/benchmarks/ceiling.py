@@ -7,7 +7,8 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib, model
+from mtl import model
+from mtl.inputs import NUMBERS
 from tests.benchmarks import mtl_trainer, sides, tables, turns
 from tests.benchmarks.step import STEPS
 
@@ -25,8 +26,7 @@ def arithmetic(bottom, batch_size):
     its weights and of its inputs. The inputs of the first layer are pixels and have no gradient.
     """
     with tf.Graph().as_default() as graph:
-        size = config_lib.CROP
-        shape = [batch_size, size, size, config_lib.CHANNELS]
+        shape = [batch_size, *NUMBERS.network_shape]
         model.build(tf.placeholder(tf.float32, shape), bottom=bottom)
         products = []
         for operation in graph.get_operations():

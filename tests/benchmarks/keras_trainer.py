@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mtl.config import CHANNELS, CROP
+from mtl.inputs import NUMBERS
 from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
 from mtl.tasks import NUMBER_TASKS, encode_all
 
@@ -51,14 +51,14 @@ class Local(layers.Layer):
 
 def network(bottom):
     """Build what mtl.model builds: a keras.Model, uint8 images -> dict task name -> logits."""
-    images = keras.Input([CROP, CROP, CHANNELS], dtype="uint8")
+    images = keras.Input(NUMBERS.network_shape, dtype="uint8")
     pixels = ops.cast(images, "float32") / 255.0
     x = pixels - ops.mean(pixels, axis=[1, 2, 3], keepdims=True)
     x = ops.cast(x, keras.config.dtype_policy().compute_dtype)
     x = _paper(x) if bottom == "paper" else _convolutional(x, *CONVOLUTIONAL[bottom])
     logits = {}
     for task in NUMBER_TASKS:
-        logits[task.name] = layers.Dense(task.classes, name=task.name, dtype="float32")(x)
+        logits[task.name] = layers.Dense(task.outputs, name=task.name, dtype="float32")(x)
     return keras.Model(images, logits)
 
 
@@ -142,7 +142,7 @@ class Side:
         smoothing = config.label_smoothing
         self._model.compile(
             optimizer=keras.optimizers.Adam(rate, epsilon=EPSILON),
-            loss={task.name: LogOfMean(task.classes, smoothing) for task in NUMBER_TASKS},
+            loss={task.name: LogOfMean(task.outputs, smoothing) for task in NUMBER_TASKS},
             jit_compile=jit_compile,
         )
 
@@ -161,7 +161,7 @@ class Side:
         return float(self._model.train_on_batch(images, labels, return_dict=True)["loss"])
 
     def epoch(self, examples):
-        return self._fit(examples.images, encode_all(examples.numbers), self._batch_size)
+        return self._fit(examples.inputs, encode_all(examples.numbers), self._batch_size)
 
     def chunk(self, batches):
         images = np.concatenate([images for images, _ in batches])

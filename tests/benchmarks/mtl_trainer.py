@@ -19,7 +19,7 @@ class Stepper:
     def __init__(self, session, graph):
         self._names = list(graph.labels)
         self._call = session.make_callable(
-            [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
+            [graph.minimize, graph.cost, graph.watched], [graph.inputs, *graph.labels.values()]
         )
 
     def __call__(self, images, labels):
@@ -65,10 +65,10 @@ class Side:
         return self._session.run(self._variables)
 
     def logits(self, images):
-        """Return the logits of images, uint8 [n, CROP, CROP, CHANNELS]: dict task -> float32."""
+        """Return the logits of images, uint8 [n, *NUMBERS.network_shape]: dict task -> float32."""
         # The inputs of the log softmax.
         tensors = {name: each.op.inputs[0] for name, each in self._inference.log_probs.items()}
-        return self._session.run(tensors, {self._inference.images: images})
+        return self._session.run(tensors, {self._inference.placeholder: images})
 
     def step(self, images, labels):
         """Train one step; return the cost before it."""
@@ -92,11 +92,11 @@ class Side:
         """Predict images; return the seconds."""
         network = self._open()
         since = time.perf_counter()
-        reading.read(network.log_probs, images)
+        reading.read(network, images)
         return time.perf_counter() - since
 
     def one(self, image, times):
-        """Predict one image, uint8 [1, CROP, CROP, CHANNELS], so many times; return the seconds."""
+        """Predict one image, uint8 [1, *NUMBERS.network_shape], so many times; return the seconds."""
         network = self._open()
         since = time.perf_counter()
         for _ in range(times):

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib, train
+from mtl import train
+from mtl.inputs import NUMBERS
 from mtl.tasks import NUMBER_TASKS, Task
 from tests.benchmarks import sides, tables, turns
 
@@ -30,17 +31,17 @@ class Steps:
           size: int, height and width of the images in pixels.
         """
         config = sides.default("small", "fp32", batch_size=batch_size)
-        config_lib.CROP = size  # in this process only
+        inputs = NUMBERS._replace(crop=size, shape=(size, size, 3))
         tasks = NUMBER_TASKS
         if count != len(NUMBER_TASKS):
             tasks = [Task(f"task{number}", 11) for number in range(count)]
         options = train.session_config(config.threads, batch_size)
         since = time.perf_counter()
         with tf.Graph().as_default(), tf.Session(config=options) as session:
-            graph = train.build(config, tasks=tasks)
+            graph = train.build(config, tasks=tasks, inputs=inputs)
             session.run(tf.global_variables_initializer())
             run = session.make_callable(
-                [graph.minimize, graph.cost, graph.watched], [graph.images, *graph.labels.values()]
+                [graph.minimize, graph.cost, graph.watched], [graph.inputs, *graph.labels.values()]
             )
             batch = _batch(batch_size, count, size)
             run(*batch)
@@ -56,7 +57,7 @@ class Steps:
 def _batch(batch_size, count, size):
     """Return random images and the labels of each task."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, [batch_size, size, size, config_lib.CHANNELS], np.uint8)
+    images = rng.integers(0, 256, [batch_size, size, size, NUMBERS.shape[2]], np.uint8)
     return [images] + [rng.integers(0, 7, batch_size, np.int32) for _ in range(count)]
 
 

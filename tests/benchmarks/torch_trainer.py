@@ -46,7 +46,7 @@ class Network(nn.Module):
         super().__init__()
         self.bottom = Paper() if bottom == "paper" else Convolutional(*CONVOLUTIONAL[bottom])
         units = self.bottom.units
-        tops = {task.name: nn.Linear(units, task.classes) for task in NUMBER_TASKS}
+        tops = {task.name: nn.Linear(units, task.outputs) for task in NUMBER_TASKS}
         self.tops = nn.ModuleDict(tops)
 
     def forward(self, images):
@@ -219,7 +219,7 @@ class Side:
         return self._step(images, _tensors(labels)).item()
 
     def epoch(self, examples):
-        images = examples.images
+        images = examples.inputs
         labels = _tensors(encode_all(examples.numbers))
         size = self._config.batch_size
         order = np.random.permutation(len(images))

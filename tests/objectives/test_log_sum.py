@@ -123,7 +123,7 @@ def test_scaling_a_loss_adds_a_constant_and_keeps_the_gradients(of_means, means,
 def test_identities_hold_for_the_gradient_of_a_shared_matrix():
     rng = np.random.default_rng(8)
     x, shared = rng.normal(size=[5, 4]), rng.normal(size=[4, 6])
-    tops = [rng.normal(size=[6, task.classes]) for task in helpers.THREE_TASKS]
+    tops = [rng.normal(size=[6, task.outputs]) for task in helpers.THREE_TASKS]
     _, labels = helpers.random_batch(rng, 5, helpers.THREE_TASKS)
     with tf.Graph().as_default(), tf.Session() as session:
         w = tf.constant(np.float32(shared))

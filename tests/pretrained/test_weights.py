@@ -11,12 +11,12 @@ from PIL import Image
 
 from mtl import checkpoint, run_files
 from mtl.cli import training
-from mtl.config import CROP
 from mtl.data.batches import centre_crop
 from mtl.data.drawn import synthetic
 from mtl.evaluation import metrics
 from mtl.inference import decoding
 from mtl.inference.network import Network
+from mtl.inputs import NUMBERS
 from mtl.runs import find
 
 PACKAGED = find.PACKAGED["pretrained"]
@@ -63,14 +63,14 @@ def test_was_trained_on_drawn_numbers_only():
 
 def test_reads_drawn_numbers(drawn):
     with Network.open("pretrained") as network:
-        log_probs = network.log_probs(np.ascontiguousarray(centre_crop(drawn.images)))
+        log_probs = network.outputs(np.ascontiguousarray(centre_crop(drawn.inputs)))
     numbers = decoding.joint(log_probs)[0]
     assert metrics.sequence_accuracy(numbers, drawn.numbers) > 0.9
 
 
 def test_predict_uses_it_by_default(command, drawn, tmp_path):
     paths = [tmp_path / f"{index}.png" for index in range(9)]
-    for path, image in zip(paths, drawn.images):
+    for path, image in zip(paths, drawn.inputs):
         Image.fromarray(image).save(path)
     code, out, err = command("predict", "--json", *paths)
     assert code == 0, err
@@ -86,9 +86,9 @@ def test_training_starts_from_it(command, drawn, tmp_path, monkeypatch):
     code, _, err = command("train", f"--model_dir={tmp_path}", *network, *length)
     assert code == 0 and "starting from the weights of" in err, err
     with Network.open("pretrained") as packaged, Network.open(str(tmp_path)) as trained:
-        crops = np.ascontiguousarray(centre_crop(drawn.images[:5], CROP))
-        found = trained.log_probs(crops)
-        for name, rows in packaged.log_probs(crops).items():
+        crops = np.ascontiguousarray(centre_crop(drawn.inputs[:5], NUMBERS.crop))
+        found = trained.outputs(crops)
+        for name, rows in packaged.outputs(crops).items():
             np.testing.assert_allclose(found[name], rows, atol=1e-3)
 
 
