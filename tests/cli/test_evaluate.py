@@ -10,10 +10,12 @@ import pytest
 from html_check import tree
 from PIL import Image
 
-from mtl import config, run_files
+from mtl import config, run_files, tasks
 from mtl.data import batches, npz
 from mtl.data.drawn import synthetic
 from mtl.data.examples import of_numbers
+from mtl.inference.network import Network
+from mtl.inputs import NUMBERS, Inputs
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def trained_with(monkeypatch):
 def five(network, trained_with, tmp_path):
     """Return flags that evaluate the fake on five images, of which it reads two wrong."""
     trained_with()
-    images = np.zeros((5, config.WINDOW, config.WINDOW, 3), np.uint8)
+    images = np.zeros((5, *NUMBERS.shape), np.uint8)
     images[..., 0] = np.array([7, 12, 210, 99, 3])[:, None, None]
     folder = tmp_path / "data"
     folder.mkdir()
@@ -221,3 +223,79 @@ def test_failed_evaluation_leaves_no_report(five, refused, tmp_path):
     flags = [*five[:-1], "--split=test", f"--report={tmp_path / 'report'}"]
     assert "npz" in refused(2, "evaluate", *flags)
     assert not (tmp_path / "report").exists()
+
+
+# -- your own tasks --------------------------------------------------------------------------------
+
+
+class OwnNetwork:
+    """A network of two tasks that gives the first feature as class and as value."""
+
+    config = config.Config(tasks="kind:3,height:real", dataset="npz", data_dir="none")
+    tasks, inputs = tasks.parse("kind:3,height:real"), Inputs((4,), 0, "float32")
+    step, temperature = 30, 1.0
+
+    def outputs(self, features):
+        rows = np.full((len(features), 3), np.log(0.1), np.float32)
+        rows[np.arange(len(features)), features[:, 0].astype(int)] = np.log(0.8)
+        return {"kind": rows, "height": features[:, :1]}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        pass
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """Return flags that evaluate a network of own tasks on five examples."""
+    monkeypatch.setattr(Network, "open", lambda model_dir, which: OwnNetwork())
+    monkeypatch.setattr(run_files, "read_config", lambda model_dir: OwnNetwork.config)
+    features = np.zeros((5, 4), np.float32)
+    features[:, 0] = [0, 1, 2, 1, 0]
+    labels = {"kind": np.int32([0, 1, 1, -1, 0]), "height": np.float32([0, 1, 2, 2, np.nan])}
+    np.savez(tmp_path / "test.npz", features=features, **labels)
+    return ["--model_dir=run", f"--data_dir={tmp_path}"]
+
+
+def test_own_tasks_have_a_table_and_json(own, command):
+    code, out, err = command("evaluate", *own)
+    assert (code, err) == (0, "")
+    assert out.startswith("npz, test, step 30\nexamples            5\n")
+    rows = {line.split()[0]: line for line in out.splitlines() if line}
+    assert "75.00%" in rows["kind"] and "0.2500" in rows["height"]
+    code, out, err = command("evaluate", *own, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    head = {"dataset": "npz", "split": "test", "examples": 5, "step": 30, "exact_match": None}
+    assert dict(list(found.items())[:5]) == head
+    assert found["tasks"]["kind"]["accuracy"] == 0.75
+    assert found["tasks"]["height"]["examples"] == 4
+    assert found["tasks"]["height"]["mae"] == 0.25
+
+
+def test_report_of_own_tasks(own, command, tmp_path):
+    directory = tmp_path / "report"
+    code, out, err = command("evaluate", *own, "--json", f"--report={directory}")
+    assert (code, err) == (0, "")
+    assert (directory / "metrics.json").read_text() == out
+    assert "height" in page_of(directory).text
+
+
+@pytest.mark.parametrize("flag", ["--views=4", "--temperature=0.5"])
+def test_flags_of_numbers_are_refused_for_own_tasks(own, refused, flag):
+    line = refused(1, "evaluate", *own, flag)
+    assert f"{flag} applies only to numbers, but run has other tasks; remove the flag" in line
+
+
+def test_dataset_that_has_only_numbers_is_refused_for_own_tasks(own, refused):
+    line = refused(2, "evaluate", "--model_dir=run", "--dataset=synthetic")
+    assert "has only numbers, not the tasks kind:3,height:real" in line
+
+
+def test_other_inputs_than_those_of_the_run_are_refused(own, refused, tmp_path):
+    np.savez(tmp_path / "test.npz", features=np.zeros((2, 7), np.float32), kind=np.int32([0, 1]),
+             height=np.float32([1, 2]))  # fmt: skip
+    line = refused(2, "evaluate", *own)
+    assert "test.npz" in line and "7" in line and "4" in line
