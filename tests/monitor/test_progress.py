@@ -125,6 +125,28 @@ def test_pause_before_the_first_line(clock, line, lines):
     assert lines == ["step 1/700  cost 0.000"]
 
 
+@pytest.fixture
+def own(clock, lines):
+    record = Config(steps=700, batch_size=7, tasks="digit:10,height:real", dataset="npz")
+    return progress.Progress(record, lines.append)
+
+
+def test_own_tasks_have_examples(clock, own, lines):
+    own(100, 1.25, {"digit": 0.5})
+    clock.now += 4.0
+    own(200, 1.25, {"digit": 0.5})
+    assert lines[1] == "step 200/700  175 examples/s  0:20 left  cost 1.250  digit 0.500"
+
+
+def test_many_tasks_show_the_largest_losses(clock, own, lines):
+    own(100, 1.25, {f"t{k}": k * 4 % 9 for k in range(9)})
+    shown = "t2 8.000  t4 7.000  t6 6.000  t8 5.000"
+    assert lines == [f"step 100/700  cost 1.250  largest of 9 losses:  {shown}"]
+    clock.now += 1.0
+    own(101, 1.25, {f"t{k}": 0.5 for k in range(progress.ALL)})
+    assert lines[1].count(" 0.500") == progress.ALL
+
+
 @pytest.mark.parametrize(
     "loss, marked", [(0.0, True), (1e-37, True), (1.1e-37, False), (1e-6, False)]
 )

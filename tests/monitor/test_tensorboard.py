@@ -9,19 +9,21 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 import helpers
-from mtl import bottoms, tasks, train
-from mtl.config import CROP, Config
+from mtl import bottoms, run_files, tasks, train
+from mtl.config import Config
 from mtl.data.examples import of_numbers
 from mtl.errors import Interrupted
+from mtl.inputs import NUMBERS as INPUTS
 from mtl.monitor import tensorboard
 from tests import event_files, toy_runs
 
 pytestmark = pytest.mark.usefixtures("coarse")
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 CONFIG = Config(bottom="mlp", batch_size=5, steps=12, save_every=6, log_every=2)
+RUN = run_files.Run(CONFIG, tasks.NUMBER_TASKS, INPUTS)
 NUMBERS = ["", "4", "31", "1234567", "90", "5", "77"]
 VALIDATION = of_numbers(np.zeros((7, 64, 64, 3), np.uint8), NUMBERS, list("abcdefg"))
-LOG_PROBS = {task.name: np.zeros((7, task.classes), np.float32) for task in tasks.NUMBER_TASKS}
+LOG_PROBS = {task.name: np.zeros((7, task.outputs), np.float32) for task in tasks.NUMBER_TASKS}
 ROW = {
     "sequence_accuracy": 0.5,
     "character_accuracy": 0.75,
@@ -40,7 +42,7 @@ def source(first_step):
         numbers = []
         for length in rng.integers(1, 5, size=5):
             numbers.append("".join(map(str, rng.integers(10, size=length))))
-        images = rng.integers(0, 256, (5, CROP, CROP, 3)).astype(np.uint8)
+        images = rng.integers(0, 256, (5, *INPUTS.network_shape)).astype(np.uint8)
         yield images, tasks.encode_all(numbers)
         step += 1
 
@@ -50,7 +52,7 @@ class Run:
 
     def __init__(self, directory, first=0, say=print):
         self._directory = directory
-        self._events = tensorboard.Events(CONFIG, str(directory), first, say)
+        self._events = tensorboard.Events(RUN, str(directory), first, say)
         self.logged = []  # (step, cost, losses)
 
     def train(self, stop=lambda: 0):
@@ -88,7 +90,7 @@ class StopAt:
 
 def events_of(directory, first=0, say=print):
     """Return Events with two scalars written."""
-    events = tensorboard.Events(CONFIG, str(directory), first, say)
+    events = tensorboard.Events(RUN, str(directory), first, say)
     for step in (first + 1, first + 2):
         events._write_scalars(step, {"cost": -1.0})
     events.close()
@@ -144,7 +146,7 @@ def test_values(whole):
 )
 def test_gradient_norms_at_the_shared_features(objective, absent, tmp_path):
     config = dataclasses.replace(CONFIG, objective=objective, absent=absent, steps=2)
-    events = tensorboard.Events(config, str(tmp_path), 0, print)
+    events = tensorboard.Events(RUN._replace(config=config), str(tmp_path), 0, print)
     with tf.Graph().as_default(), tf.Session() as session:
         graph = train.build(config)
         events.watch(session, graph)
@@ -154,7 +156,7 @@ def test_gradient_norms_at_the_shared_features(objective, absent, tmp_path):
             (gradients[name],) = tf.gradients(term, graph.network.features)
         session.run(tf.global_variables_initializer())
         images, labels = next(source(0))
-        feeds = {graph.images: images, **helpers.feed((graph.labels, labels))}
+        feeds = {graph.inputs: images, **helpers.feed((graph.labels, labels))}
         expected = session.run(gradients, feeds)
         # Labels are fed by name: their order does not matter.
         reordered = dict(reversed(labels.items()))
@@ -211,7 +213,7 @@ def test_resumed_run_has_the_events_of_a_whole_one(whole, tmp_path):
     "error", [LookupError("no line made\nthe operation x"), ValueError("no scope"), KeyError("w")]
 )
 def test_scalars_are_written_without_the_graph(error, tmp_path, monkeypatch):
-    def fail(config):
+    def fail(config, **network):
         raise error
 
     monkeypatch.setattr(tensorboard.lines, "explain", fail)
@@ -251,7 +253,7 @@ def test_unwritable_directory_is_reported_once(tmp_path):
 
 
 def test_no_file_without_values(tmp_path):
-    events = tensorboard.Events(CONFIG, str(tmp_path), 0, print)
+    events = tensorboard.Events(RUN, str(tmp_path), 0, print)
     with tf.Graph().as_default(), tf.Session() as session:
         events.watch(session, train.build(CONFIG))
     events.close()
