@@ -65,7 +65,7 @@ def made(log_probs=None, examples=None, evaluations=()):
     examples = examples or examples_of()
     result = {"dataset": "npz", "split": "validation", "step": 30}
     result |= evaluate.measure(log_probs, examples.numbers, "linear")
-    return tables.make(log_probs, examples, result, evaluations)
+    return tables.make(log_probs, examples, tasks.NUMBER_TASKS, result, evaluations)
 
 
 def evaluations(steps=(10, 20, 30)):

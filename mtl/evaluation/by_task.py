@@ -11,7 +11,14 @@ from mtl.tasks import Task, is_numbers
 
 EXACT_MATCH = "exact_match"  # also a value of --best_by
 _COUNTS = (EXACT_MATCH, "exact_match_95", "exact_match_examples")
-_WORDS = {"low_95": "95% from", "high_95": "to"}
+_WORDS = {
+    "low_95": "95% from",
+    "high_95": "to",
+    "macro_f1": "macro F1",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R2",
+}
 
 
 def measure(
@@ -132,6 +139,7 @@ def score(row: Mapping[str, Any], tasks: Sequence[Task], best_by: str = "") -> f
 class Table(NamedTuple):
     """The metrics of all tasks of one kind, one row each."""
 
+    metrics: list[str]
     formats: dict[str, str]  # column -> format of its values, "" for text
     rows: list[dict[str, Any]]
 
@@ -146,7 +154,8 @@ def tables(result: Mapping[str, Any], tasks: Sequence[Task]) -> list[Table]:
     found = {}
     for task in tasks:
         if task.kind not in found:
-            found[task.kind] = Table(_formats(kinds.find(task.kind)), [])
+            kind = kinds.find(task.kind)
+            found[task.kind] = Table(list(kind.METRICS), _formats(kind), [])
         row = {"task": task.name, **result["tasks"][task.name]}
         if "accuracy_95" in row:
             row["low_95"], row["high_95"] = row["accuracy_95"] or (None, None)

@@ -155,7 +155,7 @@ def _uri(content):
 
 
 def table(
-    columns: Mapping[str, str],
+    columns: Mapping[str, str] | Sequence[tuple[str, str]],
     rows: Iterable[Sequence[Any]],
     caption: str,
     *,
@@ -165,7 +165,7 @@ def table(
 
     Args:
       columns: dict header -> format of its values: "" for text, or a format such as ",d", ".2%" or
-        ".4f" for numbers, which are right-aligned.
+        ".4f" for numbers, which are right-aligned. Pairs (header, format) if headers may be equal.
       rows: each with one value for each column. The first value is the header of its row. None is
         shown as a dash.
       caption: what the table shows, different for each table of a page.
@@ -174,13 +174,13 @@ def table(
     Raises:
       ValueError: a row has more or fewer values than columns.
     """
-    head = ""
-    for name, spec in columns.items():
+    head, columns = "", list(columns.items() if isinstance(columns, Mapping) else columns)
+    for name, spec in columns:
         head += _cell("th", ' scope="col"', escape(name), "number" if spec else "")
     lines = []
     for y, row in enumerate(rows):
         line = ""
-        for x, (value, spec) in enumerate(zip(row, columns.values(), strict=True)):
+        for x, (value, (_, spec)) in enumerate(zip(row, columns, strict=True)):
             tag, scope = ("td", "") if x else ("th", ' scope="row"')
             classes = ["number" if spec else "", mark(y, x) if mark else ""]
             line += _cell(tag, scope, _formatted(value, spec), " ".join(filter(None, classes)))

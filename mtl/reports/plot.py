@@ -1,24 +1,25 @@
-"""The plots of a report.
+"""The plots of every report.
 
 matplotlib is optional, so it is imported only to draw. pyplot is not used: it would keep every
 figure in memory.
 """
 
 import contextlib
+import itertools
 import math
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from mtl import tasks
-from mtl.evaluation import metrics
+from mtl.reports.rows import is_matrix
 from mtl.runs import files
+from mtl.tasks import DIGITS
 
 # From the palette of Okabe and Ito, which people with colour blindness can distinguish. Orange is
 # darker than theirs, so that it is visible on white. In dark mode the page inverts the plots.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
-# Colour and marker of each task.
-_TASKS = (
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+# Colour and marker of a task. The next six tasks have the same, with dashed lines.
+_STYLES = (
     ("#000000", "o"),
     ("#0072B2", "s"),
     ("#D55E00", "^"),
@@ -29,7 +30,10 @@ _TASKS = (
 WIDTH = 1000  # pixels
 # The text is large for the width, because a phone shows 1000 pixels as about 350.
 _DPI = 180
-_CONFUSION_DPI = 100  # six matrices need more space; the page scrolls their plot
+_CONFUSION_DPI = 100  # matrices need more space; the page scrolls their plot
+_MATRICES = 6  # in the plot; the page has all tables
+_COUNTED = 15  # classes of a matrix whose cells have room for their counts
+_NAME = 24  # characters of the name of a task
 _PAD = 0.08  # inches, around and between the parts of a plot
 _LINE = 58  # characters of a title
 _SETTINGS = {
@@ -42,7 +46,7 @@ _SETTINGS = {
 
 
 @contextlib.contextmanager
-def _figure(path: str, height: int, dpi: int = _DPI) -> Iterator[Any]:
+def figure_of(path: str, height: int, dpi: int = _DPI) -> Iterator[Any]:
     """Yield a Figure of WIDTH x height pixels, then save it as a PNG file atomically."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -59,7 +63,7 @@ def _figure(path: str, height: int, dpi: int = _DPI) -> Iterator[Any]:
         figure.savefig(unfinished, format="png")
 
 
-def _title(what, report):
+def title(what: str, report) -> str:
     """Return the title of a plot: its subject and the evaluation."""
     return "\n".join([what, *textwrap.wrap(report.title, _LINE)])
 
@@ -68,7 +72,7 @@ def _title(what, report):
 
 
 def confusion(report, path: str) -> None:
-    """Draw the confusion matrix of each task.
+    """Draw the confusion matrices of the first six tasks that have one.
 
     The number in a cell counts examples. The colour shows their share of the true class.
 
@@ -79,13 +83,26 @@ def confusion(report, path: str) -> None:
     Raises:
       ImportError: matplotlib is missing.
     """
-    with _figure(path, 1480, _CONFUSION_DPI) as figure:
-        for axes, task in zip(figure.subplots(3, 2).flat, tasks.NUMBER_TASKS):
-            _confusion_of_task(axes, task.name, report.confusion[task.name])
-        figure.suptitle(_title("predicted classes of each true class", report))
+    names = matrices(report)[:_MATRICES]
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    with figure_of(path, 100 + 460 * rows * (3 - columns), _CONFUSION_DPI) as figure:
+        all_axes = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, name in itertools.zip_longest(all_axes, names):
+            if name is None:
+                axes.set_visible(False)
+            else:
+                _confusion_of_task(axes, name, report)
+        figure.suptitle(title("predicted classes of each true class", report))
 
 
-def _confusion_of_task(axes, task, rows):
+def matrices(report) -> list[str]:
+    """Return the tasks in focus that have a confusion matrix."""
+    return [task.name for task in report.focus if is_matrix(report.tables[task.name])]
+
+
+def _confusion_of_task(axes, task, report):
+    rows = report.tables[task]
     names = [row["true"] for row in rows]
     counts = [[row[name] for name in names] for row in rows]
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
@@ -94,19 +111,30 @@ def _confusion_of_task(axes, task, rows):
     axes.set_aspect("equal")
     for y, row in enumerate(counts):
         for x, count in enumerate(row):
-            if count:  # zeros would hide the other numbers
+            if count and len(names) <= _COUNTED:  # zeros would hide the other numbers
                 _cell(axes, x, y, count, shares[y][x])
     correct, total = sum(counts[i][i] for i in range(len(names))), sum(map(sum, counts))
     share = f", {correct / total:.1%}" if total else ""
-    axes.set_title(f"{task}: {correct:,} of {total:,} correct{share}")
+    axes.set_title(f"{short(task)}: {correct:,} of {total:,} correct{share}")
     centres = [i + 0.5 for i in range(len(names))]
     axes.set_xticks(centres, names)
     axes.set_yticks(centres, names)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labelsize=10 if len(names) <= _COUNTED else 7)
     axes.spines[:].set_visible(False)
-    meaning = f"more than {tasks.DIGITS}" if task == "length" else "no digit"
-    axes.set_xlabel(f"predicted class (X: {meaning})")
+    axes.set_xlabel(f"predicted class{_meaning(task, report)}")
     axes.set_ylabel("true class")
+
+
+def _meaning(task, report):
+    """Return what the class X of a task of the answer means."""
+    if not report.numbers:
+        return ""
+    return f" (X: {f'more than {DIGITS}' if task == 'length' else 'no digit'})"
+
+
+def short(name: str) -> str:
+    """Return the name of a task, cut to the space in a plot."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}\u2026"
 
 
 def _cell(axes, x, y, count, share):
@@ -115,149 +143,69 @@ def _cell(axes, x, y, count, share):
     axes.text(x + 0.5, y + 0.5, count, ha="center", va="center", size=size, color=colour)
 
 
-# -- accuracy --------------------------------------------------------------------------------------
-
-
-def accuracy_by_length(report, path: str) -> None:
-    """Draw the accuracy of each true length with its 95% interval. Arguments as `confusion`."""
-    rows = report.lengths
-    with _figure(path, 660) as figure:
-        axes = figure.subplots()
-        for x, row in enumerate(rows):
-            if row["examples"]:
-                _bar(axes, x, row)
-        labels = [f"{row['length']}\nn = {row['examples']:,}" for row in rows]
-        axes.set_xticks(range(len(rows)), labels)
-        axes.set_xlim(-0.6, len(rows) - 0.3)
-        axes.set_ylim(0, 108)
-        axes.set_yticks(range(0, 101, 20))
-        axes.set_xlabel(f"true length in digits (X: more than {tasks.DIGITS}), n examples")
-        axes.set_ylabel("sequence accuracy, %")
-        axes.set_title(_title("accuracy by length, with 95% intervals", report))
-
-
-def _bar(axes, x, row):
-    share, low, high = (100 * row[column] for column in ("accuracy", "low_95", "high_95"))
-    axes.bar(x, share, width=0.62, color=_BLUE, alpha=0.35)
-    interval = [[share - low], [high - share]]
-    axes.errorbar(x, share, yerr=interval, fmt="o", color=_BLUE, capsize=5)
-    top = min(share + 1.5, 101.0)
-    axes.text(x + 0.06, top, f"{share:.1f}", color="black", size=10, va="bottom")
-
-
-def coverage(report, path: str) -> None:
-    """Draw accuracy against coverage, and the last point at 98% accuracy. Arguments as `confusion`.
-
-    Source: Goodfellow et al. 2013, arXiv:1312.6082, section 3.
-    """
-    at_98 = report.metrics["coverage_at_98"]
-    text, point = "no coverage reaches 98% accuracy", ([], [])
-    if at_98:
-        text, point = f"98% accuracy at {at_98:.2%} coverage", ([100 * at_98], [98])
-    orange = {"color": _ORANGE, "linestyle": "--", "linewidth": 1.2}
-    with _figure(path, 660) as figure:
-        axes = figure.subplots()
-        covered = _scaled(report.coverage, "coverage", 100)
-        accuracies = _scaled(report.coverage, "accuracy", 100)
-        axes.axhline(98, **orange)
-        marker = "." if len(covered) < 40 else ""
-        axes.plot(covered, accuracies, color=_BLUE, linewidth=2, marker=marker)
-        axes.plot(*point, marker="o", label=text, **orange)
-        axes.legend(loc="lower left", frameon=False)  # the curve goes down, so this corner is free
-        lowest = 10 * math.floor(min(accuracies, default=0.0) / 10)
-        axes.set_ylim(max(0.0, min(90.0, lowest)), 100.8)
-        axes.set_xlim(0, 100.8)
-        axes.grid(color=_GREY, alpha=0.2)
-        axes.set_xlabel("coverage: share of numbers answered, %")
-        axes.set_ylabel("accuracy of the answers, %")
-        axes.set_title(_title("accuracy against coverage, most confident first", report))
-
-
-def reliability(report, path: str) -> None:
-    """Draw the accuracy in each bin of the confidence, with its 95% interval.
-
-    Arguments as `confusion`. On the dashed diagonal, accuracy equals confidence.
-
-    Source: Guo et al. 2017, arXiv:1706.04599, figure 1.
-    """
-    error = report.calibration_error
-    shown = "" if error is None else f", calibration error {error:.3f}"
-    with _figure(path, 660) as figure:
-        axes = figure.subplots()
-        axes.plot([0, 100], [0, 100], color=_ORANGE, linestyle="--", linewidth=1.2)
-        for row in report.reliability:
-            if row["examples"]:
-                _reliability_of_bin(axes, row)
-        axes.set_xlim(0, 100)
-        axes.set_ylim(0, 108)
-        axes.set_xticks(range(0, 101, 10))
-        axes.set_yticks(range(0, 101, 20))
-        axes.set_xlabel("confidence, %; above the bars: the number of examples")
-        axes.set_ylabel("sequence accuracy, %")
-        axes.set_title(_title(f"accuracy against confidence{shown}", report))
-
-
-def _reliability_of_bin(axes, row):
-    """Draw the bar, the interval and the number of examples of a bin."""
-    left, right = 100 * row["low"], 100 * row["high"]
-    share = 100 * row["accuracy"]
-    low, high = (100 * each for each in metrics.interval(row["correct"], row["examples"]))
-    axes.bar((left + right) / 2, share, width=0.92 * (right - left), color=_BLUE, alpha=0.35)
-    interval = [[share - low], [high - share]]
-    axes.errorbar(100 * row["mean_confidence"], share, yerr=interval, fmt="o", color=_BLUE, ms=4)
-    axes.text((left + right) / 2, 102.5, f"{row['examples']:,}", ha="center", size=9)
-
-
 # -- training --------------------------------------------------------------------------------------
 
 
 def curves(report, path: str) -> None:
     """Draw the validation metrics over the training steps. Arguments as `confusion`."""
-    steps = [row["step"] for row in report.curves]
-    with _figure(path, 1800) as figure:
-        # One column: the same step is at the same position in all three.
-        names = ["sequence", "accuracy", "cross_entropy"]
-        parts = figure.subplot_mosaic([[name] for name in names], sharex=True)
-        for axes in parts.values():
+    curves = report.focus_curves
+    steps = [row["step"] for row in curves.rows]
+    with figure_of(path, 600 * (1 + len(curves.groups))) as figure:
+        # One column: the same step is at the same position in all plots.
+        top, *others = figure.subplots(1 + len(curves.groups), 1, sharex=True)
+        for axes in (top, *others):
             axes.axvline(
                 report.metrics["step"],
-                color=_GREY,
+                color=GREY,
                 linestyle=":",
                 linewidth=1.2,
                 label="step of this report",
             )
-            axes.grid(color=_GREY, alpha=0.2)
-        values = _scaled(report.curves, "sequence_accuracy", 100)
-        parts["sequence"].plot(
-            steps, values, color=_BLUE, marker="o", linewidth=2, label="sequence accuracy"
-        )
-        _task_curves(parts["accuracy"], steps, report.curves, "accuracy", 100)
-        _task_curves(parts["cross_entropy"], steps, report.curves, "cross_entropy", 1)
-        parts["sequence"].set_ylabel("sequence accuracy, %")
-        parts["accuracy"].set_ylabel("accuracy of each task, %")
-        parts["cross_entropy"].set_ylabel("cross entropy, nats")
-        parts["cross_entropy"].set_ylim(bottom=0)
-        parts["cross_entropy"].set_xlabel("training step")
-        for axes in parts.values():
-            axes.legend(frameon=False, fontsize=9)
+            axes.grid(color=GREY, alpha=0.2)
+        values = scaled(curves.rows, curves.main.name, _factor(curves.main))
+        top.plot(steps, values, color=BLUE, marker="o", linewidth=2, label=curves.main.header)
+        top.set_ylabel(curves.main.header + (", %" if _factor(curves.main) == 100 else ""))
+        for axes, group in zip(others, curves.groups):
+            _task_curves(axes, steps, report, group)
+        others[-1].set_ylim(bottom=0)  # losses
+        others[-1].set_xlabel("training step")
+        _legends(figure, (top, *others), len(report.focus))
         figure.suptitle("validation during training")
 
 
-def _task_curves(axes, steps, rows, metric, factor):
-    """Draw one line for each task."""
-    for task, (colour, marker) in zip(tasks.NUMBER_TASKS, _TASKS):
-        values = _scaled(rows, f"{metric}_{task.name}", factor)
+def _legends(figure, all_axes, count):
+    """Draw a legend in each plot; of many tasks a single one below, where it covers no curve."""
+    if count <= len(_STYLES):
+        for axes in all_axes:
+            axes.legend(frameon=False, fontsize=9)
+        return
+    lines = all_axes[-1].get_legend_handles_labels()  # the losses have all tasks
+    figure.legend(*lines, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+
+
+def _factor(column):
+    return 100 if column.spec.endswith("%") else 1
+
+
+def _task_curves(axes, steps, report, group):
+    """Draw one line for each task of a curves.Group; a task has one style in all groups."""
+    indices = {task.name: index for index, task in enumerate(report.focus)}
+    for column in group.tasks:
+        index = indices[column.header]
+        colour, marker = _STYLES[index % len(_STYLES)]
         axes.plot(
             steps,
-            values,
+            scaled(report.curves.rows, column.name, _factor(column)),
             color=colour,
             marker=marker,
             markersize=5,
             linewidth=1.3,
-            label=task.name,
+            linestyle="-" if index < len(_STYLES) else "--",
+            label=short(column.header),
         )
+    axes.set_ylabel(group.axis)
 
 
-def _scaled(rows, column, factor):
+def scaled(rows, column: str, factor: float) -> list[float]:
     """Return a column times a factor, with NaN, which leaves a gap, for None."""
     return [math.nan if row[column] is None else factor * row[column] for row in rows]

@@ -7,10 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mtl.evaluation import metrics
-from mtl.reports import sections
+from mtl.reports import number_sections, own_sections, sections
 from mtl.reports.page import document, escape
-from mtl.reports.sections import percent, shortened
+from mtl.reports.sections import shortened
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_page.css")
 
@@ -38,18 +37,17 @@ def html(
     Args:
       report: tables.Report.
       run: the run.
-      plots: dict name of a function of mtl.reports.plot -> data: URI; empty without matplotlib.
-      mistakes: data: URIs of the images of the first rows of report.mistakes.
+      plots: dict name in report.PLOTS -> data: URI; empty without matplotlib.
+      mistakes: data: URIs of the images of report.shown; empty for feature vectors.
       beside: names of the files beside the page.
     """
     title = f"{shortened(run.name)} on {report.title}" if run.name else report.title
+    special = number_sections if report.numbers else own_sections
     parts = [
-        ("tasks", "Tasks", sections.per_task(report.metrics)),
-        ("lengths", "Accuracy by length", sections.by_length(report, plots)),
-        ("confidence", "Accuracy and coverage", sections.by_confidence(report, plots)),
-        ("reliability", "Confidence and accuracy", sections.reliability(report, plots)),
-        ("confusion", "Confusion", sections.confusion(report, plots)),
-        ("mistakes", "Most confident mistakes", sections.mistakes(report, mistakes)),
+        ("tasks", "Tasks", special.per_task(report)),
+        *special.only(report, plots),
+        ("confusion", special.ERRORS, sections.errors(report, plots, special.REMARK)),
+        ("mistakes", special.MISTAKES, special.mistakes(report, mistakes)),
         ("training", "Training", sections.training(report, plots)),
         ("run", "Flags and environment", sections.environment(run)),
         ("again", "Reproduce", sections.reproduce(run, beside)),
@@ -57,7 +55,7 @@ def html(
     links = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading, _ in parts]
     body = [
         '<a class="skip" href="#content">Skip to the content</a>',
-        f"<header>\n<h1>{escape(title)}</h1>\n{_result(report)}\n</header>",
+        f"<header>\n<h1>{escape(title)}</h1>\n{_result(report, special)}\n</header>",
         f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>',
         '<main id="content">',
     ]
@@ -69,34 +67,19 @@ def html(
         return document(f"mtl report: {title}", "\n".join(body), style=file.read())
 
 
-def _result(report):
-    """Return the sequence accuracy in large type, and the other metrics in a grid."""
+def _result(report, special):
+    """Return the main metric in large type, and the other metrics in a grid."""
     head = report.metrics
-    count = head["examples"]
     facts = {
         "dataset": escape(head["dataset"]),
         "split": escape(head["split"]),
         "step": f"{head['step']:,}",
-        "examples": f"{count:,}",
-        "character accuracy": percent(head["character_accuracy"]),
-        "coverage at 98%": percent(head["coverage_at_98"]),
-        "calibration error": _error(report.calibration_error),
-        "cost on hard labels": percent(None) if head["cost"] is None else f"{head['cost']:.4f}",
-        "wrong numbers": f"{len(report.mistakes):,}",
+        "examples": f"{head['examples']:,}",
+        **special.facts(report),
     }
     shown = [f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()]
-    return f'<p class="lead">{_lead(report, count)}</p>\n<dl class="facts">{"".join(shown)}</dl>'
-
-
-def _error(value):
-    return percent(None) if value is None else f"{value:.3f}"
-
-
-def _lead(report, count):
-    if not count:
-        return "<span>The dataset has no examples, so there are no metrics.</span>"
-    correct = sum(row["correct"] for row in report.lengths)
-    low, high = metrics.interval(correct, count)
-    text = f"sequence accuracy: {correct:,} of {count:,} numbers have the correct length and digits"
-    interval = f"95% interval {low:.2%} to {high:.2%} (Wilson)"
-    return f"<strong>{correct / count:.2%}</strong> <span>{text}<br><b>{interval}</b></span>"
+    lead = "<span>The dataset has no examples, so there are no metrics.</span>"
+    if head["examples"]:
+        lead = special.lead(report)
+    lead = f'<p class="lead">{lead}</p>' if lead else ""
+    return f'{lead}\n<dl class="facts">{"".join(shown)}</dl>'

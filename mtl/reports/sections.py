@@ -3,135 +3,56 @@
 import functools
 import math
 
-from mtl import tasks
 from mtl.reports import page
+from mtl.reports.number_tables import DECODED
 from mtl.reports.page import escape, table
+from mtl.reports.rows import is_matrix
 
 MAX_CHARACTERS = 120  # of a name or a label; those of a dataset may be longer
+MAX_TASK = 40  # characters of the name of a task, so that it does not widen its table
 MAX_ROWS = 40  # evaluations in the tables of the training section; curves.csv has all
 PLOT_CURE = (
     "Plots need matplotlib: pip install 'mtl[plot]', then repeat the command at the end of this "
     "page."
 )
-NAMES = [task.name for task in tasks.NUMBER_TASKS]
 
 
-def per_task(result):
-    """Return the table of the tasks; result: the object that `mtl evaluate --json` prints."""
-    rows = []
-    for name, accuracy in result["task_accuracy"].items():
-        rows.append((name, accuracy, result["task_cross_entropy"][name]))
-    text = (
-        "The accuracy of the most likely class of each task alone. The predicted number may have "
-        "other classes, because it is the most likely number given all six tasks."
-    )
-    columns = {"task": "", "accuracy": ".2%", "cross entropy, nats": ".4f"}
-    return f"<p>{text}</p>\n{table(columns, rows, 'Accuracy and cross entropy of each task')}"
+# -- errors ----------------------------------------------------------------------------------------
 
 
-# -- accuracy --------------------------------------------------------------------------------------
+def errors(report, plots, remark=""):
+    """Return the table of the errors of each task, and the plot of the confusion matrices.
+
+    Args:
+      report: tables.Report.
+      plots: dict name of a plot -> data: URI.
+      remark: what else the reader of a confusion matrix needs, plain text.
+    """
+    shown = report.focus_tables
+    parts = part_of(len(shown), len(report.tables), "The CSV files beside this page have all")
+    matrices = {name: rows for name, rows in shown.items() if is_matrix(rows)}
+    if matrices:
+        parts.append(_matrices(matrices, plots, remark))
+    for name, rows in shown.items():
+        if name not in matrices:
+            parts.append(_plain(name, rows))
+    return "\n".join(parts)
 
 
-def by_length(report, plots):
-    """Return the plot and the table of the accuracy by true length."""
-    columns = {
-        "true length": "",
-        "examples": ",d",
-        "correct": ",d",
-        "accuracy": ".2%",
-        "from": ".2%",
-        "to": ".2%",
-        "mean confidence": ".3f",
-        "most frequent wrong length": "",
-        "times": ",d",
-    }
-    caption = "Sequence accuracy by true length, with its 95% interval (from, to)"
-    text = (
-        f"X is more than {tasks.DIGITS} digits. Such a number is correct if it is predicted as X."
-    )
-    plot = _plot(plots, "accuracy_by_length", "Accuracy by length, with 95% intervals")
-    return f"<p>{text}</p>\n{plot}\n{table(columns, _values(report.lengths), caption)}"
-
-
-def by_confidence(report, plots):
-    """Return the plot and the table of accuracy against coverage."""
-    at_98 = report.metrics["coverage_at_98"]
-    if at_98:
-        reached = f"98% of the answers are correct at {percent(at_98)} coverage"
-    else:
-        reached = "no coverage reaches 98% correct answers"
-    columns = {
-        "confidence at least": ".4f",
-        "answered": ",d",
-        "correct": ",d",
-        "coverage": ".2%",
-        "accuracy": ".2%",
-    }
-    rows = _values(_tenths(report.coverage, at_98))
-    shown = table(columns, rows, "Accuracy of the answers at about each tenth of the coverage")
-    text = (
-        "Numbers below a confidence threshold get no answer. Coverage is the share of numbers that "
-        f"are answered. Here {reached}."
-    )
-    plot = _plot(plots, "coverage", f"Accuracy against coverage: {reached}")
-    return f"<p>{text}</p>\n{plot}\n{shown}"
-
-
-def _tenths(rows, at_98):
-    """Return the first row to reach each tenth of the coverage, and the last at 98% accuracy."""
-    shown, reached = [], 0
-    for row in rows:
-        tenth = int(10 * row["coverage"] + 1e-9)
-        if tenth > reached or row["coverage"] == at_98:
-            shown.append(row)
-            reached = tenth
-    return shown
-
-
-def reliability(report, plots):
-    """Return the plot and the table of accuracy against confidence."""
-    columns = {
-        "confidence from": ".1f",
-        "below": ".1f",
-        "examples": ",d",
-        "correct": ",d",
-        "mean confidence": ".3f",
-        "accuracy": ".3f",
-    }
-    error = report.calibration_error
-    shown = page.NOTHING if error is None else f"{error:.3f}"
-    used, best = report.temperatures
-    text = (
-        "The confidence of a calibrated network is the share of correct numbers: of the numbers "
-        "with a confidence of about 0.8, 80% are correct. The expected calibration error is the "
-        "mean difference between accuracy and mean confidence over the bins, weighted by their "
-        f"examples. Here it is {shown}, at temperature {used:g}. The temperature divides the log "
-        "probabilities of each task; the run fits it on its validation examples. On the examples "
-        f"of this report, {best:g} would fit best."
-    )
-    caption = "Accuracy in ten bins of the confidence"
-    plot = _plot(plots, "reliability", "Accuracy against confidence, in ten bins")
-    return f"<p>{text}</p>\n{plot}\n{table(columns, _values(report.reliability), caption)}"
-
-
-# -- mistakes --------------------------------------------------------------------------------------
-
-
-def confusion(report, plots):
-    """Return the confusion tables, coloured by share, and the plot."""
+def _matrices(matrices, plots, remark):
     text = (
         "Rows are true classes, columns are predicted classes, and each cell counts examples. The "
-        "colour shows the share of the row. Bold counts are correct. X means no digit, or more "
-        f"than {tasks.DIGITS} digits for a length. The decoded length is the length of the "
-        "predicted number."
+        "colour shows the share of the row. Bold counts are correct."
     )
-    # The order puts the two tables of lengths side by side.
-    names = dict.fromkeys(["length", "decoded_length", *report.confusion])
-    shown = "\n".join(_confusion(name, report.confusion[name]) for name in names)
+    names = list(matrices)
+    if DECODED in names:  # the order puts the two tables of lengths side by side
+        names = list(dict.fromkeys(["length", DECODED, *names]))
+    shown = [_confusion(name, matrices[name]) for name in names]
+    tables_of = "\n".join(shown)
     alt = "Confusion of each task; the tables have the same numbers"
-    plot = _plot(plots, "confusion", alt)
-    details = f"<details><summary>As one image</summary>{plot}</details>"
-    return f'<p>{text}</p>\n<div class="confusion">\n{shown}\n</div>\n{details}'
+    details = f"<details><summary>As one image</summary>{plot(plots, 'confusion', alt)}</details>"
+    text = f"{text} {remark}".strip()
+    return f'<p>{text}</p>\n<div class="confusion">\n{tables_of}\n</div>\n{details}'
 
 
 def _confusion(name, rows):
@@ -139,8 +60,9 @@ def _confusion(name, rows):
     columns["true"] = ""
     counts = [list(row.values())[1:] for row in rows]
     correct, total = sum(row[i] for i, row in enumerate(counts)), sum(map(sum, counts))
-    caption = f"{name.replace('_', ' ')}: {correct:,} of {total:,} correct"
-    return table(columns, _values(rows), caption, mark=functools.partial(_mark, counts))
+    named = name.replace("_", " ") if name == DECODED else task_name(name)
+    caption = f"{named}: {correct:,} of {total:,} correct"
+    return table(columns, values(rows), caption, mark=functools.partial(_mark, counts))
 
 
 def _mark(counts, y, x):
@@ -152,30 +74,45 @@ def _mark(counts, y, x):
     return f"hit {share}" if x - 1 == y else share
 
 
-def mistakes(report, images):
-    """Return the images of the first mistakes; images: list of data: URIs."""
-    if not report.mistakes:
-        what = "mistakes" if report.metrics["examples"] else "examples"
-        return f"<p>There are no {what}.</p>"
-    items = "\n".join(map(_mistake, report.mistakes, images))
-    count = len(report.mistakes)
-    shown = f"All {count:,}"
-    if len(images) < count:
-        shown = f"The {len(images)} most confident of {count:,}"
-    text = (
-        f"{shown} wrong numbers, the most confident first. "
-        '<a href="mistakes.csv">mistakes.csv</a> lists all.'
-    )
-    return f'<p>{text}</p>\n<ol class="mistakes">\n{items}\n</ol>'
+def _plain(task, rows):
+    """Return the table of a task that has no confusion matrix."""
+    task = task_name(task)
+    if not rows:
+        return f"<p>{escape(task)}: no errors.</p>"
+    columns = {name: _spec(name, [row[name] for row in rows]) for name in rows[0]}
+    caption = f"Errors of {task}"
+    if len(rows) > MAX_ROWS:
+        caption += f": the first {MAX_ROWS} of {len(rows):,} rows"
+    return table(columns, values(rows[:MAX_ROWS]), caption)
+
+
+def _spec(name, column):
+    """Return the format of a column: counts, shares, other numbers, or text."""
+    known = {type(value) for value in column if value is not None}
+    if name == "share":
+        return ".1%"
+    if known == {int}:
+        return ",d"
+    return ".4g" if known and known <= {int, float} else ""
+
+
+# -- mistakes --------------------------------------------------------------------------------------
+
+
+def mistake_images(rows, images):
+    """Return rows of mistakes with their images; images: list of data: URIs."""
+    items = "\n".join(map(_mistake, rows, images))
+    return f'<ol class="mistakes">\n{items}\n</ol>'
 
 
 def _mistake(row, image):
     name, true, predicted = [
         escape(shortened(row[column])) for column in ("name", "true", "predicted")
     ]
-    confidence = "unknown" if row["confidence"] is None else f"{row['confidence']:.3f}"
-    alt = f"Image {name}: true {true}, predicted {predicted}, confidence {confidence}"
-    text = f"true <b>{true}</b><br>predicted <b>{predicted}</b><br>confidence {confidence}"
+    rank = "confidence" if "confidence" in row else "loss"
+    value = "unknown" if row[rank] is None else f"{row[rank]:.3f}"
+    alt = f"Image {name}: true {true}, predicted {predicted}, {rank} {value}"
+    text = f"true <b>{true}</b><br>predicted <b>{predicted}</b><br>{rank} {value}"
     return (
         f'<li><img width="64" height="64" alt="{alt}" src="{image}">{text}'
         f'<div class="quiet">{name}</div></li>'
@@ -187,38 +124,36 @@ def _mistake(row, image):
 
 def training(report, plots):
     """Return the plot and the tables of the evaluations during training."""
-    if not report.curves:
+    curves = report.focus_curves
+    if not curves.rows:
         return "<p>The run directory has no evaluations (metrics.jsonl), so no curves.</p>"
-    last = len(report.curves) - 1
-    every = math.ceil(len(report.curves) / MAX_ROWS)
-    rows = [row for i, row in enumerate(report.curves) if (last - i) % every == 0]
+    last = len(curves.rows) - 1
+    every = math.ceil(len(curves.rows) / MAX_ROWS)
+    rows = [row for i, row in enumerate(curves.rows) if (last - i) % every == 0]
+    measured = ", measured at temperature 1" if report.numbers else ""
     text = (
-        "Metrics on validation during training, measured at temperature 1. The cost is on hard "
+        f"Metrics on validation during training{measured}. The cost is on hard "
         "labels. The progress line of mtl train shows the cost on the labels of training, which "
         "may be smoothed, so the two differ."
     )
     if every > 1:
         text += f" The tables show one of {every} evaluations; curves.csv has all."
-    alt = "Validation during training: sequence accuracy, accuracy and cross entropy of each task"
-    accuracies = {"step": "step", "sequence": "sequence_accuracy"}
-    accuracies |= {name: f"accuracy_{name}" for name in NAMES}
-    losses = {"step": "step", "cost": "cost"}
-    losses |= {name: f"cross_entropy_{name}" for name in NAMES}
-    parts = [
-        f"<p>{text}</p>",
-        _plot(plots, "curves", alt),
-        _curves(rows, accuracies, ".2%", "Accuracy on validation at each step"),
-        _curves(rows, losses, ".4f", "Cost and cross entropy in nats on validation at each step"),
-    ]
+    metrics = " and ".join(group.metric for group in curves.groups)
+    alt = f"Validation during training: {curves.main.header}, {metrics} of each task"
+    parts = [f"<p>{text}</p>"]
+    parts += part_of(len(report.focus), len(report.tasks), "curves.csv has all")
+    parts.append(plot(plots, "curves", alt))
+    parts += [_curves(rows, group) for group in curves.groups]
     return "\n".join(parts)
 
 
-def _curves(rows, columns, spec, caption):
-    """Return a table of some columns; columns: dict header -> column of report.curves."""
-    formats = dict.fromkeys(columns, spec)
-    formats["step"] = ",d"
-    values = [[row[column] for column in columns.values()] for row in rows]
-    return table(formats, values, caption)
+def _curves(rows, group):
+    """Return the table of a curves.Group."""
+    columns = [*group.totals, *group.tasks]
+    # Pairs, because a task may have the name "step" or "cost".
+    formats = [("step", ",d"), *[(task_name(column.header), column.spec) for column in columns]]
+    cells = [[row["step"], *[row[column.name] for column in columns]] for row in rows]
+    return table(formats, cells, group.caption)
 
 
 def environment(run):
@@ -260,24 +195,36 @@ def reproduce(run, beside):
 # -- helpers ---------------------------------------------------------------------------------------
 
 
+def part_of(count, total, where):
+    """Return a sentence, as a list, if a section shows only some tasks."""
+    if count == total:
+        return []
+    return [f"<p>Only the {count} tasks with the lowest score are shown. {where}.</p>"]
+
+
 def percent(value):
     """Return a share as a percentage, and None as a dash."""
     return page.NOTHING if value is None else f"{value:.2%}"
 
 
-def shortened(text):
-    """Return a text, cut to MAX_CHARACTERS."""
+def shortened(text, most=MAX_CHARACTERS):
+    """Return a text, cut to a number of characters."""
     text = str(text)
-    if len(text) <= MAX_CHARACTERS:
-        return text
-    return text[: MAX_CHARACTERS - 1] + "\u2026"
+    return text if len(text) <= most else text[: most - 1] + "\u2026"
 
 
-def _values(rows):
+def task_name(name):
+    """Return the name of a task, cut to MAX_TASK."""
+    return shortened(name, MAX_TASK)
+
+
+def values(rows):
+    """Return the values of rows, one list each."""
     return [list(row.values()) for row in rows]
 
 
-def _plot(plots, name, alt):
+def plot(plots, name, alt):
+    """Return a plot as HTML, or how to get it; plots: dict name -> data: URI."""
     if name not in plots:
         return f"<p>{escape(PLOT_CURE)}</p>"
     alt = escape(alt)

@@ -13,8 +13,11 @@ GREEN, RED = (26, 127, 55), (207, 34, 46)
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 _FRAME = 3  # pixels around each image, painted if it has a mark
 _GAP = 9  # pixels between cells
-_CELL = 120  # smallest width of a cell, enough for "> more than 5 digits"
+CELL = 120  # smallest width of a cell, enough for "> more than 5 digits"
+WIDE = 200  # the same for your own tasks, enough for "height 1.70893 (true 1.75)"
 _FONT_SIZE = 13
+# Pixels of the larger side of an image. Smaller ones are enlarged, larger ones are reduced.
+_SMALLEST, _LARGEST = 64, 128
 
 PAGE = 400  # images on a page; few programs open a larger image
 _PAGE_COLUMNS = 10
@@ -33,15 +36,17 @@ def draw(
     columns: int = 12,
     scale: int = 1,
     marks: Sequence[bool | None] | None = None,
+    cell: int = CELL,
 ) -> Image.Image:
     """Draw images in rows, each with its caption below.
 
     Args:
-      images: uint8 [n, height, width, 3], RGB.
+      images: see `shown`, which sets their size.
       captions: n texts of one or several lines. A line wider than its cell is cut on the left.
       columns: images in a row.
-      scale: int, the factor by which images are enlarged.
+      scale: int, the factor by which images are enlarged in addition.
       marks: n of True (correct: green frame and caption), False (wrong: red) or None (neither).
+      cell: smallest width of a cell in pixels.
 
     Returns:
       PIL image of mode RGB.
@@ -51,14 +56,16 @@ def draw(
         shape.
     """
     marks = [None] * len(images) if marks is None else marks
-    _check(images, captions, marks)
+    if not len(images) == len(captions) == len(marks):
+        raise ValueError(f"{len(images)} images, {len(captions)} captions and {len(marks)} marks")
+    images = shown(images)
     n, height, width = len(images), images.shape[1] * scale, images.shape[2] * scale
     columns = max(1, min(columns, n))
     rows = -(-n // columns)
     font = ImageFont.load_default(size=_FONT_SIZE)
     line_height = sum(font.getmetrics()) + 1
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    step_x = max(width + 2 * _FRAME, _CELL) + _GAP
+    step_x = max(width + 2 * _FRAME, cell) + _GAP
     margin = (step_x - _GAP - width) // 2 - _FRAME  # left of the frame of an image
     step_y = height + 2 * _FRAME + lines * line_height + _GAP
 
@@ -73,10 +80,50 @@ def draw(
         sheet.paste(scaled, (x + _FRAME, y + _FRAME))
         middle, top = x + _FRAME + width // 2, y + height + 2 * _FRAME
         for k, line in enumerate(caption.split("\n")):
-            shown = _shortened(line, font, step_x - 4)
+            shortened = _shortened(line, font, step_x - 4)
             position = (middle, top + k * line_height)
-            pen.text(position, shown, fill=_colour(mark), font=font, anchor="ma")
+            pen.text(position, shortened, fill=_colour(mark), font=font, anchor="ma")
     return sheet
+
+
+def shown(images: np.ndarray) -> np.ndarray:
+    """Return images as a sheet or a page shows them: RGB, of about 64 to 128 pixels.
+
+    Smaller images are enlarged by a whole factor, so that each pixel becomes a square.
+
+    Args:
+      images: uint8 or float in 0..1, [n, height, width] or [n, height, width, 1 or 3].
+
+    Returns:
+      uint8 [n, height, width, 3].
+
+    Raises:
+      ValueError: the images have another type or shape.
+    """
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.dtype.kind not in "uf":
+        found = f"{images.dtype} {list(images.shape)}"
+        raise ValueError(f"images must be uint8 or float [n, h, w, 1 or 3], got {found}")
+    if images.dtype.kind == "f":
+        images = np.round(255 * np.clip(np.nan_to_num(images), 0, 1))
+    images = np.broadcast_to(images.astype(np.uint8), (*images.shape[:3], 3))
+    side = max(images.shape[1:3])
+    if side > _LARGEST:
+        return _reduced(images, _LARGEST / side)
+    factor = -(-_SMALLEST // side)
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def _reduced(images, factor):
+    height, width = (max(1, round(size * factor)) for size in images.shape[1:3])
+    found = np.empty((len(images), height, width, 3), np.uint8)
+    for i, image in enumerate(images):
+        reduced = Image.fromarray(np.ascontiguousarray(image)).resize(
+            (width, height), Image.Resampling.BOX
+        )
+        found[i] = np.asarray(reduced)
+    return found
 
 
 def save(sheet: Image.Image, path: str) -> None:
@@ -97,15 +144,15 @@ def save(sheet: Image.Image, path: str) -> None:
 class Pages:
     """Writes images to the pages of a sheet, each page as soon as it is full."""
 
-    def __init__(self, path: str):
-        """Start with the first page; see `page_path` for the others."""
-        self.path = path
+    def __init__(self, path: str, cell: int = CELL):
+        """Start with the first page; see `page_path` for the others, and `draw` for the cell."""
+        self.path, self._cell = path, cell
         self.written = []  # the paths of the pages that are written
         self.count = 0  # images added
         self._images, self._captions = [], []
 
     def add(self, image: np.ndarray, caption: str) -> None:
-        """Add an image, uint8 [height, width, 3], with its caption.
+        """Add an image, as those of `shown` and of one shape, with its caption.
 
         Raises:
           OSError: the page is full and cannot be written.
@@ -125,8 +172,8 @@ class Pages:
         if not self._images:
             return
         path = page_path(self.path, len(self.written) + 1)
-        shown = np.stack(self._images)
-        save(draw(shown, self._captions, columns=_PAGE_COLUMNS, scale=_PAGE_SCALE), path)
+        size = {"columns": _PAGE_COLUMNS, "scale": _PAGE_SCALE, "cell": self._cell}
+        save(draw(np.stack(self._images), self._captions, **size), path)
         self.written.append(path)
         self._images, self._captions = [], []
 
@@ -147,14 +194,6 @@ def _colour(mark):
     if mark is None:
         return _INK
     return GREEN if mark else RED
-
-
-def _check(images, captions, marks):
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        found = f"{images.dtype} {list(images.shape)}"
-        raise ValueError(f"images must be uint8 [n, height, width, 3], got {found}")
-    if not len(images) == len(captions) == len(marks):
-        raise ValueError(f"{len(images)} images, {len(captions)} captions and {len(marks)} marks")
 
 
 def _shortened(line, font, width):

@@ -1,54 +1,40 @@
 """The tables of a report, as rows. The CSV files, the plots and the page all show these rows."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import tasks
+from mtl import kinds
 from mtl.data.examples import Examples
-from mtl.evaluation import metrics, reliability
-from mtl.inference import decoding
-from mtl.inference.predictions import finite
+from mtl.evaluation import by_task
+from mtl.kinds import finite
+from mtl.reports import curves, number_tables
+from mtl.reports.number_tables import UNCALIBRATED, Numbers, Temperatures
+from mtl.reports.rows import Row, worst_first
+from mtl.tasks import Task, is_numbers
 
-Row = dict[str, Any]  # column -> str, int, float, or None for an empty cell
-
-# The length of the decoded number. It may differ from the arg max of the task length.
-DECODED = "decoded_length"
-LENGTHS = [*map(str, range(tasks.LENGTH_X)), decoding.X]
-COVERAGE = ("threshold", "answered", "correct", "coverage", "accuracy")
-RELIABILITY = reliability.Bin._fields
-MISTAKES = ("name", "true", "predicted", "confidence")
-CURVES = ("step", "sequence_accuracy", "character_accuracy", "coverage_at_98", "cost")
-
-
-class Temperatures(NamedTuple):
-    """The temperature of an evaluation, and the one that fits its examples best."""
-
-    used: float
-    best: float
-
-
-UNCALIBRATED = Temperatures(1.0, 1.0)
+MISTAKES = ("task", "name", "true", "predicted", "loss")
+LISTED = 100  # examples of a task without correct predictions in mistakes.csv, such as a real one
+SHOWN = 96  # examples on the sheet and on the page
+_SHOWN_OF_TASK = 24
+FOCUS = 12  # tasks whose errors, mistakes and curves the page shows
 
 
 class Report(NamedTuple):
     """The rows of a report. All rows of a table have the same columns in the same order."""
 
     metrics: dict[str, Any]  # the object that `mtl evaluate --json` prints
-    # Task name or DECODED -> one row for each true class: its name as "true", then predicted
-    # class -> number of examples.
-    confusion: dict[str, list[Row]]
-    lengths: list[Row]  # one for each true length
-    coverage: list[Row]  # one for each threshold on the confidence, from the highest
-    mistakes: list[Row]  # one for each wrong number, the most confident first
+    tasks: tuple[Task, ...]
+    # Task name, or number_tables.DECODED -> which errors occur, see `table` of mtl/kinds.
+    tables: dict[str, list[Row]]
+    # Numbers: each wrong number. Own tasks: the wrong or worst predictions of each task.
+    mistakes: list[Row]
     mistaken: list[int]  # the indices of the examples of `mistakes`
-    curves: list[Row] = []  # one for each evaluation during training
-    reliability: list[Row] = []  # one for each bin of the confidence, from the lowest
-    calibration_error: float | None = None  # None without examples
-    temperatures: Temperatures = UNCALIBRATED
+    shown: list[int]  # the indices of the rows of `mistakes` on the sheet and on the page
+    curves: curves.Curves  # the evaluations during training
+    focus: list[Task]  # tasks that plots and page show in detail, see `lowest`
+    numbers: Numbers | None = None  # None for your own tasks
 
     @property
     def title(self) -> str:
@@ -56,10 +42,22 @@ class Report(NamedTuple):
         head = self.metrics
         return f"{head['dataset']}, {head['split']}, step {head['step']}"
 
+    @property
+    def focus_tables(self) -> dict[str, list[Row]]:
+        """The tables without those of the tasks that are not in `focus`."""
+        hidden = {task.name for task in self.tasks} - {task.name for task in self.focus}
+        return {name: rows for name, rows in self.tables.items() if name not in hidden}
+
+    @property
+    def focus_curves(self) -> curves.Curves:
+        """The curves without the tasks that are not in `focus`."""
+        return curves.only(self.curves, {task.name for task in self.focus})
+
 
 def make(
-    log_probs: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
     examples: Examples,
+    tasks: Sequence[Task],
     result: Mapping[str, Any],
     evaluations: Sequence[Mapping[str, Any]] = (),
     temperatures: Temperatures = UNCALIBRATED,
@@ -67,131 +65,87 @@ def make(
     """Return the rows of a report.
 
     Args:
-      log_probs: dict task name -> float32 [n, classes], at temperature 1. NaN is allowed.
+      outputs: dict task name -> float32 [n, task.outputs], at temperature 1. NaN is allowed.
       examples: the n examples.
+      tasks: sequence of Task.
       result: the object that `mtl evaluate --json` prints.
-      evaluations: the objects in metrics.jsonl of the run. One without an int "step" is skipped.
-      temperatures: that of the report, and the one that would fit the examples best.
+      evaluations: the objects in metrics.jsonl of the run, see curves.make.
+      temperatures: that of the report, and the one that would fit the examples best. Only for
+        numbers.
     """
-    numbers, confidences = decoding.joint(log_probs, temperatures.used)
-    correct = metrics.correct(numbers, examples.numbers)
-    labels = tasks.encode_all(examples.numbers)
-    lengths = np.array([_length(number) for number in numbers], np.int64)
-    bins = reliability.bins(confidences, correct)
-    mistaken = _by_confidence(confidences, np.flatnonzero(~correct))
+    tables = {}
+    for task in tasks:
+        kind, labels = kinds.find(task.kind), examples.labels[task.name]
+        tables[task.name] = kind.table(outputs[task.name], labels, task)
+    if is_numbers(tasks):
+        numbers = number_tables.make(outputs, examples, temperatures)
+        tables = {name: number_tables.with_x(rows) for name, rows in tables.items()}
+        tables[number_tables.DECODED] = numbers.decoded
+        mistakes, mistaken = numbers.mistakes, numbers.mistaken
+        shown = list(range(min(SHOWN, len(mistakes))))
+    else:
+        numbers = None
+        mistakes, mistaken = _mistakes(outputs, examples, tasks)
+        shown = _shown(mistakes, result, tasks)
     return Report(
         metrics=dict(result),
-        confusion=_confusions(labels, decoding.arg_max(log_probs), lengths),
-        lengths=_by_length(labels["length"], lengths, correct, confidences),
-        coverage=_coverage(confidences, correct),
-        mistakes=[_mistake(examples, i, numbers[i], confidences[i]) for i in mistaken],
+        tasks=tuple(tasks),
+        tables=tables,
+        mistakes=mistakes,
         mistaken=mistaken,
-        reliability=[each._asdict() for each in bins],
-        calibration_error=reliability.calibration_error(bins),
-        temperatures=temperatures,
-        curves=_curves(evaluations),
+        shown=shown,
+        curves=curves.make(evaluations, tasks),
+        focus=lowest(result, tasks),
+        numbers=numbers,
     )
 
 
-def to_csv(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
-    r"""Return rows as CSV with a header. Lines end in \n. Floats are written without loss.
-
-    Args:
-      rows: with the same columns; None is an empty cell.
-      columns: the header; required if there may be no rows.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def lowest(result: Mapping[str, Any], tasks: Sequence[Task]) -> list[Task]:
+    """Return all tasks, or of many the FOCUS with the lowest score, in their order."""
+    if len(tasks) <= FOCUS:
+        return list(tasks)
+    scores = [by_task.score(result, tasks, task.name) for task in tasks]
+    values = np.array([np.inf if score is None else score for score in scores])
+    return [tasks[i] for i in sorted(np.argsort(values, kind="stable")[:FOCUS].tolist())]
 
 
-def _length(number):
-    """Return the class of a decoded number's length."""
-    return tasks.LENGTH_X if number is None else len(number)
+# -- mistakes of your own tasks --------------------------------------------------------------------
 
 
-def _confusions(labels, classes, lengths):
-    """Count the predicted classes of each true class, for each task and the decoded length."""
-    tables = {}
-    for task in tasks.NUMBER_TASKS:
-        tables[task.name] = _confusion(labels[task.name], classes[task.name], task.classes)
-    tables[DECODED] = _confusion(labels["length"], lengths, len(LENGTHS))
-    return tables
+def _mistakes(outputs, examples, tasks):
+    """Return the rows of MISTAKES of each task, the largest loss first, and their examples."""
+    rows, indices = [], []
+    for task in tasks:
+        kind, labels = kinds.find(task.kind), examples.labels[task.name]
+        losses = kind.each(outputs[task.name], labels, task)
+        for i in _worst(kind, outputs[task.name], labels, task, losses):
+            true = kind.written(labels[i], task)
+            predicted = kind.predicted(outputs[task.name][i], task)
+            values = (task.name, examples.names[i], true, predicted, finite(losses[i]))
+            rows.append(dict(zip(MISTAKES, values)))
+            indices.append(i)
+    return rows, indices
 
 
-def _confusion(true, predicted, classes):
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    names = [*map(str, range(classes - 1)), decoding.X]
-    return [{"true": name, **dict(zip(names, row))} for name, row in zip(names, counts.tolist())]
+def _worst(kind, outputs, labels, task, losses):
+    """Return the indices of the wrong predictions; without correct ones, of the LISTED worst."""
+    listed = ~kind.missing(labels)
+    if kind.EXACT:
+        listed &= ~kind.correct(outputs, labels, task)
+    found = np.flatnonzero(listed)
+    found = found[worst_first(losses[found], nan_last=False)]
+    return found.tolist() if kind.EXACT else found[:LISTED].tolist()
 
 
-def _by_length(true, predicted, correct, confidences):
-    """Count the correct numbers and the most frequent wrong length, for each true length."""
-    rows = []
-    for length, name in enumerate(LENGTHS):
-        mask = true == length
-        count, hits = int(mask.sum()), int(correct[mask].sum())
-        low, high = metrics.interval(hits, count) or (None, None)
-        wrong = np.bincount(predicted[mask & (predicted != length)], minlength=len(LENGTHS))
-        most = int(wrong.argmax())  # the shortest of equally frequent lengths
-        rows.append(
-            {
-                "length": name,
-                "examples": count,
-                "correct": hits,
-                "accuracy": hits / count if count else None,
-                "low_95": low,
-                "high_95": high,
-                "mean_confidence": finite(np.mean(confidences[mask])) if count else None,
-                "most_frequent_wrong_length": LENGTHS[most] if wrong[most] else None,
-                "times": int(wrong[most]),
-            }
-        )
-    return rows
-
-
-def _coverage(confidences, correct):
-    """List the points of the coverage curve."""
-    rows = []
-    curve = metrics.coverage_curve(confidences, correct)
-    for threshold, answered, hits in zip(*[values.tolist() for values in curve]):
-        values = (finite(threshold), answered, hits, answered / len(correct), hits / answered)
-        rows.append(dict(zip(COVERAGE, values)))
-    return rows
-
-
-def _by_confidence(confidences, indices):
-    """Return indices, the most confident first, NaN last, ties in their original order."""
-    values = confidences[indices]
-    order = np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
-    return indices[order].tolist()
-
-
-def _mistake(examples, index, number, confidence):
-    true, predicted = map(decoding.written, (examples.numbers[index], number))
-    return dict(zip(MISTAKES, (examples.names[index], true, predicted, finite(confidence))))
-
-
-def _curves(evaluations):
-    """Return one row for each evaluation with a step. Invalid values become None."""
-    rows = []
-    for line in evaluations:
-        row = {name: _number(line.get(name)) for name in CURVES}
-        for kind in ("accuracy", "cross_entropy"):
-            values = line.get(f"task_{kind}")
-            values = values if isinstance(values, dict) else {}
-            for task in tasks.NUMBER_TASKS:
-                row[f"{kind}_{task.name}"] = _number(values.get(task.name))
-        if isinstance(row["step"], int):
-            rows.append(row)
-    return rows
-
-
-def _number(value):
-    """Return an int or float within +-2**53, where float64 is exact; None for anything else."""
-    if type(value) in (int, float) and abs(value) <= 1 << 53:  # False for NaN
-        return value
-    return None
+def _shown(mistakes, result, tasks):
+    """Return the indices of the first rows of some tasks."""
+    names = [row["task"] for row in mistakes]
+    wrong = [task for task in tasks if task.name in set(names)]
+    chosen = {task.name: 0 for task in lowest(result, wrong)}
+    most = min(_SHOWN_OF_TASK, SHOWN // max(1, len(chosen)))
+    found = []
+    for i, name in enumerate(names):
+        if chosen.get(name, most) < most:
+            chosen[name] += 1
+            found.append(i)
+    return found

@@ -163,7 +163,7 @@ def test_text_has_a_table_for_each_kind():
     assert "exact match" not in head and f"{result['cost']:.4f}" in head
     header, digit, odd = classes.split("\n")
     assert header.split() == (
-        "task examples loss accuracy 95% from to balanced accuracy macro f1".split()
+        "task examples loss accuracy 95% from to balanced accuracy macro F1".split()
     )
     assert digit.split()[:6] == ["digit", "4", "0.7430", "75.00%", "30.06%", "95.44%"]
     assert len({len(line) for line in (header, digit, odd)}) == 1  # aligned
