@@ -224,13 +224,13 @@ def test_unknown_lesson_is_refused_with_the_cure(arguments, what):
     with pytest.raises(UsageError) as error:
         command.main(arguments)
     example = "python -m mtl.lessons 3 --solution"
-    assert str(error.value) == f"{what}; choose 1 to 7, for example: {example}"
+    assert str(error.value) == f"{what}; choose 1 to 8, for example: {example}"
 
 
 def test_usage_error_is_one_line_on_stderr_and_exit_code_1():
     done = run_python("-m", "mtl.lessons", "9")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("mtl.lessons: unknown lesson '9'; choose 1 to 7")
+    assert done.stderr.startswith("mtl.lessons: unknown lesson '9'; choose 1 to 8")
     assert done.stderr.count("\n") == 1
 
 
