@@ -1,14 +1,12 @@
 """Boxes of numbers in images: CSV with the header `file,left,top,width,height`."""
 
-import csv
-import io
 import math
 import os
 from typing import NamedTuple
 
+from mtl.data import csv_files
 from mtl.data.images import Box
 from mtl.errors import DataError, shown
-from mtl.runs import files
 
 SIDES = ("left", "top", "width", "height")
 COLUMNS = ("file", *SIDES)
@@ -35,49 +33,26 @@ def read(path: str) -> list[Row]:
       DataError: the file is missing or malformed, or has no boxes. A wrong number in a line is a
         fault of its Row instead, so that the other boxes can be used.
     """
-    name = shown(path)
-    try:
-        text = files.read_text(path, MAX_BYTES)
-    except OSError as error:
-        cure = f"give a CSV file with the header {HEADER}"
-        raise DataError(f"{name}: cannot be read ({error.strerror}); {cure}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{name}: not text in UTF-8; save it as CSV in UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = list(_rows(name, os.path.dirname(path), reader))
-    except csv.Error as error:
-        cure = "check that every quote is closed, and save it as CSV in UTF-8"
-        raise DataError(f"{name} line {reader.line_num}: {error}; {cure}") from None
+    rows = list(_rows(path))
     if not rows:
-        raise DataError(f"{name}: has no boxes; add a line with {HEADER} for each box")
+        raise DataError(f"{shown(path)}: has no boxes; add a line with {HEADER} for each box")
     return rows
 
 
-def _rows(name, folder, reader):
-    """Yield the Row of each line.
-
-    Args:
-      name: str, the file in errors.
-      folder: str, the folder of the file.
-      reader: csv.reader.
-    """
-    header = [field.strip() for field in next(reader, [])]
-    _check_header(name, header)
-    for fields in reader:
-        if not any(fields):  # spreadsheets write empty lines as ,,,,
-            continue
-        where = f"{name} line {reader.line_num}"
-        if len(fields) != len(header):
-            cure = "quote a field that contains a comma, and write decimals with a point"
-            what = f"{len(fields)} fields, but the header has {len(header)}"
-            raise DataError(f"{where}: {what}; {cure}")
+def _rows(path):
+    """Yield the Row of each line."""
+    lines = csv_files.lines(path, MAX_BYTES, f"give a CSV file with the header {HEADER}")
+    header = [field.strip() for field in next(lines, (1, []))[1]]
+    _check_header(shown(path), header)
+    for line, fields in lines:
+        csv_files.check_fields(path, line, fields, header)
         values = dict(zip(header, fields, strict=True))
         file = values["file"]
         if not file or "\0" in file:
-            raise DataError(f"{where}: the column file names no file; write the path of an image")
+            what = "the column file names no file; write the path of an image"
+            raise DataError(f"{shown(path)} line {line}: {what}")
         box, fault = _box(values)
-        yield Row(reader.line_num, os.path.join(folder, file), box, fault)
+        yield Row(line, os.path.join(os.path.dirname(path), file), box, fault)
 
 
 def _check_header(name, header):

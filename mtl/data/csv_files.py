@@ -31,7 +31,7 @@ def lines(path: str, max_bytes: int, cure: str) -> Iterator[tuple[int, list[str]
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for fields in reader:
-            if fields:
+            if any(fields):  # spreadsheets write empty lines as ,,,,
                 yield reader.line_num, fields
     except csv.Error as error:
         cure = "check that every quote is closed, and save it as CSV in UTF-8"

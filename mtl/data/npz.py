@@ -190,6 +190,9 @@ def save(path: str, examples: Examples) -> None:
     """
     name = INPUTS[examples.inputs.ndim == 2]
     getattr(arrays, name)(path, examples.inputs)
+    if len(examples.inputs) != len(examples.names):
+        what = f"{name} are {len(examples.inputs)} for {len(examples.names)} names"
+        raise DataError(f"{shown(path)}: {what}; give one for each example")
     stored = {name: examples.inputs, NAMES: np.array(examples.names, np.str_), **examples.labels}
     if len(examples.numbers):
         for task in NUMBER_TASKS:

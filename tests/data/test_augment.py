@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mtl.data import augment
+from mtl.inputs import Inputs
 
 
 def generator(seed=3):
@@ -29,15 +30,26 @@ def corner(crops):
 
 def test_crops_have_the_given_size_and_leave_the_images_unchanged():
     images = squares()
-    crops = augment.changed_crops(images, [1, 0, 1], generator(), 1.0, size=54)
+    crops = augment.changed_crops(images, [1, 0, 1], generator(), 1.0, size=(54, 54))
     assert crops.shape == (3, 54, 54, 3)
     assert crops.dtype == np.uint8
     np.testing.assert_array_equal(images, squares())
 
 
-def test_rejects_floats():
-    with pytest.raises(ValueError, match=r"got float64 \[2, 64, 64, 3\]; convert floats"):
-        augment.changed_crops(squares() / 255.0, [1, 0], generator(), 1.0)
+def test_rejects_inputs_that_are_not_uint8_images():
+    for inputs in (Inputs((9, 8, 1), 0, "float32"), Inputs((7,), 0, "float32")):
+        with pytest.raises(ValueError, match="--augment=0.5 changes uint8 images, not float32"):
+            augment.crops(0.5, inputs)
+        assert augment.crops(0.0, inputs)(np.ones((2, *inputs.shape)), [1], None).shape[0] == 1
+
+
+def test_grey_images_of_any_size_are_changed():
+    images = np.random.default_rng(5).integers(0, 256, (3, 9, 12, 1), np.uint8)
+    changed = augment.crops(1.0, Inputs((9, 12, 1), 0))(images, [2, 0], generator())
+    assert changed.shape == (2, 9, 12, 1) and changed.dtype == np.uint8
+    assert (changed != images[[2, 0]]).any(axis=(1, 2, 3)).all()
+    cropped = augment.crops(1.0, Inputs((9, 12, 1), 8))(images, [2, 0], generator())
+    assert cropped.shape == (2, 8, 8, 1)
 
 
 def test_only_the_generator_decides():

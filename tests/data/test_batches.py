@@ -1,13 +1,15 @@
 """Checks of images, crops, and the order of batches of examples in memory and of windows."""
 
+import functools
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from mtl.data import batches
-from mtl.data.examples import of_numbers
-from mtl.inputs import NUMBERS
+from mtl.data.examples import Examples
+from mtl.inputs import NUMBERS, Inputs
 from tests.data.numbered import (
     Windows,
     assert_same,
@@ -19,13 +21,14 @@ from tests.data.numbered import (
     which,
 )
 
-# -- check_images ----------------------------------------------------------------------------------
+# -- check_inputs ----------------------------------------------------------------------------------
 
 
 def floats(*shape):
     return np.random.default_rng(3).random(shape, np.float32)
 
 
+IMAGES = Inputs((21, 13, 3), crop=0)
 FLOATS = "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
 INTEGERS = "convert integers in 0..255 with images.astype(np.uint8)"
 
@@ -39,7 +42,7 @@ INTEGERS = "convert integers in 0..255 with images.astype(np.uint8)"
         (np.zeros((5, 21, 13, 3), int), f"int64 [5, 21, 13, 3]; {INTEGERS}"),
         (np.zeros((5, 21, 13, 3), np.int8), f"int8 [5, 21, 13, 3]; {INTEGERS}"),
         (np.zeros((5, 21, 13, 3), bool), f"bool [5, 21, 13, 3]; {INTEGERS}"),
-        (np.zeros((21, 13, 3), np.uint8), "uint8 [21, 13, 3]; pass one image as images[None]"),
+        (np.zeros((21, 13, 3), np.uint8), "uint8 [21, 13, 3]; pass one image as values[None]"),
         (np.zeros((5, 21, 13, 1), np.uint8), "uint8 [5, 21, 13, 1]; resize them"),
         (np.zeros((), np.uint8), "uint8 []; resize them"),
         ([[[[7]]]], "list; pass a NumPy array"),
@@ -48,49 +51,63 @@ INTEGERS = "convert integers in 0..255 with images.astype(np.uint8)"
 )
 def test_rejects_images_of_another_dtype_or_shape(images, got):
     with pytest.raises(ValueError) as caught:
-        batches.check_images(images)
-    wanted = "images must be uint8 [n, height, width, 3] with values 0 to 255"
+        batches.check_inputs(images, IMAGES)
+    wanted = "inputs must be uint8 [n, 21, 13, 3] with values 0 to 255"
     assert str(caught.value) == f"{wanted}, got {got}"
+
+
+@pytest.mark.parametrize(
+    "inputs, values, message",
+    [
+        (Inputs((7,), 0, "float32"), floats(5, 6), "[n, 7], got float32 [5, 6]; give each"),
+        (Inputs((7,), 0, "float32"), floats(7), "[n, 7], got float32 [7]; pass one example as"),
+        (
+            Inputs((7,), 0, "float32"),
+            np.zeros((5, 7)),
+            "float64 [5, 7]; convert them with np.float32",
+        ),
+        (
+            Inputs((9, 8, 1), 0, "float32"),
+            np.zeros((5, 9, 8, 1), np.uint8),
+            "[n, 9, 8, 1] with values 0 to 1, got uint8 [5, 9, 8, 1]; convert them with "
+            "np.float32(values / 255)",
+        ),
+        (Inputs((9, 8, 1), 5), np.zeros((2, 9, 8, 1), np.uint8), "uint8 [n, 5, 5, 1] with values"),
+    ],
+)
+def test_rejects_other_features_floats_and_images_before_the_crop(inputs, values, message):
+    with pytest.raises(ValueError, match=f"^crops must be .*{re.escape(message)}"):
+        batches.check_inputs(values, inputs, "crops")
 
 
 def test_rejects_a_tensor():
     tf = pytest.importorskip("tensorflow.compat.v1")
     with tf.Graph().as_default(), pytest.raises(ValueError, match="Tensor; pass a NumPy array"):
-        batches.check_images(tf.placeholder(tf.uint8, [None, None, None, 3]))
+        batches.check_inputs(tf.placeholder(tf.uint8, [None, None, None, 3]), IMAGES)
 
 
-def test_accepts_uint8_images_of_the_shape():
-    batches.check_images(np.zeros((5, 21, 13, 3), np.uint8))
-    batches.check_images(np.zeros((0, 21, 13, 3), np.uint8))
-    batches.check_images(np.zeros((5, 21, 13, 3), np.uint8)[::2, ::-1])
-    batches.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 13, 2), least=13)
-    with pytest.raises(ValueError, match=r"^crops must be uint8 \[n, 21, 12, 2\] with values"):
-        batches.check_images(np.zeros((5, 21, 13, 2), np.uint8), ("n", 21, 12, 2), "crops")
+def test_accepts_inputs_of_the_shape_and_type():
+    batches.check_inputs(np.zeros((5, 21, 13, 3), np.uint8), IMAGES)
+    batches.check_inputs(np.zeros((0, 21, 13, 3), np.uint8), IMAGES)
+    batches.check_inputs(np.zeros((5, 21, 13, 3), np.uint8)[::2, ::-1], Inputs((21, 13, 3), 0))
+    batches.check_inputs(np.zeros((5, 7, 7, 1), np.uint8), Inputs((21, 13, 1), 7))
+    batches.check_inputs(floats(5, 7), Inputs((7,), 0, "float32"))
 
 
-def test_crops_and_sources_reject_floats():
-    images, numbers = floats(5, 67, 71, 3), list("12345")
-
-    def windows(first_step):
-        yield images, numbers
-
-    def crops(images, indices, rng):
-        raise AssertionError("the images must be rejected before they are cropped")
-
+@pytest.mark.parametrize("images", [floats(5, 67, 71, 3).astype(np.float64), [[1]]])
+def test_crops_reject_other_types(images):
     for call in (
-        lambda: batches.centre_crop(images),
-        lambda: batches.random_crops(images, [0], np.random.default_rng(0)),
-        lambda: batches.from_arrays(of_numbers(images, numbers, numbers), 2, 0),
-        lambda: next(batches.from_windows(windows, 0, crops)(0)),
+        lambda: batches.centre_crop(images, 5),
+        lambda: batches.random_crops(images, [0], np.random.default_rng(0), 5),
     ):
-        with pytest.raises(ValueError, match="images must be uint8 .*got float32 .*np.rint"):
+        with pytest.raises(ValueError, match="images must be an array of uint8 or float32, got "):
             call()
 
 
 @pytest.mark.parametrize("height, width", [(53, 71), (71, 53)])
 def test_crops_reject_images_that_are_too_small(height, width):
     images = np.zeros((5, height, width, 3), np.uint8)
-    reason = rf"at least 54 x 54 pixels, got uint8 \[5, {height}, {width}, 3\]; resize"
+    reason = rf"at least 54 x 54 pixels, got \[5, {height}, {width}, 3\]; resize"
     with pytest.raises(ValueError, match=reason):
         batches.centre_crop(images)
     with pytest.raises(ValueError, match=reason):
@@ -145,6 +162,21 @@ def test_centre_crop_is_a_view_of_the_centre(height, width, size, top, left):
     assert np.shares_memory(crops, images)
 
 
+@pytest.mark.parametrize("shape", [(5, 9, 7, 1), (5, 7)])
+def test_no_crop_gives_the_whole_inputs(shape):
+    values = floats(*shape)
+    assert batches.centre_crop(values, 0) is values
+    chosen = batches.random_crops(values, np.array([3, 0, 3]), np.random.default_rng(0), 0)
+    np.testing.assert_array_equal(chosen, values[[3, 0, 3]])
+
+
+def test_float_images_are_cropped_without_rounding():
+    images = floats(2, 9, 7, 1)
+    crops = batches.random_crops(images, [1], np.random.default_rng(0), 7)
+    assert crops.dtype == np.float32
+    assert any((crops[0] == images[1, top : top + 7]).all() for top in range(3))
+
+
 # -- order -----------------------------------------------------------------------------------------
 
 
@@ -186,6 +218,23 @@ def test_source_from_step_k_continues_the_source_from_0(count, batch_size):
         assert_same(take(source, first, 9 - first), whole[first:])
     assert_same(take(in_memory(count, batch_size, seed=3), 0, 9), whole)
     assert different(take(in_memory(count, batch_size, seed=4), 0, 9), whole)
+
+
+def test_source_gives_the_labels_of_its_own_tasks():
+    features = floats(7, 4)
+    labels = {"kind": np.arange(7, dtype=np.int32) - 1, "size": features[:, 0]}
+    examples = Examples(features, labels, list("abcdefg"))
+    crops = functools.partial(batches.random_crops, size=0)
+    for values, found in take(batches.from_arrays(examples, 3, 5, crops), 4, 5):
+        assert list(found) == ["kind", "size"] and found["kind"].dtype == np.int32
+        np.testing.assert_array_equal(values, features[found["kind"] + 1])
+        np.testing.assert_array_equal(found["size"], values[:, 0])
+
+
+def test_arrays_of_unlike_length_are_rejected():
+    examples = Examples(floats(7, 4), {"kind": np.zeros(6, np.int32)}, list("abcdefg"))
+    with pytest.raises(ValueError, match="^6 kind for 7 examples; give one for each"):
+        batches.from_arrays(examples, 3, 5)
 
 
 def test_image_has_a_new_crop_each_time():

@@ -3,12 +3,20 @@
 import os
 import zlib
 
+import numpy as np
 import pytest
 
+from mtl import tasks
 from mtl.data import examples
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS, Inputs
 
 NAMES = [f"{i}.png" for i in range(1, 3001)]
+
+
+def held_out_numbers(count):
+    """Return the names of validation in a dataset whose examples are named "0", "1", ..."""
+    return [str(i) for i in range(count) if zlib.crc32(str(i).encode()) % 10 == 0]
 
 
 def test_holds_out_one_name_in_ten_by_crc32():
@@ -74,7 +82,29 @@ def test_first_names_shows_at_most_eight():
 
 def test_windows_that_do_not_fit_into_memory_are_an_error():
     assert examples.empty_windows(3, "train").shape == (3, 64, 64, 3)
+    inputs = Inputs((9, 8, 1), 0, "float32")
+    assert examples.empty_windows(3, "train", inputs).shape == (3, 9, 8, 1)
+    assert examples.empty_windows(3, "train", inputs).dtype == np.float32
     for count in (2**40, 2**60):
         what = f"^train: {count} images of 64 x 64 pixels do not fit into memory"
         with pytest.raises(DataError, match=what):
             examples.empty_windows(count, "train")
+
+
+def test_numbers_become_the_labels_of_the_six_tasks():
+    made = examples.of_numbers(np.zeros((2, 8, 8, 3), np.uint8), ["12", ""], ("a", "b"))
+    assert list(made.labels) == [task.name for task in tasks.NUMBER_TASKS]
+    assert made.labels["length"].tolist() == [2, 0] and made.labels["digit2"].tolist() == [2, 10]
+    assert (made.numbers, made.names) == (["12", ""], ["a", "b"])
+    assert examples.numbers_inputs() == NUMBERS
+    assert examples.numbers_inputs(32, 0).network_shape == (32, 32, 3)
+
+
+def test_selects_examples_in_order():
+    images = np.arange(3 * 64).reshape(3, 8, 8, 1).astype(np.uint8)
+    made = examples.select(examples.of_numbers(images, ["1", "2", "3"], list("abc")), [2, 0])
+    assert (made.names, made.numbers) == (["c", "a"], ["3", "1"])
+    assert made.labels["digit1"].tolist() == [3, 1]
+    np.testing.assert_array_equal(made.inputs, images[[2, 0]])
+    features = examples.Examples(images[:, 0, :, 0], {}, list("abc"), columns=list("abcdefgh"))
+    assert examples.select(features, [1]).columns == list("abcdefgh")

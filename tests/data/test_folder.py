@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl import tasks
 from mtl.data import folder, images
 from mtl.errors import DataError
+from mtl.inputs import Inputs
 
 
 def make(directory, lines, header="file,label", encoding="utf-8"):
@@ -74,8 +76,8 @@ def test_validation_is_the_held_out_part_of_train(tmp_path):
         ("a.png,²", "line 4: a number consists of"),
         ("a.png, 12", "line 4: a number consists of"),
         ("a.png,-1", "line 4: a number consists of"),
-        ("a.png", "line 4: 1 fields"),
-        ("a.png,1,2", "line 4: 3 fields"),
+        ("a.png", "line 4: 1 fields, but the header has 2"),
+        ("a.png,1,2", "line 4: 3 fields, but the header has 2"),
         ("none.png,1", "line 4: no such file 'none.png'"),
         (",1", "line 4: no such file ''"),
         ("sub,1", "line 4: no such file 'sub'"),
@@ -138,3 +140,79 @@ def test_missing_empty_or_unreadable_table_is_an_error(tmp_path):
     assert "no images in the split test" in error_of(tmp_path)
     make(tmp_path / "test", LINES, encoding="utf-16")
     assert "UTF-8" in error_of(tmp_path)
+
+
+# -- own tasks -------------------------------------------------------------------------------------
+
+TASKS = tasks.parse("colour:3,size:real")
+HEADER = "size,file,colour,note"
+ROWS = ["1.5,a.png,2,x", ",b.png,0,", "0.25,c.png,,x", "7,d.png, 1 ,x"]
+
+
+def own(tmp_path, rows=ROWS, header=HEADER, split="test"):
+    """Write a folder of four images with two labels each; return its labels.csv."""
+    make(tmp_path / split, [(f"{name}.png", "") for name in "abcd"])
+    path = tmp_path / split / "labels.csv"
+    path.write_text("\n".join([header, *rows]))
+    return path
+
+
+def test_reads_columns_in_any_order_and_ignores_others(tmp_path):
+    own(tmp_path)
+    got = folder.load(str(tmp_path), "test", tasks=TASKS)
+    assert got.labels["colour"].dtype == np.int32 and got.labels["size"].dtype == np.float32
+    assert got.labels["colour"].tolist() == [2, 0, -1, 1]
+    np.testing.assert_array_equal(got.labels["size"], [1.5, np.nan, 0.25, 7.0])
+    assert (got.names, got.numbers) == (["a.png", "b.png", "c.png", "d.png"], ())
+    assert got.inputs.shape == (4, 64, 64, 3)
+
+
+def test_images_are_resized_to_the_window_or_to_the_inputs_of_a_run(tmp_path):
+    own(tmp_path)
+    assert folder.load(str(tmp_path), "test", tasks=TASKS, window=20).inputs.shape == (4, 20, 20, 3)
+    inputs = Inputs((12, 10, 1), 8, "float32")
+    got = folder.load(str(tmp_path), "test", tasks=TASKS, inputs=inputs)
+    image = images.read(str(tmp_path / "test" / "b.png"))
+    np.testing.assert_array_equal(got.inputs[1], images.window(image, inputs=inputs))
+    with pytest.raises(DataError, match="uint8 images .*, but the network takes float32 features"):
+        folder.load(str(tmp_path), "test", tasks=TASKS, inputs=Inputs((3,), 0, "float32"))
+
+
+def test_labels_may_be_missing_for_predictions(tmp_path):
+    own(tmp_path, ["a.png", "d.png"], "file")
+    got = folder.load(str(tmp_path), "test", tasks=TASKS, unlabelled=True)
+    assert got.labels["colour"].tolist() == [-1, -1] and np.isnan(got.labels["size"]).all()
+
+
+@pytest.mark.parametrize(
+    "header, rows, reason",
+    [
+        (
+            "file,color,size",
+            [],
+            ": no column 'colour', found file, color, size; did you mean color? ",
+        ),
+        ("name,colour,size", [], ": no column 'file', found name, colour, size; name the image"),
+        ("file,colour,size,size", [], ": two columns are named 'size'; rename or remove one"),
+        ("file,colour,size,", [], ": column 4 has no name; name it, or remove it"),
+        (HEADER, ["1,a.png,3,x"], " line 2, column colour: class 3 is out of range; number the"),
+        (HEADER, ["1,a.png,red,x"], " line 2, column colour: 'red' is not a class; number the"),
+        (HEADER, [*ROWS, "big,a.png,2,"], " line 6: 'a.png' has the label '2,big', but '2,1.5' on"),
+        (HEADER, ["1,a.png,1,", "big,b.png,1,"], " line 3, column size: 'big' is not a number; "),
+        (HEADER, ["1,none.png,1,"], " line 2: no such file 'none.png'; add the image"),
+        (HEADER, ["1,a.png,1"], " line 2: 3 fields, but the header has 4; quote a field"),
+        (HEADER, [], ": no images in the split test; add lines `file,colour,size`"),
+    ],
+)
+def test_fault_in_an_own_folder_is_one_line(tmp_path, header, rows, reason):
+    path = own(tmp_path, rows, header)
+    with pytest.raises(DataError) as caught:
+        folder.load(str(tmp_path), "test", tasks=TASKS)
+    message = str(caught.value)
+    assert message.startswith(f"{path}{reason}") and "\n" not in message
+
+
+def test_forgotten_tasks_are_suggested(tmp_path):
+    own(tmp_path)
+    cure = "write file,label for numbers; or name the tasks of other columns: --tasks=size:N"
+    assert error_of(tmp_path).endswith(f"line 1: the header is '{HEADER}'; {cure}")

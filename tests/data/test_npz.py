@@ -6,9 +6,11 @@ import zlib
 import numpy as np
 import pytest
 
-from mtl.data import npz
+from mtl import tasks
+from mtl.data import adapt, npz
 from mtl.data.examples import of_numbers
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS, Inputs
 
 
 def some(n, seed=0):
@@ -60,14 +62,15 @@ NO_IMAGES = np.zeros((0, 64, 64, 3), np.uint8)
 @pytest.mark.parametrize(
     "changes, reason",
     [
-        ({"images": np.zeros((3, 54, 54, 3), np.uint8)}, "images are uint8 [3, 54, 54, 3]"),
-        ({"images": np.zeros((3, 64, 64, 3), np.float32)}, "images are float32"),
-        ({"images": np.uint8(3)}, "cannot be read"),
+        ({"images": np.zeros((3, 54, 54, 2), np.uint8)}, "images are uint8 [3, 54, 54, 2]"),
+        ({"images": np.full((3, 64, 64, 3), 1.5)}, "images, example 0: the pixel 1.5 is not in"),
+        ({"images": np.uint8(3)}, "images are uint8 []"),
+        ({"images": None}, "store numbers or text, not Python objects"),
         ({"images": NO_IMAGES, "numbers": np.array([], str)}, "no examples in the split"),
         ({"numbers": np.array([1, 2, 3])}, "numbers are int64 [3], not 3 strings"),
         ({"numbers": np.array(["1", "2"])}, "numbers are <U1 [2], not 3 strings"),
         ({"numbers": np.array(["1", "x", "3"])}, "example 1: a number consists"),
-        ({"numbers": np.array(["1", None, "3"])}, "cannot be read"),
+        ({"numbers": np.array(["1", None, "3"])}, "store numbers or text, not Python objects"),
         ({"names": np.array([b"1", b"2", b"3"])}, "names are |S1"),
     ],
 )
@@ -81,7 +84,9 @@ def test_rejects_other_arrays(tmp_path, changes, reason):
 def test_missing_arrays_and_broken_files_are_errors(tmp_path):
     assert "found none" in error_of(tmp_path)
     np.savez(tmp_path / "test.npz", images=some(1).inputs)
-    assert "numbers" in error_of(tmp_path)
+    assert "no array 'numbers', found images; add the array, or name your own" in error_of(tmp_path)
+    np.savez(tmp_path / "test.npz", numbers=np.array(["1"]))
+    assert "no array 'images', found numbers; add the array" in error_of(tmp_path)
     (tmp_path / "test.npz").write_bytes(b"")
     assert "not an .npz file" in error_of(tmp_path)
     with open(tmp_path / "test.npz", "wb") as file:
@@ -110,10 +115,10 @@ def test_failed_save_leaves_no_file(tmp_path, monkeypatch):
 IMAGES = some(3).inputs
 
 
-@pytest.mark.parametrize("images", [IMAGES / 255.0, IMAGES[:, :54], IMAGES[0], list(IMAGES), None])
+@pytest.mark.parametrize("images", [IMAGES / 1.0, IMAGES[0], IMAGES.astype(int)])
 def test_save_rejects_images_that_read_would_reject(tmp_path, images):
-    with pytest.raises(ValueError, match=r"^images must be uint8 \[n, 64, 64, 3\] .*, got "):
-        npz.save(str(tmp_path / "test.npz"), some(3)._replace(images=images))
+    with pytest.raises(DataError, match=r"test.npz: images.* (are|example 0)"):
+        npz.save(str(tmp_path / "test.npz"), some(3)._replace(inputs=images))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,3 +128,108 @@ def test_rejects_an_array_that_is_stored_twice(tmp_path):
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("numbers.npy", archive.read("names.npy"))
     assert "an array is stored twice" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_numbers_of_another_size_and_type_are_converted(tmp_path, dtype):
+    images = some(3).inputs[:, :20, :30, :1]
+    stored = images if dtype == np.uint8 else images / np.float32(255)
+    np.savez(tmp_path / "test.npz", images=stored, numbers=np.array(["", "1", "02"]))
+    got = npz.load(str(tmp_path), "test")
+    wanted = adapt.adapted(images, NUMBERS)
+    assert got.inputs.dtype == np.uint8
+    np.testing.assert_allclose(got.inputs.astype(int), wanted, atol=dtype != np.uint8)
+    assert npz.load(str(tmp_path), "test", window=70).inputs.shape == (3, 70, 70, 3)
+
+
+# -- own tasks -------------------------------------------------------------------------------------
+
+TASKS = tasks.parse("kind:3,size:real")
+LABELS = {"kind": np.array([2, -1, 0, 1, 1]), "size": np.array([1.5, np.nan, 3.0, 4.0, 5.0])}
+GREY = np.random.default_rng(6).integers(0, 256, (5, 9, 11), np.uint8)
+
+
+def load(tmp_path, arrays, **options):
+    np.savez(tmp_path / "test.npz", **arrays)
+    return npz.load(str(tmp_path), "test", tasks=TASKS, **options)
+
+
+def test_reads_images_with_a_label_for_each_task(tmp_path):
+    got = load(tmp_path, {"images": GREY, **LABELS, "other": np.array([None])})
+    np.testing.assert_array_equal(got.inputs, GREY[..., None])
+    assert list(got.labels) == ["kind", "size"]
+    assert got.labels["kind"].dtype == np.int32 and got.labels["size"].dtype == np.float32
+    np.testing.assert_array_equal(got.labels["kind"], LABELS["kind"])
+    np.testing.assert_array_equal(got.labels["size"], LABELS["size"])
+    assert (got.names, len(got.numbers)) == (["0", "1", "2", "3", "4"], 0)
+    few = load(tmp_path, {"images": GREY, **LABELS}, count=2)
+    assert len(few.inputs) == len(few.labels["kind"]) == len(few.names) == 2
+
+
+def test_reads_features(tmp_path):
+    features = np.random.default_rng(7).normal(size=(5, 4))
+    got = load(tmp_path, {"features": features, **LABELS})
+    assert got.inputs.dtype == np.float32
+    np.testing.assert_array_equal(got.inputs, features.astype(np.float32))
+
+
+def test_own_tasks_are_saved_and_loaded(tmp_path):
+    made = load(tmp_path, {"images": GREY, **LABELS})
+    npz.save(str(tmp_path / "again.npz"), made)
+    got = npz.load(str(tmp_path), "again", tasks=TASKS)
+    np.testing.assert_array_equal(got.inputs, made.inputs)
+    np.testing.assert_array_equal(got.labels["size"], made.labels["size"])
+    assert got.names == made.names
+
+
+def test_images_are_resized_to_the_window_or_to_the_inputs_of_a_run(tmp_path):
+    arrays = {"images": GREY, **LABELS}
+    assert load(tmp_path, arrays, window=16).inputs.shape == (5, 16, 16, 1)
+    inputs = Inputs((12, 10, 3), 8, "float32")
+    got = load(tmp_path, arrays, inputs=inputs).inputs
+    np.testing.assert_array_equal(got, adapt.adapted(GREY[..., None], inputs))
+
+
+def test_labels_may_be_missing_for_predictions(tmp_path):
+    got = load(tmp_path, {"images": GREY, "kind": LABELS["kind"]}, unlabelled=True)
+    assert got.labels["kind"][0] == 2 and np.isnan(got.labels["size"]).all()
+
+
+WITHOUT = {"images": GREY, "kind": LABELS["kind"]}
+
+
+@pytest.mark.parametrize(
+    "arrays, reason",
+    [
+        (WITHOUT, "no array 'size', found images, kind; add the array, or correct --tasks"),
+        (
+            {**WITHOUT, "Sizes": LABELS["size"]},
+            "found images, kind, Sizes; did you mean Sizes? add",
+        ),
+        (
+            {**WITHOUT, "size": LABELS["size"][1:]},
+            "array size has the shape [4], not [5]; give one",
+        ),
+        ({**WITHOUT, "size": LABELS["kind"]}, "array size must be floats, got int64"),
+        ({**WITHOUT, "size": np.array([1.0, None, 2, 3, 4])}, "store numbers or text, not Python"),
+        (
+            {"images": GREY, **LABELS, "kind": LABELS["kind"] + 1},
+            "array kind, example 0: must be 0",
+        ),
+        ({"images": GREY, "features": np.zeros((5, 2)), **LABELS}, "has both images and features"),
+        (LABELS, "no array 'images', found kind, size; add the array"),
+        ({"images": GREY, **LABELS, "names": np.arange(5)}, "names are int64 [5], not 5 strings"),
+    ],
+)
+def test_fault_in_an_own_dataset_is_one_line(tmp_path, arrays, reason):
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, arrays)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'test.npz'}: ") and "\n" not in message
+    assert reason in message
+
+
+def test_task_with_the_name_of_the_inputs_is_an_error(tmp_path):
+    np.savez(tmp_path / "test.npz", images=GREY, names=np.arange(5))
+    with pytest.raises(DataError, match="task names has the name of an array .*; rename the task"):
+        npz.load(str(tmp_path), "test", tasks=tasks.parse("names:5"))

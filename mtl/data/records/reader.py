@@ -19,6 +19,7 @@ from mtl.data.examples import Examples, Opened, empty_windows, of_numbers
 from mtl.data.records import content, stream
 from mtl.data.records.format import (
     TF_ERRORS,
+    Record,
     claimed_lengths,
     error_text,
     parse,
@@ -27,7 +28,7 @@ from mtl.data.records.format import (
 )
 from mtl.data.records.manifest import CURE, MANIFEST, MAX_RECORD, find_shards
 from mtl.errors import DataError
-from mtl.inputs import Inputs
+from mtl.inputs import NUMBERS, Inputs
 from mtl.tasks import NUMBER_TASKS, Task
 
 DATASET = "records"
@@ -91,12 +92,12 @@ def _examples(shard, found):
     for index, serialized in enumerate(serialized_records(shard)):
         try:
             record = parse(serialized, found.tasks)
-            yield _window(record, found.inputs), record
+            yield window(record, found.inputs), record
         except (ValueError, DataError) as error:
             raise record_error(shard, index, error) from None
 
 
-def _window(record, inputs):
+def window(record: Record, inputs: Inputs = NUMBERS) -> np.ndarray:
     """Decode the image of a Record, and return its window: an array of `inputs`.
 
     Raises:
@@ -205,16 +206,15 @@ def _first_broken(shards, found):
     """Return the DataError of the first broken record, or None if all can be read."""
     with tf.Graph().as_default() as graph:
         serialized = tf.placeholder(tf.string, [])
-        tensor = stream.window(serialized, found)
+        tensors = stream.window(serialized, found)
     with tf.Session(graph=graph) as session:
         for shard in shards:
             try:
                 for index, record in enumerate(serialized_records(shard)):
                     try:
-                        _window(
-                            parse(record, found.tasks), found.inputs
-                        )  # first, because its messages are clearer
-                        session.run(tensor, {serialized: record})  # the same checks as training
+                        # First, because its messages are clearer.
+                        window(parse(record, found.tasks), found.inputs)
+                        session.run(tensors, {serialized: record})  # the same checks as training
                     except TF_ERRORS as error:
                         return record_error(shard, index, error_text(error))
                     except (ValueError, DataError) as error:
