@@ -179,6 +179,6 @@ def test_plots_have_visible_colours_in_dark_mode():
     background = in_dark_mode("#ffffff")
     assert f".plot {{ background: {background}; }}" in css
     assert contrast(in_dark_mode("#000000"), background) >= 4.5
-    for colour in [plot._BLUE, plot._ORANGE, plot._GREY, *[colour for colour, _ in plot._TASKS]]:
+    for colour in [plot.BLUE, plot.ORANGE, plot.GREY, *[colour for colour, _ in plot._STYLES]]:
         assert contrast(colour, "#ffffff") >= 3.0, colour
         assert contrast(in_dark_mode(colour), background) >= 3.0, colour

@@ -8,11 +8,24 @@ import sys
 import numpy as np
 import pytest
 from html_check import tree
-from made_reports import MISTAKEN, TRUE, evaluations, examples_of, made, outputs
+from made_reports import (
+    MISTAKEN,
+    OWN_TASKS,
+    TRUE,
+    evaluations,
+    examples_of,
+    made,
+    many,
+    outputs,
+    own,
+    own_evaluations,
+    own_examples,
+    own_outputs,
+)
 from PIL import Image
 
 from mtl.errors import DataError
-from mtl.reports import plot, report, sheet
+from mtl.reports import report, sheet, tables
 
 CONFUSIONS = ("length", "digit1", "digit2", "digit3", "digit4", "digit5", "decoded_length")
 TABLES = [f"confusion_{name}.csv" for name in CONFUSIONS]
@@ -39,7 +52,7 @@ def empty_file(rows, path):
 def quick(monkeypatch):
     """Replace the plots by empty files: each takes a second."""
     for name in report.PLOTS:
-        monkeypatch.setattr(plot, name, empty_file)
+        monkeypatch.setitem(report.PLOTS, name, empty_file)
 
 
 def write(directory, rows=None, images=None):
@@ -66,15 +79,15 @@ def test_writes_all_files(whole):
 
 def test_tables_hold_the_rows(whole):
     rows, _, files, _ = whole
-    tables = {f"confusion_{name}.csv": table for name, table in rows.confusion.items()}
-    tables |= {
-        "accuracy_by_length.csv": rows.lengths,
-        "coverage.csv": rows.coverage,
-        "reliability.csv": rows.reliability,
+    expected = {f"confusion_{name}.csv": table for name, table in rows.tables.items()}
+    expected |= {
+        "accuracy_by_length.csv": rows.numbers.lengths,
+        "coverage.csv": rows.numbers.coverage,
+        "reliability.csv": rows.numbers.reliability,
         "mistakes.csv": rows.mistakes,
-        "curves.csv": rows.curves,
+        "curves.csv": rows.curves.rows,
     }
-    for name, table in tables.items():
+    for name, table in expected.items():
         for found, row in zip(
             csv.DictReader(files[name].decode().splitlines()), table, strict=True
         ):
@@ -115,7 +128,7 @@ def test_without_a_mistake_an_earlier_sheet_is_removed(quick, tmp_path):
 
 
 def test_the_sheet_has_at_most_the_given_number_of_mistakes(quick, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "MISTAKES", 4)
+    monkeypatch.setattr(tables, "SHOWN", 4)
     _, said = write(tmp_path)
     assert said == [f"{tmp_path}: mistakes.png shows the 4 most confident of 6 mistakes"]
     expected = sheet.draw(examples_of().inputs[:4], ["1\n2\n3\n4"] * 4, columns=8, scale=2)
@@ -155,7 +168,7 @@ def test_a_broken_network_has_a_report(tmp_path):
     rows = made(log_probs)
     files, _ = write(tmp_path, rows)
     assert set(PLOTS) < set(files) and json.loads(files["metrics.json"])["cost"] is None
-    assert len(rows.coverage) == 1 and sum(row["0"] for row in rows.confusion["length"]) == 12
+    assert len(rows.numbers.coverage) == 1 and sum(row["0"] for row in rows.tables["length"]) == 12
 
 
 def test_no_examples_have_a_report(tmp_path):
@@ -173,3 +186,128 @@ def test_rejects_a_folder_with_foreign_files(tmp_path, name):
         write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == b"foreign"
+
+
+def test_numbers_replace_a_report_of_own_tasks_and_the_reverse(quick, tmp_path):
+    numbers, _ = write(tmp_path / "a")
+    own_files, _ = write_own(tmp_path / "b")
+    assert write_own(tmp_path / "a")[0] == own_files
+    assert write(tmp_path / "b")[0] == numbers
+
+
+# -- your own tasks --------------------------------------------------------------------------------
+
+OWN_FILES = [
+    "metrics_by_task.csv",
+    "confusion_digit.csv",
+    "confusion_odd.csv",
+    "table_height.csv",
+    "mistakes.csv",
+    "metrics.json",
+    PAGE,
+]
+
+
+def write_own(directory, rows=None, examples=None):
+    """Write a report of your own tasks; return its files and the lines that it logged."""
+    examples = examples or own_examples()
+    return write(directory, rows or own(examples=examples), examples.inputs)
+
+
+def csv_of(content):
+    return list(csv.DictReader(content.decode().splitlines()))
+
+
+def test_own_tasks_have_their_files(quick, tmp_path):
+    rows = own(evaluations=own_evaluations())
+    files, said = write_own(tmp_path, rows)
+    plots = ["mistakes.png", "confusion.png", "curves.png", "curves.csv"]
+    assert sorted(files) == sorted([*OWN_FILES, *plots]) and said == []
+    assert json.loads(files["metrics.json"]) == rows.metrics
+    assert csv_of(files["curves.csv"])[2]["loss_height"] == str(3 / 4)
+    mistakes = csv_of(files["mistakes.csv"])
+    assert [row["task"] for row in mistakes] == ["digit"] * 2 + ["odd"] + ["height"] * 4
+    assert mistakes[0]["predicted"] == "1"
+
+
+def test_metrics_by_task_have_one_row_for_each_task(quick, tmp_path):
+    rows = own()
+    found = csv_of(write_own(tmp_path, rows)[0]["metrics_by_task.csv"])
+    assert [row["task"] for row in found] == ["digit", "odd", "height"]
+    digit, _, height = found
+    values = rows.metrics["tasks"]["digit"]
+    assert float(digit["accuracy"]) == values["accuracy"] and digit["r2"] == ""
+    assert [float(digit[end]) for end in ("low_95", "high_95")] == values["accuracy_95"]
+    assert float(height["rmse"]) == rows.metrics["tasks"]["height"]["rmse"]
+    assert (digit["table"], height["table"]) == ("confusion_digit.csv", "table_height.csv")
+
+
+def test_the_sheet_of_own_tasks_shows_grey_images_enlarged(quick, tmp_path):
+    rows = own()
+    write_own(tmp_path, rows)
+    images = own_examples().inputs[rows.mistaken].repeat(3, axis=3)
+    captions = ["dir/2.png\ndigit\ntrue 2\n> 1\n2.303"] + ["1\n2\n3\n4\n5"] * 6
+    expected = np.asarray(sheet.draw(images, captions, columns=8, scale=2, marks=[False] * 7))
+    drawn = np.asarray(Image.open(tmp_path / "mistakes.png"))
+    assert drawn.shape == expected.shape
+    first = expected.shape[1] // 7
+    np.testing.assert_array_equal(drawn[:, :first], expected[:, :first])
+
+
+def test_features_have_no_sheet(quick, tmp_path):
+    files, said = write_own(tmp_path, examples=own_examples(shape=(4,)))
+    assert sorted(files) == sorted([*OWN_FILES, "confusion.png"]) and said == []
+
+
+def test_real_tasks_alone_have_no_confusion(quick, tmp_path):
+    files, _ = write_own(tmp_path, own(own_tasks=OWN_TASKS[2:]))
+    assert "confusion.png" not in files and "table_height.csv" in files
+
+
+def test_tables_of_other_tasks_are_removed(quick, tmp_path):
+    write_own(tmp_path)
+    (tmp_path / "confusion_mine.csv").write_bytes(b"of the user")
+    files, _ = write_own(tmp_path, own(own_tasks=OWN_TASKS[:1]))
+    assert "confusion_digit.csv" in files and "confusion_mine.csv" in files
+    assert "confusion_odd.csv" not in files and "table_height.csv" not in files
+
+
+def test_a_damaged_list_of_tables_removes_nothing_else(quick, tmp_path):
+    kept = tmp_path.parent / "confusion_x.csv"
+    kept.write_bytes(b"of the user")
+    (tmp_path / "metrics_by_task.csv").write_text("task,table\na,../confusion_x.csv\nb,\n\0\n")
+    write_own(tmp_path)
+    assert kept.read_bytes() == b"of the user"
+
+
+def test_a_task_with_a_long_name_has_a_file(quick, tmp_path):
+    rows = own(own_tasks=OWN_TASKS[:1])
+    name = "a" * 300
+    metrics = {**rows.metrics, "tasks": {name: rows.metrics["tasks"]["digit"]}}
+    task = rows.tasks[0]._replace(name=name)
+    rows = rows._replace(tasks=(task,), focus=[task], metrics=metrics, mistakes=[], mistaken=[],
+                         shown=[], tables={name: rows.tables["digit"]})  # fmt: skip
+    files, _ = write_own(tmp_path, rows)
+    assert f"confusion_{'a' * 100}_0.csv" in files
+
+
+def test_many_tasks_have_a_small_page_and_all_tables(quick, tmp_path):
+    rows = many(30)
+    images = np.zeros((40, 8, 8, 1), np.uint8)
+    files, said = write(tmp_path, rows, images)
+    assert sum(name.startswith("confusion_") for name in files) == 30
+    count = len(csv_of(files["mistakes.csv"]))
+    assert said == [f"{tmp_path}: mistakes.png shows 96 of {count} rows of mistakes.csv"]
+    assert len(files[PAGE]) < 200_000
+
+
+@pytest.mark.parametrize("nan", [False, True])
+def test_no_examples_and_broken_outputs_of_own_tasks_have_a_report(tmp_path, nan):
+    found, examples = own_outputs(), own_examples()
+    if nan:
+        found = {name: np.full_like(values, np.nan) for name, values in found.items()}
+    else:
+        found, examples = own_outputs([]), own_examples([])
+    files, _ = write_own(tmp_path, own(found, examples), examples)
+    assert set(OWN_FILES) <= set(files) and "confusion.png" in files
+    assert json.loads(files["metrics.json"])["cost"] is None

@@ -1,9 +1,20 @@
 """mtl.reports.report_page: the header, and text from outside."""
 
 import numpy as np
-from made_reports import HOSTILE, RUN, evaluations, examples_of, made, outputs, page_of
+from made_reports import (
+    HOSTILE,
+    RUN,
+    evaluations,
+    examples_of,
+    made,
+    outputs,
+    own,
+    own_evaluations,
+    own_examples,
+    page_of,
+)
 
-from mtl.reports import page, report, report_page
+from mtl.reports import page, report_page, tables
 
 
 def test_the_header_shows_the_result_and_links_to_all_sections():
@@ -65,6 +76,29 @@ def test_the_size_of_the_page_is_bounded():
     examples.names[:] = ["&" * 4000] * 200
     examples.numbers[:] = ["2" * 4000] * 200
     rows = made(outputs(["1"] * 200, [0.5] * 200), examples, evaluations(range(5000)))
-    mistakes = [page.png(noise)] * report.MISTAKES
+    mistakes = [page.png(noise)] * tables.SHOWN
     run = RUN._replace(name="&" * 4000)
     assert len(report_page.html(rows, run, {}, mistakes, [])) < 2_200_000
+
+
+def test_own_tasks_have_only_the_sections_that_apply():
+    document = page_of(own(evaluations=own_evaluations()))
+    links = [link.text for link in document.one("nav").all("a")]
+    assert links == [
+        "Tasks",
+        "Errors",
+        "Worst predictions",
+        "Training",
+        "Flags and environment",
+        "Reproduce",
+    ]
+    for word in ("coverage", "calibration", "character", "true length"):
+        assert word not in document.text
+
+
+def test_hostile_names_of_own_examples_are_only_text():
+    examples = own_examples()
+    examples.names[:] = [HOSTILE] * 5
+    for images in (True, False):
+        document = page_of(own(examples=examples), images=images)
+        assert document.text.count(HOSTILE) == 7

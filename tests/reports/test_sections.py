@@ -1,95 +1,39 @@
-"""mtl.reports.sections: the numbers of the tables, mistakes, training and the run."""
+"""mtl.reports.sections: errors, training and the run."""
 
-import csv
-import io
 import math
-import re
 
 import pytest
-from made_reports import BESIDE, RUN, TRUE, evaluations, examples_of, made, outputs, page_of
+from made_reports import (
+    BESIDE,
+    RUN,
+    evaluations,
+    made,
+    many,
+    own,
+    own_evaluations,
+    page_of,
+)
+from read_pages import csv_rows, same, section, table_of, tables_of
 
-from mtl.reports import page, tables
+from mtl.reports import curves, page
+from mtl.tasks import Task
 
-
-def section(rows, name, **options):
-    """Return a section of the page of a report."""
-    return page_of(rows, **options).one("section", id=name)
-
-
-# -- tables ----------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def everything():
-    """A report with curves: its rows, and the tables of its page, dict caption -> rows of text."""
+    """A report with curves, and the tables of its page, dict caption -> rows of text."""
     rows = made(evaluations=evaluations())
-    document = page_of(rows)
-    found = {table.one("caption").text: table.rows()[1:] for table in document.all("table")}
-    assert len(found) == len(document.all("table")) == 14
-    return rows, found
-
-
-def table_of(found, text):
-    """Return the only table whose caption holds a text."""
-    (rows,) = [rows for caption, rows in found.items() if text in caption]
-    return rows
-
-
-def csv_rows(rows):
-    return list(csv.reader(io.StringIO(tables.to_csv(rows))))[1:]
-
-
-def shows(cell, value):
-    """Return whether a cell of the page shows a value of a CSV file, to the digits it has."""
-    number = re.fullmatch(r"(-?[\d,]+)(\.\d+)?(%?)", cell)
-    if not number or not value:
-        return cell == (value or page.NOTHING)
-    unit = 0.01 if number[3] else 1.0
-    last = unit * 10.0 ** -(len(number[2] or ".") - 1)
-    found = unit * float(cell.replace(",", "").rstrip("%"))
-    return abs(found - float(value)) <= last / 2 + 1e-9
-
-
-def same(cells, values):
-    return all(shows(cell, value) for cell, value in zip(cells, values, strict=True))
+    return rows, tables_of(rows)
 
 
 def test_confusion_tables_equal_the_csv(everything):
     rows, found = everything
-    for name, table in rows.confusion.items():
+    for name, table in rows.tables.items():
         cells = csv_rows(table)
         correct = sum(int(row[i + 1]) for i, row in enumerate(cells))
         assert found[f"{name.replace('_', ' ')}: {correct} of 12 correct"] == cells
-
-
-def test_accuracy_by_length_equals_the_csv(everything):
-    rows, found = everything
-    for cells, values in zip(table_of(found, "true length"), csv_rows(rows.lengths), strict=True):
-        assert same(cells, values)
-
-
-def test_reliability_equals_the_csv(everything):
-    rows, found = everything
-    cells = table_of(found, "ten bins of the confidence")
-    for shown, values in zip(cells, csv_rows(rows.reliability), strict=True):
-        assert same(shown, values)
-
-
-def test_reliability_reports_the_error_and_both_temperatures():
-    temperatures = tables.Temperatures(0.437, 0.5125)
-    rows = made()._replace(temperatures=temperatures, calibration_error=0.0306)
-    text = section(rows, "reliability").text
-    for figure in ("0.031", "0.437", "0.5125"):
-        assert figure in text
-
-
-def test_coverage_shows_some_rows_of_the_csv_and_the_last(everything):
-    rows, found = everything
-    covered, points = table_of(found, "coverage"), csv_rows(rows.coverage)
-    for cells in covered:
-        assert any(same(cells, point) for point in points)
-    assert same(covered[-1], points[-1])
-    assert len({tuple(cells) for cells in covered}) == len(covered)
 
 
 @pytest.mark.parametrize(
@@ -102,23 +46,14 @@ def test_coverage_shows_some_rows_of_the_csv_and_the_last(everything):
 def test_training_equals_the_csv(everything, caption, first, metric):
     rows, found = everything
     columns = ["step", first, *[f"{metric}_{name}" for name in rows.metrics["task_accuracy"]]]
-    for cells, row in zip(table_of(found, caption), rows.curves, strict=True):
+    for cells, row in zip(table_of(found, caption), rows.curves.rows, strict=True):
         assert same(cells, [str(row[column]) for column in columns])
-
-
-def test_tasks_show_the_metrics(everything):
-    rows, found = everything
-    cells = table_of(found, "each task")
-    assert [row[0] for row in cells] == list(rows.metrics["task_accuracy"])
-    for name, accuracy, loss in cells:
-        assert shows(accuracy, str(rows.metrics["task_accuracy"][name]))
-        assert shows(loss, str(rows.metrics["task_cross_entropy"][name]))
 
 
 def test_a_confusion_cell_is_marked_by_its_share_of_the_true_class():
     rows = made()
     table = section(rows, "confusion").all("table")[0]
-    for y, (line, row) in enumerate(zip(table.one("tbody").all("tr"), rows.confusion["length"])):
+    for y, (line, row) in enumerate(zip(table.one("tbody").all("tr"), rows.tables["length"])):
         counts = list(row.values())[1:]
         for x, (cell, count) in enumerate(zip(line.all("td"), counts, strict=True)):
             expected = ["number"]
@@ -128,28 +63,52 @@ def test_a_confusion_cell_is_marked_by_its_share_of_the_true_class():
             assert cell.attributes["class"].split() == expected
 
 
-# -- mistakes --------------------------------------------------------------------------------------
+def test_own_tasks_have_a_matrix_or_a_table_of_errors():
+    rows = own()
+    found = {table.one("caption").text: table for table in section(rows, "confusion").all("table")}
+    assert list(found) == ["digit: 2 of 4 correct", "odd: 3 of 4 correct", "Errors of height"]
+    assert found["digit: 2 of 4 correct"].rows()[1:] == csv_rows(rows.tables["digit"])
+    header, *cells = found["Errors of height"].rows()
+    assert header == ["error from", "below", "examples", "share"]
+    assert cells[0] == ["0", "0.05", "2", "50.0%"] and cells[-1][1] == page.NOTHING
 
 
-def test_a_mistake_has_an_image_and_its_description():
-    items = section(made(), "mistakes").all("li")
-    assert items[0].text == "true 1 predicted no number confidence 0.950 dir/8.png"
-    assert items[1].text == "true 7 predicted 1 confidence 0.902 dir/2.png"
-    alt = "Image dir/8.png: true 1, predicted no number, confidence 0.950"
-    assert items[0].one("img").attributes["alt"] == alt
-    assert "true 31415 predicted more than 5 digits" in items[-1].text
+def test_of_many_classes_the_most_frequent_errors_are_shown():
+    rows = [{"true": 0, "predicted": i, "examples": 9} for i in range(50)]
+    report = own()._replace(tables={"digit": rows, "odd": [], "height": []})
+    found = section(report, "confusion")
+    (table,) = found.all("table")
+    assert len(table.rows()) == 41
+    assert table.one("caption").text == "Errors of digit: the first 40 of 50 rows"
+    assert "odd: no errors." in found.text and not found.all("details")
 
 
-def test_shows_96_mistakes_and_how_many_there_are():
-    rows = made(outputs(["1"] * 120, [0.5] * 120), examples_of(["2"] * 120))
-    found = section(rows, "mistakes")
-    assert len(found.all("img")) == 96
-    assert "The 96 most confident of 120 wrong numbers" in found.text
+def test_of_many_tasks_a_part_is_shown_and_the_page_says_so():
+    document = page_of(many(30))
+    for name in ("confusion", "mistakes", "training"):
+        text = document.one("section", id=name).text
+        assert "Only the 12 tasks with the lowest score are shown." in text
+    assert len(document.one("section", id="tasks").one("table").rows()) == 31
+    assert len(document.one("section", id="confusion").all("table")) == 12
 
 
-def test_no_mistakes():
-    correct = [number if len(number) <= 5 else None for number in TRUE]
-    assert "no mistakes" in section(made(outputs(correct)), "mistakes").text
+def test_a_long_name_is_cut_and_a_task_may_have_the_name_of_a_column():
+    names = ["a" * 500, "cost", "step", "score"]
+    own_tasks = tuple(Task(name, 3) for name in names)
+    rows = many(4)
+    report = rows._replace(
+        tasks=own_tasks,
+        focus=list(own_tasks),
+        tables=dict(zip(names, rows.tables.values())),
+        metrics={**rows.metrics, "tasks": dict(zip(names, rows.metrics["tasks"].values()))},
+        mistakes=[],
+        shown=[],
+        curves=curves.make(own_evaluations(own_tasks=own_tasks), own_tasks),
+    )
+    document = page_of(report)
+    assert "a" * 41 not in document.text
+    header = document.one("section", id="training").all("table")[0].rows()[0]
+    assert header == ["step", "score", "exact match", "a" * 39 + "\u2026", *names[1:]]
 
 
 # -- plots, training and the run -------------------------------------------------------------------
@@ -190,3 +149,16 @@ def test_commands_and_files():
     found = section(made(), "again")
     assert [node.text for node in found.all("pre")] == ["mtl evaluate x", "mtl train y"]
     assert [node.attributes["href"] for node in found.all("a")] == BESIDE
+
+
+def test_own_training_equals_the_csv():
+    rows = own(evaluations=own_evaluations())
+    found = tables_of(rows)
+    columns = {
+        "Accuracy on": ["score", "exact_match", "accuracy_digit", "accuracy_odd"],
+        "R2 on": ["r2_height"],
+        "Cost and loss": ["cost", "loss_digit", "loss_odd", "loss_height"],
+    }
+    for caption, names in columns.items():
+        for cells, row in zip(table_of(found, caption), rows.curves.rows, strict=True):
+            assert same(cells, [str(row[name]) for name in ("step", *names)])

@@ -8,7 +8,7 @@ from mtl.inference import decoding
 from mtl.reports import sheet
 
 
-def images_of(count, height=21, width=34):
+def images_of(count, height=41, width=64):
     # Neither paper nor marks have all channels from 30 to 99, so an image can be found again.
     return np.random.default_rng(0).integers(30, 100, (count, height, width, 3), np.uint8)
 
@@ -41,7 +41,7 @@ def test_each_image_is_drawn_once_in_rows():
     assert [len(each) for each in found] == [1] * 7
     ys, xs = np.array([each[0] for each in found]).T
     assert len(set(xs.tolist())) == 3 and len(set(ys.tolist())) == 3
-    assert xs.tolist() == (xs[:3].tolist() * 3)[:7] and (np.diff(ys[::3]) > 21).all()
+    assert xs.tolist() == (xs[:3].tolist() * 3)[:7] and (np.diff(ys[::3]) > 41).all()
 
 
 def test_scale_repeats_pixels():
@@ -126,8 +126,45 @@ def test_rejects_other_types_and_different_numbers():
         sheet.draw(images_of(2), ["1"])
     with pytest.raises(ValueError, match="1 marks"):
         sheet.draw(images_of(2), ["1", "2"], marks=[True])
-    with pytest.raises(ValueError, match="float32"):
-        sheet.draw(images_of(2).astype(np.float32), ["1", "2"])
+    for wrong in (images_of(2).astype(np.int32), images_of(2)[..., :2], images_of(2)[0, 0]):
+        with pytest.raises(ValueError, match=r"uint8 or float \[n, h, w, 1 or 3\], got"):
+            sheet.draw(wrong, ["1"] * len(wrong))
+
+
+def test_small_images_are_enlarged_by_a_whole_factor():
+    small = images_of(1, 8, 7)
+    shown = sheet.shown(small)
+    np.testing.assert_array_equal(shown, small.repeat(8, axis=1).repeat(8, axis=2))
+    assert sheet.shown(images_of(1, 36, 36)).shape[1:3] == (72, 72)
+    assert len(positions(sheet.draw(small, ["1"]), shown[0])) == 1
+
+
+def test_images_of_64_to_128_pixels_keep_their_size():
+    for size in (64, 100, 128):
+        images = images_of(2, size, size)
+        np.testing.assert_array_equal(sheet.shown(images), images)
+
+
+def test_large_images_are_reduced():
+    image = np.repeat(np.repeat(images_of(1, 64, 128), 4, axis=1), 4, axis=2)
+    np.testing.assert_array_equal(sheet.shown(image), images_of(1, 64, 128))
+    assert sheet.shown(images_of(1, 1, 500)).shape == (1, 1, 128, 3)
+
+
+def test_grey_and_float_images_are_shown_as_rgb():
+    grey = images_of(3, 64, 64)[..., 0]
+    rgb = np.repeat(grey[..., None], 3, axis=3)
+    for images in (grey, grey[..., None], (grey / 255.0).astype(np.float32)):
+        np.testing.assert_array_equal(sheet.shown(images), rgb)
+    odd = np.array([[-1.0, 2.0], [np.nan, 0.5]])[None]
+    assert sheet.shown(odd)[0, ::32, ::32, 1].tolist() == [[0, 255], [0, 128]]
+
+
+def test_a_wide_cell_shows_the_caption_of_a_real_task():
+    texts = ["height 1.70893 (true 1.75)", "weight 1.70893 (true 1.75)"]
+    for cell, cut in ((sheet.CELL, True), (sheet.WIDE, False)):
+        one, other = (np.asarray(sheet.draw(images_of(1), [text], cell=cell)) for text in texts)
+        assert np.array_equal(one, other) == cut
 
 
 @pytest.mark.parametrize("name, kind", [("a.png", "PNG"), ("b.JPG", "JPEG"), ("c.jpeg", "JPEG")])
