@@ -31,6 +31,7 @@ from mtl.inference.network import Network
 from tests.benchmarks import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+R2 = "r2"
 # The 0.975 quantile of Student's t, by degrees of freedom.
 T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
@@ -90,7 +91,7 @@ class Study:
         scores = {}
         for task in self._tasks:
             metrics = result["tasks"][task.name]
-            metric = "accuracy" if "accuracy" in metrics else "r2"
+            metric = "accuracy" if "accuracy" in metrics else R2
             scores[f"{task.name}, {metric}"] = metrics[metric]
         if result["exact_match"] is not None:
             scores["exact match"] = result["exact_match"]
@@ -148,9 +149,12 @@ def _rows(results):
             verdict = "helps"
         elif high < 0:
             verdict = "hurts"
-        shown = [f"{100 * value:.2f}" for value in (shared.mean(), alone.mean())]
-        shown.append(f"{100 * (shared - alone).mean():+.2f}")
-        yield [name, *shown, f"{100 * low:+.2f} to {100 * high:+.2f}", verdict]
+        # Shares in percent, differences of shares in points.
+        scale, spec, sign = (1, ".4f", "") if name.endswith(R2) else (100, ".2f", "%")
+        means = [f"{scale * values.mean():{spec}}{sign}" for values in (shared, alone)]
+        ends = [f"{scale * end:+{spec}}" for end in (low, high)]
+        difference = f"{scale * (shared - alone).mean():+{spec}}"
+        yield [name, *means, difference, " to ".join(ends), verdict]
 
 
 def interval(differences):
