@@ -22,7 +22,6 @@ _WORDS = {
     ("RealDiv", "Select"): "dropout",
     ("Minimum", "Maximum"): "clip",
     ("Cast", "RealDiv"): "scaled to 0..1",
-    ("Sub", "RealDiv"): "standardised",
     ("Sub",): _CENTRED,
     ("Relu",): "relu",
     ("MaxPool",): "max pooling",
@@ -104,11 +103,10 @@ def of(explained: Explained) -> Diagram:
         taken = layer.output.op
     kind_of = {task.name: kinds.find(task.kind) for task in explained.tasks}
     tasks = [_task(name, kind_of[name], named) for name in named.terms]
-    before = _steps(path(named.inputs.op, network.inputs.op))
     layers = [*shared, *itertools.chain(*(layers_of(task) for task in tasks))]
     return Diagram(
         inputs=_shape(named.inputs),
-        before=tuple(step.word for step in before),
+        before=_preprocessing(path(named.inputs.op, network.inputs.op)),
         shared=tuple(shared),
         tasks=tuple(tasks),
         adds=_adds(named),
@@ -116,6 +114,13 @@ def of(explained: Explained) -> Diagram:
         updated=len(named.gradients),
         parameters=sum(layer.parameters for layer in layers),
     )
+
+
+def _preprocessing(ops):
+    """Return the words for the operations between the placeholder and the first layer."""
+    if [op.type for op in ops] == ["Sub", "RealDiv"]:  # of features; see model.prepare
+        return ("standardised",)
+    return tuple(step.word for step in _steps(ops))
 
 
 def layers_of(task: Task) -> tuple[Layer, ...]:

@@ -56,7 +56,7 @@ def render(
     parts = [*_head(title, explained, with_steps=bool(steps)), "<main>", *_figure(diagram)]
     parts += _graph(explained, diagram)
     if steps:
-        parts.append(_own("steps.html") % _words(explained, diagram))
+        parts.append(_own("steps.html") % _words(explained, diagram, steps[0]))
     if command:
         shown = page.words(command)
         parts.append(f'<section id="again"><h2>Command</h2><pre>{shown}</pre></section>')
@@ -243,12 +243,14 @@ def _loss(diagram):
     return words.pop() if len(words) == 1 else "loss"
 
 
-def _words(explained, diagram):
-    """Return the words of steps.html that depend on the tasks and the inputs."""
+def _words(explained, diagram, step):
+    """Return the parts of steps.html that depend on the tasks and the inputs."""
     config, numbers = explained.config, is_numbers(explained.tasks)
     score = config.best_by or "the mean over the tasks of accuracy or R2"
     unseen = "Accuracy on unseen images: the share of correct numbers"
+    nothing = np.zeros((1, 1, 3), np.uint8)  # of feature vectors; the script hides it
     return {
+        "image": page.png(nothing if step["image"] is None else _rgb(step["image"])),
         "first": "The image is the first of its batch." if explained.inputs.is_images else "",
         "loss": _loss(diagram),
         "unseen": unseen if numbers else f"Score on unseen examples: {escape(score)}",

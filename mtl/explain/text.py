@@ -1,5 +1,6 @@
 """`mtl explain --all`: each line of the source with the operations that it made."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from mtl.explain import diagram, lines
@@ -34,7 +35,7 @@ def head(explained: Explained) -> list[str]:
     sums = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
     rows = [
         f"{config.bottom}, {config.objective}: {len(explained.ops):,} operations: {sums}.",
-        f"{_KEY}update: by {diagram.optimizer(explained)}.",
+        *textwrap.wrap(f"{_KEY}update: by {diagram.optimizer(explained)}.", _WIDTH),
     ]
     gradients = [op for op in explained.ops.values() if op.kind == GRADIENT]
     if gradients:  # an objective of the user may compute its own

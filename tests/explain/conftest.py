@@ -3,6 +3,7 @@
 import pytest
 
 from mtl.config import Config
+from mtl.inputs import Inputs
 
 # Together they cover every choice that changes the graph.
 CONFIGS = {
@@ -20,6 +21,30 @@ CONFIGS = {
         dropout=0.2,
     ),
     "paper": Config(bottom="paper", objective="linear", on_nonfinite="skip", dropout=0.3),
+    "own": Config(
+        tasks="digit:10,height:real",
+        dataset="npz",
+        bottom="mlp",
+        brightness="keep",
+        top_units="7,5",
+        top_dropout=0.2,
+        optimizer="momentum",
+        warmup_steps=3,
+        clip_norm=1.0,
+        weight_decay=0.01,
+    ),
+    "features": Config(
+        tasks="cost:3,height:real,odd:2",
+        dataset="npz",
+        bottom="mlp",
+        objective="linear",
+        optimizer="sgd",
+        schedule="constant",
+    ),
+}
+INPUTS = {
+    "own": Inputs((10, 12, 1), 0),
+    "features": Inputs((4,), 0, "float32", mean=(1.0,) * 4, std=(2.0,) * 4),
 }
 _EXPLAINED = {}
 
@@ -29,7 +54,7 @@ def explained(name):
     from mtl.explain import lines
 
     if name not in _EXPLAINED:
-        _EXPLAINED[name] = lines.explain(CONFIGS[name])
+        _EXPLAINED[name] = lines.explain(CONFIGS[name], inputs=INPUTS.get(name))
     return _EXPLAINED[name]
 
 

@@ -1,5 +1,6 @@
 """The diagram agrees with TensorFlow's own record of the same graph."""
 
+import itertools
 import types
 
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow.compat.v1 as tf
 
 from mtl import model, train
 from mtl.explain import diagram, lines
-from mtl.tasks import NUMBER_TASKS
+from mtl.fields import hidden_units
+from mtl.tasks import Task
 
 
 def test_layers_are_variable_scopes_with_their_parameters(any_graph):
@@ -18,7 +20,7 @@ def test_layers_are_variable_scopes_with_their_parameters(any_graph):
         for variable in tf.trainable_variables():
             scope = variable.op.name.rpartition("/")[0]
             sizes.setdefault(scope, []).append(int(np.prod(variable.shape.as_list())))
-    layers = [*found.shared, *(task.top for task in found.tasks)]
+    layers = [*found.shared, *itertools.chain(*map(diagram.layers_of, found.tasks))]
     expected = {scope: sum(each) for scope, each in sizes.items()}
     assert {layer.scope: layer.parameters for layer in layers} == expected
     assert found.parameters == sum(expected.values())
@@ -26,22 +28,31 @@ def test_layers_are_variable_scopes_with_their_parameters(any_graph):
     assert all(layer.scope.startswith("shared/") for layer in found.shared)
 
 
-def test_tasks_are_in_order_with_their_classes(any_graph):
+def test_tasks_are_in_order_with_their_outputs(any_graph):
     found = diagram.of(any_graph)
-    expected = [(task.name, (task.classes,)) for task in NUMBER_TASKS]
+    expected = [(task.name, (task.outputs,)) for task in any_graph.tasks]
     assert [(task.name, task.top.shape) for task in found.tasks] == expected
-    assert len(found.adds) == 5
+    assert len(found.adds) == len(expected) - 1
     assert found.adds[-1] == any_graph.named.cost.op.name
-    assert found.optimizer == "Adam"
+    names = {"adam": "Adam", "momentum": "Momentum", "sgd": "GradientDescent"}
+    assert found.optimizer == names[any_graph.config.optimizer]
+    units = hidden_units(any_graph.config.top_units)
+    for task in found.tasks:
+        assert tuple(layer.shape[0] for layer in task.hidden) == units
+        assert [layer.scope for layer in task.hidden] == [
+            f"{task.name}/dense{k + 1}" for k in range(len(units))
+        ]
 
 
 def test_losses_have_their_operations_and_words(any_graph):
+    losses = {"height": ("Sub", "squared error")}
     for task in diagram.of(any_graph).tasks:
+        type_, word = losses.get(task.name, ("SoftmaxCrossEntropyWithLogits", "cross entropy"))
         first = any_graph.graph.get_operation_by_name(task.loss[0])
-        assert first.type == "SoftmaxCrossEntropyWithLogits"
+        assert first.type == type_
         assert task.loss[-1] == any_graph.named.terms[task.name].op.name
-        words = ["cross entropy", "mean"]
-        if any_graph.config.absent == "mask":
+        words = [word, "mean"]
+        if any_graph.config.absent == "mask" or not any_graph.config.is_numbers:
             words[1] = "mean of labelled"
         if any_graph.config.objective == "log_sum":
             words += ["clip", "log"]
@@ -50,7 +61,7 @@ def test_losses_have_their_operations_and_words(any_graph):
 
 def test_each_layer_has_the_shape_that_the_next_layer_takes(any_graph):
     found = diagram.of(any_graph)
-    before = found.image
+    before = found.inputs
     for layer in found.shared:
         product = next(
             op
@@ -69,7 +80,7 @@ def test_each_layer_has_the_shape_that_the_next_layer_takes(any_graph):
 
 def test_words_of_small(small):
     found = diagram.of(small)
-    assert found.image == (54, 54, 3)
+    assert found.inputs == (54, 54, 3)
     assert found.before == ("scaled to 0..1", "mean subtracted")
     rows = [(layer.scope, layer.kind, layer.then, layer.shape) for layer in found.shared]
     assert rows[0] == ("shared/conv1", "5x5 convolution", ("relu",), (27, 27, 48))
@@ -93,6 +104,15 @@ def test_words_of_maxout_and_locally_connected_layers(graph_of):
     ]
 
 
+def test_words_of_own_inputs(graph_of):
+    found = diagram.of(graph_of("own"))
+    assert (found.inputs, found.before) == ((10, 12, 1), ("scaled to 0..1", "constant subtracted"))
+    assert found.tasks[0].hidden[1].then == ("relu", "dropout")
+    found = diagram.of(graph_of("features"))
+    assert (found.inputs, found.before) == ((4,), ("standardised",))
+    assert [task.output for task in found.tasks] == ["softmax", "scaled value", "softmax"]
+
+
 # -- a record written here, with other names than the core's ---------------------------------------
 
 
@@ -109,13 +129,14 @@ def a_record(loss):
             layers[scope] = model.Layer(scope, (kernel,), y)
         features, logits = layers["both"].output, {"task": layers["top"].output}
         network = model.Model(
-            x, (layers["both"],), features, {"task": layers["top"]}, logits, log_probs={}
+            x, (layers["both"],), features, {"task": (layers["top"],)}, logits, logits, {}
         )
         term = loss(logits["task"])
     named = types.SimpleNamespace(
-        images=x, network=network, terms={"task": term}, cost=term, gradients={}
+        inputs=x, network=network, terms={"task": term}, cost=term, gradients={}
     )
-    return lines.Explained(config=None, graph=graph, named=named, ops={})
+    tasks = (Task("task", 3),)
+    return lines.Explained(None, tasks, inputs=None, graph=graph, named=named, ops={})
 
 
 def test_names_of_variables_and_operations_do_not_matter():

@@ -10,6 +10,7 @@ from contrast import contrast
 
 from mtl.config import Config
 from mtl.explain import diagram, lines, page, steps
+from mtl.inputs import Inputs
 from mtl.reports.page import STYLE, png
 
 STEPS = 3
@@ -190,3 +191,38 @@ def test_the_script_uses_elements_that_exist(written):
     assert {"at", "selection", "summary", "losses", "predictions", "unseen"} <= used
     ids = {node.attributes["id"] for node in written.tree.all() if "id" in node.attributes}
     assert used <= ids
+
+
+def own_page(inputs):
+    """Return the page of one step of two tasks, and its data."""
+    config = Config(tasks="height:real,odd:2", dataset="npz", bottom="mlp")
+    explained = lines.explain(config, inputs=inputs)
+
+    def source(first_step):
+        labels = {"height": np.float32([np.nan, 1]), "odd": np.int32([1, -1])}
+        yield np.ones((2, *inputs.shape), inputs.dtype), labels
+
+    found = diagram.of(explained)
+    written = list(steps.walk(explained, found, source, 1))
+    tree = html_check.tree(page.render(explained, found, written))
+    return tree, html_check.data(tree)
+
+
+@pytest.mark.parametrize("shape, dtype", [((9, 7, 1), "uint8"), ((9, 7, 3), "float32")])
+def test_own_tasks_of_images(shape, dtype):
+    tree, data = own_page(Inputs(shape, 0, dtype))
+    assert (data["numbers"], data["loss"]) == (False, "loss")
+    (step,) = data["steps"]
+    image = np.full((9, 7, 3), 1 if dtype == "uint8" else 255, np.uint8)
+    assert step["image"] == png(image)
+    height, odd = step["tasks"]["height"], step["tasks"]["odd"]
+    assert (height["label"], height["softmax"], odd["label"]) == (None, None, 1)
+    assert (height["written"], odd["written"]) == ("", "1")
+    assert "Score on unseen examples" in tree.one("section", id="steps").text
+    assert "number" not in tree.one("section", id="steps").text
+
+
+def test_own_tasks_of_features():
+    tree, data = own_page(Inputs((4,), 0, "float32"))
+    assert data["steps"][0]["image"] is None
+    assert "features" in [node.text for node in tree.all("div", class_="block")]

@@ -8,12 +8,13 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import helpers
-from mtl import tasks, train
-from mtl.config import CROP, WINDOW, Config
+from mtl import sessions, tasks, train
+from mtl.config import Config
 from mtl.data.batches import centre_crop
-from mtl.data.examples import of_numbers
+from mtl.data.examples import Examples, of_numbers
 from mtl.explain import diagram, lines, steps
 from mtl.inference import decoding, graph as inference_graph
+from mtl.inputs import NUMBERS, Inputs
 from mtl.runs import find
 
 BATCH = 13
@@ -26,7 +27,7 @@ def source(first_step):
         rng = np.random.default_rng(step)
         lengths = rng.integers(0, 7, size=BATCH)
         numbers = ["".join(map(str, rng.integers(10, size=length))) for length in lengths]
-        images = rng.integers(0, 256, (BATCH, CROP, CROP, 3)).astype(np.uint8)
+        images = rng.integers(0, 256, (BATCH, *NUMBERS.network_shape)).astype(np.uint8)
         yield images, tasks.encode_all(numbers)
         step += 1
 
@@ -39,14 +40,14 @@ def walked(config, count, start=None, unseen=None):
 
 
 def windows(count):
-    """Return random images, uint8 [count, WINDOW, WINDOW, 3]."""
+    """Return random images, uint8 [count, 64, 64, 3]."""
     rng = np.random.default_rng(7)
-    return rng.integers(0, 256, (count, WINDOW, WINDOW, 3)).astype(np.uint8)
+    return rng.integers(0, 256, (count, *NUMBERS.shape)).astype(np.uint8)
 
 
 def feeds(graph, images, labels):
     """Return the feeds of a batch."""
-    return {graph.images: images, **{graph.labels[name]: labels[name] for name in labels}}
+    return {graph.inputs: images, **{graph.labels[name]: labels[name] for name in labels}}
 
 
 def test_values_equal_those_of_a_training_without_measurements():
@@ -54,7 +55,7 @@ def test_values_equal_those_of_a_training_without_measurements():
     _, walk = walked(config, 4, unseen=of_numbers(windows(3), ["1", "23", ""], list("abc")))
     names = list(walk[0]["values"])
     plain_config = Config(bottom="mlp", label_smoothing=0.0, objective="answer", threads=1)
-    with tf.Graph().as_default(), tf.Session(config=train.session_config(0, 1)) as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.session_config(0, 1)) as session:
         plain = train.build(plain_config)
         session.run(tf.global_variables_initializer())
         fetches = [[f"{name}:0" for name in names], plain.network.logits, plain.minimize]
@@ -72,7 +73,7 @@ def test_values_equal_those_of_a_training_without_measurements():
 def test_costs_equal_those_of_a_training_with_log_sum():
     """The answer's own lines compute what a run with log_sum computes."""
     found, walk = walked(Config(bottom="mlp"), 4)
-    with tf.Graph().as_default(), tf.Session(config=train.session_config(0, 1)) as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.session_config(0, 1)) as session:
         plain = train.build(Config(bottom="mlp", threads=1))
         session.run(tf.global_variables_initializer())
         for step, (images, labels) in zip(walk, source(0)):
@@ -103,7 +104,7 @@ def test_weights_and_gradient_norms_equal_their_formulas(objective, absent):
     with tf.Graph().as_default(), tf.Session() as session:
         plain = train.build(config)
         session.run(tf.global_variables_initializer())
-        weights = {name: top.variables[0] for name, top in plain.network.tops.items()}
+        weights = {name: top[-1].variables[0] for name, top in plain.network.tops.items()}
         logits, weights = session.run([plain.network.logits, weights], feeds(plain, images, labels))
     for name, own in step["tasks"].items():
         weight = 1 / step["values"][own["mean"]] if objective == "log_sum" else 1.0
@@ -149,13 +150,13 @@ def predictions_of_a_training(config, images, count):
     """Return the decoded numbers of images before each of the first steps of a training."""
     plain_config = dataclasses.replace(config, objective="answer", threads=1)
     decoded = []
-    with tf.Graph().as_default(), tf.Session(config=train.session_config(0, 1)) as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.session_config(0, 1)) as session:
         plain = train.build(plain_config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             built = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom="mlp")
         session.run(tf.global_variables_initializer())
         for _, (batch, labels) in zip(range(count), source(0)):
-            log_probs = session.run(built.log_probs, {built.images: centre_crop(images)})
+            log_probs = session.run(built.outputs, {built.placeholder: centre_crop(images)})
             decoded.append(decoding.joint(log_probs)[0])
             session.run(plain.minimize, feeds(plain, batch, labels))
     return decoded
@@ -184,3 +185,58 @@ def test_shortest_keeps_the_float32(value):
 @pytest.mark.parametrize("text", ["inf", "-inf", "nan"])
 def test_shortest_writes_a_value_that_is_not_finite_as_text(text):
     assert steps.shortest(float(text)) == text
+
+
+# -- your own tasks --------------------------------------------------------------------------------
+
+
+def own_source(shape):
+    """Return a source of random examples of the tasks digit, height and odd; some have no label."""
+
+    def source(first_step):
+        step = first_step
+        while True:
+            rng = np.random.default_rng(step)
+            height = rng.normal(size=BATCH).astype(np.float32)
+            height[::2] = np.nan
+            labels = {"height": height, "odd": rng.integers(-1, 2, BATCH).astype(np.int32)}
+            yield rng.integers(0, 256, (BATCH, *shape)).astype(np.uint8), labels
+            step += 1
+
+    return source
+
+
+def test_own_tasks_have_labels_predictions_and_a_score():
+    inputs = Inputs((10, 12, 1), 0)
+    config = Config(tasks="height:real,odd:2", dataset="npz", bottom="mlp", top_units="5")
+    explained = lines.explain(config, inputs=inputs)
+    examples, labels = next(own_source(inputs.shape)(3))
+    unseen = Examples(examples, labels, list("abcdefghijklm"))
+    found = diagram.of(explained)
+    walk = list(steps.walk(explained, found, own_source(inputs.shape), 3, None, unseen))
+    for step, (batch, labels) in zip(walk, own_source(inputs.shape)(0)):
+        assert "true" not in step and (step["image"] == batch[0]).all()
+        height, odd = step["tasks"]["height"], step["tasks"]["odd"]
+        assert (height["label"], height["written"], height["softmax"]) == (None, "", None)
+        assert float(height["predicted"]) == pytest.approx(height["logits"][0], rel=1e-5)
+        label = int(labels["odd"][0])
+        assert odd["label"] == (None if label < 0 else label)
+        assert odd["softmax"] == pytest.approx(helpers.softmax(np.array(odd["logits"])), abs=1e-6)
+        assert odd["predicted"] == str(np.argmax(odd["logits"]))
+        known = labels["odd"] >= 0
+        mean = step["values"][odd["mean"]]
+        assert known.any() and odd["weight"] == pytest.approx(1 / mean, rel=1e-5)
+        assert step["unseen"]["of"] == BATCH and step["unseen"]["score"] < 1
+    assert len({step["unseen"]["score"] for step in walk}) > 1
+
+
+def test_feature_vectors_have_no_image():
+    inputs = Inputs((4,), 0, "float32")
+    config = Config(tasks="odd:2", dataset="npz", bottom="mlp")
+    explained = lines.explain(config, inputs=inputs)
+
+    def source(first_step):
+        yield np.ones((2, 4), np.float32), {"odd": np.int32([1, 0])}
+
+    (step,) = steps.walk(explained, diagram.of(explained), source, 1)
+    assert step["image"] is None and step["unseen"] is None

@@ -24,7 +24,7 @@ def test_lines_of_the_answer_are_in_order(small):
     expected = [f"loss_{task} = " for task in tasks]
     expected += ["tf.add(loss_length, loss_digit1)"]
     expected += [f"tf.add(..., loss_digit{k})" for k in (2, 3, 4, 5)]
-    expected += ["return adam.apply_gradients"]
+    expected += ["return optimizer.apply_gradients"]
     assert _positions(operations, expected) == sorted(_positions(operations, expected))
     last = operations[operations.index(expected[-1]) :]
     assert "update   ResourceApplyAdam  Adam/update_digit5/b/ResourceApplyAdam" in last
