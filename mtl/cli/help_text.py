@@ -48,7 +48,7 @@ def _notes(name, flag):
         notes.append(f"default {default}")
     if name in config.FIELDS:
         choices, limits = config.choices(name), config.range_of(name)
-        if choices:
+        if choices and flag.flag_type() != "string enum":  # absl lists those, maybe fewer
             choices += (OWN,) if config.FIELDS[name].metadata["own"] else ()
             notes.append(f"one of {', '.join(map(str, choices))}")
         if limits:

@@ -4,11 +4,12 @@ import functools
 import os
 import sys
 
-from mtl import tasks as tasks_lib
+from mtl import run_files, tasks as tasks_lib
 from mtl.cli import answers, console, flags, inputs
 from mtl.errors import DataError, UsageError, shown
 from mtl.inference import predictions
 from mtl.inference.network import Network
+from mtl.runs import find
 
 # A batch ends after BATCH examples or BYTES of files. Large photographs take long to decode, and
 # each result should appear soon.
@@ -28,7 +29,7 @@ def images(values, found, output):
       DataError: the network cannot be opened.
       UsageError: a flag does not fit the network, or it takes no images.
     """
-    with Network.open(values.model_dir, values.checkpoint) as network:
+    with opened(values) as network:
         _check(values, network)
         if not network.inputs.is_images:
             where = f"{shown(values.model_dir)}: the network takes {network.inputs.text}"
@@ -55,7 +56,7 @@ def dataset(values, output, check_sheet):
       DataError: the network or the dataset cannot be read.
       UsageError: a flag does not fit the network or the dataset.
     """
-    with Network.open(values.model_dir, values.checkpoint) as network:
+    with opened(values) as network:
         _check(values, network)
         run = network.config
         data_dir = values.data_dir or (run.data_dir if values.dataset == run.dataset else "")
@@ -73,6 +74,13 @@ def dataset(values, output, check_sheet):
         output.begin(network.tasks, key)
         batches = _slices(found, examples.inputs)
         _show(batches, len(found), _predict(values, network, key), output)
+
+
+def opened(values):
+    """Return the Network that the flags name; raise DataError if there is none."""
+    run = run_files.read(find.directory(values.model_dir))
+    flags.find_own_code(run.config)
+    return Network.open(values.model_dir, values.checkpoint)
 
 
 def _check(values, network):

@@ -44,10 +44,12 @@ class Fake:
 @pytest.fixture
 def network(monkeypatch):
     """Return a Fake that every command opens instead of a trained network."""
+    from mtl.cli import predicting
     from mtl.inference.network import Network
 
     fake = Fake()
     monkeypatch.setattr(Network, "open", lambda model_dir, which: fake)
+    monkeypatch.setattr(predicting, "opened", lambda values: fake)
     return fake
 
 

@@ -1,8 +1,10 @@
 """`mtl predict` of other tasks than numbers, and of datasets, with fake networks."""
 
 import csv
+import importlib
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from PIL import Image
 from mtl import tasks
 from mtl.cli import predicting
 from mtl.config import Config
-from mtl.inference.network import Network
 from mtl.inputs import Inputs
+from tests.inference.test_network import OwnRun
 
 RUN = "--model_dir=run"
 TASKS = (tasks.Task("bright", 2), tasks.Task("mean", 1, "real"))
@@ -48,7 +50,7 @@ def opened(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def use(own):
-        monkeypatch.setattr(Network, "open", lambda model_dir, which: own)
+        monkeypatch.setattr(predicting, "opened", lambda values: own)
         return own
 
     return use
@@ -248,3 +250,24 @@ def test_missing_split_is_named(opened, refused):
     np.savez("train.npz", images=np.zeros((2, 5, 7), np.uint8))
     line = refused(2, "predict", RUN, "--dataset=npz", "--data_dir=.")
     assert "no split 'test.npz', found train" in line
+
+
+# -- code of the user ------------------------------------------------------------------------------
+
+
+def test_bottom_of_the_user_is_found_in_the_current_folder(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    OwnRun.save(tmp_path, bottom="my_own_net:net")
+    np.savez("test.npz", images=np.zeros((2, 9, 11), np.uint8))
+    flags = ["--model_dir=.", "--dataset=npz", "--data_dir=."]
+    code, out, err = command("predict", *flags)
+    assert (code, out) == (2, "")
+    assert err.startswith("mtl predict: .: its --bottom=my_own_net:net cannot be imported (")
+    assert "PYTHONPATH" in err and err.count("\n") == 1
+    with open("my_own_net.py", "w") as file:
+        file.write("from mtl.bottoms import mlp as net\n")
+    importlib.invalidate_caches()
+    code, out, err = command("predict", *flags)
+    assert (code, err) == (0, "")
+    assert [line.split("=")[0] for line in out.splitlines()] == ["0  odd", "1  odd"]
