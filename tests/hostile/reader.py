@@ -52,11 +52,12 @@ def records(path):
 
 def training(path):
     """Read one training batch of records, which goes another way."""
+    from mtl import tasks
     from mtl.data.records import reader
 
-    windows, numbers = next(reader.windows(path, "train", 2, 0, workers=1)(0))
+    windows, labels = next(reader.windows(path, "train", 2, 0, workers=1)(0))
     assert windows.shape == (2, 64, 64, 3)
-    return numbers
+    return [tasks.decode(dict(zip(labels, row))) for row in zip(*labels.values())]
 
 
 def labels(path):
@@ -74,7 +75,39 @@ def labelled(path):
 def numpy(path):
     from mtl.data import npz
 
-    return examples(npz.read(path))
+    found = npz.read(path)
+    assert found.inputs.dtype in ("uint8", "float32") and found.inputs.ndim == 4
+    assert len(found.inputs) == len(found.names) == len(found.numbers)
+    return len(found.names)
+
+
+OWN = "kind:3,size:real"
+
+
+def own(found):
+    """Check examples of own tasks; return their number."""
+    from mtl import tasks
+
+    assert found.inputs.dtype in ("uint8", "float32")
+    tasks.check_labels(found.labels, tasks.parse(OWN), len(found.inputs))
+    assert len(found.names) == len(found.inputs)
+    return len(found.names)
+
+
+def own_numpy(path):
+    from mtl import tasks
+    from mtl.data import npz
+
+    return own(npz.read(path, tasks.parse(OWN)))
+
+
+def own_table(path):
+    from mtl import tasks
+    from mtl.data import table
+
+    found = table.load(path, "train", tasks=tasks.parse(OWN))
+    assert found.inputs.shape == (len(found.names), len(found.columns))
+    return own(found)
 
 
 def manifest(path):

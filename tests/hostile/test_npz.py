@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 
 import numpy as np
-from hypothesis import example, given
+from hypothesis import example, given, strategies as st
 
 from mtl.data import npz
 from mtl.data.examples import of_numbers
@@ -31,6 +31,27 @@ def test_damaged_file_is_read_or_rejected(tmp_path, read):
     def check(data):
         path.write_bytes(data)
         seen[read("numpy", path)["outcome"]] += 1
+
+    check()
+    assert min(seen["read"], seen["rejected"]) > 5
+
+
+def test_damaged_own_arrays_are_read_or_rejected(tmp_path, read):
+    path, seen = tmp_path / "train.npz", Counter()
+    size = np.array([1.5, np.nan, 3.0])
+    np.savez(path, features=np.arange(6.0).reshape(3, 2), kind=np.array([0, -1, 2]), size=size)
+    # No compression and no checksum error: the damage reaches the arrays.
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    @quick(200)
+    @given(st.sampled_from(sorted(members)), st.integers(0, 2**32))
+    def check(name, seed):
+        changed = {**members, name: damage(members[name], random.Random(seed))}
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, content in changed.items():
+                archive.writestr(member, content)
+        seen[read("own_numpy", path)["outcome"]] += 1
 
     check()
     assert min(seen["read"], seen["rejected"]) > 5

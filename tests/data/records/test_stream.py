@@ -165,7 +165,7 @@ def windows_of(directory, made):
     """Return the window that the graph cuts for each Record."""
     record_sets.write(directory, train=[made])
     ((windows, batch),) = take(directory, 0, 1, batch_size=len(made))
-    found = dict(zip(batch, windows))
+    found = dict(zip(numbers_of(batch), windows))
     return [found[record.number] for record in made]
 
 
