@@ -14,7 +14,7 @@ from mtl.explain.diagram import Diagram
 from mtl.explain.lines import FORWARD, GRADIENT, KINDS, UPDATE, Explained
 from mtl.explain.steps import shortest
 from mtl.objectives import log_sum
-from mtl.reports import page
+from mtl.reports import page, sheet
 from mtl.reports.page import escape
 from mtl.tasks import is_numbers
 
@@ -248,9 +248,8 @@ def _words(explained, diagram, step):
     config, numbers = explained.config, is_numbers(explained.tasks)
     score = config.best_by or "the mean over the tasks of accuracy or R2"
     unseen = "Accuracy on unseen images: the share of correct numbers"
-    nothing = np.zeros((1, 1, 3), np.uint8)  # of feature vectors; the script hides it
     return {
-        "image": page.png(nothing if step["image"] is None else _rgb(step["image"])),
+        "image": _png(step["image"]),
         "first": "The image is the first of its batch." if explained.inputs.is_images else "",
         "loss": _loss(diagram),
         "unseen": unseen if numbers else f"Score on unseen examples: {escape(score)}",
@@ -259,11 +258,10 @@ def _words(explained, diagram, step):
     }
 
 
-def _rgb(image):
-    """Return an image of any type as uint8 [height, width, 3]."""
-    if image.dtype != np.uint8:
-        image = np.rint(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
-    return np.broadcast_to(image, (*image.shape[:2], 3))
+def _png(image):
+    """Return an image of any type as a data: URI; that of a pixel for features, which have none."""
+    image = np.zeros((1, 1, 3), np.uint8) if image is None else sheet.rgb(image[None])[0]
+    return page.png(image)
 
 
 def _step(step, index):
@@ -281,7 +279,7 @@ def _step(step, index):
             "gradient_norm": shortest(task["gradient_norm"]),
         }
     return {
-        "image": None if step["image"] is None else page.png(_rgb(step["image"])),
+        "image": None if step["image"] is None else _png(step["image"]),
         "true": step.get("true"),
         "predicted": step.get("predicted"),
         "unseen": step.get("unseen"),

@@ -100,6 +100,16 @@ def shown(images: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: the images have another type or shape.
     """
+    images = rgb(images)
+    side = max(images.shape[1:3])
+    if side > _LARGEST:
+        return _reduced(images, _LARGEST / side)
+    factor = -(-_SMALLEST // side)
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def rgb(images: np.ndarray) -> np.ndarray:
+    """Return images of any type as uint8 [n, height, width, 3]. Arguments as `shown`."""
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or images.dtype.kind not in "uf":
@@ -107,12 +117,7 @@ def shown(images: np.ndarray) -> np.ndarray:
         raise ValueError(f"images must be uint8 or float [n, h, w, 1 or 3], got {found}")
     if images.dtype.kind == "f":
         images = np.round(255 * np.clip(np.nan_to_num(images), 0, 1))
-    images = np.broadcast_to(images.astype(np.uint8), (*images.shape[:3], 3))
-    side = max(images.shape[1:3])
-    if side > _LARGEST:
-        return _reduced(images, _LARGEST / side)
-    factor = -(-_SMALLEST // side)
-    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+    return np.broadcast_to(images.astype(np.uint8), (*images.shape[:3], 3))
 
 
 def _reduced(images, factor):
