@@ -1,5 +1,6 @@
 """`mtl predict`: predict image files, or a split of a dataset, with a trained network."""
 
+import functools
 import os
 
 from absl import flags as absl_flags
@@ -86,7 +87,8 @@ def main(values, arguments):
     """Predict in the given order; return the exit code, 2 if an image could not be read."""
     output = answers.Output(values)
     if values.dataset is not None:
-        _predicting(values).dataset(values, output, lambda found: _check_sheet(values.sheet, found))
+        check_sheet = functools.partial(_check_sheet, values.sheet)
+        _predicting(values).dataset(values, output, check_sheet)
         output.close()
         return 0
     found = inputs.listed(values, arguments)
@@ -122,16 +124,17 @@ def _tasks(values):
     return run_files.read(find.directory(values.model_dir)).tasks
 
 
-def _check_sheet(path, found):
+def _check_sheet(path, found, folder=None):
     """Check that the pages of --sheet can be written. Creates no file.
 
     Args:
       path: str, or None without --sheet.
       found: list of Input.
+      folder: str, that of a dataset, or None.
 
     Raises:
       DataError: a page cannot be written.
-      UsageError: a page would replace an image.
+      UsageError: a page would replace an image, or a file of the dataset.
     """
     if path is None:
         return
@@ -145,3 +148,11 @@ def _check_sheet(path, found):
         files.check_file(page, "--sheet")
         if os.path.realpath(page) in images:
             raise UsageError(f"--sheet: {page} is one of the images to read; choose another file")
+        if folder and os.path.exists(page) and _is_inside(page, folder):
+            raise UsageError(f"--sheet: {page} is a file of the dataset; choose another file")
+
+
+def _is_inside(path, folder):
+    """Return whether a file is in a folder or below it."""
+    folder = os.path.realpath(folder)
+    return os.path.commonpath([folder, os.path.realpath(path)]) == folder

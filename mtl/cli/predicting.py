@@ -49,8 +49,8 @@ def dataset(values, output, check_sheet):
     Args:
       values: FlagValues of `mtl predict`.
       output: answers.Output.
-      check_sheet: function (list of Input) -> None that raises DataError if the sheet cannot be
-        written.
+      check_sheet: function (list of Input, folder of the dataset) -> None that raises DataError or
+        UsageError if the sheet cannot be written.
 
     Raises:
       DataError: the network or the dataset cannot be read.
@@ -70,7 +70,7 @@ def dataset(values, output, check_sheet):
             unlabelled=True,
         )
         key, found = _named(examples.names)
-        check_sheet(found)
+        check_sheet(found, data_dir)
         output.begin(network.tasks, key)
         batches = _slices(found, examples.inputs)
         _show(batches, len(found), _predict(values, network, key), output)

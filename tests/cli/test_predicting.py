@@ -164,7 +164,6 @@ def test_table_without_labels_is_predicted_in_the_order_of_its_run(opened, comma
 
 def test_folder_without_labels_is_predicted_by_file(opened, command, tmp_path):
     opened(Own(Inputs((4, 4, 3), 0)))
-    (tmp_path / "new").mkdir()
     (tmp_path / "test").mkdir()
     save_grey("test/a.png", 204)
     (tmp_path / "test" / "labels.csv").write_text("file\na.png\n")
@@ -172,6 +171,17 @@ def test_folder_without_labels_is_predicted_by_file(opened, command, tmp_path):
     code, out, err = command("predict", RUN, *flags)
     assert (code, out, err) == (0, "a.png  bright=1 (0.800)  mean=204\n", "")
     assert (tmp_path / "s.png").exists()
+
+
+def test_sheet_must_not_replace_an_image_of_the_dataset(opened, refused, tmp_path):
+    own = opened(Own(Inputs((4, 4, 3), 0)))
+    (tmp_path / "data" / "test").mkdir(parents=True)
+    save_grey("data/test/a.png", 204)
+    (tmp_path / "data" / "test" / "labels.csv").write_text("file\na.png\n")
+    flags = ["--dataset=folder", "--data_dir=data"]
+    line = refused(1, "predict", RUN, *flags, "--sheet=data/test/a.png")
+    assert "--sheet: data/test/a.png is a file of the dataset; choose another file" in line
+    assert own.seen == []
 
 
 def test_numbers_of_a_dataset_are_predicted(fake, command):
