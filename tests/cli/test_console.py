@@ -52,15 +52,27 @@ def test_notice_is_shown_only_on_a_terminal(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "fields, notice",
-    [({}, ""), ({"dataset": "npz", "data_dir": "data"}, "reading npz, train ...\n")],
+    "fields, opening, describing",
+    [
+        ({}, "", ""),
+        ({"dataset": "npz", "data_dir": "data"}, "reading npz, train ...\n", ""),
+        (
+            {"dataset": "table", "data_dir": "data", "tasks": "kind:3"},
+            "reading table, train ...\n",
+            "reading table, train ...\n",
+        ),
+    ],
 )
-def test_source_has_a_notice_if_it_reads_a_split(monkeypatch, fields, notice):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(registry, "source", lambda config: config)
+def test_training_data_has_a_notice_if_it_reads_a_split(monkeypatch, fields, opening, describing):
+    monkeypatch.setattr(registry, "opened", lambda config, run: (config, run))
+    monkeypatch.setattr(registry, "described", lambda config: config)
     config = Config(**fields)
-    assert console.source(config) is config
-    assert sys.stderr.getvalue() == notice
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert console.opened(config, "run") == (config, "run")
+    assert sys.stderr.getvalue() == opening
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert console.described(config) is config
+    assert sys.stderr.getvalue() == describing
 
 
 # -- the start of TensorFlow -----------------------------------------------------------------------

@@ -11,6 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from mtl import tasks
+from mtl.data import npz
 from mtl.data.records import manifest, reader as records
 from mtl.data.svhn import checksums, convert, download, reader
 from tests.served import serve
@@ -107,6 +109,7 @@ def test_unknown_archives_are_refused(refused, made, tmp_path):
 
 
 PLACES = ["--archive_dir=a", "--out=o"]
+OWN = ["--dataset=npz", "--data_dir=d", "--out=o"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,13 @@ PLACES = ["--archive_dir=a", "--out=o"]
         ([*PLACES, "--seed=-1"], "--seed=-1"),
         ([*PLACES, "--shard_size=0"], "shard_size"),
         ([*PLACES, "train.tar.gz"], "'train.tar.gz'"),
+        ([*PLACES, "--dataset=npz"], "--archive_dir and --dataset are two sources; choose one"),
+        ([*PLACES, "--tasks=kind:3"], "--tasks applies only to --dataset; remove it"),
+        ([*OWN, "--dataset=svhn"], "--dataset=svhn must be folder or npz; "),
+        ([*OWN, "--download"], "--download applies only to --archive_dir; remove it"),
+        ([*OWN, "--splits=test"], "--splits must contain train"),
+        ([*OWN, "--tasks=kind"], "task 'kind' has no kind or number of classes"),
+        (["--dataset=npz", "--out=o"], "--data_dir is required with --dataset=npz"),
     ],
 )
 def test_bad_flag_is_named(refused, flags, named):
@@ -171,3 +181,48 @@ def test_signal_ends_with_one_line_and_the_download_continues(command, made, tmp
         assert code == 0 and counts(out) == {"test": (5, 1)}, err
         assert 0 < size < len(content)
         assert server.asked[-1] == ("test.tar.gz", f"bytes={size}-")
+
+
+# -- own tasks -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder of npz files with two tasks: 30 images in train, 4 in test."""
+    rng = np.random.default_rng(2)
+    for split, count in (("train", 30), ("test", 4)):
+        np.savez(
+            tmp_path / f"{split}.npz",
+            images=rng.integers(0, 256, (count, 9, 11), np.uint8),
+            kind=rng.integers(-1, 3, count),
+            size=rng.normal(5.0, 2.0, count),
+        )
+    return tmp_path
+
+
+def test_own_images_become_records(command, own):
+    data = ["--dataset=npz", f"--data_dir={own}", "--tasks=kind:3,size:real"]
+    out = own / "out"
+    code, stdout, err = command("convert", *data, f"--out={out}", "--shard_size=9")
+    assert (code, err) == (0, "")
+    found = counts(stdout)
+    assert list(found) == ["train", "validation", "test"] and found["test"] == (4, 0)
+    assert found["train"][0] + found["validation"][0] == 30
+    wanted = tasks.parse("kind:3,size:real")
+    for split in found:
+        whole = npz.load(str(own), split, tasks=wanted)
+        got = records.load(str(out), split, tasks=wanted)
+        order = [whole.names.index(name) for name in got.names]
+        np.testing.assert_array_equal(got.inputs, whole.inputs[order])
+        np.testing.assert_array_equal(got.labels["kind"], whole.labels["kind"][order])
+
+
+def test_only_existing_splits_of_own_images_are_converted(command, refused, own):
+    (own / "test.npz").unlink()
+    data = ["--dataset=npz", f"--data_dir={own}", "--tasks=kind:3", "--window=16"]
+    code, stdout, _ = command("convert", *data, f"--out={own / 'out'}")
+    assert code == 0 and list(counts(stdout)) == ["train", "validation"]
+    assert manifest.read_manifest(str(own / "out"))["shape"] == [16, 16, 1]
+    named = refused(2, "convert", *data, "--splits=train,test", f"--out={own / 'other'}")
+    assert "no split 'test.npz', found train" in named
+    assert "has records already" in refused(2, "convert", *data, f"--out={own / 'out'}")

@@ -72,3 +72,28 @@ def test_missing_dataset_is_named_and_nothing_written(refused, tmp_path):
     data = ["--dataset=folder", f"--data_dir={tmp_path / 'nowhere'}"]
     assert "nowhere" in refused(2, "preview", *data, f"--out={tmp_path / 'sheet.png'}")
     assert os.listdir(tmp_path) == []
+
+
+def test_sheet_of_own_tasks_shows_each_label(command, tmp_path):
+    images = np.random.default_rng(3).random((3, 9, 12))
+    sizes = np.array([1.75, np.nan, 3.0])
+    np.savez(tmp_path / "train.npz", images=images, kind=np.array([2, -1, 0]), size=sizes)
+    np.savez(tmp_path / "validation.npz", images=images)  # else some belong to it
+    data = ["--dataset=npz", f"--data_dir={tmp_path}", "--tasks=kind:3,size:real"]
+    code, stdout, err = command("preview", *data, f"--out={tmp_path / 'sheet.png'}")
+    assert (code, err) == (0, "") and ": all 3 images of npz, train\n" in stdout
+    expected = sheet.draw(
+        np.float32(images), ["0\nkind 2\nsize 1.75", "1\nno label", "2\nkind 0\nsize 3"]
+    )
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "sheet.png")), expected)
+
+
+def test_features_cannot_be_shown(refused, tmp_path):
+    np.savez(tmp_path / "test.npz", features=np.ones((3, 4)), kind=np.array([2, 1, 0]))
+    data = [f"--data_dir={tmp_path}", "--split=test", "--tasks=kind:3"]
+    out = f"--out={tmp_path / 'sheet.png'}"
+    assert "test has features, not images" in refused(2, "preview", "--dataset=npz", *data, out)
+    assert "has no images to show" in refused(1, "preview", "--dataset=table", *data, out)
+    named = refused(1, "preview", "--dataset=svhn", *data, out)
+    assert "--dataset=svhn has only numbers, not the tasks kind:3; use" in named
+    assert not (tmp_path / "sheet.png").exists()
