@@ -74,6 +74,19 @@ def test_initial_values_are_truncated_normal():
     assert np.std(w) == pytest.approx(0.5, rel=0.01)
 
 
+@pytest.mark.parametrize("seed", [0, -1, 2**62])
+def test_initial_values_are_those_of_the_public_function(seed):
+    def build():
+        with tf.variable_scope("top"):
+            ours = layers.variable("w", [51, 53], 0.37, seed)
+        keys = [seed, layers.key("top/w")]
+        stddev = 0.37 / layers.TRUNCATED_STDDEV
+        return ours, tf.random.stateless_truncated_normal([51, 53], seed=keys, stddev=stddev)
+
+    ours, public = run_graph(build)
+    np.testing.assert_array_equal(ours, public)
+
+
 @pytest.mark.parametrize("gain", [1.0, 2.0])
 def test_initial_variance_of_dense_is_gain_over_inputs(gain):
     def build():
