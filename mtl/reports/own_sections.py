@@ -76,9 +76,10 @@ def mistakes(report, images):
     rows = [report.mistakes[i] for i in report.shown]
     counts = collections.Counter(row["task"] for row in report.mistakes)
     shown = collections.Counter(row["task"] for row in rows)
+    where = "lists more" if len(rows) < len(report.mistakes) else "has the same rows"
     parts = [
         "<p>The predictions of each task with the largest loss. A task with classes lists only "
-        'wrong predictions. <a href="mistakes.csv">mistakes.csv</a> lists more.</p>'
+        f'wrong predictions. <a href="mistakes.csv">mistakes.csv</a> {where}.</p>'
     ]
     parts += part_of(len(shown), len(counts), "mistakes.csv has all")
     exact = {task.name: kinds.find(task.kind).EXACT for task in report.tasks}

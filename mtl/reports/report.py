@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl import errors
+from mtl import errors, kinds
 from mtl.errors import DataError
 from mtl.evaluation import by_task
 from mtl.reports import number_plots, number_tables, page, plot, report_page, sheet, tables
@@ -192,7 +192,8 @@ def _write_sheet(report, images, directory, say):
 
 def _sheet(report, images):
     """Draw the rows of report.shown: name, task, label, prediction, and confidence or loss."""
-    captions = []
+    exact = {task.name: kinds.find(task.kind).EXACT for task in report.tasks}
+    captions, marks = [], []
     for row in [report.mistakes[i] for i in report.shown]:
         value = row["confidence"] if report.numbers else row["loss"]
         lines = [
@@ -202,5 +203,5 @@ def _sheet(report, images):
             "-" if value is None else f"{value:.3f}",
         ]
         captions.append("\n".join(lines))
-    marks = [False] * len(captions)
+        marks.append(False if report.numbers or exact[row["task"]] else None)
     return sheet.draw(images, captions, columns=8, scale=2, marks=marks)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of plots."""
+"""Fixtures of the tests of reports and plots."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import os
 import pytest
 from PIL import Image
 
-from mtl.reports import number_plots, plot
+from mtl.reports import number_plots, plot, report
 
 
 @pytest.fixture
@@ -31,3 +31,14 @@ def drawn(monkeypatch, tmp_path):
         return figures[-1]
 
     return draw
+
+
+def empty_file(rows, path):
+    open(path, "wb").close()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Replace the plots by empty files: each takes a second."""
+    for name in report.PLOTS:
+        monkeypatch.setitem(report.PLOTS, name, empty_file)
