@@ -161,7 +161,7 @@ def test_predict_answers_in_the_order_given(command, trained, image_files):
     for result in results:
         assert list(result) == ["file", "number", "confidence", "length", "digits"]
         rows = [result["length"], *result["digits"]]
-        assert [len(row) for row in rows] == [task.classes for task in tasks.NUMBER_TASKS]
+        assert [len(row) for row in rows] == [task.outputs for task in tasks.NUMBER_TASKS]
         np.testing.assert_allclose([sum(row) for row in rows], 1.0, atol=1e-5)
         # The confidence multiplies the length and its digits; later positions do not count.
         count = tasks.LENGTH_X if result["number"] is None else len(result["number"])
