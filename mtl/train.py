@@ -277,17 +277,17 @@ def _run_of(config, tasks, inputs):
 def _check_same_run(run_of, model_dir):
     """Raise UsageError if the run directory holds a run with other flags, scales or inputs."""
     held = run_files.read(model_dir)
-    for what in ("tasks", "inputs"):
-        before, now = getattr(held, what), getattr(run_of, what)
-        if before != now and held.config.tasks == run_of.config.tasks:
-            found = f"holds a run with other {what} (now {now!s:.200})"
-            raise UsageError(f"{model_dir}: {found}; use the same data, or another --model_dir")
     changed = config_lib.differences(held.config, run_of.config)
     if changed:
         allowed = ", --".join(config_lib.MAY_CHANGE)
         cure = "repeat those flags, or choose another --model_dir"
         what = f"holds a run with {', '.join(changed)}"
         raise UsageError(f"{model_dir}: {what}; {cure}; only --{allowed} may change")
+    for what in ("tasks", "inputs"):
+        before, now = getattr(held, what), getattr(run_of, what)
+        if before != now:
+            found = f"holds a run with other {what} (now {now!s:.200})"
+            raise UsageError(f"{model_dir}: {found}; use the same data, or another --model_dir")
 
 
 def _evaluated(step, history):
