@@ -214,15 +214,15 @@ def judge(rows, steps):
 def draw(rows, path):
     """Plot PANELS over the steps, as PNG."""
     steps = [row["step"] for row in rows]
-    with plot._figure(path, 1000, dpi=100) as figure:
+    with plot.figure_of(path, 1000, dpi=100) as figure:
         for axes, (column, label) in zip(figure.subplots(len(PANELS), sharex=True), PANELS):
             values = [row[column] for row in rows]
-            axes.plot(steps, values, color=plot._BLUE, linewidth=1)
+            axes.plot(steps, values, color=plot.BLUE, linewidth=1)
             axes.set_ylim(0, 1.1 * max(values))  # from 0, else noise would look like growth
             axes.set_ylabel(label)
             for low, high in WINDOWS:
                 first, last = low * steps[-1], high * steps[-1]
-                axes.axvspan(first, last, color=plot._GREY, alpha=0.15, linewidth=0)
+                axes.axvspan(first, last, color=plot.GREY, alpha=0.15, linewidth=0)
         axes.set_xlabel("step (grey: the windows that are compared)")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         figure.suptitle(f"One process over {steps[-1]:,} steps")
