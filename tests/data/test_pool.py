@@ -44,6 +44,16 @@ def test_source_from_step_k_continues_the_source_from_0(pool, reuse, batch_size)
     assert different(take(from_stream(Blocks(), pool, reuse, batch_size, seed=3), 0, 11), whole)
 
 
+def test_crop_has_the_given_size():
+    def shapes(**options):
+        source = from_stream(Blocks(), 6, 2, 3, 1, **options)
+        return {crops.shape[1:] for crops, _ in take(source, 0, 4)}
+
+    assert shapes(crop=0) == {(SIZE, SIZE, 3)}
+    assert shapes(crop=17) == {(17, 17, 3)}
+    assert shapes() == {(NUMBERS.crop, NUMBERS.crop, 3)}
+
+
 def test_late_start_draws_only_the_images_of_the_pool():
     pool, reuse, batch_size, first = 12, 3, 5, 4000
     blocks = Blocks()

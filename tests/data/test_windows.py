@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl.data import images
-from mtl.inputs import NUMBERS
+from mtl.data import adapt, images
+from mtl.inputs import NUMBERS, Inputs
 from tests.image_files import noise
 
 WINDOW = NUMBERS.shape[0]
@@ -24,6 +24,15 @@ def test_box_of_the_windows_size_is_copied():
     pixels = noise(WINDOW + 9, WINDOW + 4)
     got = images.window(Image.fromarray(pixels), (3, 7, 3 + WINDOW, 7 + WINDOW))
     np.testing.assert_array_equal(got, pixels[7 : 7 + WINDOW, 3 : 3 + WINDOW])
+
+
+def test_window_has_the_shape_and_type_of_the_inputs():
+    image = Image.fromarray(noise(90, 50))
+    inputs = Inputs((20, 30, 1), 16, "float32")
+    got = images.window(image, (3, 7, 40, 80), inputs)
+    whole = images.window(image, (3, 7, 40, 80), Inputs((20, 30, 3), 16))
+    np.testing.assert_array_equal(got, adapt.adapted(whole[None], inputs)[0])
+    assert whole.shape == (20, 30, 3) and got.shape == (20, 30, 1) and got.dtype == np.float32
 
 
 def test_box_is_clipped_to_the_image():

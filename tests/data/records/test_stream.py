@@ -10,7 +10,8 @@ from PIL import Image
 
 from mtl import tasks
 from mtl.data import images
-from mtl.data.records import format as records, manifest, reader, stream
+from mtl.data.examples import numbers_inputs
+from mtl.data.records import content, format as records, manifest, reader, stream
 from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
 from tests.data.records.broken import BROKEN, DAMAGE
@@ -182,6 +183,16 @@ def test_windows_are_those_of_other_datasets(tmp_path):
         # Pillow rounds twice: it stores bytes between the two axes.
         assert off.max() <= 2, record.name
         assert off.mean() < 0.6, record.name
+
+
+def test_numbers_may_have_a_window_of_another_size(tmp_path):
+    (record,) = record_sets.some(["12"])
+    found = content.Content(inputs=numbers_inputs(window=40))
+    record_sets.write(tmp_path, train=[[record]])
+    batch, _ = next(reader.windows(str(tmp_path), "train", 1, 0, workers=1, found=found)(0))
+    wanted = reader.load(str(tmp_path), "train", window=40).inputs
+    assert batch.shape == wanted.shape == (1, 40, 40, 3)
+    assert np.abs(batch.astype(int) - wanted).max() <= 2
 
 
 @pytest.mark.parametrize(
