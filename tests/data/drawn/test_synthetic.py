@@ -182,7 +182,7 @@ from mtl.inputs import NUMBERS
 from mtl.data import registry
 drawn = registry.load("synthetic", "", "test", count={MANY}, workers=2)
 print(len(drawn.numbers), drawn.inputs.shape)
-stream = registry.source(config.Config(pool=6, reuse=2, batch_size=3, workers=1))(0)
+stream = registry.opened(config.Config(pool=6, reuse=2, batch_size=3, workers=1)).source(0)
 images, labels = next(stream)
 stream.close()
 print(images.shape, list(labels)[0])
