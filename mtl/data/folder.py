@@ -115,7 +115,7 @@ def read_labels(
         outside the folder, or two lines give one file different labels.
     """
     lines = csv_files.lines(path, MAX_BYTES, f"write it with the header {_header(tasks)}")
-    line, header = next(lines, (1, []))
+    header = next(lines, (1, []))[1]
     header = [name.strip() for name in header]
     columns = _columns(path, header, tasks, unlabelled)
     rows = []

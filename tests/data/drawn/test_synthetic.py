@@ -178,7 +178,7 @@ def test_blocks_are_consecutive_parts_of_train(one_by_one):
 
 # It has no `if __name__ == "__main__":`, so a process that imports it would start over.
 SCRIPT = f"""
-from mtl.inputs import NUMBERS
+from mtl import config
 from mtl.data import registry
 drawn = registry.load("synthetic", "", "test", count={MANY}, workers=2)
 print(len(drawn.numbers), drawn.inputs.shape)
