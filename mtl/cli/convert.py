@@ -24,15 +24,15 @@ def define(values):
         "extra that contain PNG files and digitStruct.mat"
     )
     paths.define(values, "archive_dir", "", text)
-    text = f"instead of archives, a dataset of your own uint8 images: {' or '.join(SOURCES)}"
-    absl_flags.DEFINE_string("dataset", None, text, flag_values=values)
+    text = "instead of archives, a dataset of your own uint8 images"
+    absl_flags.DEFINE_enum("dataset", None, SOURCES, text, flag_values=values)
     for name in _OF_DATASETS:
         flags.define_field(values, name)
     text = "folder to write; an unfinished conversion of archives in it is continued"
     paths.define(values, "out", "", text)
     text = (
         "parts to convert: train, test, extra (2 GB); every tenth image of train becomes "
-        "validation; --dataset converts its own validation, and only the parts that exist"
+        "validation; a --dataset may have a validation of its own, and no test"
     )
     absl_flags.DEFINE_list("splits", "train,test", text, flag_values=values)
     text = "download archives that --archive_dir lacks; a partial download is continued"
@@ -88,10 +88,6 @@ def _check_source(values):
             raise UsageError(f"--{name} applies only to {only}; remove it")
     if values.dataset is None:
         return
-    if values.dataset not in SOURCES:
-        cure = "the others need no conversion, or have no images of their own"
-        choices = " or ".join(SOURCES)
-        raise UsageError(f"--dataset={values.dataset} must be {choices}; {cure}")
     flags.check_data(values.dataset, values.data_dir)
     try:
         config.Config(dataset=values.dataset, tasks=values.tasks, window=values.window)

@@ -129,7 +129,7 @@ OWN = ["--dataset=npz", "--data_dir=d", "--out=o"]
         ([*PLACES, "train.tar.gz"], "'train.tar.gz'"),
         ([*PLACES, "--dataset=npz"], "--archive_dir and --dataset are two sources; choose one"),
         ([*PLACES, "--tasks=kind:3"], "--tasks applies only to --dataset; remove it"),
-        ([*OWN, "--dataset=svhn"], "--dataset=svhn must be folder or npz; "),
+        ([*OWN, "--dataset=svhn"], "--dataset=svhn: value should be one of <folder|npz>"),
         ([*OWN, "--download"], "--download applies only to --archive_dir; remove it"),
         ([*OWN, "--splits=test"], "--splits must contain train"),
         ([*OWN, "--tasks=kind"], "task 'kind' has no kind or number of classes"),
