@@ -80,23 +80,36 @@ def mean_losses(tasks, logits, targets, otherwise=None):
       dict task name -> float32 scalar.
     """
     check(logits, targets)
-    means = {}
+    each, known = {}, {}
     for task in tasks:
         kind = kinds.find(task.kind)
-        each = kind.losses(logits[task.name], targets[task.name])
-        if otherwise is None:
-            means[task.name] = tf.reduce_mean(each)
-        else:
-            known = tf.cast(kind.labelled(targets[task.name]), tf.float32)
-            means[task.name] = _masked_mean(each, known, otherwise)
+        each[task.name] = kind.losses(logits[task.name], targets[task.name])
+        if otherwise is not None:
+            known[task.name] = kind.labelled(targets[task.name])
+    if otherwise is None:
+        return {name: tf.reduce_mean(values) for name, values in each.items()}
+    return _masked_means(each, known, otherwise)
+
+
+def _masked_means(each, known, otherwise):
+    """Return the mean of each task where it is known.
+
+    Args:
+      each: dict task name -> float32 [batch].
+      known: dict task name -> bool [batch].
+      otherwise: float, the mean of a task that is not known for any example.
+    """
+    # Counted for all tasks at once: with 200 tasks, that saves seconds of building the graph.
+    counts = tf.reduce_sum(tf.cast(tf.stack(list(known.values())), tf.float32), axis=1)
+    divisors = tf.unstack(tf.maximum(counts, 1.0))
+    added = tf.unstack(otherwise * tf.cast(tf.equal(counts, 0.0), tf.float32))
+    zeros = tf.zeros_like(next(iter(each.values())))
+    means = {}
+    for name, divisor, constant in zip(each, divisors, added):
+        # An example without a label has loss 0 and no gradient, even if its loss is not finite.
+        total = tf.reduce_sum(tf.where(known[name], each[name], zeros))
+        means[name] = total / divisor + constant
     return means
-
-
-def _masked_mean(each, known, otherwise):
-    """Return the mean of `each` where `known` is 1; both float32 [batch]."""
-    # Multiplying by 0 also removes the gradient of an example without a label.
-    total, count = tf.reduce_sum(known * each), tf.reduce_sum(known)
-    return tf.where(count > 0.0, total / tf.maximum(count, 1.0), otherwise)
 
 
 def log_sum(logits, labels):
@@ -148,9 +161,9 @@ def smooth(classes, depth, smoothing, masked=False, complete=True):
     known = depth - 1 if masked else depth
     hard = np.eye(known, dtype=np.float32) * np.float32(1.0 - smoothing)
     rows = hard + np.float32(smoothing / known)
-    rows = np.pad(rows, [[0, depth - known + (not complete)], [0, depth - known]])
+    rows = np.pad(rows, [[int(not complete), depth - known], [0, depth - known]])
     name = f"{classes.op.name}_rows"
     if not complete:
-        classes = tf.where(tf.equal(classes, -1), tf.fill(tf.shape(classes), depth), classes)
+        classes += 1  # the first row is that of -1
     # Not tf.one_hot: it turns a class out of range into zeros, and so into a loss of 0.
     return tf.gather(rows, classes, name=name)

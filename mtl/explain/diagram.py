@@ -18,7 +18,7 @@ _APPLY = "ResourceApply"  # an optimiser updates a variable with ResourceApplyAd
 _KINDS = {2: "dense", 3: "locally connected", 4: "convolution"}  # by the rank of the weights
 # Words for one or more consecutive operations, by their types. An empty word is not shown.
 _WORDS = {
-    ("Mul", "Sum", "RealDiv", "Select"): "mean of labelled",
+    ("Select", "Sum", "RealDiv", "AddV2"): "mean of labelled",
     ("RealDiv", "Select"): "dropout",
     ("Minimum", "Maximum"): "clip",
     ("Cast", "RealDiv"): "scaled to 0..1",
