@@ -28,14 +28,12 @@ class Callbacks(NamedTuple):
     """Functions that a run calls while it trains."""
 
     say: Callable = print  # (str): one-off messages
-    # (session, Graph): may add operations before the graph is finalized.
-    watch: Optional[Callable] = None
+    watch: Optional[Callable] = None  # (session, Graph): may add operations to the graph
     # (step, cost, losses, inputs, labels), every config.log_every steps.
     progress: Optional[Callable] = None
     # (step, cost, losses), after every step, so it must take no time.
     each_step: Optional[Callable] = None
-    # () -> int: the number of a received signal, which stops the run, or 0. Called after each step
-    # and while waiting for a batch.
+    # () -> int: the number of a received signal, or 0. Called after steps and while waiting.
     stop: Callable = _never
 
 
@@ -100,10 +98,19 @@ class Training:
             checkpoint.restore(self.session, self.weights, start)
             self._say(f"starting from the weights of {start}")
 
-    def write_records(self, options, records):
-        """Write config.json, the other records and metrics.jsonl into the run directory."""
+    def begin(self, first, options, records, unevaluated):
+        """Write config.json, the other records and metrics.jsonl into the run directory.
+
+        Args:
+          first: int, the step from which the run continues.
+          options: tf.ConfigProto of the session.
+          records: dict file name -> text.
+          unevaluated: bool, whether step `first` has no evaluation yet.
+        """
         self.options = options
         run_files.write_records(self.model_dir, {**self._config_json(), **records}, self.history)
+        if unevaluated:
+            self.evaluate(first)
 
     def _config_json(self):
         """Return config.json, dict file name -> text. Its temperature is that of the best step."""
@@ -246,10 +253,7 @@ class Training:
             checkpoint.save(self.saver, self.session, self.model_dir, step, checkpoint.KEEP)
 
     def evaluate(self, step):
-        """Evaluate a step, save its weights if they are the best, and add it to metrics.jsonl.
-
-        The step is already saved: a kill here loses nothing.
-        """
+        """Evaluate a saved step, save its weights if they are the best, and store the metrics."""
         if not self.measure:
             return
         row = {"step": step, **self.measure()}
@@ -284,7 +288,7 @@ def _measured(measure):
 
 def _outcome(row):
     """Return the result of an evaluation in words."""
-    if row.get("sequence_accuracy") is not None:
+    if "sequence_accuracy" in row:
         return f"validation sequence accuracy {row['sequence_accuracy']:.1%}"
     score = run_files.score(row)
     return "validation has no score" if score is None else f"validation score {score:.4f}"

@@ -203,9 +203,8 @@ def run(
       source: function first_step -> endless iterator of (inputs [batch, *inputs.network_shape] of
         type inputs.dtype, labels dict task name -> [batch], see mtl/kinds).
       evaluator: function session -> function () -> dict of metrics with "score", a float, the
-        larger the better, or None; or None to skip evaluations and best weights. Called once; its
-        graph shares the variables. "sequence_accuracy" may take the place of "score". A "message"
-        is reported, and not stored.
+        larger the better, or None. A "message" in it is reported, and not stored. Called once; its
+        graph shares the variables. None skips evaluations and best weights.
       tasks: list of tasks.Task, those of config with the scales of train; None means no scales.
       inputs: inputs.Inputs; None means the images of numbers.
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
@@ -229,11 +228,7 @@ def run(
     model_dir = os.fspath(model_dir)
     run_files.check_directory(model_dir)
     run_of = _run_of(config, tasks, inputs)
-    saved = checkpoint.newest(model_dir)
-    if saved:
-        _check_same_run(run_of, model_dir)
-    first = checkpoint.step_of(saved) if saved else 0
-    history = run_files.read_metrics(model_dir, up_to=first)
+    saved, first, history = _reached(run_of, model_dir)
     unevaluated = evaluator and first in loop.due_steps(config) and not _evaluated(first, history)
     ended = first >= config.steps or run_files.is_exhausted(history, config.patience)
     if saved and ended and not unevaluated:
@@ -245,14 +240,18 @@ def run(
         training = _training(run_of, model_dir, session, evaluator, history, callbacks)
         training.restore(saved, start)
         session.graph.finalize()
-
-        def begin():
-            training.write_records(options, records or {})
-            if unevaluated:
-                training.evaluate(first)
-
+        begin = functools.partial(training.begin, first, options, records or {}, unevaluated)
         step = training.loop(first, source, begin)
     return _result(step, history)
+
+
+def _reached(run_of, model_dir):
+    """Return the newest checkpoint of a directory or None, its step, and the evaluations so far."""
+    saved = checkpoint.newest(model_dir)
+    if saved:
+        _check_same_run(run_of, model_dir)
+    first = checkpoint.step_of(saved) if saved else 0
+    return saved, first, run_files.read_metrics(model_dir, up_to=first)
 
 
 def _training(run_of, model_dir, session, evaluator, history, callbacks):
@@ -284,8 +283,8 @@ def _check_same_run(run_of, model_dir):
         what = f"holds a run with {', '.join(changed)}"
         raise UsageError(f"{model_dir}: {what}; {cure}; only --{allowed} may change")
     for what in ("tasks", "inputs"):
-        before, now = getattr(held, what), getattr(run_of, what)
-        if before != now:
+        now = getattr(run_of, what)
+        if getattr(held, what) != now:
             found = f"holds a run with other {what} (now {now!s:.200})"
             raise UsageError(f"{model_dir}: {found}; use the same data, or another --model_dir")
 

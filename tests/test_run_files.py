@@ -295,7 +295,7 @@ DAMAGED = ["0", "-1", "NaN", "Infinity", '"0.5"', "null", "[1]", "true", "1e-3",
 def test_damaged_temperature_is_refused(tmp_path, value):
     (tmp_path / "config.json").write_text(f'{{"config": {{}}, "temperature": {value}}}')
     with pytest.raises(DataError) as error:
-        run_files.read(str(tmp_path)).temperature
+        run_files.read(str(tmp_path))
     one_line(error, tmp_path / "config.json", "not the record of a run")
 
 

@@ -36,17 +36,17 @@ CORE = (
 # flags, and train.run, one function of 137 lines, became a loop of small functions; from 850 when
 # wrong tasks, labels, losses and batches became errors that name them; from 975 when the tasks, the
 # inputs and the optimiser of a run became settings, and its code could be the user's own.
-CORE_STATEMENTS = 1300
+CORE_STATEMENTS = 1350
 FUNCTION_LINES = 60
 FILE_LINES = 300
 
-# What each room of mtl/ may import of the others, besides itself, tasks, config, errors and the
-# version.
+# What each room of mtl/ may import of the others, besides itself and LOW.
+LOW = ("__version__", "tasks", "kinds", "inputs", "config", "fields", "errors")
 ROOMS = {
-    "core": ["kinds", "objectives", "data.batches"],
+    "core": ["objectives", "data.batches"],
     "kinds": ["losses"],
     "objectives": ["answer", "fields"],
-    "data": ["kinds", "inputs", "runs.files"],
+    "data": ["runs.files"],
     "runs": ["checkpoint", "run_files"],
     "inference": ["core", "data", "runs"],
     "evaluation": ["objectives", "data", "inference"],
@@ -63,7 +63,7 @@ ROOMS = {
         "runs",
     ],
     "examples": ["runs.files"],
-    "lessons": ["core", "data", "cli"],
+    "lessons": ["core", "data", "inference", "cli"],
     "pretrained": ["core", "runs"],
 }
 
@@ -287,8 +287,7 @@ def test_no_room_imports_upward():
         room = room_of(path)
         if room == "cli" or path.stem == "__main__":
             continue
-        allowed = [f"mtl.{name}" for name in ("__version__", "tasks", "config", "errors", room)]
-        allowed += [f"mtl.{name}" for name in ROOMS[room]]
+        allowed = [f"mtl.{name}" for name in (*LOW, room, *ROOMS[room])]
         if "core" in (room, *ROOMS[room]):
             allowed += [f"mtl.{name}" for name in CORE]
         own = [name for name in imports(parse(path)) if within(name, ["mtl"])]

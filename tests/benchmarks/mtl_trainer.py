@@ -96,7 +96,7 @@ class Side:
         return time.perf_counter() - since
 
     def one(self, image, times):
-        """Predict one image, uint8 [1, *NUMBERS.network_shape], so many times; return the seconds."""
+        """Predict one image, uint8 [1, *NUMBERS.network_shape], some times; return the seconds."""
         network = self._open()
         since = time.perf_counter()
         for _ in range(times):
