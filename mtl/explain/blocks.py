@@ -80,13 +80,42 @@ def _recorded(explained):
     ends[network.layers[-1].scope].append(network.features.op)
     for task, layers in network.tops.items():
         ends[top(task)] = [network.outputs[task].op, *itertools.chain(*map(_ends, layers))]
-    ends |= {f"loss/{task}": [term.op] for task, term in named.terms.items()}
-    ends[COST] = [named.cost.op]
     blocks: dict[str, str] = {}
     for block, made in ends.items():
         behind = _behind(explained.ops, [op.name for op in made], set(blocks))
         blocks |= dict.fromkeys(behind - blocks.keys(), block)
-    return blocks
+    blocks |= _losses(explained, blocks)
+    behind = _behind(explained.ops, [named.cost.op.name], set(blocks))
+    return blocks | dict.fromkeys(behind - blocks.keys(), COST)
+
+
+def _losses(explained, blocks):
+    """Return the blocks of the operations of the losses and of the labels.
+
+    The labelled examples of all tasks are counted together. So an operation that several losses
+    depend on is in the loss of the task whose labels it takes; with the labels of several tasks, it
+    is in COST.
+
+    Args:
+      explained: lines.Explained.
+      blocks: dict operation name -> block, of the operations before the losses.
+    """
+    named, ops = explained.named, explained.ops
+    known, found, shared = set(blocks), {}, set()
+    for task, term in named.terms.items():
+        for name in _behind(ops, [term.op.name], known) - known:
+            if name in found:
+                shared.add(name)
+            found[name] = f"loss/{task}"
+    labels = {each.op.name: task for task, each in named.labels.items()}
+    taken = {}  # operation name -> the tasks whose labels it takes
+    for name in (name for name in ops if name in found):
+        taken[name] = {labels[name]} if name in labels else set()
+        for source in ops[name].inputs:
+            taken[name] |= taken.get(source, set())
+    for name in shared:
+        found[name] = f"loss/{min(taken[name])}" if len(taken[name]) == 1 else COST
+    return found
 
 
 def _ends(layer):

@@ -18,7 +18,6 @@ _APPLY = "ResourceApply"  # an optimiser updates a variable with ResourceApplyAd
 _KINDS = {2: "dense", 3: "locally connected", 4: "convolution"}  # by the rank of the weights
 # Words for one or more consecutive operations, by their types. An empty word is not shown.
 _WORDS = {
-    ("Select", "Sum", "RealDiv", "AddV2"): "mean of labelled",
     ("RealDiv", "Select"): "dropout",
     ("Minimum", "Maximum"): "clip",
     ("Cast", "RealDiv"): "scaled to 0..1",
@@ -166,17 +165,26 @@ def _task(name, kind, named):
         hidden=tuple(hidden),
         top=_layer(network.tops[name][-1], taken),
         output=kind.OUTPUT,
-        steps=_with_loss(_steps(loss), kind.LOSS),
+        steps=_loss_steps(loss, named.losses[name].op, kind.LOSS),
         loss=tuple(op.name for op in loss),
     )
 
 
-def _with_loss(steps, word):
-    """Return steps with one word for all before the mean over the batch: the loss of an example."""
-    means = [index for index, step in enumerate(steps) if step.word.startswith("mean")]
-    if not means or not means[-1]:
-        return tuple(steps)
-    return (Step(word, steps[means[-1] - 1].op), *steps[means[-1] :])
+def _loss_steps(ops, recorded, word):
+    """Return the Steps from the logits to the term: the loss of an example, its mean, the others.
+
+    Args:
+      ops: the operations between them.
+      recorded: the operation of the recorded mean; the objective answer makes means of its own.
+      word: for the loss of an example.
+    """
+    means = [op for op in ops if op is recorded or op.type == "Mean"]
+    if not means:
+        return tuple(_steps(ops))
+    end = ops.index(means[-1]) + 1
+    mean = "mean" if means[-1].type == "Mean" else "mean of labelled"
+    first = [Step(word, ops[0].name)] if end > 1 else []
+    return (*first, Step(mean, means[-1].name), *_steps(ops[end:]))
 
 
 def _adds(named):

@@ -19,6 +19,7 @@ from mtl.reports.page import escape
 from mtl.tasks import is_numbers
 
 _OPEN = ("answer.py", "train.py")  # the files that are open at first
+_SCALE = 0.8  # of a wide diagram; its smallest text has 12 pixels
 _SCRIPTS = ("graph.js", "charts.js", "steps.js")  # in this order
 # A line of code may also wrap at these places, not only at its spaces.
 _BREAK = re.compile(r"(?<=[(\[{,=])(?=\S)|(?<=\.)(?=[a-z_])")
@@ -63,10 +64,16 @@ def render(
     return page.document(
         title,
         "\n".join([*parts, "</main>"]),
-        style=_own("page.css"),
+        style=_own("page.css") + _style(diagram),
         script="".join(map(_own, _SCRIPTS)),
         data=_data(explained, diagram, steps),
     )
+
+
+def _style(diagram):
+    """Return the style of a wide diagram: it scrolls, so that its text is legible."""
+    width = round(_SCALE * svg.width_of(diagram))
+    return f"@media screen {{ .diagram {{ min-width: {width}px; }} }}\n" if width > 1000 else ""
 
 
 def _own(name):

@@ -58,7 +58,8 @@ def _cost(explained, diagram, block_of):
     They are the operations whose call in train.py also made a recorded step of the losses. Other
     calls made the labels.
     """
-    steps = [name for task in diagram.tasks for name in task.loss] + list(diagram.adds)
+    steps = [name for task in diagram.tasks for name in task.loss]
+    steps += [*diagram.adds, explained.named.cost.op.name]
     calls = {_call(explained.ops[name].stack) for name in steps}
     found: dict[tuple[Line, ...], list[Op]] = {}
     for name, op in explained.ops.items():

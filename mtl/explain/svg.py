@@ -28,12 +28,21 @@ _STYLE = (
 )
 
 
+def width_of(diagram: Diagram) -> int:
+    """Return the width of the image of a diagram in pixels."""
+    columns = (_box_of(diagram) + _GAP) * len(diagram.tasks)
+    return max(_WIDTH, columns + 2 * _PAD, _shared_width(diagram))
+
+
+def _box_of(diagram):
+    """Return the width of the boxes of the tasks."""
+    return max(map(_task_width, diagram.tasks))
+
+
 def render(diagram: Diagram) -> str:
     """Return a diagram as SVG, for light and dark backgrounds."""
-    count = len(diagram.tasks)
-    box = max(map(_task_width, diagram.tasks))
+    count, box, width = len(diagram.tasks), _box_of(diagram), width_of(diagram)
     column = box + _GAP
-    width = max(_WIDTH, column * count + 2 * _PAD, _shared_width(diagram))
     left = (width - column * count) / 2
     centres = [left + column * (index + 0.5) for index in range(count)]
     top = _TOP + _HIDDEN * max(len(task.hidden) for task in diagram.tasks)

@@ -16,6 +16,9 @@ Other tasks than numbers have loss/TASK/mean instead of raw_ce, and at each eval
     validation/score, exact_match, cost
     validation/TASK/loss, METRIC/TASK   such as accuracy/digit, r2/height
     validation/predictions              an image, or a text for feature vectors
+
+With more than MANY tasks there are no gradient norms and no graph: for 200 tasks they would take
+a minute to build, and TensorBoard cannot show them well.
 """
 
 import dataclasses
@@ -40,6 +43,7 @@ from mtl.tasks import Task, is_numbers
 
 SHOWN = 24  # examples of validation shown at each evaluation
 COLUMNS = 12  # tasks in the table of predictions
+MANY = 50
 
 
 class Events:
@@ -58,6 +62,7 @@ class Events:
         self._begun = False
         self._file = None
         self._timed = None  # (step, seconds) of the last step; None after an evaluation
+        self._is_large = len(run.tasks) > MANY
 
     def watch(self, session: Any, graph: train.Graph) -> None:
         """Add the gradient norms and the learning rate to a training graph.
@@ -70,7 +75,8 @@ class Events:
         with tf.name_scope("tensorboard"):
             self._global_step = graph.step.value()
             self._fetched = {"lr": tf.convert_to_tensor(graph.rate)}
-            for name, term in graph.terms.items():
+            terms = {} if self._is_large else graph.terms
+            for name, term in terms.items():
                 (gradient,) = tf.gradients(term, graph.network.features)
                 if gradient is not None:  # an objective of the user may have other terms
                     self._fetched[f"grad_norm/shared/{name}"] = tf.norm(gradient)
@@ -156,7 +162,7 @@ class Events:
         """Cut the files of the run back to the step it continues from, and open a new one."""
         event_files.cut(self._directory, self._first, self._say)
         self._file = event_files.Writer(self._directory, self._first)
-        if self._first == 0:
+        if self._first == 0 and not self._is_large:
             self._write_graph()
         # Tells a running TensorBoard to drop the steps that are trained again.
         self._file.write(self._first + 1, session_log=tf.SessionLog(status=tf.SessionLog.START))

@@ -2,9 +2,11 @@
 
 import pathlib
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import html_check
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -87,6 +89,8 @@ STEP = ["--format=html", "--step=1"]
         (["--pool=9"], "--pool=9 must be a multiple of --reuse=8"),
         (["svg"], "unexpected argument 'svg'"),
         ([*STEP, "--dataset=svhn"], "--data_dir is required"),
+        (["--tasks=odd:2", "--dataset=npz"], "--data_dir is required with --dataset=npz"),
+        (["--tasks=odd:2"], "--dataset=synthetic has only numbers, not the tasks odd:2"),
     ],
 )
 def test_invalid_flags_are_refused_by_the_check_alone(refused, flags, message):
@@ -102,3 +106,72 @@ def test_missing_start_weights_are_named(refused, tmp_path):
     flags = ["--bottom=mlp", *STEP, f"--out={tmp_path}/graph.html", f"--init_from={tmp_path}/none"]
     assert f"{tmp_path}/none" in refused(2, "explain", *flags)
     assert not list(tmp_path.iterdir())
+
+
+# -- your own tasks --------------------------------------------------------------------------------
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+OWN_CODE = """
+import tensorflow.compat.v1 as tf
+from mtl import layers
+
+
+def bottom(images, *, seed, **settings):
+    flat = tf.reshape(images, [-1, 9 * 12])
+    return tf.nn.relu(layers.dense(flat, "own", 5, seed=seed))
+
+
+def squares(logits, labels, means):
+    return tf.add_n([tf.square(mean) for mean in means.values()])
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Return the flags of two tasks with data in tmp_path."""
+    for split, count in (("train", 20), ("validation", 5)):
+        rng = np.random.default_rng(count)
+        images = rng.integers(0, 256, (count, 9, 12)).astype(np.uint8)
+        odd = rng.integers(-1, 2, count).astype(np.int32)
+        height = rng.normal(size=count).astype(np.float32)
+        np.savez(tmp_path / f"{split}.npz", images=images, odd=odd, height=height)
+    flags = ["--tasks=odd:2,height:real", "--dataset=npz", f"--data_dir={tmp_path}"]
+    return [*flags, "--bottom=mlp", "--top_units=7"]
+
+
+def test_own_tasks_have_the_inputs_of_their_data(command, own):
+    code, out, err = command("explain", *own)
+    assert (code, err) == (0, "")
+    assert "image: 9 x 12 x 1, scaled to 0..1, mean subtracted" in out
+    assert "tops: odd, height" in out and "kinds/real.py:" in out
+
+
+def test_page_of_own_tasks_holds_real_steps(command, own, tmp_path):
+    path = tmp_path / "graph.html"
+    flags = ["--batch_size=5", "--format=html", "--step=2", f"--out={path}"]
+    code, _, err = command("explain", *own, *flags)
+    assert (code, err) == (0, "")
+    steps = html_check.data(html_check.tree(path.read_text(encoding="utf-8")))["steps"]
+    assert [set(step["tasks"]) for step in steps] == [{"odd", "height"}] * 2
+    assert steps[0]["unseen"]["of"] == 5
+
+
+def test_own_code_is_explained(command, own, tmp_path, monkeypatch):
+    (tmp_path / "explained_code.py").write_text(OWN_CODE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    flags = ["--bottom=explained_code:bottom", "--objective=explained_code:squares"]
+    code, out, err = command("explain", *own, *flags, "--format=svg")
+    assert (code, err) == (0, "")
+    words = [each.text for each in ElementTree.fromstring(out).iter(f"{SVG}text")]
+    assert "f" in words and "f: the objective, a function of all losses" in words
+    assert command("explain", *own, *flags)[0] == 0
+
+
+def test_bottom_that_needs_images_refuses_features(refused, own, tmp_path):
+    features = np.zeros((20, 3), np.float32)
+    labels = {"odd": np.arange(20, dtype=np.int32) % 2, "height": np.ones(20, np.float32)}
+    np.savez(tmp_path / "train.npz", features=features, **labels)
+    line = refused(1, "explain", *own, "--bottom=small")
+    assert "takes images, but the inputs are feature vectors" in line and "--bottom=mlp" in line

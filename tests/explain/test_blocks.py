@@ -35,7 +35,10 @@ def test_blocks_hold_the_operations_of_their_part(any_graph):
         assert "VarHandleOp" not in types[loss]
         assert {block_of[name] for name in task.loss} == {loss}
     assert {block_of[name] for name in found.adds} == {blocks.COST}
-    assert len(types[blocks.COST]) == 1
+    if any_graph.config.absent == "x" and any_graph.config.is_numbers:
+        assert len(types[blocks.COST]) == 1
+    else:  # the labelled examples of all tasks are counted together
+        assert {"AddV2", "Pack", "Sum", "Unpack"} <= types[blocks.COST]
 
 
 def test_rate_and_watched_operations_have_blocks(any_graph):

@@ -133,7 +133,12 @@ def a_record(loss):
         )
         term = loss(logits["task"])
     named = types.SimpleNamespace(
-        inputs=x, network=network, terms={"task": term}, cost=term, gradients={}
+        inputs=x,
+        network=network,
+        losses={"task": x},
+        terms={"task": term},
+        cost=term,
+        gradients={},
     )
     tasks = (Task("task", 3),)
     return lines.Explained(None, tasks, inputs=None, graph=graph, named=named, ops={})

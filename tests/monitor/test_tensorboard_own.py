@@ -80,6 +80,15 @@ def test_feature_vectors_have_a_table(tmp_path):
     assert not [value for value in _values(tmp_path) if value.HasField("image")]
 
 
+def test_many_tasks_have_no_gradient_norms_and_no_graph(tmp_path, monkeypatch):
+    monkeypatch.setattr(tensorboard, "MANY", 1)
+    own_events(tmp_path, Inputs((4,), 0, "float32"))
+    tags = {tag for _, tag in event_files.scalars(tmp_path)}
+    assert {"loss/digit/mean", "lr"} <= tags
+    assert not [tag for tag in tags if tag.startswith("grad_norm")]
+    assert not [event for event in event_files.read(tmp_path) if event.HasField("graph_def")]
+
+
 def _values(directory):
     """Return the values of all summaries."""
     events = event_files.read(directory)
