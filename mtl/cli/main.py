@@ -93,7 +93,7 @@ def _dispatch(arguments):
 
 def _overview():
     """Return the text that lists the commands."""
-    about = "Multi-task learning in low-level graph mode: six softmax outputs on shared layers."
+    about = "Multi-task learning in low-level graph mode: shared layers, and a top for each task."
     lines = [f"  {name:<10}{load(name).SUMMARY}" for name in COMMANDS]
     foot = "mtl COMMAND --help lists the flags of a command; mtl --version shows the version."
     return "\n".join(["usage: mtl COMMAND [--flag=value ...]", "", about, "", *lines, "", foot])

@@ -171,13 +171,16 @@ function drawCharts() {
   const last = steps[steps.length - 1];
   const worst = [...data.tasks].sort((a, b) => meanOf(last, b) - meanOf(last, a)).slice(0, MOST);
   const drawn = data.tasks.filter((task) => worst.includes(task));
-  const most = worst.length < data.tasks.length ? ` The ${MOST} tasks of the largest loss.` : "";
   const linesOf = (valueOf) => drawn.map((task) =>
     ({name: task.name, values: steps.map((step) => valueOf(step, task))}));
   const note = " of each task over the steps, on a logarithmic scale. The table has the values.";
   for (const [id, label, valueOf] of [["weights", "Weight", weightOf],
     ["means", "Mean " + data.loss, meanOf]]) {
-    byId(id).closest("figure").querySelector("figcaption").append(most);
+    const caption = byId(id).closest("figure").querySelector("figcaption");
+    if (drawn.length < data.tasks.length) {
+      const end = caption.textContent.endsWith(".") ? " " : ". ";
+      caption.append(`${end}Only the ${MOST} tasks of the largest loss at the last step.`);
+    }
     const lines = linesOf(valueOf);
     marks.push(chart(byId(id), label + note, lines, logScale(lines)));
   }
