@@ -46,7 +46,7 @@ def of_run(model_dir, result, tasks, best_by=""):
 
 
 def _of_task(task, score):
-    """Return the score of a task in words: "digit 95.0%", "height r2 0.8123"."""
+    """Return the score of a task in words: "digit 95.0%", "height R2 0.8123"."""
     metric = kinds.find(task.kind).SCORE
     name = task.name if metric == "accuracy" else f"{task.name} {by_task.words(metric)}"
     return f"{name} {by_task.shown(score, _format([task]))}"

@@ -19,9 +19,9 @@ def row(score=0.5, **scores):
 @pytest.mark.parametrize(
     "best_by, line",
     [
-        ("", "validation score 0.9067 (digit 95.00%, odd -, height r2 0.8123)"),
-        ("digit", "validation score of digit 90.67% (digit 95.00%, odd -, height r2 0.8123)"),
-        ("height", "validation score of height 0.9067 (digit 95.00%, odd -, height r2 0.8123)"),
+        ("", "validation score 0.9067 (digit 95.00%, odd -, height R2 0.8123)"),
+        ("digit", "validation score of digit 90.67% (digit 95.00%, odd -, height R2 0.8123)"),
+        ("height", "validation score of height 0.9067 (digit 95.00%, odd -, height R2 0.8123)"),
     ],
 )
 def test_evaluation_of_own_tasks(best_by, line):

@@ -13,13 +13,13 @@ PATH_FLAGS = {
         ["--model_dir=x", "--dataset=npz", "--data_dir=y"],
     ),
     "evaluate": (["model_dir", "data_dir", "checkpoint", "report"], ["--model_dir=x"]),
-    "predict": (["model_dir", "checkpoint", "boxes", "sheet"], ["a.png"]),
+    "predict": (["model_dir", "checkpoint", "boxes", "data_dir", "sheet"], ["a.png"]),
     "preview": (["data_dir", "out"], ["--dataset=npz", "--data_dir=y"]),
-    "convert": (["archive_dir", "out", "checksums"], ["--archive_dir=x", "--out=y"]),
+    "convert": (["archive_dir", "data_dir", "out", "checksums"], ["--archive_dir=x", "--out=y"]),
     "explain": (["out", "data_dir", "init_from"], []),
 }
 # Flags of free text that is not a path.
-TEXTS = {"url", "box"}
+TEXTS = {"url", "box", "tasks", "top_units", "best_by"}
 CHOICES = [name for name in config.FIELDS if config.choices(name)]
 BAD = {
     "gs://bucket/run.png": "gs:// addresses are not read or written; name a path of this machine",
