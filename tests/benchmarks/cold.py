@@ -34,7 +34,7 @@ network = Network.open("pretrained")
 parts["graph, session, weights"] = took()
 window = images.window(images.read(sys.argv[1]))
 parts["image"] = took()
-predictions.predictions(network.log_probs, [sys.argv[1]], [window], network.config.views)
+predictions.predictions(network, [sys.argv[1]], [window], views=network.config.views)
 parts["first prediction"] = took()
 print(json.dumps(parts))
 """
@@ -44,7 +44,7 @@ def run(arguments):
     """Time the commands in turns and print both tables."""
     print(f"{arguments.rounds} rounds in turns.\n")
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
-        Image.fromarray(synthetic.load("", "test", count=1).images[0]).save(file.name)
+        Image.fromarray(synthetic.load("", "test", count=1).inputs[0]).save(file.name)
         seconds, parts = _measure(file.name, arguments.rounds)
     for name, values in seconds.items():
         tables.record("cold", "", name, values, "s")

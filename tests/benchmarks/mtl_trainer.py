@@ -7,10 +7,16 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import tasks, train
+from mtl import sessions, train
 from mtl.data import batches
 from mtl.inference import graph as inference_graph, reading
 from mtl.inference.network import Network
+from mtl.inputs import NUMBERS
+from mtl.run_files import Run
+from mtl.tasks import NUMBER_TASKS
+
+# The benchmarks train and predict on images that are already cropped.
+CROPPED = NUMBERS._replace(shape=NUMBERS.network_shape)
 
 
 class Stepper:
@@ -37,11 +43,11 @@ def training(config):
     Yields:
       tf.Session, inference_graph.Inference, Stepper.
     """
-    options = train.session_config(config.threads, config.batch_size)
+    options = sessions.session_config(config.threads, config.batch_size)
     with tf.Graph().as_default(), tf.Session(config=options) as session:
         graph = train.build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            inference = inference_graph.build(tasks=tasks.NUMBER_TASKS, bottom=config.bottom)
+            inference = inference_graph.build(tasks=NUMBER_TASKS, bottom=config.bottom)
         session.run(tf.global_variables_initializer())
         tf.get_default_graph().finalize()
         yield session, inference, Stepper(session, graph)
@@ -67,7 +73,7 @@ class Side:
     def logits(self, images):
         """Return the logits of images, uint8 [n, *NUMBERS.network_shape]: dict task -> float32."""
         # The inputs of the log softmax.
-        tensors = {name: each.op.inputs[0] for name, each in self._inference.log_probs.items()}
+        tensors = {name: each.op.inputs[0] for name, each in self._inference.outputs.items()}
         return self._session.run(tensors, {self._inference.placeholder: images})
 
     def step(self, images, labels):
@@ -100,7 +106,7 @@ class Side:
         network = self._open()
         since = time.perf_counter()
         for _ in range(times):
-            network.log_probs(image)
+            network.outputs(image)
         return time.perf_counter() - since
 
     def _timed(self, steps):
@@ -120,7 +126,7 @@ class Side:
                     session.run(tf.global_variables_initializer())
                     saver = tf.train.Saver(copies)
                     path = saver.save(session, f"{folder}/model.ckpt", global_step=0)
-                self._network = Network(self._config, path)
+                self._network = Network(Run(self._config, NUMBER_TASKS, CROPPED), path)
         return self._network
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import train
+from mtl import sessions, train
 from mtl.inputs import NUMBERS
 from mtl.tasks import NUMBER_TASKS, Task
 from tests.benchmarks import sides, tables, turns
@@ -35,7 +35,7 @@ class Steps:
         tasks = NUMBER_TASKS
         if count != len(NUMBER_TASKS):
             tasks = [Task(f"task{number}", 11) for number in range(count)]
-        options = train.session_config(config.threads, batch_size)
+        options = sessions.session_config(config.threads, batch_size)
         since = time.perf_counter()
         with tf.Graph().as_default(), tf.Session(config=options) as session:
             graph = train.build(config, tasks=tasks, inputs=inputs)
