@@ -5,7 +5,7 @@
                        |   ...
                        +-- digit5: dense, 11 classes
 
-Your own tasks have other names and kinds; feature vectors may take the place of images.
+Your own tasks have other names and kinds. A network may take feature vectors instead of images.
 """
 
 from typing import Any, Dict, NamedTuple, Tuple
@@ -60,6 +60,20 @@ def prepare(values, inputs):
         return values
     mean, std = (tf.constant(scale, tf.float32) for scale in (inputs.mean, inputs.std))
     return (values - mean) / std
+
+
+def network_settings(config):
+    """Return the arguments of `build` that training and inference share, as a dict.
+
+    Args:
+      config: config.Config.
+    """
+    return {
+        "bottom": config.bottom,
+        "top_units": fields.hidden_units(config.top_units),
+        "absent": config.absent,
+        "brightness": config.brightness,
+    }
 
 
 def build(

@@ -21,7 +21,6 @@ from mtl import (
     run_files,
 )
 from mtl.errors import UsageError
-from mtl.fields import hidden_units
 from mtl.inputs import Inputs
 from mtl.loop import DEFAULTS, Callbacks
 from mtl.sessions import session_config, towers_of
@@ -74,7 +73,7 @@ def build(config, *, tasks=None, inputs=None):
         step=step,
         precision=config.precision,
         towers=towers_of(config.threads, config.batch_size),
-        **network_settings(config),
+        **model.network_settings(config),
     )
     labels = {task.name: _label_placeholder(task) for task in tasks}
     means, update = _cost(config, tasks, network.logits, labels)
@@ -98,16 +97,6 @@ def build(config, *, tasks=None, inputs=None):
         rate=rate,
         minimize=_minimize(config, optimiser, pairs, step, rate, watched),
     )
-
-
-def network_settings(config):
-    """Return the arguments of model.build that training and inference share, as a dict."""
-    return {
-        "bottom": config.bottom,
-        "top_units": hidden_units(config.top_units),
-        "absent": config.absent,
-        "brightness": config.brightness,
-    }
 
 
 def _label_placeholder(task):

@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import bottoms, checkpoint, config, tasks, train
+from mtl import bottoms, checkpoint, config, model, tasks, train
 from mtl.cli import signals
 from mtl.inference import graph as inference_graph
 from mtl.inputs import NUMBERS
@@ -77,7 +77,7 @@ def evaluate(network):
 def inference_of(record):
     """Build the inference graph of a Config on the variables that exist."""
     return inference_graph.build(
-        tasks=tasks.NUMBER_TASKS, **train.network_settings(record)
+        tasks=tasks.NUMBER_TASKS, **model.network_settings(record)
     )
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from mtl import checkpoint, config as config_lib, kinds, run_files, sessions, train
+from mtl import checkpoint, config as config_lib, kinds, model, run_files, sessions
 from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
 from mtl.evaluation import by_task, evaluate, reliability
@@ -195,7 +195,7 @@ class Evaluator:
             tasks=self._run.tasks,
             inputs=self._run.inputs,
             parts=sessions.towers_of(config.threads, config.batch_size),
-            **train.network_settings(config),
+            **model.network_settings(config),
         ).bind(session)
         return self.measure
 

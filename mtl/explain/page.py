@@ -240,7 +240,7 @@ def _task(task, index):
         "name": task.name,
         "steps": [{"word": step.word, "op": index[step.op]} for step in task.steps],
         "term": index[task.loss[-1]],
-        "classes": task.top.shape[-1],
+        "outputs": task.top.shape[-1],
     }
 
 

@@ -47,19 +47,19 @@ function showLosses(step) {
 }
 
 function showPredictions(step) {
-  const most = Math.max(...data.tasks.map((task) => task.classes));
-  const classes = Array.from({length: most}, (_, k) => k);
+  const most = Math.max(...data.tasks.map((task) => task.outputs));
+  const indices = Array.from({length: most}, (_, k) => k);
   const rows = data.tasks.map((task) => {
     const own = step.tasks[task.name];
     if (!own.softmax) return [task.name, valueCell(own, most)];
     const best = Math.max(...own.softmax.filter((each) => typeof each === "number"));
-    return [task.name, ...classes.map((k) => predictionCell(own, k, best))];
+    return [task.name, ...indices.map((k) => predictionCell(own, k, best))];
   });
   const first = data.tasks[0];
-  const x = `X is the last class of a task: ${first.classes - 1} for ${first.name}, ` +
+  const x = `X is the last class of a task: ${first.outputs - 1} for ${first.name}, ` +
     `${most - 1} for a digit.`;
   table(byId("predictions"), "The first example of the batch. Frame: the label. Arrow: the " +
-    "predicted class. " + (data.numbers ? x : ""), ["task", ...classes.map(String)], rows);
+    "predicted class. " + (data.numbers ? x : ""), ["task", ...indices.map(String)], rows);
 }
 /* The cell of a task without probabilities: its value and label. */
 function valueCell(own, most) {
@@ -75,7 +75,9 @@ function predictionCell(own, k, best) {
   const share = own.softmax[k], value = own[shown][k];
   const digits = shown === "softmax" ? 3 : 2;
   const text = typeof value === "number" ? value.toFixed(digits) : value;
-  const cell = make("td", {}, (share === best ? "\u25b8" : "") + text);
+  // Several labels of yes or no are predicted independently.
+  const predicted = Array.isArray(own.label) ? share > 0.5 : share === best;
+  const cell = make("td", {}, (predicted ? "\u25b8" : "") + text);
   if (isLabel(own, k)) {
     cell.classList.add("label");
     cell.title = "the label";

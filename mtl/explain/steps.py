@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, kinds, tasks, train
+from mtl import checkpoint, kinds, model, sessions, tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import by_task, metrics
 from mtl.explain.diagram import Diagram
@@ -45,7 +45,8 @@ def walk(
         "unseen": of numbers {"correct": int, "of": int}, of other tasks {"score": float or None,
           "of": int}; from centre crops and without dropout. None without `unseen`.
         "tasks": dict task name -> dict:
-          "label": of the first example, a number or a list; None if it is not labelled.
+          "label": of the first example, a number or a list of numbers, each None if the example
+            is not labelled.
           "written", "predicted": str, its label and prediction.
           "logits": list of float, of the first example.
           "softmax": list of float, its probabilities; None for a task without them.
@@ -55,7 +56,7 @@ def walk(
     """
     named = explained.named
     means = {task.name: _mean(task) for task in diagram.tasks}
-    with explained.graph.as_default(), tf.Session(config=train.session_config(0, 1)) as session:
+    with explained.graph.as_default(), tf.Session(config=sessions.session_config(0, 1)) as session:
         fetches = _fetches(explained, diagram, means)
         measure = _measure(session, explained, unseen)
         session.run(tf.global_variables_initializer())
@@ -63,12 +64,12 @@ def walk(
             variables = {variable.op.name: variable for variable in tf.trainable_variables()}
             checkpoint.restore(session, variables, start)
         with contextlib.closing(source(0)) as batches:
-            for _, (examples, labels) in zip(range(count), batches):
+            for _, (inputs, labels) in zip(range(count), batches):
                 before = measure()  # before the update of this step
                 feeds = {named.labels[name]: labels[name] for name in named.labels}
-                fetched = session.run(fetches, {named.inputs: examples, **feeds})
+                fetched = session.run(fetches, {named.inputs: inputs, **feeds})
                 first = {name: each[0] for name, each in labels.items()}
-                yield _step(explained, examples[0], first, fetched, means) | {"unseen": before}
+                yield _step(explained, inputs[0], first, fetched, means) | {"unseen": before}
 
 
 def _measure(session, explained, unseen):
@@ -79,7 +80,7 @@ def _measure(session, explained, unseen):
         built = inference_graph.build(
             tasks=explained.tasks,
             inputs=explained.inputs,
-            **train.network_settings(explained.config),
+            **model.network_settings(explained.config),
         )
     network = built.bind(session)
     measured = _correct if tasks.is_numbers(explained.tasks) else _score
@@ -174,7 +175,7 @@ def _prediction(task, label, row):
     kind = kinds.find(task.kind)
     unlabelled = bool(kind.missing(label[None])[0])
     return {
-        "label": None if unlabelled else label.tolist(),
+        "label": (np.full(label.shape, None) if unlabelled else label).tolist(),
         "written": kind.written(label, task),
         "predicted": kind.predicted(row, task),
         "softmax": kind.prediction(row, task).get("probabilities"),

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, fields, run_files
+from mtl import checkpoint, fields, model, run_files
 from mtl.errors import DataError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
@@ -38,11 +38,8 @@ class Network:
             built = inference_graph.build(
                 tasks=run.tasks,
                 inputs=run.inputs,
-                bottom=run.config.bottom,
-                absent=run.config.absent,
-                brightness=run.config.brightness,
-                top_units=fields.hidden_units(run.config.top_units),
                 parts=parts,
+                **model.network_settings(run.config),
             )
             # -1 runs operations in the thread of the caller. Otherwise a single image takes up to
             # twice as long.

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from helpers import one_line
+from mtl import model
 from mtl.config import Config
 from mtl.errors import DataError
 from mtl.runs import find
@@ -153,6 +154,10 @@ def test_incomplete_checkpoint(directory):
     with pytest.raises(DataError) as error:
         find.checkpoint(str(directory), "last")
     one_line(error, directory / "model.ckpt-9", f"no file {data.name}", "--checkpoint")
+
+
+def test_settings_of_the_network_decide_which_checkpoints_fit():
+    assert set(find.NETWORK) == {"tasks", *model.network_settings(Config())}
 
 
 def test_packaged_run_has_a_name():
