@@ -15,7 +15,7 @@ from mtl.errors import Interrupted, MtlError, NotFiniteError
 from mtl.tasks import check_labels, missing
 
 CURE = (
-    "lower --learning_rate in a new --model_dir, check the images, "
+    "lower --learning_rate in a new --model_dir, check the data, "
     "or skip such steps with --on_nonfinite=skip"
 )
 
@@ -277,10 +277,7 @@ class Training:
 def _measured(measure):
     """Return the metrics of an evaluation; raise ValueError without a valid score."""
     row = measure()
-    valid = isinstance(row, dict) and run_files.score(row) is not None
-    if valid and "score" not in row:
-        valid = 0.0 <= row["sequence_accuracy"] <= 1.0
-    if not valid and not (isinstance(row, dict) and row.get("score", "") is None):
+    if not run_files.has_valid_score(row):
         cure = 'return a dict with "score", a finite float, the larger the better, or None'
         raise ValueError(f"the evaluator returned {row!r:.200}; {cure}")
     return row

@@ -16,7 +16,7 @@ def check(logits, labels, names=None):
     single class, over the whole batch.
 
     Args:
-      logits, labels: dict task name -> array or tensor [batch, classes].
+      logits, labels: dict task name -> array or tensor [batch, outputs].
       names: list of str, the only tasks allowed, or None for any.
 
     Raises:
@@ -31,7 +31,7 @@ def check(logits, labels, names=None):
         shapes = [tf.TensorShape(each[name].shape) for each in (logits, labels)]
         if not shapes[0].with_rank(2).is_compatible_with(shapes[1]):
             found = f"logits {shapes[0]} and labels {shapes[1]}"
-            raise ValueError(f"task {name} has {found}; both must be [batch, classes]")
+            raise ValueError(f"task {name} has {found}; both must be [batch, outputs]")
 
 
 def mean_cross_entropy(logits, labels):

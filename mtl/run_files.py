@@ -106,8 +106,9 @@ def to_json(run):
 
 
 def _spec(task):
-    """Return the number of classes of a task, an int, or the text of another kind."""
-    return task.outputs if task.kind == tasks_lib.CLASSES else tasks_lib.spec(task)
+    """Return tasks.spec of a task, as an int if it is a number of classes."""
+    spec = tasks_lib.spec(task)
+    return int(spec) if spec.isdigit() else spec
 
 
 def read(model_dir):
@@ -214,6 +215,16 @@ def score(row):
     value = row.get("score", row.get("sequence_accuracy"))
     known = type(value) in (int, float) and math.isfinite(value)
     return value if known else None
+
+
+def has_valid_score(row):
+    """Return whether a value is an evaluation with a score, which is None without labels for it."""
+    if not isinstance(row, dict):
+        return False
+    value = score(row)
+    if "score" in row:
+        return value is not None or row["score"] is None
+    return value is not None and 0.0 <= value <= 1.0  # a sequence accuracy
 
 
 def best(history):

@@ -72,8 +72,8 @@ def check(tasks: Sequence[Task], absent: str = "x") -> None:
       absent: str, one of config.choices("absent").
 
     Raises:
-      ValueError: there is no task, a name or a number of classes is not allowed, or no task is a
-        digit although `absent` is "mask". The message names the task and the cure.
+      ValueError: there is no task, a name, a kind or a number of outputs is not allowed, or no task
+        is a digit although `absent` is "mask". The message names the task and the cure.
     """
     if not isinstance(tasks, (list, tuple)) or not tasks:
         raise ValueError(f"tasks must be a list of at least one tasks.Task, got {tasks!r}")
@@ -174,11 +174,12 @@ def _parse_task(part):
     if spec and spec[0].isascii() and spec[0].isdigit():
         spec.insert(0, CLASSES)
     kind, outputs = spec[0] if spec else "", spec[1] if len(spec) > 1 else "1"
-    if kind not in kinds.KINDS or len(spec) > 2 or not (outputs.isascii() and outputs.isdigit()):
+    is_number = outputs.isascii() and outputs.isdigit() and len(outputs) < 10
+    if kind not in kinds.KINDS or len(spec) > 2 or not is_number:
         forms = ", ".join(f"{name or 'name'}:{kind}" for kind in kinds.KINDS if kind != CLASSES)
         cure = f"write {name or 'name'}:N for N classes, or {forms}"
         raise ValueError(f"task {part!r} has no kind or number of classes; {cure}")
-    return Task(name, int(outputs[:9]), kind)
+    return Task(name, int(outputs), kind)
 
 
 def text(tasks: Sequence[Task]) -> str:

@@ -178,7 +178,7 @@ def test_labels_of_another_shape_are_an_error(index):
     message = each_cost(logits, labels)
     size = logits["shape"].shape[1]
     assert message.startswith(f"task shape has logits (7, {size}) and labels (")
-    assert message.endswith("; both must be [batch, classes]")
+    assert message.endswith("; both must be [batch, outputs]")
 
 
 # -- label smoothing -------------------------------------------------------------------------------

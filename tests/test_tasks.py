@@ -268,6 +268,7 @@ def test_numbers_are_the_six_tasks():
         ("digit:x", "task 'digit:x' has no kind"),
         ("digit:-3", "task 'digit:-3' has no kind"),
         ("digit:1.5", "task 'digit:1.5' has no kind"),
+        ("digit:1234567890", "task 'digit:1234567890' has no kind"),
         ("digit:classes:3:4", "task 'digit:classes:3:4' has no kind"),
         ("digit:1", "task digit has outputs=1, but a softmax needs at least 2 classes"),
         ("height:real:2", "task height has outputs=2, but a real task has one number"),
