@@ -26,7 +26,8 @@ from mtl.fields import (
 BOTTOMS = tuple(declared("bottoms.py", r"^def ([a-z]\w*)\("))
 _OBJECTIVE_FILES = sorted(PACKAGE.glob("objectives/[a-z]*.py"))
 OBJECTIVES = tuple(path.stem for path in _OBJECTIVE_FILES)
-DATASETS = tuple(sorted(declared("data/**/*.py", r'^DATASET = "(\w+)"$')))
+DATASET_FILES = declared("data/**/*.py", r'^DATASET = "(\w+)"$')  # name -> path
+DATASETS = tuple(sorted(DATASET_FILES))
 SPLITS = ("train", "validation", "test")
 
 PATHS = ("data_dir", "init_from")  # fields that name folders
@@ -110,14 +111,12 @@ class Config:
     augment: float = setting(
         0.0, "how much training distorts images on disk; 0 only crops them", range=SHARE
     )
-    pool: int = setting(
-        4096, "synthetic images kept in memory, a multiple of --reuse", range=POSITIVE
-    )
+    pool: int = setting(4096, "synthetic images in memory, a multiple of --reuse", range=POSITIVE)
     reuse: int = setting(
         8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
     )
     # The optimiser and the length of the run.
-    batch_size: int = setting(32, "images in a training step", range=POSITIVE)
+    batch_size: int = setting(32, "examples in a training step", range=POSITIVE)
     precision: str = setting(
         "fp32",
         "what the shared bottom computes in: bf16 is faster with Intel's AMX or AMD's AVX512-BF16 "

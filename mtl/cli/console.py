@@ -72,15 +72,6 @@ def opened(config, run=None):
     return registry.opened(config, run)
 
 
-def described(config):
-    """Return the tasks and the Inputs of a run, with a notice if it reads files."""
-    from mtl.data import registry
-
-    if not config.is_numbers:
-        notice(f"reading {config.dataset}, train ...")
-    return registry.described(config)
-
-
 def bar(total, shown=True, unit="image", delay=2.0):
     """Return a tqdm progress bar, which appears on a terminal after some seconds.
 

@@ -6,6 +6,7 @@ from absl import flags as absl_flags
 
 from mtl.cli import console, flags, paths, provenance
 from mtl.errors import NoExamplesError, UsageError
+from mtl.tasks import NUMBER_TASKS
 
 USAGE = "mtl explain [--all | --format=svg|dot|html] [--step=N] [--out=FILE] [--flag=value ...]"
 SUMMARY = "show the graph: the operations of each line, a diagram, the values of real steps"
@@ -68,11 +69,12 @@ def main(values, arguments):
 
 def _opened(config, steps):
     """Return the data of a run; without steps, numbers need no file, and have no source."""
-    from mtl.data import examples, registry
+    from mtl.data import examples
 
     if steps or not config.is_numbers:
         return console.opened(config)
-    return examples.Opened(None, *registry.described(config))
+    inputs = examples.numbers_inputs(config.window, config.crop_size)
+    return examples.Opened(None, NUMBER_TASKS, inputs)
 
 
 def _render(values, explained, source):

@@ -11,13 +11,13 @@ import sys
 
 from absl import flags as absl_flags
 
-from mtl import __version__, config
+from mtl import __version__, fields
 from mtl.cli import console, flags, help_text, signals
 from mtl.errors import MtlError, UsageError
 
 # A command is a file of mtl/cli with USAGE = "mtl NAME ...", SUMMARY, define(values),
 # check(values, arguments) and main(values, arguments) -> exit code.
-COMMANDS = config.declared("cli/*.py", r'^USAGE = "mtl (\w+)')
+COMMANDS = fields.declared("cli/*.py", r'^USAGE = "mtl (\w+)')
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 # An OSError of these kinds that names no file comes from writing to stdout.
 OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)

@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from mtl import config as config_lib, inputs as inputs_lib, tasks as tasks_lib
+from mtl import combinations, config as config_lib, inputs as inputs_lib, tasks as tasks_lib
 from mtl.data import batches, labels as labels_lib
-from mtl.data.examples import Examples, Opened, numbers_inputs
+from mtl.data.examples import Examples, Opened
 from mtl.errors import DataError, UsageError
+from mtl.fields import PACKAGE
 from mtl.inputs import Inputs
 from mtl.tasks import NUMBER_TASKS, Task
-
-MODULES = config_lib.declared("data/**/*.py", r'^DATASET = "(\w+)"$')
 
 
 def module(dataset: str):
     """Return the module of a dataset; raise DataError if there is no dataset of this name."""
-    if dataset not in MODULES:
-        raise DataError(f"unknown dataset {dataset!r}; choose one of {', '.join(sorted(MODULES))}")
-    path = MODULES[dataset].relative_to(config_lib.PACKAGE.parent).with_suffix("")
+    if dataset not in config_lib.DATASETS:
+        known = ", ".join(config_lib.DATASETS)
+        raise DataError(f"unknown dataset {dataset!r}; choose one of {known}")
+    path = config_lib.DATASET_FILES[dataset].relative_to(PACKAGE.parent).with_suffix("")
     return importlib.import_module(".".join(path.parts))
 
 
@@ -79,7 +79,7 @@ def load(
         options.update(style=style, difficulty=difficulty, workers=workers)
     elif not data_dir:
         raise DataError(f"the dataset {dataset} is on disk; name its folder with --data_dir")
-    if dataset in config_lib.combinations.OWN_TASKS:
+    if dataset in combinations.OWN_TASKS:
         options.update(tasks=tasks, inputs=inputs, window=window, unlabelled=unlabelled)
         return found.load(data_dir, split, **options)
     _check_numbers_only(dataset, tasks)
@@ -94,7 +94,7 @@ def _check_numbers_only(dataset, tasks):
     """Raise DataError if a dataset that has only numbers is asked for other tasks."""
     if not tasks_lib.is_numbers(tasks):
         what = f"has only numbers, not the tasks {tasks_lib.text(tasks)}"
-        cure = f"use {', '.join(config_lib.combinations.OWN_TASKS)}"
+        cure = f"use {', '.join(combinations.OWN_TASKS)}"
         raise DataError(f"the dataset {dataset} {what}; {cure}")
 
 
@@ -178,15 +178,3 @@ def inputs_of(examples: Examples, crop: int = 0) -> Inputs:
     return found._replace(
         names=tuple(examples.columns), mean=tuple(mean.tolist()), std=tuple(std.tolist())
     )
-
-
-def described(config: config_lib.Config) -> tuple[tuple[Task, ...], Inputs]:
-    """Return the tasks and the inputs of a run. Numbers are known without reading a file.
-
-    Raises:
-      DataError, UsageError: as `opened`.
-    """
-    if config.is_numbers:
-        return NUMBER_TASKS, numbers_inputs(config.window, config.crop_size)
-    made = opened(config)
-    return made.tasks, made.inputs

@@ -52,27 +52,18 @@ def test_notice_is_shown_only_on_a_terminal(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "fields, opening, describing",
+    "fields, notice",
     [
-        ({}, "", ""),
-        ({"dataset": "npz", "data_dir": "data"}, "reading npz, train ...\n", ""),
-        (
-            {"dataset": "table", "data_dir": "data", "tasks": "kind:3"},
-            "reading table, train ...\n",
-            "reading table, train ...\n",
-        ),
+        ({}, ""),
+        ({"dataset": "npz", "data_dir": "data"}, "reading npz, train ...\n"),
     ],
 )
-def test_training_data_has_a_notice_if_it_reads_a_split(monkeypatch, fields, opening, describing):
+def test_training_data_has_a_notice_if_it_reads_a_split(monkeypatch, fields, notice):
     monkeypatch.setattr(registry, "opened", lambda config, run: (config, run))
-    monkeypatch.setattr(registry, "described", lambda config: config)
     config = Config(**fields)
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert console.opened(config, "run") == (config, "run")
-    assert sys.stderr.getvalue() == opening
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    assert console.described(config) is config
-    assert sys.stderr.getvalue() == describing
+    assert sys.stderr.getvalue() == notice
 
 
 # -- the start of TensorFlow -----------------------------------------------------------------------

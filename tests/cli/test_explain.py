@@ -37,8 +37,10 @@ def test_all_lists_every_operation(command):
 
 def test_flagfile_selects_the_graph_and_needs_no_data(command):
     flagfile = ROOT / "flags" / "cheques.flags"
-    code, out, _ = command("explain", f"--flagfile={flagfile}", "--format=dot")
+    sizes = ["--window=40", "--crop=32"]
+    code, out, _ = command("explain", f"--flagfile={flagfile}", "--format=dot", *sizes)
     assert code == 0 and out.startswith("digraph mtl {") and '"shared/conv6"' in out
+    assert "image\\n32 x 32 x 3" in out
 
 
 def test_out_names_the_file(command, tmp_path):

@@ -37,7 +37,6 @@ def test_loads_each_dataset_by_its_name(tmp_path):
 
 
 def test_every_dataset_has_the_functions_of_the_registry():
-    assert sorted(registry.MODULES) == sorted(config.DATASETS)
     for name in config.DATASETS:
         assert callable(registry.module(name).load)
 
@@ -226,18 +225,6 @@ def test_flag_that_does_not_fit_the_data_is_named(tmp_path, arrays, fields, reas
     record = config.Config(**fields) if "dataset" in fields else config_of(tmp_path, **fields)
     with pytest.raises(UsageError, match=reason):
         registry.opened(record)
-
-
-def test_numbers_are_described_without_reading_a_file():
-    record = config.Config(dataset="svhn", data_dir="nowhere", crop=32, window=40)
-    found, inputs = registry.described(record)
-    assert found == tasks.NUMBER_TASKS
-    assert inputs == NUMBERS._replace(shape=(40, 40, 3), crop=32)
-
-
-def test_own_tasks_are_described_as_they_are_opened(tmp_path, arrays):
-    made = registry.opened(config_of(tmp_path))
-    assert registry.described(config_of(tmp_path)) == (made.tasks, made.inputs)
 
 
 def test_datasets_of_numbers_reject_other_tasks():
