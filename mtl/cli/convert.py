@@ -4,7 +4,7 @@ import functools
 
 from absl import flags as absl_flags
 
-from mtl import config, tasks as tasks_lib
+from mtl import tasks as tasks_lib
 from mtl.cli import console, flags, paths
 from mtl.errors import UsageError
 
@@ -89,10 +89,7 @@ def _check_source(values):
     if values.dataset is None:
         return
     flags.check_data(values.dataset, values.data_dir)
-    try:
-        config.Config(dataset=values.dataset, tasks=values.tasks, window=values.window)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    flags.check_tasks(values)
 
 
 def main(values, arguments):

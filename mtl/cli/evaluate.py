@@ -5,7 +5,6 @@ import json
 from absl import flags as absl_flags
 
 from mtl.cli import console, flags, paths, provenance
-from mtl.errors import UsageError
 from mtl.tasks import is_numbers
 
 USAGE = "mtl evaluate --model_dir=DIR [--dataset=NAME] [--split=test] [--json] [--report=DIR]"
@@ -21,7 +20,7 @@ def define(values):
         flags.define_field(values, name, follows_run=True)
     flags.define_temperature(values)
     flags.define_split(values, "test")
-    text = f"evaluate only this many images; default all, of synthetic {SYNTHETIC_TEST}"
+    text = f"evaluate only this many examples; default all, of synthetic {SYNTHETIC_TEST}"
     absl_flags.DEFINE_integer("count", None, text, lower_bound=1, flag_values=values)
     paths.define(values, "checkpoint", "best", "best, last, or the path of a checkpoint")
     text = (
@@ -60,7 +59,7 @@ def main(values, arguments):
     directory = find.directory(values.model_dir)
     run = run_files.read_config(directory)
     flags.find_own_code(run)
-    _check_numbers_only(values, run)
+    flags.check_numbers_only(values, run)
     dataset = flags.value_or_run(values, "dataset", run)
     data_dir = _data_dir(values, dataset, run)
     if values.report:  # before the work
@@ -95,16 +94,8 @@ def main(values, arguments):
     return 0
 
 
-def _check_numbers_only(values, run):
-    """Raise UsageError for a flag that only the decoded numbers have, if a run has other tasks."""
-    for name in ("views", "temperature"):
-        if values[name].value is not None and not run.is_numbers:
-            what = f"--{name}={values[name].value} applies only to numbers"
-            raise UsageError(f"{what}, but {values.model_dir} has other tasks; remove the flag")
-
-
 def _measure(outputs, examples, network, temperature):
-    """Return the metrics of the outputs of a network, as its kind of tasks has them."""
+    """Return the metrics of the outputs of a network."""
     from mtl.evaluation import by_task, evaluate
 
     run = network.config

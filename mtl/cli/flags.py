@@ -127,6 +127,25 @@ def check_no_arguments(arguments):
         raise UsageError(f"unexpected argument {arguments[0]!r}; {cure}")
 
 
+def check_tasks(values):
+    """Raise UsageError if --dataset cannot have the --tasks, or --window does not fit."""
+    _config(dataset=values.dataset, tasks=values.tasks, window=values.window)
+
+
+def check_numbers_only(values, run):
+    """Raise UsageError for a flag that only numbers have, if a run has other tasks.
+
+    Args:
+      values: FlagValues of a command that reads a run.
+      run: Config of the run.
+    """
+    for name in ("views", "temperature"):
+        if values[name].value is not None and not run.is_numbers:
+            what = f"--{name}={values[name].value} applies only to numbers"
+            where = shown(values.model_dir)
+            raise UsageError(f"{what}, but {where} has other tasks; remove the flag")
+
+
 def check_sheet(flag, path):
     """Raise UsageError if the image that a flag writes does not end in one of SHEETS."""
     if os.path.splitext(path)[1].lower() not in SHEETS:
@@ -204,12 +223,17 @@ def to_config(values):
 
     The code that it names can be imported from then on, see `find_own_code`.
     """
-    try:
-        record = config.Config(**{name: values[name].value for name in config.FIELDS})
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    record = _config(**{name: values[name].value for name in config.FIELDS})
     find_own_code(record)
     return record
+
+
+def _config(**settings):
+    """Return a Config; raise UsageError for an invalid combination."""
+    try:
+        return config.Config(**settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def find_own_code(record):

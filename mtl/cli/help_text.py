@@ -46,9 +46,9 @@ def _notes(name, flag):
     if flag.default not in (None, ""):
         default = flag.default_as_str.strip("'")
         notes.append(f"default {default}")
-    if name in config.FIELDS and flag.flag_type() != "string enum":
+    if name in config.FIELDS and flag.flag_type() != "string enum":  # absl lists those choices
         choices, limits = config.choices(name), config.range_of(name)
-        if choices and flag.flag_type() != "string enum":  # absl lists those, maybe fewer
+        if choices:
             choices += (OWN,) if config.FIELDS[name].metadata["own"] else ()
             notes.append(f"one of {', '.join(map(str, choices))}")
         if limits:

@@ -1,11 +1,9 @@
-"""What `mtl train` says about an evaluation and about the end of a run."""
+"""The lines of `mtl train` about an evaluation and about the end of a run."""
 
 from mtl import kinds
 from mtl.evaluation import by_task
+from mtl.monitor.progress import ALL, WORST
 from mtl.tasks import is_numbers
-
-ALL = 6  # the most tasks that a line shows; of more tasks it shows the WORST
-WORST = 4
 
 
 def of_evaluation(row, tasks, best_by=""):

@@ -85,12 +85,7 @@ def opened(values):
 
 def _check(values, network):
     """Raise UsageError if a flag does not fit the network."""
-    if not tasks_lib.is_numbers(network.tasks):
-        for name in ("views", "temperature"):
-            if values[name].value is not None:
-                what = f"--{name}={values[name].value} applies only to --tasks=numbers"
-                cure = "the network has other tasks; remove the flag"
-                raise UsageError(f"{what}; {cure}")
+    flags.check_numbers_only(values, network.config)
     if values.sheet is not None and not network.inputs.is_images:
         what = f"--sheet shows images, but the network takes {network.inputs.text}"
         raise UsageError(f"{what}; remove the flag")

@@ -2,9 +2,9 @@
 
 from absl import flags as absl_flags
 
-from mtl import config, errors, tasks as tasks_lib
+from mtl import tasks as tasks_lib
 from mtl.cli import console, flags, paths
-from mtl.errors import DataError, UsageError
+from mtl.errors import DataError, UsageError, shown
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--tasks=LIST] [--out=sheet.png]"
 SUMMARY = "draw a labelled contact sheet of a dataset"
@@ -32,10 +32,7 @@ def check(values, arguments):
     flags.check_split(values.dataset, values.split)
     if values.dataset == "table":
         raise UsageError("--dataset=table has no images to show; open its CSV file instead")
-    try:
-        config.Config(dataset=values.dataset, tasks=values.tasks, window=values.window)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    flags.check_tasks(values)
     flags.check_sheet("out", values.out)
 
 
@@ -63,7 +60,7 @@ def main(values, arguments):
         what = f"{values.split} has features, not images"
         raise DataError(f"{values.data_dir}: {what}; choose a dataset of images")
     lines = zip(examples.names, captions.of_labels(examples, tasks))
-    texts = [f"{errors.shown(name)}\n{labels}" for name, labels in lines]
+    texts = [f"{shown(name)}\n{labels}" for name, labels in lines]
     console.notice(f"writing {values.out} ...")
     sheet.save(sheet.draw(examples.inputs, texts, columns=values.columns), values.out)
     # If the sheet is full, the dataset may have more images. They are not counted.

@@ -9,7 +9,7 @@ from mtl.objectives.log_sum import CLIP_FLOOR
 # Seconds until the first timed line, and between two lines.
 FIRST = 2.0
 AGAIN = 10.0
-ALL = 6  # the most tasks on a line; of more tasks it shows the WORST
+ALL = 6  # the most tasks on a line; of more tasks a line shows the WORST
 WORST = 4
 
 

@@ -1,4 +1,4 @@
-"""What `mtl train` says about an evaluation and about the end of a run."""
+"""The lines of `mtl train` about an evaluation and about the end of a run."""
 
 import pytest
 

@@ -227,8 +227,7 @@ def test_flags_of_numbers_are_refused_for_other_tasks(opened, refused, flag):
     save_grey("a.png", 9)
     line = refused(1, "predict", RUN, flag, "a.png")
     assert line == (
-        f"mtl predict: {flag} applies only to --tasks=numbers; "
-        "the network has other tasks; remove the flag\n"
+        f"mtl predict: {flag} applies only to numbers, but run has other tasks; remove the flag\n"
     )
     assert own.seen == []
 
