@@ -10,7 +10,7 @@ from mtl.evaluation import metrics
 from mtl.tasks import Task, is_numbers
 
 EXACT_MATCH = "exact_match"  # also a value of --best_by
-_COUNTS = (EXACT_MATCH, "exact_match_95", "exact_match_examples")
+_EXACT_MATCH_KEYS = (EXACT_MATCH, "exact_match_95", "exact_match_examples")
 _WORDS = {
     "low_95": "95% from",
     "high_95": "to",
@@ -44,7 +44,7 @@ def measure(
     measured = of_tasks(outputs, labels, tasks)
     return {
         "examples": len(outputs[tasks[0].name]),
-        **dict(zip(_COUNTS, _exact_match(outputs, labels, tasks))),
+        **dict(zip(_EXACT_MATCH_KEYS, _exact_match(outputs, labels, tasks))),
         "cost": cost(measured, objective),
         "tasks": {name: _with_interval(values) for name, values in measured.items()},
     }
@@ -62,7 +62,7 @@ def of_tasks(
 
 
 def cost(measured: Mapping[str, Mapping[str, Any]], objective: str) -> float | None:
-    """Return the objective of the mean losses; tasks without a labelled example are left out.
+    """Return the objective of the mean losses; tasks without a labelled example are skipped.
 
     Args:
       measured: the result of `of_tasks`.

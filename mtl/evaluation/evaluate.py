@@ -57,9 +57,8 @@ def _labels(numbers, absent):
     """Return the labels of each task, dict task name -> int32 [n]; a masked X is not labelled."""
     labels = tasks.encode_all(numbers)
     for task in tasks.NUMBER_TASKS:
-        if tasks.masked(task, absent):
-            classes = labels[task.name]
-            labels[task.name] = np.where(classes == task.outputs - 1, MISSING, classes)
+        classes = labels[task.name]
+        labels[task.name] = np.where(tasks.missing(task, absent, classes), MISSING, classes)
     return labels
 
 

@@ -74,11 +74,3 @@ def _digits(log_probs):
 def written(number: str | None) -> str:
     """Return a number in words: its digits, NO_NUMBER for "", TOO_MANY for None."""
     return TOO_MANY if number is None else number or NO_NUMBER
-
-
-def arg_max(log_probs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the likeliest class of each task, dict task name -> int64 [n].
-
-    Ties go to the smaller class. X is treated like any other class.
-    """
-    return {name: np.argmax(rows, axis=1) for name, rows in log_probs.items()}

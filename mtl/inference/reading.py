@@ -12,7 +12,7 @@ from mtl.tasks import Task, is_numbers
 
 
 class Reads(Protocol):
-    """What runs: a network.Network, a graph.Bound, or another object with these three."""
+    """A network: network.Network, graph.Bound, or another object with these three names."""
 
     tasks: tuple[Task, ...]
     inputs: Inputs

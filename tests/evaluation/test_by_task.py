@@ -92,7 +92,7 @@ def test_there_is_no_exact_match_with_a_real_task():
 
 
 @pytest.mark.parametrize("objective", ["linear", "log_sum"])
-def test_a_task_without_labels_is_left_out_of_the_cost(objective):
+def test_the_cost_skips_tasks_without_labels(objective):
     labels = none_labelled("digit", "height")
     result = by_task.measure(outputs(), labels, TASKS, objective)
     for name in ("digit", "height"):
@@ -138,7 +138,7 @@ def test_the_score_may_be_the_exact_match():
     assert by_task.score(row, CLASSES, "exact_match") == 2 / 3
 
 
-def test_the_score_leaves_out_tasks_without_labels():
+def test_the_score_skips_tasks_without_labels():
     row = by_task.measure(outputs(), none_labelled("height", "odd"), TASKS, "linear")
     assert by_task.score(row, TASKS) == by_task.score(row, TASKS, "digit") == 0.75
     assert by_task.score(row, TASKS, "height") is None
