@@ -3,7 +3,7 @@
 import numpy as np
 from html_check import tree
 
-from mtl import tasks
+from mtl import kinds, tasks
 from mtl.data.examples import Examples, of_numbers
 from mtl.evaluation import by_task, evaluate
 from mtl.reports import page, report, report_page, tables
@@ -153,7 +153,7 @@ def own_evaluations(steps=(10, 20, 30), own_tasks=OWN_TASKS):
         line = {"step": step, "examples": 5, "exact_match": i / 4, "cost": 3 - i, "score": i / 8}
         line["tasks"] = {}
         for k, task in enumerate(own_tasks):
-            score = "r2" if task.kind == "real" else "accuracy"
+            score = kinds.find(task.kind).SCORE
             line["tasks"][task.name] = {score: (i + 1) / 8 + k / 64, "loss": (i + 1) / (k + 2)}
         lines.append(line)
     return lines

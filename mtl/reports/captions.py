@@ -31,14 +31,6 @@ def of_labels(examples: Examples, tasks: Sequence[Task]) -> list[str]:
     return found
 
 
-def predicted(outputs: Outputs, tasks: Sequence[Task]) -> list[str]:
-    """Return a caption of each example, a line "digit 7" for each task. Not for numbers."""
-    found = []
-    for i in range(len(outputs[tasks[0].name])):
-        found.append(_joined([_line(task, outputs[task.name][i]) for task in tasks]))
-    return found
-
-
 def compared(outputs: Outputs, examples: Examples, tasks: Sequence[Task]) -> list[str]:
     """Return a caption of each example with its predictions and its labels.
 

@@ -2,9 +2,8 @@
 
 from mtl import tasks
 from mtl.evaluation import metrics
-from mtl.reports import page
-from mtl.reports.page import table
-from mtl.reports.sections import mistake_images, percent, plot, values
+from mtl.reports.page import formatted, table
+from mtl.reports.sections import mistake_images, plot, values
 
 ERRORS, MISTAKES = "Confusion", "Most confident mistakes"  # headings
 REMARK = (
@@ -29,12 +28,12 @@ def lead(report):
 
 def facts(report):
     """Return the other metrics, dict name -> HTML."""
-    head, error = report.metrics, report.numbers.calibration_error
+    head = report.metrics
     return {
-        "character accuracy": percent(head["character_accuracy"]),
-        "coverage at 98%": percent(head["coverage_at_98"]),
-        "calibration error": page.NOTHING if error is None else f"{error:.3f}",
-        "cost on hard labels": page.NOTHING if head["cost"] is None else f"{head['cost']:.4f}",
+        "character accuracy": formatted(head["character_accuracy"], ".2%"),
+        "coverage at 98%": formatted(head["coverage_at_98"], ".2%"),
+        "calibration error": formatted(report.numbers.calibration_error, ".3f"),
+        "cost on hard labels": formatted(head["cost"], ".4f"),
         "wrong numbers": f"{len(report.mistakes):,}",
     }
 
@@ -90,7 +89,7 @@ def by_confidence(report, plots):
     """Return the plot and the table of accuracy against coverage."""
     at_98 = report.metrics["coverage_at_98"]
     if at_98:
-        reached = f"98% of the answers are correct at {percent(at_98)} coverage"
+        reached = f"98% of the answers are correct at {at_98:.2%} coverage"
     else:
         reached = "no coverage reaches 98% correct answers"
     columns = {
@@ -131,14 +130,13 @@ def reliability(report, plots):
         "mean confidence": ".3f",
         "accuracy": ".3f",
     }
-    error = report.numbers.calibration_error
-    shown = page.NOTHING if error is None else f"{error:.3f}"
+    error = formatted(report.numbers.calibration_error, ".3f")
     used, best = report.numbers.temperatures
     text = (
         "The confidence of a calibrated network is the share of correct numbers: of the numbers "
         "with a confidence of about 0.8, 80% are correct. The expected calibration error is the "
         "mean difference between accuracy and mean confidence over the bins, weighted by their "
-        f"examples. Here it is {shown}, at temperature {used:g}. The temperature divides the log "
+        f"examples. Here it is {error}, at temperature {used:g}. The temperature divides the log "
         "probabilities of each task; the run fits it on its validation examples. On the examples "
         f"of this report, {best:g} would fit best."
     )

@@ -5,8 +5,7 @@ import itertools
 
 from mtl import kinds
 from mtl.evaluation import by_task
-from mtl.reports import page
-from mtl.reports.page import escape, table
+from mtl.reports.page import escape, formatted, table
 from mtl.reports.sections import mistake_images, part_of, shortened, task_name, values
 
 MAX_FACTS = 7  # tasks in the header
@@ -31,10 +30,9 @@ def lead(report):
 
 def facts(report):
     """Return the cost and, of a few tasks, their scores, dict name -> HTML."""
-    cost = report.metrics["cost"]
     found = {
         "tasks": f"{len(report.tasks):,}",
-        "cost on hard labels": page.NOTHING if cost is None else f"{cost:.4f}",
+        "cost on hard labels": formatted(report.metrics["cost"], ".4f"),
     }
     if len(report.tasks) > MAX_FACTS:
         return found
@@ -42,7 +40,7 @@ def facts(report):
         kind = kinds.find(task.kind)
         value = report.metrics["tasks"][task.name][kind.SCORE]
         name = f"{escape(task_name(task.name))}: {by_task.words(kind.SCORE)}"
-        found[name] = page.NOTHING if value is None else format(value, kind.METRICS[kind.SCORE])
+        found[name] = formatted(value, kind.METRICS[kind.SCORE])
     return found
 
 
@@ -78,8 +76,9 @@ def mistakes(report, images):
     shown = collections.Counter(row["task"] for row in rows)
     where = "lists more" if len(rows) < len(report.mistakes) else "has the same rows"
     parts = [
-        "<p>The predictions of each task with the largest loss. A task with classes lists only "
-        f'wrong predictions. <a href="mistakes.csv">mistakes.csv</a> {where}.</p>'
+        "<p>The predictions of each task with the largest loss. A task whose predictions can be "
+        "exactly correct lists only the wrong ones. "
+        f'<a href="mistakes.csv">mistakes.csv</a> {where}.</p>'
     ]
     parts += part_of(len(shown), len(counts), "mistakes.csv has all")
     exact = {task.name: kinds.find(task.kind).EXACT for task in report.tasks}

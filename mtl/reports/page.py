@@ -183,7 +183,7 @@ def table(
         for x, (value, (_, spec)) in enumerate(zip(row, columns, strict=True)):
             tag, scope = ("td", "") if x else ("th", ' scope="row"')
             classes = ["number" if spec else "", mark(y, x) if mark else ""]
-            line += _cell(tag, scope, _formatted(value, spec), " ".join(filter(None, classes)))
+            line += _cell(tag, scope, formatted(value, spec), " ".join(filter(None, classes)))
         lines.append(f"<tr>{line}</tr>")
     caption, body = escape(caption), "\n".join(lines)
     return Html(
@@ -193,9 +193,10 @@ def table(
     )
 
 
-def _formatted(value, spec):
+def formatted(value: Any, spec: str) -> Html:
+    """Return a value as HTML, None as a dash; spec: a format as in `table`."""
     if value is None:
-        return NOTHING
+        return Html(NOTHING)
     return escape(format(value, spec) if spec else value)
 
 

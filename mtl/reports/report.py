@@ -177,7 +177,7 @@ def _draw(report, directory, say):
 
 
 def _write_sheet(report, images, directory, say):
-    """Write the sheet of mistakes; say what it lacks."""
+    """Write the sheet of mistakes; report what it lacks."""
     count, shown = len(report.mistakes), len(report.shown)
     if not count:
         say(f"{directory}: no mistakes, so no mistakes.png")

@@ -202,11 +202,6 @@ def part_of(count, total, where):
     return [f"<p>Only the {count} tasks with the lowest score are shown. {where}.</p>"]
 
 
-def percent(value):
-    """Return a share as a percentage, and None as a dash."""
-    return page.NOTHING if value is None else f"{value:.2%}"
-
-
 def shortened(text, most=MAX_CHARACTERS):
     """Return a text, cut to a number of characters."""
     text = str(text)

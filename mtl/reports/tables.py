@@ -15,7 +15,7 @@ from mtl.reports.rows import Row, worst_first
 from mtl.tasks import Task, is_numbers
 
 MISTAKES = ("task", "name", "true", "predicted", "loss")
-LISTED = 100  # examples of a task without correct predictions in mistakes.csv, such as a real one
+LISTED = 100  # examples in mistakes.csv of a task that is never exactly correct, such as a real one
 SHOWN = 96  # examples on the sheet and on the page
 _SHOWN_OF_TASK = 24
 FOCUS = 12  # tasks whose errors, mistakes and curves the page shows
@@ -128,7 +128,7 @@ def _mistakes(outputs, examples, tasks):
 
 
 def _worst(kind, outputs, labels, task, losses):
-    """Return the indices of the wrong predictions; without correct ones, of the LISTED worst."""
+    """Return the indices of the wrong predictions; if none is exactly correct, of LISTED."""
     listed = ~kind.missing(labels)
     if kind.EXACT:
         listed &= ~kind.correct(outputs, labels, task)

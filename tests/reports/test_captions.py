@@ -32,13 +32,6 @@ def test_labels_have_a_line_for_each_labelled_task():
     assert captions.of_labels(nothing, OWN_TASKS) == ["no label"]
 
 
-def test_predictions_have_a_line_for_each_task():
-    assert captions.predicted(own_outputs(), OWN_TASKS)[:2] == [
-        "digit 0\nodd 0\nheight 1.5",
-        "digit 2\nodd 0\nheight 2",
-    ]
-
-
 def test_a_prediction_that_differs_has_its_label():
     found = captions.compared(own_outputs(), own_examples(), OWN_TASKS)
     assert found == [

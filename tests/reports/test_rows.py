@@ -28,6 +28,6 @@ def test_a_confusion_matrix_has_the_names_of_its_rows_as_columns():
 
 
 @pytest.mark.parametrize("value", ["1", float("nan"), 1e300, 10**400, True, None, [], {}])
-def test_what_is_not_a_number_is_none(value):
+def test_other_values_than_numbers_are_none(value):
     assert rows.number(value) is None
     assert rows.number(3) == 3 and rows.number(-0.5) == -0.5
