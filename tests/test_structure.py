@@ -41,7 +41,7 @@ FUNCTION_LINES = 60
 FILE_LINES = 300
 
 # What each room of mtl/ may import of the others, besides itself and LOW.
-LOW = ("__version__", "tasks", "kinds", "inputs", "config", "fields", "errors")
+LOW = ("__version__", "tasks", "kinds", "inputs", "config", "fields", "combinations", "errors")
 ROOMS = {
     "core": ["objectives", "data.batches"],
     "kinds": ["losses"],
@@ -170,6 +170,16 @@ def named_lambdas(tree):
     return found
 
 
+def questions_of_kind(tree):
+    """List comparisons of the kind of a task with a name."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            if "task.kind" in map(ast.unparse, (node.left, *node.comparators)):
+                found.append(ast.unparse(node))
+    return found
+
+
 @pytest.mark.parametrize(
     "check, code",
     [
@@ -203,6 +213,8 @@ def named_lambdas(tree):
         (long_functions, "def f():\n" + "    x = 1\n" * FUNCTION_LINES),
         (named_lambdas, "double = lambda x: 2 * x"),
         (named_lambdas, "lines += ['more'] * (count > 3)"),
+        (questions_of_kind, "x = 1 if task.kind == 'real' else 2"),
+        (questions_of_kind, "found = [1 for task in tasks if CLASSES != task.kind]"),
     ],
 )
 def test_each_check_finds_what_it_looks_for(check, code):
@@ -220,9 +232,11 @@ def test_the_checks_accept_permitted_code():
         "print(FLAGS, checkpoint.FLAGS)",
         "rows = [0.0] * count",
         "sorted(rows, key=lambda row: -row)",
+        "task.kind in kinds.KINDS and (other.kind, 1) == (task.kind, 1)",
     ]
     tree = ast.parse("\n".join(lines))
-    for check in (other_tensorflow, high_level_or_unsafe, flag_use, long_functions, named_lambdas):
+    checks = (other_tensorflow, high_level_or_unsafe, flag_use, long_functions, named_lambdas)
+    for check in (*checks, questions_of_kind):
         assert check(tree) == []
 
 
@@ -315,6 +329,12 @@ def test_no_function_is_longer_than_60_lines():
 
 def test_no_lambda_has_a_name_and_no_list_is_multiplied_by_a_condition():
     assert broken(named_lambdas, SOURCES) == {}
+
+
+def test_only_the_file_of_a_kind_asks_which_kind_a_task_is():
+    found = broken(questions_of_kind, [path for path in SOURCES if room_of(path) != "kinds"])
+    # The short text name:N of a softmax, and the log probabilities of a Model, are of classes only.
+    assert set(found) == {"mtl/tasks.py", "mtl/model.py"}
 
 
 def test_no_file_is_longer_than_300_lines():

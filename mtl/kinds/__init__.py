@@ -14,7 +14,9 @@ The file NAME.py is the kind `--tasks=task:NAME`. It has:
     missing(labels)                     bool [n], which examples have no label
     fitted(task, labels)                the task with the scale of the labels of train
 
-    targets(labels, task, ...)          tensor that the loss compares with, and
+    targets(labels, task, *, smoothing, complete, masked)
+                                        float32 [batch, outputs] that the loss compares with; see
+                                        losses.smooth for the settings
     labelled(targets)                   bool [batch], which examples have a label
     losses(logits, targets)             float32 [batch], the loss of each example
     output(logits, task)                float32 [batch, outputs], what the network gives
@@ -23,9 +25,11 @@ The file NAME.py is the kind `--tasks=task:NAME`. It has:
     measure(outputs, labels, task)      dict of "examples" (labelled) and METRICS, for JSON; if
                                         there is an "accuracy", it is a share of these examples
     correct(outputs, labels, task)      bool [n]; only if EXACT
-    prediction(row, task)               dict of one example, for JSON
+    prediction(row, task)               dict of one example, for JSON; a list "probabilities" in it
+                                        is also shown by `mtl explain`
     COLUMNS, cells(prediction)          a short form of it, for CSV: the names of columns, and the
-                                        values; the first is the predicted label
+                                        values; the first is the predicted label, the others are
+                                        probabilities
     written(label, task)                a label as short text
     predicted(row, task)                a prediction as short text
     table(outputs, labels, task)        list of rows (dict) for a report: which errors occur. If its

@@ -24,6 +24,7 @@ NAMES = [
     "each",
     "measure",
     "prediction",
+    "cells",
     "written",
     "predicted",
     "table",
@@ -65,6 +66,7 @@ def test_a_kind_has_all_functions_and_their_arguments(name):
         expected = list(inspect.signature(getattr(model, function)).parameters)
         assert list(inspect.signature(getattr(kind, function)).parameters) == expected, function
     assert kind.SCORE in kind.METRICS and "loss" in kind.METRICS
+    assert kind.LOSS and kind.OUTPUT
     assert kind.MISSING == kind.DTYPE(kind.MISSING) or np.isnan(kind.MISSING)
 
 
@@ -83,10 +85,11 @@ def test_without_labels_every_metric_is_none(name, count):
     assert isinstance(kind.table(outputs, labels, task), list)
     if count:
         assert kind.written(labels[0], task) == ""
+        assert len(kind.cells(kind.prediction(outputs[0], task))) == len(kind.COLUMNS)
 
 
 @pytest.mark.parametrize("value, shown", [(1.5, 1.5), (None, None), (float("nan"), None)])
-def test_finite_is_none_for_what_json_lacks(value, shown):
+def test_finite_is_none_for_values_that_json_lacks(value, shown):
     assert kinds.finite(value) == shown
     assert kinds.finite(np.float32(np.inf)) is None
     assert type(kinds.finite(np.float32(2.0))) is float
