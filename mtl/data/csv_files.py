@@ -58,11 +58,11 @@ def check_fields(path: str, line: int, fields: Sequence[str], header: Sequence[s
 
 
 def missing(path: str, what: str, name: str, found: Sequence[str], cure: str) -> DataError:
-    """Return the error of a column or an array that is missing.
+    """Return the error of a missing column, array or task.
 
     Args:
       path: the file.
-      what: "column" or "array".
+      what: "column", "array" or "task".
       name: the missing one.
       found: the names in the file. The most similar one is suggested.
       cure: what to do.

@@ -87,7 +87,8 @@ def find_split(data_dir: str, split: str, suffix: str = "") -> tuple[str, Callab
     if split in found:
         return os.path.join(data_dir, split + suffix), lambda name: True
     what = f"no split {split + suffix!r}, found {first_names(found)}"
-    raise DataError(f"{data_dir}: {what}; give the folder of the splits as --data_dir")
+    cure = "add it, name another split, or give the folder of the splits as --data_dir"
+    raise DataError(f"{data_dir}: {what}; {cure}")
 
 
 def splits(data_dir: str, suffix: str = "") -> list[str]:

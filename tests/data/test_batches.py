@@ -231,7 +231,7 @@ def test_source_gives_the_labels_of_its_own_tasks():
         np.testing.assert_array_equal(found["size"], values[:, 0])
 
 
-def test_arrays_of_unlike_length_are_rejected():
+def test_arrays_of_different_lengths_are_rejected():
     examples = Examples(floats(7, 4), {"kind": np.zeros(6, np.int32)}, list("abcdefg"))
     with pytest.raises(ValueError, match="^6 kind for 7 examples; give one for each"):
         batches.from_arrays(examples, 3, 5)
