@@ -129,8 +129,9 @@ def to_text(answer, form):
 def caption(answer, form):
     """Return the caption of an image on a sheet. Arguments as `to_text`, without an error."""
     parts = _parts(answer, form)
-    most = 1 + form.boxed + CAPTION_TASKS
-    return "\n".join(parts[:most] + ["..."] if len(parts) > most else parts)
+    limit = 1 + form.boxed + CAPTION_TASKS
+    shown = parts if len(parts) <= limit else [*parts[:limit], "..."]
+    return "\n".join(shown)
 
 
 def to_json(answer, form):
