@@ -42,7 +42,7 @@ def read(path: str) -> list[Row]:
 def _rows(path):
     """Yield the Row of each line."""
     lines = csv_files.lines(path, MAX_BYTES, f"give a CSV file with the header {HEADER}")
-    header = [field.strip() for field in next(lines, (1, []))[1]]
+    header = csv_files.read_header(lines)
     _check_header(shown(path), header)
     for line, fields in lines:
         csv_files.check_fields(path, line, fields, header)

@@ -38,6 +38,11 @@ def lines(path: str, max_bytes: int, cure: str) -> Iterator[tuple[int, list[str]
         raise DataError(f"{name} line {reader.line_num}: {error}; {cure}") from None
 
 
+def read_header(numbered: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """Return the names of the columns, the first of `lines`; [] if the file is empty."""
+    return [name.strip() for name in next(numbered, (1, []))[1]]
+
+
 def check_header(path: str, header: Sequence[str]) -> None:
     """Raise DataError if two columns have one name, or a column has none."""
     name = shown(path)

@@ -115,8 +115,7 @@ def read_labels(
         outside the folder, or two lines give one file different labels.
     """
     lines = csv_files.lines(path, MAX_BYTES, f"write it with the header {_header(tasks)}")
-    header = next(lines, (1, []))[1]
-    header = [name.strip() for name in header]
+    header = csv_files.read_header(lines)
     columns = _columns(path, header, tasks, unlabelled)
     rows = []
     first = {}  # normalised file name -> its first Row

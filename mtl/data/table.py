@@ -74,7 +74,7 @@ def _read(path):
     """Return the header, the number of each line, and its fields."""
     cure = "write it with a header and a row for each example"
     found = csv_files.lines(path, MAX_BYTES, cure)
-    header = [name.strip() for name in next(found, (1, []))[1]]
+    header = csv_files.read_header(found)
     if not header:
         raise NoExamplesError(f"{shown(path)}: empty; {cure}")
     csv_files.check_header(path, header)

@@ -22,6 +22,13 @@ def test_lines_are_numbered_as_in_an_editor(tmp_path):
     assert found == [(1, ["a", "b"]), (3, ["1\n2", "3"]), (6, ["4", "5"])]
 
 
+def test_header_is_the_first_line_without_spaces():
+    lines = iter([(1, [" a", "b "]), (2, ["4", " 5"])])
+    assert csv_files.read_header(lines) == ["a", "b"]
+    assert next(lines) == (2, ["4", " 5"])
+    assert csv_files.read_header(lines) == []
+
+
 def test_file_that_is_not_csv_is_named(tmp_path):
     path = str(tmp_path / "x.csv")
     assert error_of(csv_files.lines, path, 9, "write it").endswith("directory); write it")
