@@ -145,7 +145,7 @@ def _in_towers(convolve, x, towers, *, seed):
       Bottom of the whole batch, with the ends of the first tower.
     """
     if x.shape.rank != 4:
-        what = f"this bottom takes images, but the inputs are feature vectors {x.shape}"
+        what = f"this bottom takes images, but the inputs are vectors of {x.shape[1]} features"
         raise UsageError(f"{what}; use --bottom=mlp")
     if towers == 1:
         return convolve(x, seed=seed)

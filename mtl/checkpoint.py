@@ -13,6 +13,7 @@ import tempfile
 import tensorflow.compat.v1 as tf
 
 from mtl.errors import DataError
+from mtl.tasks import SHARED
 
 # All names in a run directory, except those of TensorBoard's event files.
 PREFIX = "model.ckpt"
@@ -163,6 +164,37 @@ def restore(session, variables, path):
         # Fed to the initializer, because an assignment would add an operation to the graph.
         initializer = variables[name].initializer
         session.run(initializer, {initializer.inputs[1]: value})
+
+
+def transfer(session, weights, path):
+    """Restore the weights of another run: those of the bottom, and of the tasks that both have.
+
+    Args:
+      session: tf.Session.
+      weights: dict name -> variable of the session's graph.
+      path: str, without .index.
+
+    Returns:
+      list of the tasks that keep their initial weights, because the checkpoint has no such task, or
+      one of another size.
+
+    Raises:
+      DataError: a variable of the bottom is missing or has another shape, or see `read`.
+    """
+    try:
+        with opened(path) as reader:
+            shapes = reader.get_variable_to_shape_map()
+    except UNREADABLE as error:
+        cure = "restore it from a copy, or name another"
+        raise DataError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
+    new = {}  # an ordered set
+    for name, variable in weights.items():
+        scope = name.split("/")[0]
+        if scope != SHARED and shapes.get(name) != variable.shape.as_list():
+            new[scope] = True
+    kept = {name: each for name, each in weights.items() if name.split("/")[0] not in new}
+    restore(session, kept, path)
+    return list(new)
 
 
 def first_line(error):

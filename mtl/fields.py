@@ -107,9 +107,9 @@ def imported(name: str, value: str):
     module, function = value.split(":")
     try:
         found = getattr(importlib.import_module(module), function)
-    except Exception as error:  # the user's module may raise anything
+    except (Exception, SystemExit) as error:  # a script without a check of __name__ may exit
         what = f"--{name}={value} cannot be imported ({_first_line(error)})"
-        cure = "check the names, and that PYTHONPATH has the folder of the module"
+        cure = "check the names; run mtl in the folder of the module, or add it to PYTHONPATH"
         raise UsageError(f"{what}; {cure}") from error
     if not callable(found):
         raise UsageError(f"--{name}={value} is not a function; name one")
@@ -127,7 +127,7 @@ def call_own(name: str, value: str, *arguments, **settings):
         return function(*arguments, **settings)
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         file = getattr(importlib.import_module(value.split(":")[0]), "__file__", None)
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename == file]

@@ -88,15 +88,16 @@ class Training:
 
         Args:
           saved: the newest checkpoint of this run; all variables are restored.
-          start: a checkpoint of another run; only its weights are restored.
+          start: a checkpoint of another run, see checkpoint.transfer.
         """
         self.session.run(self.initialize)
         if saved:
             checkpoint.restore(self.session, self.variables, saved)
             self._say(f"continuing from step {checkpoint.step_of(saved)}")
         elif start:
-            checkpoint.restore(self.session, self.weights, start)
-            self._say(f"starting from the weights of {start}")
+            new = checkpoint.transfer(self.session, self.weights, start)
+            others = f"; new tasks: {', '.join(new)}" if new else ""
+            self._say(f"starting from the weights of {start}{others}")
 
     def begin(self, first, options, records, unevaluated):
         """Write config.json, the other records and metrics.jsonl into the run directory.

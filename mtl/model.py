@@ -175,15 +175,19 @@ def _build_bottom(bottom, inputs, **settings):
     if callable(bottom):
         built = bottom(inputs, **settings)
     elif bottom in config_lib.BOTTOMS:
-        built = getattr(bottoms, bottom)(inputs, **settings)
+        try:
+            built = getattr(bottoms, bottom)(inputs, **settings)
+        except UsageError as error:
+            raise UsageError(f"--bottom={bottom}: {error}") from None
     else:
         config_lib.check("bottom", bottom)
         built = fields.call_own("bottom", bottom, inputs, **settings)
     # A function may return only its features.
     built = built if isinstance(built, bottoms.Bottom) else bottoms.Bottom(built, {})
-    found = getattr(built.features, "shape", None)
-    if found is None or found.rank != 2 or found[1] is None or not built.features.dtype.is_floating:
-        what = f"returned {built.features!r:.200}"
+    found = built.features
+    valid = tf.is_tensor(found) and found.dtype.is_floating
+    if not valid or found.shape.rank != 2 or found.shape[1] is None:
+        what = " ".join(f"returned {found!r}".split())[:200]
         raise UsageError(f"bottom {bottom}: {what}; return float features [batch, features]")
     return built
 

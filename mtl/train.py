@@ -82,6 +82,9 @@ def build(config, *, tasks=None, inputs=None):
     pairs = update.gradients or optimiser.compute_gradients(update.cost)
     # A variable that the cost does not depend on has no gradient and does not change.
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+    if not pairs:
+        what = f"the cost of --objective={config.objective} depends on no variable"
+        raise UsageError(f"{what}; compute it from logits or means")
     sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in pairs}
     watched = tf.stack([*means.values(), *sums.values()])
     return Graph(
@@ -221,7 +224,7 @@ def run(
     unevaluated = evaluator and first in loop.due_steps(config) and not _evaluated(first, history)
     ended = first >= config.steps or run_files.is_exhausted(history, config.patience)
     if saved and ended and not unevaluated:
-        callbacks.say(f"{model_dir}: finished at step {first}; nothing to do")
+        callbacks.say(f"{model_dir}: {_end(config, first)}; nothing to do")
         return _result(first, history)
 
     options = session_config(config.threads, config.batch_size)
@@ -276,6 +279,14 @@ def _check_same_run(run_of, model_dir):
         if getattr(held, what) != now:
             found = f"holds a run with other {what} (now {now!s:.200})"
             raise UsageError(f"{model_dir}: {found}; use the same data, or another --model_dir")
+
+
+def _end(config, step):
+    """Return how a run ended, in words."""
+    if step < config.steps:
+        cure = f"raise --patience={config.patience} to continue"
+        return f"stopped early at step {step}, {cure}"
+    return f"finished at step {step}"
 
 
 def _evaluated(step, history):

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from helpers import one_line
 from mtl import config, inputs, kinds, run_files, tasks, train
 from mtl.errors import UsageError
-from tests.run_directories import assert_same_variables, saved_steps
+from tests.run_directories import assert_same_variables, saved_steps, variables_of
 
 NAMES = [f"task{number}" for number in range(10)]
 # Two kinds, in turns, of different sizes.
@@ -137,6 +137,24 @@ def test_tasks_that_are_not_those_of_config_are_an_error(tmp_path):
     one_line(error, "tasks are colour:3, but config has", "pass Config(tasks='colour:3')")
 
 
+# -- transfer --------------------------------------------------------------------------------------
+
+
+def test_init_from_other_tasks_restores_the_bottom_and_the_tasks_that_both_have(whole, tmp_path):
+    text = "task1:4,task2:9,mine:3"  # task2 has another size
+    record = dataclasses.replace(CONFIG, tasks=text, steps=1, save_every=1, learning_rate=1e-30)
+    own = tasks.parse(text)
+    start = str(whole[0] / "model.ckpt-12")
+    _, messages = run(
+        tmp_path, record, tasks=own, start=start, source=lambda first: source(first, own)
+    )
+    assert messages == [f"{tmp_path}: starting from the weights of {start}; new tasks: task2, mine"]
+    found, before = (variables_of(path) for path in (str(tmp_path / "model.ckpt-1"), start))
+    for name in ("shared/conv1/w", "shared/dense1/b", "task1/w", "task1/dense1/w"):
+        np.testing.assert_allclose(found[name], before[name], rtol=0, atol=1e-25, err_msg=name)
+    assert not np.allclose(found["task2/dense1/w"], before["task2/dense1/w"])
+
+
 # -- patience --------------------------------------------------------------------------------------
 
 PATIENT = dataclasses.replace(CONFIG, steps=30, save_every=3, patience=2)
@@ -148,7 +166,8 @@ def test_patience_stops_after_evaluations_without_a_new_best(tmp_path):
     assert messages[-1].startswith("step 15: no better score in 2 evaluations after step 9; stop")
     assert saved_steps(tmp_path) == [12, 15]
     result, messages = run(tmp_path, PATIENT, [])
-    assert result["step"] == 15 and messages == [f"{tmp_path}: finished at step 15; nothing to do"]
+    what = "stopped early at step 15, raise --patience=2 to continue"
+    assert result["step"] == 15 and messages == [f"{tmp_path}: {what}; nothing to do"]
 
 
 def test_patience_survives_a_resume_and_more_of_it_continues(tmp_path):
@@ -170,6 +189,7 @@ def test_a_history_without_a_best_is_never_exhausted():
 # -- own code --------------------------------------------------------------------------------------
 
 CODE = """
+import numpy as np
 import tensorflow.compat.v1 as tf
 from mtl import layers
 
@@ -184,6 +204,15 @@ def vector(logits, labels, means):
 
 def images(inputs, **settings):
     return inputs
+
+def array(inputs, **settings):
+    return np.zeros([6, 4])
+
+def constant(logits, labels, means):
+    return tf.constant(1.0)
+
+def whole(logits, labels, means):
+    return tf.constant(1)
 """
 OWN = config.Config(
     tasks="a:3,b:real",
@@ -200,6 +229,7 @@ FEATURES = inputs.Inputs((4,), 0, "float32", mean=(0.5,) * 4, std=(0.3,) * 4)
 @pytest.fixture
 def own_code(tmp_path, monkeypatch):
     (tmp_path / "code_of_a_task.py").write_text(CODE)
+    (tmp_path / "code_that_exits.py").write_text("import sys\nsys.exit(3)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     sys.modules.pop("code_of_a_task", None)
@@ -223,7 +253,11 @@ def test_a_bottom_and_an_objective_of_the_user_train(own_code, tmp_path):
     [
         ({"objective": "code_of_a_task:vector"}, "return the cost, a float32 scalar tensor"),
         ({"bottom": "code_of_a_task:absent"}, "--bottom=code_of_a_task:absent cannot be imported"),
-        ({"bottom": "small"}, "takes images, but the inputs are feature vectors"),
+        ({"bottom": "small"}, "--bottom=small: this bottom takes images, but the inputs"),
+        ({"bottom": "code_of_a_task:array"}, "return float features [batch, features]"),
+        ({"objective": "code_of_a_task:constant"}, "depends on no variable; compute it from"),
+        ({"objective": "code_of_a_task:whole"}, "return the cost, a float32 scalar tensor"),
+        ({"bottom": "code_that_exits:bottom"}, "cannot be imported (SystemExit: 3)"),
     ],
 )
 def test_own_code_that_does_not_fit_writes_nothing(own_code, tmp_path, changed, message):

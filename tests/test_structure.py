@@ -36,7 +36,7 @@ CORE = (
 # flags, and train.run, one function of 137 lines, became a loop of small functions; from 850 when
 # wrong tasks, labels, losses and batches became errors that name them; from 975 when the tasks, the
 # inputs and the optimiser of a run became settings, and its code could be the user's own.
-CORE_STATEMENTS = 1350
+CORE_STATEMENTS = 1370
 FUNCTION_LINES = 60
 FILE_LINES = 300
 

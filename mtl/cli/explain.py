@@ -102,7 +102,7 @@ def _steps(explained, found, source, count):
     from mtl.runs import find
 
     config = explained.config
-    start = find.start(config)
+    start = find.start(config, explained.inputs)
     unseen = _unseen(explained)
     console.notice(training.first_notice(config))
     done = []

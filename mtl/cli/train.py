@@ -67,10 +67,12 @@ def _train(config, values, check_lock):
     mend.mend(model_dir, console.say)
     saved = checkpoint.newest(model_dir)
     config = training.with_threads(config, model_dir, saved)
-    start = None if saved else find.start(config)
+    if not saved:
+        find.start(config)  # before the data is read, which may take minutes
     # All data is opened before the run directory is written, so that a failed start writes nothing.
     opened = console.opened(config, training.held(config, model_dir))
     run = run_files.Run(config, opened.tasks, opened.inputs)
+    start = None if saved else find.start(config, opened.inputs)
     examples = training.validation(config, opened.tasks, opened.inputs)
     records = {
         checkpoint.FLAGS: flags.flags_text(values),

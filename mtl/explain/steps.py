@@ -62,7 +62,7 @@ def walk(
         session.run(tf.global_variables_initializer())
         if start:
             variables = {variable.op.name: variable for variable in tf.trainable_variables()}
-            checkpoint.restore(session, variables, start)
+            checkpoint.transfer(session, variables, start)
         with contextlib.closing(source(0)) as batches:
             for _, (inputs, labels) in zip(range(count), batches):
                 before = measure()  # before the update of this step

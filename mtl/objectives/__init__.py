@@ -19,6 +19,8 @@ import functools
 import importlib
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
+import tensorflow.compat.v1 as tf
+
 from mtl import config, fields
 from mtl.errors import UsageError
 
@@ -58,7 +60,8 @@ def _build_own(name, logits, labels, means):
     """Build the cost of module:function; return an Update."""
     built = fields.call_own("objective", name, logits, labels, means)
     update = built if isinstance(built, Update) else Update(built, dict(means))
-    if getattr(getattr(update.cost, "shape", None), "rank", None) != 0:
-        what = f"returned {built!r:.200}"
+    cost = update.cost
+    if not tf.is_tensor(cost) or cost.dtype != tf.float32 or cost.shape.rank != 0:
+        what = " ".join(f"returned {built!r}".split())[:200]
         raise UsageError(f"--objective={name} {what}; return the cost, a float32 scalar tensor")
     return update

@@ -92,15 +92,17 @@ def checkpoint(model_dir, which="best"):
     return _readable(path, "restore it from a copy, or name another --checkpoint")
 
 
-def start(config):
+def start(config, inputs=None):
     """Return the path of the checkpoint that --init_from names; None without --init_from.
 
     Args:
       config: config.Config of the new run. Its init_from is a run directory, the folder of a
         checkpoint, or the path of a checkpoint.
+      inputs: inputs.Inputs of the new run, to compare with those of the other; None for no check.
 
     Raises:
-      DataError: there is no such checkpoint, it fails bundle.check, or its run has another bottom.
+      DataError: there is no such checkpoint, it fails bundle.check, or its run has another bottom
+        or other inputs.
     """
     given = config.init_from
     if not given:
@@ -116,7 +118,24 @@ def start(config):
         what = f"its network has --bottom={bottom}, this run --bottom={config.bottom}"
         cure = f"use --bottom={bottom}, or another --init_from"
         raise DataError(f"{given}: {what}; {cure}")
+    if other and inputs and other.inputs.network_shape != inputs.network_shape:
+        raise DataError(f"{given}: {_other_inputs(other.inputs, inputs)}")
     return _readable(path, "restore it from a copy, or name another --init_from")
+
+
+def _other_inputs(theirs, ours):
+    """Return what differs between the inputs of two runs, and the cure."""
+    shapes = f"{list(theirs.network_shape)}, this run {list(ours.network_shape)}"
+    what = f"its network takes {theirs.text.split(' [')[0]} {shapes}"
+    if not (theirs.is_images and ours.is_images):
+        return f"{what}; use another --init_from"
+    if theirs.shape[2] != ours.shape[2]:
+        colour = "colour" if theirs.shape[2] == 3 else "grey"
+        return f"{what}; store the images in {colour}, or use another --init_from"
+    height, width = theirs.shape[:2]
+    if height != width:
+        return f"{what}; use images of this size, or another --init_from"
+    return f"{what}; use --window={height} --crop={theirs.crop}, or another --init_from"
 
 
 def _readable(path, cure):

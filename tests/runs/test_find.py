@@ -9,6 +9,7 @@ from helpers import one_line
 from mtl import model
 from mtl.config import Config
 from mtl.errors import DataError
+from mtl.inputs import NUMBERS, Inputs
 from mtl.runs import find
 
 
@@ -125,6 +126,22 @@ def test_start_is_a_run_a_folder_or_a_checkpoint(directory, given, name):
     message = message_of(find.start, Config(init_from=run + given, bottom="mlp"))
     what = "its network has --bottom=small, this run --bottom=mlp; use --bottom=small, or another"
     assert message == f"{run}{given}: {what} --init_from"
+
+
+@pytest.mark.parametrize(
+    "inputs, cure",
+    [
+        (Inputs((64, 64, 3), 0), "use --window=64 --crop=54, or another --init_from"),
+        (Inputs((64, 64, 1), 54), "store the images in colour, or use another --init_from"),
+        (Inputs((5,), 0, "float32"), "use another --init_from"),
+    ],
+)
+def test_start_from_a_run_with_other_inputs_names_the_cure(directory, inputs, cure):
+    config = Config(init_from=write_config(directory))
+    message = message_of(find.start, config, inputs)
+    shapes = f"[54, 54, 3], this run {list(inputs.network_shape)}"
+    assert message == f"{config.init_from}: its network takes uint8 images {shapes}; {cure}"
+    assert find.start(config, NUMBERS)
 
 
 def test_start_without_a_run_around_it(directory):
