@@ -177,7 +177,7 @@ def temperature_of(history):
     Args:
       history: list of dict, the evaluations.
     """
-    rows = [best(history), *reversed(history)] if history else []
+    rows = [best(history) or {}, *reversed(history)]
     valid = (row[TEMPERATURE] for row in rows if _is_temperature(row.get(TEMPERATURE)))
     return next(valid, 1.0)
 

@@ -170,6 +170,14 @@ def test_patience_stops_after_evaluations_without_a_new_best(tmp_path):
     assert result["step"] == 15 and messages == [f"{tmp_path}: {what}; nothing to do"]
 
 
+def test_a_run_whose_evaluations_have_no_score_has_no_best(tmp_path):
+    record = dataclasses.replace(CONFIG, steps=8)
+    result, messages = run(tmp_path, record, [None, None])
+    assert result == {"step": 8, "best": None, "best_step": None}
+    assert messages == [f"step {step}: validation has no score" for step in (4, 8)]
+    assert saved_steps(tmp_path) == [4, 8] and not (tmp_path / "best").exists()
+
+
 def test_patience_survives_a_resume_and_more_of_it_continues(tmp_path):
     halfway = dataclasses.replace(PATIENT, steps=12)
     run(tmp_path, halfway, [0.1, 0.2, 0.5, 0.5])
