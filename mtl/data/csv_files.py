@@ -43,8 +43,17 @@ def read_header(numbered: Iterator[tuple[int, list[str]]]) -> list[str]:
     return [name.strip() for name in next(numbered, (1, []))[1]]
 
 
+def check_commas(path: str, header: Sequence[str]) -> None:
+    """Raise DataError if the columns are separated by semicolons or tabs."""
+    for separator in (";", "\t"):
+        if len(header) == 1 and separator in header[0]:
+            what = f"the header {header[0][:80]!r} has no commas"
+            raise DataError(f"{shown(path)} line 1: {what}; separate the fields by commas")
+
+
 def check_header(path: str, header: Sequence[str]) -> None:
-    """Raise DataError if two columns have one name, or a column has none."""
+    """Raise DataError if two columns have one name, a column has none, or there are no commas."""
+    check_commas(path, header)
     name = shown(path)
     for index, column in enumerate(header):
         if not column:

@@ -134,32 +134,29 @@ def read_labels(
 def _columns(path, header, tasks, unlabelled):
     """Return the positions of the file and of each label in a line; None for a missing label."""
     if tasks_lib.is_numbers(tasks):
+        csv_files.check_commas(path, header)
         if unlabelled and FILE in header and LABEL not in header:
             return [header.index(FILE), None]
         if header != [FILE, LABEL]:
             cure = f"write {FILE},{LABEL}"
             if FILE in header and len(header) > 1:
                 own = next(name for name in header if name != FILE)[:80]
-                cure += f" for numbers; or name the tasks of other columns: --tasks={own}:N"
+                cure += f" for numbers; other columns need a network with --tasks={own}:N"
             found = repr(",".join(header)[:80])
             raise DataError(f"{shown(path)} line 1: the header is {found}; {cure}")
         return [0, 1]
     csv_files.check_header(path, header)
-    found = [_column(path, header, FILE, "name the image of each line")]
+    if FILE not in header:
+        raise csv_files.missing(path, "column", FILE, header, "name the image of each line")
+    found = [header.index(FILE)]
     for task in tasks:
-        if unlabelled and task.name not in header:
+        if task.name in header:
+            found.append(header.index(task.name))
+        elif unlabelled:
             found.append(None)
         else:
-            cure = "rename the column, or correct --tasks"
-            found.append(_column(path, header, task.name, cure))
+            raise labels_lib.missing(path, "column", task, header)
     return found
-
-
-def _column(path, header, name, cure):
-    """Return the position of a column."""
-    if name not in header:
-        raise csv_files.missing(path, "column", name, header, cure)
-    return header.index(name)
 
 
 def _check_file(path, row):

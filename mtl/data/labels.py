@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtl import kinds
+from mtl.data import csv_files
 from mtl.errors import DataError, shown
 from mtl.tasks import Task
 
@@ -32,6 +33,20 @@ def parsed(path: str, lines: Sequence[int], cells: Sequence[str], task: Task) ->
                 where = f"{shown(path)} line {lines[i]}, column {task.name}"
                 raise DataError(f"{where}: {error}") from None
     return found
+
+
+def missing(path: str, what: str, task: Task, found: Sequence[str]) -> DataError:
+    """Return the error of a task without labels.
+
+    Args:
+      path: the file.
+      what: where its labels should be, "column" or "array".
+      task: the task.
+      found: the names of the columns or arrays in the file.
+    """
+    # Also correct for a command without --tasks, which has the tasks of a run.
+    cure = f"add it, or give the {what} and the task the same name"
+    return csv_files.missing(path, what, task.name, found, cure)
 
 
 def unlabelled(count: int, task: Task) -> np.ndarray:

@@ -107,7 +107,7 @@ def read(path: str, tasks: Sequence[Task] = NUMBER_TASKS, *, unlabelled: bool = 
         elif unlabelled:
             labels[task.name] = labels_lib.unlabelled(len(values), task)
         else:
-            raise _missing(path, task.name, found)
+            raise labels_lib.missing(path, "array", task, list(found))
     return Examples(values, labels, texts)
 
 
@@ -172,12 +172,10 @@ def _texts(path, field, texts, count):
 
 
 def _missing(path, name, found):
-    """Return the error of a missing array."""
+    """Return the error of a missing array of inputs or numbers."""
     cure = "add the array"
     if name == NUMBERS:
-        cure = "add the array, or name your own labels with --tasks, such as --tasks=digit:10"
-    elif name not in INPUTS:
-        cure = "add the array, or correct --tasks"
+        cure += "; other labels need a network with --tasks, such as --tasks=digit:10"
     return csv_files.missing(path, "array", name, list(found), cure)
 
 

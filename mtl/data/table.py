@@ -44,7 +44,7 @@ def load(
     """
     path, belongs = find_split(data_dir, split, ".csv")
     if tasks_lib.is_numbers(tasks):
-        cure = "name its columns with labels, such as --tasks=kind:3,price:real"
+        cure = "its labels need a network with --tasks, such as --tasks=kind:3,price:real"
         raise DataError(f"{shown(path)}: a table has no numbers to read from images; {cure}")
     header, lines, rows = _read(path)
     names = [str(index) for index in range(len(rows))]
@@ -61,12 +61,11 @@ def load(
         elif unlabelled:
             labels[task.name] = labels_lib.unlabelled(len(kept), task)
         else:
-            cure = "rename the column, or correct --tasks"
-            raise csv_files.missing(path, "column", task.name, header, cure)
+            raise labels_lib.missing(path, "column", task, header)
     columns = _columns(path, list(cells), inputs)
     features = np.empty((len(kept), len(columns)), np.float32)
     for index, column in enumerate(columns):
-        features[:, index] = _numbers(path, lines, column, cells[column])
+        features[:, index] = _numbers(path, lines, column, cells[column], inputs is None)
     return Examples(features, labels, [names[index] for index in kept], columns=columns)
 
 
@@ -89,7 +88,7 @@ def _read(path):
 def _columns(path, found, inputs):
     """Return the names of the features in the order of `inputs`; found: those in the file."""
     if not found:
-        what = "no column is a feature, because --tasks names all of them"
+        what = "no column is a feature, because each has the name of a task"
         raise DataError(f"{shown(path)}: {what}; add columns with features")
     if inputs is None:
         return found
@@ -107,8 +106,8 @@ def _columns(path, found, inputs):
     return list(inputs.names)
 
 
-def _numbers(path, lines, column, cells):
-    """Return the cells of a feature, float32 [n]."""
+def _numbers(path, lines, column, cells, is_new):
+    """Return the cells of a feature, float32 [n]; is_new: whether no network needs the column."""
     try:
         values = np.array(list(map(float, cells)), np.float64)
     except ValueError:
@@ -121,11 +120,12 @@ def _numbers(path, lines, column, cells):
     cell = cells[index].strip()
     where = f"{shown(path)} line {lines[index]}, column {column[:80]}"
     if not cell:
-        cure = "fill it, for example with the mean of the column, or remove the row or the column"
+        cure = "fill it, for example with the mean of the column, or remove the row"
+        cure += " or the column" if is_new else ""
         raise DataError(f"{where}: an empty feature; {cure}")
     what = f"{cell[:80]!r} is not a finite number, as a feature must be"
     cure = f"{ENCODE}, name the column in --tasks, or remove it"
-    if _is_text(cells):
+    if is_new and _is_text(cells):
         raise DataError(f"{where}: {what}; {cure}")
     raise DataError(f"{where}: {what}; correct it, or remove the row")
 

@@ -36,20 +36,22 @@ def label_shape(task):
 def parse(text, task):
     """Return the class in a cell of a CSV file; raise ValueError if it is not one."""
     cure = f"number the classes 0 to {task.outputs - 1}; an empty cell means not labelled"
-    if not (text.isascii() and text.isdigit()):
+    digits = text.removesuffix(".0")  # pandas writes 2.0 in a column with empty cells
+    if not (digits.isascii() and digits.isdigit()):
         raise ValueError(f"{text[:80]!r} is not a class; {cure}")
-    if len(text) > 9 or int(text) >= task.outputs:
+    if len(digits) > 9 or int(digits) >= task.outputs:
         raise ValueError(f"class {text[:80]} is out of range; {cure}")
-    return int(text)
+    return int(digits)
 
 
 def check_labels(labels, task):
     """Raise ValueError if labels are not classes, or -1 for examples without a label."""
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"must be integers, got {labels.dtype}; pass np.array(labels, np.int32)")
+        cure = "use integers, and -1 where there is no label"
+        raise ValueError(f"must be integers, got {labels.dtype}; {cure}")
     outside = labels[(labels < MISSING) | (labels >= task.outputs)]
     if outside.size:
-        cure = "correct the label, or give the task more classes"
+        cure = f"number the {task.outputs} classes from 0; -1 means not labelled"
         raise ValueError(f"must be 0 to {task.outputs - 1}, got {outside[0]}; {cure}")
 
 

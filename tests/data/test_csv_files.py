@@ -51,6 +51,14 @@ def test_columns_have_different_names():
     assert error_of(csv_files.check_header, "x", ["a", ""]).startswith("x: column 2 has no name; ")
 
 
+@pytest.mark.parametrize("column, text", [("a;b", "'a;b'"), ("a b\tc", r"'a b\tc'")])
+def test_semicolons_or_tabs_instead_of_commas_are_an_error(column, text):
+    expected = f"x line 1: the header {text} has no commas; separate the fields by commas"
+    assert error_of(csv_files.check_header, "x", [column]) == expected
+    csv_files.check_header("x", [column, "d"])
+    csv_files.check_header("x", ["a"])
+
+
 def test_each_line_has_the_fields_of_the_header():
     csv_files.check_fields("x", 3, ["1", "2"], ["a", "b"])
     message = error_of(csv_files.check_fields, "x", 3, ["1"], ["a", "b"])

@@ -122,7 +122,9 @@ def test_file_may_be_listed_several_times_with_the_same_label(tmp_path):
 @pytest.mark.parametrize("header", ["", "label,file", "file;label", "file,label,more", "a.png,1"])
 def test_rejects_another_header(tmp_path, header):
     make(tmp_path / "test", LINES, header)
-    assert "line 1: the header" in error_of(tmp_path)
+    message = error_of(tmp_path)
+    assert "line 1: the header" in message
+    assert ("separate the fields by commas" in message) == (";" in header)
 
 
 def test_broken_image_is_named_with_its_line(tmp_path):
@@ -190,9 +192,10 @@ def test_labels_may_be_missing_for_predictions(tmp_path):
         (
             "file,color,size",
             [],
-            ": no column 'colour', found file, color, size; did you mean color? ",
+            ": no column 'colour', found file, color, size; did you mean color? add it, or give ",
         ),
         ("name,colour,size", [], ": no column 'file', found name, colour, size; name the image"),
+        ("file;colour;size", [], " line 1: the header 'file;colour;size' has no commas; separate"),
         ("file,colour,size,size", [], ": two columns are named 'size'; rename or remove one"),
         ("file,colour,size,", [], ": column 4 has no name; name it, or remove it"),
         (HEADER, ["1,a.png,3,x"], " line 2, column colour: class 3 is out of range; number the"),
@@ -214,5 +217,5 @@ def test_fault_in_an_own_folder_is_one_line(tmp_path, header, rows, reason):
 
 def test_forgotten_tasks_are_suggested(tmp_path):
     own(tmp_path)
-    cure = "write file,label for numbers; or name the tasks of other columns: --tasks=size:N"
+    cure = "write file,label for numbers; other columns need a network with --tasks=size:N"
     assert error_of(tmp_path).endswith(f"line 1: the header is '{HEADER}'; {cure}")

@@ -42,7 +42,7 @@ def test_arrays_get_the_type_of_their_task():
 @pytest.mark.parametrize(
     "values, task, reason",
     [
-        ([0, 1, 3, 2], KIND, ", example 2: must be 0 to 2, got 3; correct the label"),
+        ([0, 1, 3, 2], KIND, ", example 2: must be 0 to 2, got 3; number the 3 classes"),
         ([0, -2, 1, 2], KIND, ", example 1: must be 0 to 2, got -2"),
         (np.array([0, 2**63, 1, 2], np.uint64), KIND, ", example 1: must be 0 to 2, got 9223372"),
         ([0.0, 1.0, 2.0, 1.0], KIND, " must be integers, got float64"),
@@ -56,6 +56,13 @@ def test_wrong_array_is_named_with_its_example(values, task, reason):
     with pytest.raises(DataError) as caught:
         labels.checked("x.npz", np.asarray(values), 4, task)
     assert str(caught.value).startswith(f"x.npz: array {task.name}{reason}")
+
+
+@pytest.mark.parametrize("what", ["column", "array"])
+def test_task_without_labels_has_a_cure_that_needs_no_flag(what):
+    cure = f"add it, or give the {what} and the task the same name"
+    error = labels.missing("x", what, KIND, ["file", "Kind"])
+    assert str(error) == f"x: no {what} 'kind', found file, Kind; did you mean Kind? {cure}"
 
 
 def test_scales_are_fitted_and_a_task_without_labels_is_an_error():

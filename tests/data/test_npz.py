@@ -84,7 +84,7 @@ def test_rejects_other_arrays(tmp_path, changes, reason):
 def test_missing_arrays_and_broken_files_are_errors(tmp_path):
     assert "found none" in error_of(tmp_path)
     np.savez(tmp_path / "test.npz", images=some(1).inputs)
-    assert "no array 'numbers', found images; add the array, or name your own" in error_of(tmp_path)
+    assert "no array 'numbers', found images; add the array; other" in error_of(tmp_path)
     np.savez(tmp_path / "test.npz", numbers=np.array(["1"]))
     assert "no array 'images', found numbers; add the array" in error_of(tmp_path)
     (tmp_path / "test.npz").write_bytes(b"")
@@ -201,7 +201,7 @@ WITHOUT = {"images": GREY, "kind": LABELS["kind"]}
 @pytest.mark.parametrize(
     "arrays, reason",
     [
-        (WITHOUT, "no array 'size', found images, kind; add the array, or correct --tasks"),
+        (WITHOUT, "no array 'size', found images, kind; add it, or give the array and the"),
         (
             {**WITHOUT, "Sizes": LABELS["size"]},
             "found images, kind, Sizes; did you mean Sizes? add",

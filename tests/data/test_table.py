@@ -105,7 +105,7 @@ def test_validation_is_the_held_out_part_of_train(tmp_path):
         ),
         ("a,kind,a,price,c", ROWS, ": two columns are named 'a'; rename or remove one"),
         (",kind,a,price,c", ROWS, ": column 1 has no name; name it, or remove it (pandas"),
-        ("kind,price", ["1,2"], ": no column is a feature, because --tasks names all of them"),
+        ("kind,price", ["1,2"], ": no column is a feature, because each has the name of a task"),
     ],
 )
 def test_fault_is_one_line_that_names_its_place(tmp_path, header, rows, reason):
@@ -122,6 +122,14 @@ def test_single_wrong_cell_is_not_called_a_text_column(tmp_path):
         load(tmp_path)
 
 
+def test_column_of_a_run_is_neither_removed_nor_encoded(tmp_path):
+    inputs = Inputs((3,), 0, "float32", ("width", "height", "depth"))
+    for width, cure in [("Paris", "; correct it, or remove the row"), ("", ", or remove the row")]:
+        write(tmp_path, [f"{width},1,2,3,4"])
+        with pytest.raises(DataError, match=f"{cure}$"):
+            load(tmp_path, inputs=inputs)
+
+
 def test_empty_missing_and_unnamed_tables_are_errors(tmp_path):
     with pytest.raises(DataError, match="no split 'test.csv', found none"):
         load(tmp_path)
@@ -132,5 +140,5 @@ def test_empty_missing_and_unnamed_tables_are_errors(tmp_path):
     with pytest.raises(NoExamplesError, match="empty; write it with a header"):
         load(tmp_path)
     write(tmp_path)
-    with pytest.raises(DataError, match="name its columns with labels, such as --tasks="):
+    with pytest.raises(DataError, match="its labels need a network with --tasks, such as"):
         table.load(str(tmp_path), "test")

@@ -58,13 +58,14 @@ def test_rejects_fewer_than_two_classes(outputs):
 
 
 def test_parses_a_class():
-    assert [classes.parse(text, TASK) for text in ("0", "4", "03")] == [0, 4, 3]
+    assert [classes.parse(text, TASK) for text in ("0", "4", "03", "2.0")] == [0, 4, 3, 2]
 
 
 @pytest.mark.parametrize(
     "text, what",
     [("5", "out of range"), ("9" * 5000, "out of range"), ("cat", "'cat' is not a class"),
-     ("-1", "is not a class"), ("1.0", "is not a class"), ("\u0663", "is not a class")],
+     ("-1", "is not a class"), ("1.5", "is not a class"), ("\u0663", "is not a class"),
+     ("1.0.0", "is not a class"), (".0", "is not a class"), ("5.0", "class 5.0 is out of range")],
 )  # fmt: skip
 def test_rejects_a_cell_that_is_not_a_class(text, what):
     with pytest.raises(ValueError, match=f"{what}; number the classes 0 to 4") as caught:
@@ -74,7 +75,11 @@ def test_rejects_a_cell_that_is_not_a_class(text, what):
 
 def test_checks_labels():
     classes.check_labels(np.array([0, 4, -1]), TASK)
-    for wrong, what in [([0, 5], "got 5"), ([-2, 0], "got -2"), ([0.0], "got float64")]:
+    for wrong, what in [
+        ([0, 5], "got 5; number the 5 classes from 0; -1 means not labelled"),
+        ([-2, 0], "got -2"),
+        ([0.0, math.nan], "got float64; use integers, and -1 where there is no label"),
+    ]:
         with pytest.raises(ValueError, match=what):
             classes.check_labels(np.array(wrong), TASK)
 

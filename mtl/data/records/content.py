@@ -17,6 +17,8 @@ from mtl.errors import DataError, shown
 from mtl.inputs import Inputs
 from mtl.tasks import NUMBER_TASKS, Task
 
+_SAME = "use the same --tasks in mtl convert and mtl train"
+
 
 class Content(NamedTuple):
     """The tasks of some records with their scales, and the inputs that they give."""
@@ -58,7 +60,7 @@ def read(data_dir: str, tasks: Sequence[Task] = NUMBER_TASKS, window: int = 0) -
     if "tasks" not in manifest:
         if not tasks_lib.is_numbers(tasks):
             what = f"the records have numbers, not the tasks {tasks_lib.text(tasks)[:200]}"
-            raise DataError(f"{shown(path)}: {what}; remove --tasks, or {CURE}")
+            raise DataError(f"{shown(path)}: {what}; {_SAME}")
         return Content(NUMBER_TASKS, numbers_inputs(window))
     try:
         found = _parse(manifest)
@@ -67,7 +69,8 @@ def read(data_dir: str, tasks: Sequence[Task] = NUMBER_TASKS, window: int = 0) -
         raise DataError(f"{shown(path)}: damaged ({text}); {CURE}") from None
     if tasks_lib.is_numbers(tasks):
         text = tasks_lib.text(found.tasks)[:200]
-        raise DataError(f"{shown(path)}: the records have no numbers; add --tasks={text}")
+        what = f"the records have the tasks {text}, not numbers"
+        raise DataError(f"{shown(path)}: {what}; {_SAME}")
     return found._replace(tasks=tuple(_task(path, task, found.tasks) for task in tasks))
 
 
@@ -90,6 +93,6 @@ def _task(path, task, found):
                 return other
             was = f"{other.name}:{tasks_lib.spec(other)}"
             what = f"the records have the task {was}, not {task.name}:{tasks_lib.spec(task)}"
-            raise DataError(f"{shown(path)}: {what}; correct --tasks, or {CURE}")
+            raise DataError(f"{shown(path)}: {what}; {_SAME}")
     names = [other.name for other in found]
-    raise missing(path, "task", task.name, names, f"correct --tasks, or {CURE}")
+    raise missing(path, "task", task.name, names, _SAME)

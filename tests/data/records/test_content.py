@@ -39,10 +39,10 @@ def test_records_without_tasks_have_numbers(tmp_path):
 @pytest.mark.parametrize(
     "text, reason",
     [
-        ("kinds:3", "no task 'kinds', found kind, size; did you mean kind? correct --tasks, or "),
-        ("kind:4", "the records have the task kind:3, not kind:4; correct --tasks, or repeat"),
+        ("kinds:3", "no task 'kinds', found kind, size; did you mean kind? use the same --tasks"),
+        ("kind:4", "the records have the task kind:3, not kind:4; use the same --tasks in mtl"),
         ("size:2", "the records have the task size:real, not size:2"),
-        ("numbers", "the records have no numbers; add --tasks=kind:3,size:real"),
+        ("numbers", "the records have the tasks kind:3,size:real, not numbers; use the same"),
     ],
 )
 def test_other_tasks_are_named(tmp_path, text, reason):
@@ -54,7 +54,7 @@ def test_other_tasks_are_named(tmp_path, text, reason):
 
 def test_records_of_numbers_have_no_own_tasks(tmp_path):
     record_sets.write(tmp_path)
-    with pytest.raises(DataError, match="the records have numbers, not the tasks kind:3; remove"):
+    with pytest.raises(DataError, match="the records have numbers, not the tasks kind:3; use"):
         content.read(str(tmp_path), tasks.parse("kind:3"))
 
 
