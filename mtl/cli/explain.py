@@ -56,7 +56,11 @@ def main(values, arguments):
     console.notice("building the graph ...")
     from mtl.explain import lines
 
-    explained = lines.explain(config, tasks=opened.tasks, inputs=opened.inputs)
+    try:
+        explained = lines.explain(config, tasks=opened.tasks, inputs=opened.inputs)
+    except LookupError as error:  # own code may make operations that have no line of the core
+        cure = "explain the graph with another --bottom or --objective"
+        raise UsageError(f"{error}; {cure}") from None
     text = _render(values, explained, opened.source).rstrip("\n") + "\n"
     if not values.out:
         sys.stdout.write(text)

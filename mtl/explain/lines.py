@@ -211,9 +211,9 @@ def forward_of(op: Any, cost: Any) -> Any:
 
 
 def _has_output_like(op, tensor):
-    """Return whether an output of an operation has the shape of a tensor."""
-    shape = tensor.shape.as_list()
-    return any(output.shape.as_list() == shape for output in op.outputs)
+    """Return whether an output of an operation has the shape and the type of a tensor."""
+    wanted = (tensor.shape.as_list(), tensor.dtype)
+    return any((output.shape.as_list(), output.dtype) == wanted for output in op.outputs)
 
 
 def source_of(line: Line) -> str:
