@@ -9,7 +9,7 @@ Features: the ten means and the ten standard errors. Labels, none of which is a 
     diagnosis    1 malignant, 0 benign; left out for three of four examples in train
     concave      the worst concave points: 0, 1 or 2, the lower, middle or upper third of train
     texture      the worst texture, 0, 1 or 2 as above
-    radius       the worst radius, a real value in pixels
+    radius       the worst radius, a real value in the unit of the data
 
 The measurements are made by a program, and a diagnosis needs a physician. So the missing labels are
 those that cost most in practice.
