@@ -141,8 +141,8 @@ def test_predict_commands_name_images_that_exist(monkeypatch):
     for path, text in texts():
         for line in commands(text) if path.suffix == ".md" else []:
             words = shlex.split(line)
-            if words[:2] != ["mtl", "predict"]:
-                continue
+            if words[:2] != ["mtl", "predict"] or "--model_dir=runs/own" in words:
+                continue  # a reader's own run predicts the reader's own images
             for argument in [word for word in words[2:] if not word.startswith("-")]:
                 found += 1
                 assert list(ROOT.glob(argument)), f"{path.name}: {line}"
