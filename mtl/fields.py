@@ -116,6 +116,13 @@ def imported(name: str, value: str):
     return found
 
 
+# How a function of the user is called, by field.
+SIGNATURES = {
+    "bottom": "f(inputs, *, dropout, seed, step, towers)",
+    "objective": "f(logits, labels, means)",
+}
+
+
 def call_own(name: str, value: str, *arguments, **settings):
     """Call the function that a field names as module:function; return its result.
 
@@ -132,7 +139,8 @@ def call_own(name: str, value: str, *arguments, **settings):
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename == file]
         where = f"{file} line {lines[-1]}" if lines else f"--{name}={value}"
-        raise UsageError(f"{where}: {_first_line(error)}; correct {value}") from error
+        cure = f"correct {value}; it is called as {SIGNATURES[name]}"
+        raise UsageError(f"{where}: {_first_line(error)}; {cure}") from error
 
 
 def _first_line(error):

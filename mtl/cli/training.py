@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+import numpy as np
+
 from mtl import checkpoint, config as config_lib, kinds, model, run_files, sessions
 from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
@@ -67,12 +69,14 @@ def validation(config, tasks, inputs):
 
 def _check_labelled(config, tasks, examples):
     """Raise NoExamplesError if no example has a label that selects the best weights."""
-    chosen = [task for task in tasks if config.best_by in (task.name, "", by_task.EXACT_MATCH)]
-    for task in chosen:
-        if not kinds.find(task.kind).missing(examples.labels[task.name]).all():
-            return
+    exact = config.best_by == by_task.EXACT_MATCH
+    chosen = [task for task in tasks if exact or config.best_by in (task.name, "")]
+    missing = [kinds.find(task.kind).missing(examples.labels[task.name]) for task in chosen]
+    # An exact match needs all labels of an example, any other score one label.
+    if not (np.any(missing, axis=0) if exact else np.all(missing, axis=0)).all():
+        return
     names = ", ".join(task.name for task in chosen)
-    what = f"no example of validation has a label of {names}"
+    what = f"no example of validation has {'all labels' if exact else 'a label'} of {names}"
     raise NoExamplesError(f"{config.data_dir}: {what}")
 
 

@@ -119,7 +119,10 @@ def _remove_litter(directory, keep):
 
 
 def _check_metrics(model_dir, say):
-    """Copy metrics.jsonl with a warning if it is damaged; return the set of evaluated steps."""
+    """Copy metrics.jsonl with a warning if it is damaged; return the set of evaluated steps.
+
+    An evaluation whose score is null does not count: it saves no weights.
+    """
     path = os.path.join(model_dir, checkpoint.METRICS)
     rows = run_files.read_metrics(model_dir, up_to=math.inf)
     if len(rows) < _count_lines(path):
@@ -127,7 +130,7 @@ def _check_metrics(model_dir, say):
         shutil.copyfile(path, copy)
         dropped = f"later evaluations are dropped, {copy} has them"
         say(f"warning: {path}: line {len(rows) + 1} is damaged; {dropped}")
-    return {row["step"] for row in rows}
+    return {row["step"] for row in rows if row.get("score", 0) is not None}
 
 
 def _check_state(model_dir, newest, say):

@@ -81,6 +81,17 @@ def test_validation_without_a_label_that_selects_weights_is_none(
     assert said[-1].endswith("has a label of odd, height")
 
 
+def test_an_exact_match_needs_an_example_with_all_labels(monkeypatch, said):
+    labels = {"odd": np.array([1, -1, 0], np.int32), "even": np.array([-1, 1, -1], np.int32)}
+    examples = Examples(np.zeros((3, 8, 8, 1), np.uint8), labels, list("abc"))
+    monkeypatch.setattr(training.console, "load", lambda *names, **options: examples)
+    fields = {"tasks": "odd:2,even:2", "dataset": "npz", "data_dir": "data"}
+    assert load_validation(config.Config(best_by="exact_match", **fields)) is None
+    assert said[-1].endswith("no example of validation has all labels of odd, even")
+    labels["even"][0] = 0
+    assert load_validation(config.Config(best_by="exact_match", **fields)) is examples
+
+
 def write_run(directory, threads, versions):
     record = {"config": {"threads": threads}}
     (directory / checkpoint.CONFIG).write_text(json.dumps(record))
