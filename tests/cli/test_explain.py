@@ -176,4 +176,4 @@ def test_bottom_that_needs_images_refuses_features(refused, own, tmp_path):
     labels = {"odd": np.arange(20, dtype=np.int32) % 2, "height": np.ones(20, np.float32)}
     np.savez(tmp_path / "train.npz", features=features, **labels)
     line = refused(1, "explain", *own, "--bottom=small")
-    assert "takes images, but the inputs are vectors of 3 features" in line and "--bottom=mlp" in line
+    assert "takes images, but the inputs are vectors of 3 features; use --bottom=mlp" in line
