@@ -178,6 +178,12 @@ def test_missing_best_weights_are_reported(directory, lost):
     assert fingerprint(directory) == before
 
 
+def test_no_best_weights_are_missing_if_no_evaluation_has_a_score(directory):
+    shutil.rmtree(directory / "best")
+    (directory / "metrics.jsonl").write_text('{"step": 3, "score": null}\n')
+    assert mended(directory) == []
+
+
 def test_best_weights_without_data_stay(directory):
     (directory / "best" / f"model.ckpt-3.{DATA}").unlink()
     before = fingerprint(directory)
