@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from mtl import kinds, tasks as tasks_lib
 from mtl.cli import console
 from mtl.cli.inputs import Input
-from mtl.errors import DataError
+from mtl.errors import DataError, UsageError
 from mtl.tasks import Task
 
 BOX = ("left", "top", "width", "height")
@@ -143,15 +143,38 @@ def to_json(answer, form):
     return json.dumps(row, allow_nan=False)
 
 
+def check_columns(values, tasks):
+    """Raise UsageError if two columns of --csv would have one name.
+
+    Args:
+      values: FlagValues of `mtl predict`.
+      tasks: of the network.
+    """
+    # Whether the examples of a dataset have files is not known yet.
+    keys = ("file",) if values.dataset is None else ("file", "index")
+    for key in keys if values.csv else ():
+        form = Form(tasks, values.boxes is not None, key, errors=values.dataset is None)
+        columns = _columns(form)
+        for column in columns:
+            if columns.count(column) > 1:
+                what = f"--csv would have two columns named {column[:80]!r}"
+                raise UsageError(f"{what}, because a task has this name; use --json")
+
+
 def csv_header(form):
     """Return the header of CSV. With boxes, it begins with the header of the --boxes file."""
+    return _line(_columns(form))
+
+
+def _columns(form):
+    """Return the names of the columns of CSV."""
     columns = ["number", "confidence"]
     if not tasks_lib.is_numbers(form.tasks):
         columns = []
         for task in form.tasks:
             others = kinds.find(task.kind).COLUMNS[1:]
             columns += [task.name, *(f"{task.name}_{column}" for column in others)]
-    return _line([form.key, *(BOX if form.boxed else ()), *columns, *_error(form, "error")])
+    return [form.key, *(BOX if form.boxed else ()), *columns, *_error(form, "error")]
 
 
 def to_csv(answer, form):

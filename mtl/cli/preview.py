@@ -2,11 +2,13 @@
 
 from absl import flags as absl_flags
 
-from mtl import tasks as tasks_lib
+from mtl import config, tasks as tasks_lib
 from mtl.cli import console, flags, paths
 from mtl.errors import DataError, UsageError, shown
 
 USAGE = "mtl preview --dataset=NAME [--data_dir=DIR] [--tasks=LIST] [--out=sheet.png]"
+# Datasets on disk that have images.
+ON_DISK = tuple(name for name in config.DATASETS if name not in ("synthetic", "table"))
 SUMMARY = "draw a labelled contact sheet of a dataset"
 
 
@@ -28,6 +30,9 @@ def define(values):
 def check(values, arguments):
     """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
+    if values.dataset == "synthetic" and values.data_dir:
+        what = f"--data_dir={values.data_dir} does not apply to --dataset=synthetic"
+        raise UsageError(f"{what}; choose --dataset={'|'.join(ON_DISK)}, or remove --data_dir")
     flags.check_data(values.dataset, values.data_dir)
     flags.check_split(values.dataset, values.split)
     if values.dataset == "table":

@@ -124,4 +124,4 @@ def empty_windows(count: int, path: str, inputs: Inputs = NUMBERS) -> np.ndarray
     except (MemoryError, ValueError):  # ValueError: the size overflows an integer
         height, width = inputs.shape[:2]
         what = f"{count} images of {height} x {width} pixels do not fit into memory"
-        raise DataError(f"{path}: {what}; use fewer images") from None
+        raise DataError(f"{path}: {what}; use fewer images, or a smaller window") from None

@@ -113,16 +113,20 @@ def read_labels(
     Raises:
       DataError: the table is missing or malformed, a number is not digits, a file is missing or
         outside the folder, or two lines give one file different labels.
+      NoExamplesError: the table is empty, without a header.
     """
-    lines = csv_files.lines(path, MAX_BYTES, f"write it with the header {_header(tasks)}")
+    cure = f"write it with the header {_header(tasks)}"
+    lines = csv_files.lines(path, MAX_BYTES, cure)
     header = csv_files.read_header(lines)
+    if not header:
+        raise NoExamplesError(f"{shown(path)}: empty; {cure}")
     columns = _columns(path, header, tasks, unlabelled)
     rows = []
     first = {}  # normalised file name -> its first Row
     for line, fields in lines:
         csv_files.check_fields(path, line, fields, header)
         cells = tuple("" if column is None else fields[column] for column in columns[1:])
-        row = Row(line, fields[columns[0]], cells)
+        row = Row(line, fields[columns[0]].strip(), cells)
         _check_file(path, row)
         if tasks_lib.is_numbers(tasks):
             _check_number(path, row)
@@ -147,7 +151,9 @@ def _columns(path, header, tasks, unlabelled):
         return [0, 1]
     csv_files.check_header(path, header)
     if FILE not in header:
-        raise csv_files.missing(path, "column", FILE, header, "name the image of each line")
+        near = [name for name in header if name.lower() == FILE]
+        cure = f"rename the column to {FILE}" if near else "name the image of each line"
+        raise csv_files.missing(path, "column", FILE, header, cure)
     found = [header.index(FILE)]
     for task in tasks:
         if task.name in header:

@@ -9,6 +9,9 @@ from mtl.data import csv_files
 from mtl.errors import DataError, shown
 from mtl.tasks import Task
 
+# Allowed conversions between kinds of NumPy types: bool to integer, integer to float.
+_CONVERTED = {("b", "i"), ("i", "f"), ("u", "f")}
+
 
 def parsed(path: str, lines: Sequence[int], cells: Sequence[str], task: Task) -> np.ndarray:
     """Return the labels in a column of a CSV file. An empty cell means not labelled.
@@ -56,7 +59,7 @@ def unlabelled(count: int, task: Task) -> np.ndarray:
 
 
 def checked(path: str, values: np.ndarray, count: int, task: Task) -> np.ndarray:
-    """Return an array of labels in the type of its task.
+    """Return an array of labels in the type of its task. Bools may be classes, integers numbers.
 
     Args:
       path: the file, for errors.
@@ -73,6 +76,8 @@ def checked(path: str, values: np.ndarray, count: int, task: Task) -> np.ndarray
     if values.shape != shape:
         what = f"has the shape {list(values.shape)}, not {list(shape)}"
         raise DataError(f"{where} {what}; give one label for each example")
+    if (values.dtype.kind, np.dtype(kind.DTYPE).kind) in _CONVERTED:
+        values = values.astype(kind.DTYPE)
     try:
         kind.check_labels(values, task)
     except ValueError as error:

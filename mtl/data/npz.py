@@ -2,8 +2,9 @@
 
 images     uint8 or float in 0..1 [n, height, width] or [n, height, width, channels]; or
 features   numbers [n, d]
-TASK       the labels of each task, see mtl/kinds: integers, -1 means not labelled; for a real task
-           floats, NaN means not labelled. The six tasks of the answer have n strings: numbers.
+TASK       the labels of each task, see mtl/kinds: integers, -1 means not labelled, or bools; for a
+           real task floats, NaN means not labelled, or integers. The six tasks of the answer have
+           n strings: numbers.
 names      optional, n strings
 """
 

@@ -14,6 +14,7 @@ _EXACT_MATCH_KEYS = (EXACT_MATCH, "exact_match_95", "exact_match_examples")
 _WORDS = {
     "low_95": "95% from",
     "high_95": "to",
+    "f1": "F1",
     "macro_f1": "macro F1",
     "rmse": "RMSE",
     "mae": "MAE",

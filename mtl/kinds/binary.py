@@ -36,11 +36,16 @@ def label_shape(task):
 
 def parse(text, task):
     """Return the labels in a cell of a CSV file; raise ValueError if they are not 0 or 1."""
-    labels = text.split()
+    # pandas writes 1.0 in a column with empty cells.
+    labels = [label.removesuffix(".0") for label in text.split()]
     if len(labels) != task.outputs or not set(labels) <= {"0", "1"}:
-        form = " ".join("10"[index % 2] for index in range(min(task.outputs, 8)))
-        cure = f"write {task.outputs} of 0 or 1, such as {form}; an empty cell means not labelled"
-        raise ValueError(f"{text[:80]!r} is not yes or no; {cure}")
+        what, form = "a label of 0 or 1", "0 or 1"
+        if task.outputs > 1:
+            what = f"{task.outputs} labels of 0 or 1"
+            form = " ".join("10"[index % 2] for index in range(min(task.outputs, 8)))
+            form = f"them with spaces, such as {form}" + (" ..." if task.outputs > 8 else "")
+        cure = f"write {form}; an empty cell means not labelled"
+        raise ValueError(f"{text[:80]!r} is not {what}; {cure}")
     found = [int(label) for label in labels]
     return found[0] if task.outputs == 1 else found
 
@@ -48,7 +53,8 @@ def parse(text, task):
 def check_labels(labels, task):
     """Raise ValueError if labels are not 0 or 1, or -1 where there is none."""
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"must be integers, got {labels.dtype}; pass np.array(labels, np.int32)")
+        cure = "use integers, and -1 where there is no label"
+        raise ValueError(f"must be integers, got {labels.dtype}; {cure}")
     outside = labels[(labels < MISSING) | (labels > 1)]
     if outside.size:
         raise ValueError(f"must be 0 or 1, got {outside[0]}; use -1 where there is no label")
@@ -164,7 +170,7 @@ def table(outputs, labels, task):
         known = rows[:, index] != MISSING
         true, guessed = rows[known, index] == 1, outputs[known, index] > 0
         counts = (len(true), true.sum(), guessed.sum(), (true & guessed).sum())
-        columns = ("examples", "true", "predicted", "both")
+        columns = ("examples", "labelled 1", "predicted 1", "both 1")
         found.append({"label": str(index), **dict(zip(columns, map(int, counts)))})
     return found
 

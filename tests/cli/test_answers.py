@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from mtl import tasks
 from mtl.cli import answers
 from mtl.cli.answers import Form
 from mtl.cli.inputs import Input
-from mtl.errors import DataError
+from mtl.errors import DataError, UsageError
 from mtl.tasks import Task
 from tests.image_files import save
 
@@ -96,6 +98,28 @@ def test_csv_has_columns_for_each_task():
     header = "file,left,top,width,height,digit,digit_probability,height,error"
     assert answers.csv_header(with_boxes) == header
     assert answers.to_csv(boxed, with_boxes) == "a,0.1,2.5,0.2,4.5,2,0.9811,171.25,"
+
+
+@pytest.mark.parametrize(
+    "text, options, column",
+    [
+        ("file:3", {}, "file"),
+        ("error:real", {}, "error"),
+        ("index:3", {"dataset": "npz"}, "index"),
+        ("top:3", {"boxes": "boxes.csv"}, "top"),
+        ("a:3,a_probability:3", {}, "a_probability"),
+        ("index:3,top:2", {}, None),
+        ("error:real", {"dataset": "npz"}, None),
+        ("file:3", {"csv": False}, None),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(text, options, column):
+    values = SimpleNamespace(**{"csv": True, "dataset": None, "boxes": None, **options})
+    if column is None:
+        answers.check_columns(values, tasks.parse(text))
+        return
+    with pytest.raises(UsageError, match=f"two columns named '{column}', because .*; use --json"):
+        answers.check_columns(values, tasks.parse(text))
 
 
 def test_examples_of_a_dataset_have_an_index_and_no_errors():

@@ -94,6 +94,7 @@ def test_features_cannot_be_shown(refused, tmp_path):
     out = f"--out={tmp_path / 'sheet.png'}"
     assert "test has features, not images" in refused(2, "preview", "--dataset=npz", *data, out)
     assert "has no images to show" in refused(1, "preview", "--dataset=table", *data, out)
+    assert "choose --dataset=folder|npz|records|svhn, or rem" in refused(1, "preview", *data, out)
     named = refused(1, "preview", "--dataset=svhn", *data, out)
     assert "--dataset=svhn has only numbers, not the tasks kind:3; use" in named
     assert not (tmp_path / "sheet.png").exists()

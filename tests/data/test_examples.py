@@ -86,7 +86,7 @@ def test_windows_that_do_not_fit_into_memory_are_an_error():
     assert examples.empty_windows(3, "train", inputs).shape == (3, 9, 8, 1)
     assert examples.empty_windows(3, "train", inputs).dtype == np.float32
     for count in (2**40, 2**60):
-        what = f"^train: {count} images of 64 x 64 pixels do not fit into memory"
+        what = f"^train: {count} images of 64 x 64 pixels do not fit into memory; use fewer"
         with pytest.raises(DataError, match=what):
             examples.empty_windows(count, "train")
 

@@ -148,7 +148,7 @@ def test_missing_empty_or_unreadable_table_is_an_error(tmp_path):
 
 TASKS = tasks.parse("colour:3,size:real")
 HEADER = "size,file,colour,note"
-ROWS = ["1.5,a.png,2,x", ",b.png,0,", "0.25,c.png,,x", "7,d.png, 1 ,x"]
+ROWS = ["1.5,a.png,2,x", ", b.png ,0,", "0.25,c.png,,x", "7,d.png, 1 ,x"]
 
 
 def own(tmp_path, rows=ROWS, header=HEADER, split="test"):
@@ -195,6 +195,12 @@ def test_labels_may_be_missing_for_predictions(tmp_path):
             ": no column 'colour', found file, color, size; did you mean color? add it, or give ",
         ),
         ("name,colour,size", [], ": no column 'file', found name, colour, size; name the image"),
+        (
+            "File,colour,size",
+            [],
+            ": no column 'file', found File, colour, size; did you mean File? rename the column to",
+        ),
+        ("", [], ": empty; write it with the header file,colour,size"),
         ("file;colour;size", [], " line 1: the header 'file;colour;size' has no commas; separate"),
         ("file,colour,size,size", [], ": two columns are named 'size'; rename or remove one"),
         ("file,colour,size,", [], ": column 4 has no name; name it, or remove it"),

@@ -35,6 +35,11 @@ def test_wrong_cell_is_named_with_its_line_and_column(cell, task, reason):
 def test_arrays_get_the_type_of_their_task():
     found = labels.checked("x", np.array([2, -1, 0]), 3, KIND)
     assert found.dtype == np.int32 and found.tolist() == [2, -1, 0]
+    found = labels.checked("x", np.array([True, False]), 2, KIND)
+    assert found.dtype == np.int32 and found.tolist() == [1, 0]
+    for dtype in (np.int64, np.uint8):
+        found = labels.checked("x", np.array([7, 0], dtype), 2, SIZE)
+        assert found.dtype == np.float32 and found.tolist() == [7.0, 0.0]
     found = labels.checked("x", np.array([1.5, np.nan]), 2, SIZE)
     assert found.dtype == np.float32 and found[0] == 1.5 and np.isnan(found[1])
 
@@ -49,7 +54,8 @@ def test_arrays_get_the_type_of_their_task():
         ([0, 1, 2], KIND, " has the shape [3], not [4]; give one label for each example"),
         ([[0], [1], [2], [0]], KIND, " has the shape [4, 1], not [4]"),
         ([0.5, 1.0, np.inf, 2.0], SIZE, ", example 2: must be finite, got inf"),
-        ([1, 2, 3, 4], SIZE, " must be floats, got int64; pass np.array(labels, np.float32)"),
+        (["1", "2", "3", "4"], SIZE, " must be floats, got <U1; pass np.array(labels, np.float32)"),
+        ([True, False, True, True], SIZE, " must be floats, got bool"),
     ],
 )
 def test_wrong_array_is_named_with_its_example(values, task, reason):

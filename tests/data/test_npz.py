@@ -210,7 +210,7 @@ WITHOUT = {"images": GREY, "kind": LABELS["kind"]}
             {**WITHOUT, "size": LABELS["size"][1:]},
             "array size has the shape [4], not [5]; give one",
         ),
-        ({**WITHOUT, "size": LABELS["kind"]}, "array size must be floats, got int64"),
+        ({**WITHOUT, "size": LABELS["kind"] > 0}, "array size must be floats, got bool"),
         ({**WITHOUT, "size": np.array([1.0, None, 2, 3, 4])}, "store numbers or text, not Python"),
         (
             {"images": GREY, **LABELS, "kind": LABELS["kind"] + 1},

@@ -39,20 +39,24 @@ def test_a_task_needs_a_label(outputs):
 @pytest.mark.parametrize("text, labels", [("1 0 1", [1, 0, 1]), (" 0  0 0 ", [0, 0, 0])])
 def test_parses_a_cell(text, labels):
     assert binary.parse(text, THREE) == labels
-    assert binary.parse(text.split()[0], ONE) == labels[0]
+    for one in (text.split()[0], text.split()[0] + ".0"):
+        assert binary.parse(one, ONE) == labels[0]
 
 
 @pytest.mark.parametrize("text", ["1 0", "1 0 2", "yes", "1,0,1", "1 0 1 1", "\u0661 0 1"])
 def test_another_cell_is_refused(text):
-    with pytest.raises(ValueError, match="is not yes or no; write 3 of 0 or 1, such as 1 0 1"):
+    cure = "write them with spaces, such as 1 0 1; an empty cell means not labelled"
+    with pytest.raises(ValueError, match=f"is not 3 labels of 0 or 1; {cure}"):
         binary.parse(text, THREE)
+    with pytest.raises(ValueError, match="is not a label of 0 or 1; write 0 or 1; an empty cell"):
+        binary.parse(text, ONE)
 
 
 @pytest.mark.parametrize(
     "wrong, message",
     [
         (np.full([5, 3], 2), "labels of task tags must be 0 or 1, got 2"),
-        (np.zeros([5, 3]), "must be integers, got float64"),
+        (np.zeros([5, 3]), "must be integers, got float64; use integers, and -1 where"),
         (np.zeros([5], np.int32), r"must have the shape \[5, 3\], got \[5\]"),
     ],
 )
@@ -106,8 +110,8 @@ def test_table_counts_each_label():
     outputs = np.where(LABELS == 1, 2.0, -2.0).astype(np.float32)
     outputs[0, 0] = -1.0
     rows = binary.table(outputs, LABELS, THREE)
-    assert rows[0] == {"label": "0", "examples": 4, "true": 2, "predicted": 1, "both": 1}
-    assert rows[1] == {"label": "1", "examples": 3, "true": 1, "predicted": 1, "both": 1}
+    assert rows[0] == {"label": "0", "examples": 4, "labelled 1": 2, "predicted 1": 1, "both 1": 1}
+    assert rows[1] == {"label": "1", "examples": 3, "labelled 1": 1, "predicted 1": 1, "both 1": 1}
 
 
 def test_prediction_has_labels_and_probabilities():
