@@ -134,6 +134,14 @@ def score(row: Mapping[str, Any], tasks: Sequence[Task], best_by: str = "") -> f
     return float(np.mean(found)) if found else None
 
 
+def score_is_share(tasks: Sequence[Task], best_by: str = "") -> bool:
+    """Return whether `score` is a share in 0..1, shown in percent; R2 is not."""
+    if best_by == EXACT_MATCH:
+        return True
+    modules = [kinds.find(task.kind) for task in tasks if best_by in ("", task.name)]
+    return all(kind.METRICS[kind.SCORE].endswith("%") for kind in modules)
+
+
 # -- tables ----------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // The colours of the lines are the classes c0 to c5 of page.css.
 const DASHES = ["", "8 3", "3 3", "10 3 2 3", "6 2 2 2 2 2", "1 3"];
 // All charts have the same box, so their axes line up.
-const BOX = {width: 340, height: 200, left: 42, right: 272, top: 8, bottom: 162, zero: 176};
+const BOX = {width: 340, height: 200, left: 54, right: 272, top: 8, bottom: 162, zero: 176};
 const LONGEST = 10;  // characters of a name beside its line
 
 function makeSvg(tag, attributes, text) {
@@ -34,14 +34,16 @@ function logScale(lines) {
   }
   return {yOf, ticks};
 }
-/* A scale of shares starts at a multiple of 10%, at most 80%, so that a small fall is visible.
-   Below 0, as R2 may be, it starts at a multiple of 100%. */
-function shareScale(lines) {
+/* A scale up to 1 starts at a multiple of 0.1, at most 0.8, so that a small fall is visible. Below
+   0, as R2 may be, it starts at a whole number. Shares have ticks in percent. */
+function scoreScale(lines, isShare) {
+  const textOf = (value) => isShare ? +(100 * value).toFixed(1) + "%"
+    : Math.abs(value) < 1e4 ? String(+value.toPrecision(3)) : value.toExponential(1);
   const least = Math.min(...lines.flatMap((line) => line.values));
   const low = least < 0 ? Math.floor(least) : Math.min(0.8, Math.floor(10 * least) / 10);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => low + (1 - low) * share);
   return {yOf: (value) => BOX.zero - (BOX.zero - BOX.top) * (value - low) / (1 - low),
-    ticks: ticks.map((value) => [value, +(100 * value).toFixed(1) + "%"])};
+    ticks: ticks.map((value) => [value, textOf(value)])};
 }
 
 /* -- drawing -- */

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl.evaluation import by_task
 from mtl.explain import blocks, captions, lines, svg
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import FORWARD, GRADIENT, KINDS, UPDATE, Explained
@@ -214,6 +215,7 @@ def _data(explained, diagram, steps):
         "adds": [index[name] for name in diagram.adds],
         "cost": index[explained.named.cost.op.name],
         "numbers": is_numbers(explained.tasks),
+        "share": by_task.score_is_share(explained.tasks, explained.config.best_by),
         "loss": _loss(diagram),
         "floor": log_sum.CLIP_FLOOR,
         "steps": [_step(step, index) for step in steps],

@@ -194,7 +194,8 @@ function drawCharts() {
   if (values.every((each) => typeof each === "number")) {
     const lines = [{name: "unseen", values}];
     const what = data.numbers ? "Accuracy on unseen images" : "Score on unseen examples";
-    marks.push(chart(byId("unseen"), what + " over the steps", lines, shareScale(lines)));
+    const scale = scoreScale(lines, data.share);
+    marks.push(chart(byId("unseen"), what + " over the steps", lines, scale));
   } else {
     byId("unseen").closest("figure").hidden = true;
   }

@@ -154,6 +154,21 @@ def test_the_score_of_numbers_is_the_sequence_accuracy_or_one_task():
     assert by_task.score(row, NUMBER_TASKS, "digit1") == row["task_accuracy"]["digit1"] > 0
 
 
+@pytest.mark.parametrize(
+    "chosen, best_by, expected",
+    [
+        (TASKS, "", False),
+        (TASKS, "height", False),
+        (TASKS, "odd", True),
+        (CLASSES, "", True),
+        (CLASSES, "exact_match", True),
+        (NUMBER_TASKS, "", True),
+    ],
+)
+def test_the_score_is_a_share_unless_it_includes_r2(chosen, best_by, expected):
+    assert by_task.score_is_share(chosen, best_by) == expected
+
+
 # -- text ------------------------------------------------------------------------------------------
 
 

@@ -211,7 +211,7 @@ def own_page(inputs):
 @pytest.mark.parametrize("shape, dtype", [((9, 7, 1), "uint8"), ((9, 7, 3), "float32")])
 def test_own_tasks_of_images(shape, dtype):
     tree, data = own_page(Inputs(shape, 0, dtype))
-    assert (data["numbers"], data["loss"]) == (False, "loss")
+    assert (data["numbers"], data["share"], data["loss"]) == (False, False, "loss")
     (step,) = data["steps"]
     image = np.full((9, 7, 3), 1 if dtype == "uint8" else 255, np.uint8)
     assert step["image"] == png(image)
