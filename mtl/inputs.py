@@ -53,8 +53,8 @@ def check(inputs: Inputs) -> Inputs:
     if inputs.crop and not inputs.is_images:
         raise ValueError(f"--crop={inputs.crop} does not apply to feature vectors; remove it")
     if inputs.crop < 0 or (inputs.is_images and inputs.crop > min(shape[:2])):
-        size = f"the images of {shape[0]} x {shape[1]} pixels"
-        raise ValueError(f"--crop={inputs.crop} is larger than {size}; use a smaller crop, or 0")
+        what = f"--crop={inputs.crop} does not fit images of {shape[0]} x {shape[1]} pixels"
+        raise ValueError(f"{what}; use --crop={min(shape[:2])} or less, or --crop=0")
     _check_scales(inputs)
     return inputs
 

@@ -36,7 +36,7 @@ def test_json_round_trip(one):
         (Inputs((9, 13, 1), 0, "int16"), "inputs of type int16"),
         (Inputs((9, 13, 4), 0), "images have 4 channels; use 1 (grey) or 3 (RGB)"),
         (Inputs((4,), 3, "float32"), "--crop=3 does not apply to feature vectors; remove it"),
-        (Inputs((9, 13, 1), 10), "--crop=10 is larger than the images of 9 x 13 pixels"),
+        (Inputs((9, 13, 1), 10), "--crop=10 does not fit images of 9 x 13 pixels; use --crop=9"),
         (TABLE._replace(names=("x",)), "1 names for inputs of shape [2]"),
         (TABLE._replace(mean=(0.0,)), "1 mean for inputs of shape [2]"),
         (TABLE._replace(mean=(0.0, float("nan"))), "the scale of a feature is nan"),

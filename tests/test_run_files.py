@@ -222,7 +222,7 @@ def test_reads_the_image_sizes_of_earlier_versions(tmp_path):
         ({"scales": {"b": {"colour": 1.0}}}, "colour"),
         ({"scales": []}, "not the record of a run"),
         ({"inputs": {"shape": [2, 3]}}, "inputs of shape [2, 3]"),
-        ({"inputs": {"shape": [2, 3, 1], "crop": 3}}, "--crop=3 is larger"),
+        ({"inputs": {"shape": [2, 3, 1], "crop": 3}}, "--crop=3 does not fit"),
         ({"inputs": {"shape": [2], "crop": 0, "dtype": "float64"}}, "type float64"),
         ({"inputs": {"shape": [2], "crop": 0, "dtype": "float32", "mean": [1.0]}}, "1 mean"),
         ({"inputs": {"size": 3}}, "size"),

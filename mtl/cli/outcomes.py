@@ -64,4 +64,4 @@ def _format(tasks, best_by=""):
         if best_by in ("", task.name, by_task.EXACT_MATCH):
             kind = kinds.find(task.kind)
             found.add(kind.METRICS[kind.SCORE])
-    return found.pop() if len(found) == 1 else ".4f"
+    return found.pop() if len(found) == 1 else ".4g"

@@ -8,7 +8,7 @@ from mtl.kinds import finite
 
 DTYPE = np.float32
 MISSING = math.nan
-METRICS = {"loss": ".4f", "rmse": ".5g", "mae": ".5g", "r2": ".4f"}
+METRICS = {"loss": ".4f", "rmse": ".5g", "mae": ".5g", "r2": ".4g"}
 SCORE = "r2"
 EXACT = False
 _LARGEST = float(np.finfo(np.float32).max)

@@ -19,8 +19,6 @@ import functools
 import importlib
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-import tensorflow.compat.v1 as tf
-
 from mtl import config, fields
 from mtl.errors import UsageError
 
@@ -58,6 +56,8 @@ def find(name):
 
 def _build_own(name, logits, labels, means):
     """Build the cost of module:function; return an Update."""
+    import tensorflow.compat.v1 as tf  # not above: reports find objectives without TensorFlow
+
     built = fields.call_own("objective", name, logits, labels, means)
     update = built if isinstance(built, Update) else Update(built, dict(means))
     cost = update.cost

@@ -54,7 +54,7 @@ def test_evaluation_of_numbers(best_by, end):
     [
         (tasks.NUMBER_TASKS, "", "sequence accuracy 87.50%"),
         (tasks.NUMBER_TASKS, "length", "score of length 87.50%"),
-        (OWN, "", "score 0.8750"),
+        (OWN, "", "score 0.875"),
         (OWN, "odd", "score of odd 87.50%"),
         (OWN[:2], "exact_match", "exact match 87.50%"),
     ],

@@ -161,7 +161,7 @@ def test_a_checkpoint_that_does_not_fit_config_json(refused, run, image_files):
 @pytest.mark.parametrize(
     "old, new, what",
     [
-        ('"window": 64', '"window": 48', '"image" is {"window": 48, "crop": 54, "channels": 3}'),
+        ('"crop": 54', '"crop": 65', "--crop=65 does not fit images of 64 x 64 pixels"),
         ("7\n    ]", "9\n    ]", '"tasks" is [["length", 9], '),
     ],
     ids=["image size", "tasks"],
@@ -172,8 +172,8 @@ def test_a_run_of_other_tasks_or_image_sizes_is_rejected(
     edit_config(run, old, new)
     for command in (["evaluate"], ["predict", image_files[0]], ["train", "--bottom=mlp"]):
         line = refused(2, command[0], f"--model_dir={run}", *command[1:])
-        assert f"{run}/config.json: {what}" in line
-        assert "use the version of mtl that versions.json names" in line
+        assert f"{run}/config.json: not the record of a run of mtl ({what}" in line
+        assert "restore it from a copy" in line
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from mtl import tasks
 from mtl.data import npz
-from mtl.data.examples import held_out, of_numbers
+from mtl.data.examples import held_out, select
 from tests.run_directories import fingerprint, metrics_of
 
 KEYS = [
@@ -87,9 +87,7 @@ def test_a_finished_run_does_nothing(command, trained, tmp_path):
 def test_a_dataset_too_small_for_validation_trains(command, trained, tmp_path):
     # Every tenth name is held out; these few all stay in train.
     keep = [i for i, name in enumerate(trained.examples.names) if not held_out(name)]
-    images, *texts = trained.examples
-    few = of_numbers(images[keep], *[[each[i] for i in keep] for each in texts])
-    npz.save(str(tmp_path / "train.npz"), few)
+    npz.save(str(tmp_path / "train.npz"), select(trained.examples, keep))
     run = f"--model_dir={tmp_path / 'run'}"
     flags = [f"--flagfile={trained.model_dir}/flags.flags", f"--data_dir={tmp_path}", "--steps=3"]
     code, out, err = command("train", run, *flags)

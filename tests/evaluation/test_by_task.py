@@ -182,7 +182,7 @@ def test_text_has_a_table_for_each_kind():
     )
     assert digit.split()[:6] == ["digit", "4", "0.7430", "75.00%", "30.06%", "95.44%"]
     assert len({len(line) for line in (header, digit, odd)}) == 1  # aligned
-    assert real.split("\n")[1].split() == ["height", "4", "0.5000", "0.35355", "0.25", "0.9000"]
+    assert real.split("\n")[1].split() == ["height", "4", "0.5000", "0.35355", "0.25", "0.9"]
 
 
 def test_text_says_of_how_many_examples_the_exact_match_is():
