@@ -285,5 +285,5 @@ def test_own_tasks_are_measured_and_described(monkeypatch, said, best_by, score)
     assert row["tasks"]["height"]["r2"] == pytest.approx(1 - 3 / 2)
     assert row["score"] == pytest.approx(score)
     assert "temperature" not in row and "sequence_accuracy" not in row
-    shown = "score of digit 75.00%" if best_by else "score 0.1250"
-    assert row["message"] == f"validation {shown} (digit 75.00%, height R2 -0.5000)"
+    shown = "score of digit 75.00%" if best_by else "score 0.125"
+    assert row["message"] == f"validation {shown} (digit 75.00%, height R2 -0.5)"

@@ -218,7 +218,7 @@ def test_task_without_labels_in_train_is_an_error(tmp_path, arrays):
         ({"crop": 5}, "--crop=5 does not apply to feature vectors"),
         ({"augment": 0.5}, "--augment=0.5 changes uint8 images, not float32 features"),
         ({"dataset": "synthetic", "data_dir": "", "window": 32}, "--window=32 does not apply"),
-        ({"dataset": "synthetic", "crop": 65}, "--crop=65 is larger than"),
+        ({"dataset": "synthetic", "crop": 65}, "--crop=65 does not fit"),
     ],
 )
 def test_flag_that_does_not_fit_the_data_is_named(tmp_path, arrays, fields, reason):
