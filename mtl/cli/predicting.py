@@ -77,7 +77,7 @@ def dataset(values, output, check_sheet):
 
 
 def opened(values):
-    """Return the Network that the flags name; raise DataError if there is none."""
+    """Return the Network that the flags name; raise DataError if it does not exist."""
     run = run_files.read(find.directory(values.model_dir))
     answers.check_columns(values, run.tasks)  # before the network is built
     flags.find_own_code(run.config)

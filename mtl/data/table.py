@@ -131,7 +131,7 @@ def _numbers(path, lines, column, cells, is_new):
 
 
 def _number(text):
-    """Return a text as a float, NaN if it is none."""
+    """Return a text as a float; NaN if the text is not a number."""
     try:
         return float(text)
     except ValueError:

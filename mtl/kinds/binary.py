@@ -51,7 +51,7 @@ def parse(text, task):
 
 
 def check_labels(labels, task):
-    """Raise ValueError if labels are not 0 or 1, or -1 where there is none."""
+    """Raise ValueError if labels are not 0, 1, or -1 for a missing label."""
     if labels.dtype.kind not in "iu":
         cure = "use integers, and -1 where there is no label"
         raise ValueError(f"must be integers, got {labels.dtype}; {cure}")
