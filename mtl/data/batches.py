@@ -58,7 +58,7 @@ def check_inputs(values, inputs: Inputs, what="inputs"):
 
 
 def _cure(values, inputs):
-    """Return what to do about an array that `check_inputs` rejects."""
+    """Return the cure for an array that `check_inputs` rejects."""
     if inputs.dtype == "uint8" and values.dtype.kind == "f":
         return "convert floats in 0..1 with np.rint(255 * images).astype(np.uint8)"
     if values.dtype != inputs.dtype:
