@@ -27,7 +27,8 @@ class Update(NamedTuple):
     """The cost or the gradients that the optimiser uses."""
 
     cost: Any  # float32 scalar tensor
-    # Task name -> float32 scalar tensor. The cost is their sum; if it is not a sum, the mean losses.
+    # Task name -> float32 scalar tensor. The cost is their sum. If it is not a sum, they are the
+    # mean losses.
     terms: Dict[str, Any]
     # (gradient, variable) pairs; None means the gradients of the cost.
     gradients: Optional[list] = None
