@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import signal
 import sys
 
 from mtl.cli import stderr
-from mtl.errors import UsageError
+from mtl.errors import MtlError, UsageError
 
 
 def printable(text):
@@ -163,3 +164,25 @@ def start_tensorflow(verbosity=0):
         tf.config.experimental.list_physical_devices()
     if hidden:
         tf.logging.set_verbosity(tf.logging.ERROR)
+
+
+def run_module(name, main):
+    """Run the main function of a module, `python -m NAME`, and exit if it fails.
+
+    Args:
+      name: str, of the module, for errors.
+      main: function (list of str, the arguments) -> None; it may raise MtlError.
+    """
+    try:
+        main(sys.argv[1:])
+        sys.stdout.flush()
+    except MtlError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        # Python flushes stdout again at exit; a closed pipe would then print a second error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)

@@ -2,11 +2,10 @@
 
 import ast
 import os
-import signal
-import sys
 
 from mtl import examples
-from mtl.errors import MtlError, UsageError, shown
+from mtl.cli import console
+from mtl.errors import UsageError, shown
 
 COMMAND = "python -m mtl.examples"
 LIST = f"""usage: {COMMAND} NAME [--out=DIR]
@@ -59,16 +58,4 @@ def _out(name, others):
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-        sys.stdout.flush()
-    except MtlError as error:
-        print(f"mtl.examples: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("mtl.examples: interrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:
-        # Python flushes stdout again at exit; a closed pipe would then print a second error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+    console.run_module("mtl.examples", main)

@@ -2,10 +2,7 @@
 
 import ast
 import importlib
-import os
 import pathlib
-import signal
-import sys
 
 from mtl.cli import console
 from mtl.errors import UsageError
@@ -60,16 +57,4 @@ def main(arguments):
 
 if __name__ == "__main__":
     console.set_backends()
-    try:
-        main(sys.argv[1:])
-        sys.stdout.flush()
-    except UsageError as error:
-        print(f"mtl.lessons: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("mtl.lessons: interrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:
-        # Python flushes stdout again at exit; a closed pipe would then print a second error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+    console.run_module("mtl.lessons", main)

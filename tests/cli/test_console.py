@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 from mtl.cli import console
 from mtl.config import Config
 from mtl.data import registry
+from mtl.errors import UsageError
 
 
 class Closed:
@@ -119,3 +120,19 @@ def test_start_works_without_stderr(monkeypatch):
     before = tf.logging.get_verbosity()
     console.start_tensorflow()
     tf.logging.set_verbosity(before)
+
+
+@pytest.mark.parametrize(
+    "error, code, message",
+    [
+        (UsageError("no lesson"), 1, "mtl.lessons: no lesson\n"),
+        (KeyboardInterrupt(), 130, "mtl.lessons: interrupted\n"),
+    ],
+)
+def test_a_module_that_fails_ends_in_one_line(capsys, error, code, message):
+    def main(arguments):
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        console.run_module("mtl.lessons", main)
+    assert ended.value.code == code and capsys.readouterr().err == message
