@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, run_files
+from mtl import checkpoint, run_files, sessions
 from mtl.data import batches
 from mtl.errors import Interrupted, MtlError, NotFiniteError
 from mtl.tasks import check_labels, missing
@@ -118,10 +118,7 @@ class Training:
         record = {
             **run_files.to_json(self.run),
             run_files.TEMPERATURE: run_files.temperature_of(self.history),
-            "threads": {
-                "intra_op": self.options.intra_op_parallelism_threads,
-                "inter_op": self.options.inter_op_parallelism_threads,
-            },
+            "threads": sessions.pools(self.options),
             "config": dataclasses.asdict(self.config),
         }
         return {checkpoint.CONFIG: json.dumps(record, indent=2) + "\n"}

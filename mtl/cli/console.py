@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from mtl import machine
 from mtl.cli import stderr
 from mtl.errors import MtlError, UsageError
 
@@ -139,7 +140,7 @@ def set_backends():
     os.environ.update(MPLBACKEND="Agg", KERAS_BACKEND="tensorflow")
 
 
-def start_tensorflow(verbosity=0):
+def start_tensorflow(verbosity=0, gpu_memory_growth=True):
     """Import TensorFlow, and hide its messages on stderr unless verbosity is at least 1.
 
     Every command calls it. A script calls it before its first import that needs TensorFlow:
@@ -147,7 +148,8 @@ def start_tensorflow(verbosity=0):
         from mtl.cli import console
         console.start_tensorflow()
 
-    A later call is allowed: it hides the messages from then on.
+    A later call is allowed: it hides the messages from then on. See machine.configure for the
+    settings of TensorFlow and for gpu_memory_growth.
 
     Some C++ messages ignore every log setting, so the file descriptor itself is redirected. The
     list of devices triggers the remaining messages now. A session would too, but it would also fix
@@ -156,6 +158,7 @@ def start_tensorflow(verbosity=0):
     hidden = verbosity < 1
     if "tensorflow" not in sys.modules:
         notice("starting TensorFlow ...")
+    machine.configure(gpu_memory_growth=gpu_memory_growth)
     if hidden:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with stderr.silent() if hidden else contextlib.nullcontext():

@@ -35,6 +35,7 @@ def define(values):
         "confidence) and mistakes"
     )
     paths.define(values, "report", None, text)
+    flags.define_gpu(values)
 
 
 def check(values, arguments):
@@ -50,7 +51,7 @@ def check(values, arguments):
 
 def main(values, arguments):
     """Evaluate; return the exit code."""
-    console.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     from mtl import run_files
     from mtl.inference.network import Network
     from mtl.reports import report

@@ -25,6 +25,7 @@ def define(values):
     text = "train this many steps and show their values on the page; only with --format=html"
     bounds = {"lower_bound": 0, "upper_bound": MOST_STEPS}
     absl_flags.DEFINE_integer("step", 0, text, flag_values=values, **bounds)
+    flags.define_gpu(values)
     flags.define_run(values)
 
 
@@ -51,7 +52,7 @@ def main(values, arguments):
     elif values.format == "html" and sys.stdout.isatty():
         raise UsageError("--format=html is a page for a browser; name a file: --out=graph.html")
     config = flags.to_config(values)
-    console.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     opened = _opened(config, values.step)
     console.notice("building the graph ...")
     from mtl.explain import lines

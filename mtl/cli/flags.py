@@ -36,6 +36,12 @@ def define(values):
     absl_flags.DEFINE_integer("verbosity", 0, text, flag_values=values)
 
 
+def define_gpu(values):
+    """Define --gpu_memory_growth, for the commands that run a network."""
+    text = "allocate the memory of a GPU as it is needed, instead of nearly all of it at once"
+    absl_flags.DEFINE_boolean("gpu_memory_growth", True, text, flag_values=values)
+
+
 def define_run(values):
     """Define a flag for each field of Config."""
     for name in config.FIELDS:

@@ -30,6 +30,7 @@ def define(values):
     paths.define(values, "data_dir", None, text)
     flags.define_split(values, "test")
     _define_output(values)
+    flags.define_gpu(values)
 
 
 def _define_output(values):
@@ -107,7 +108,7 @@ def main(values, arguments):
 
 def _predicting(values):
     """Start TensorFlow; return the module that needs it."""
-    console.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     from mtl.cli import predicting
 
     return predicting
@@ -117,7 +118,7 @@ def _tasks(values):
     """Return the tasks of the network, for the header of CSV. Avoids TensorFlow if it can."""
     if not values.csv or values.model_dir == PRETRAINED:
         return NUMBER_TASKS
-    console.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     from mtl import run_files
     from mtl.runs import find
 

@@ -21,6 +21,7 @@ def define(values):
     flags.define_model_dir(values, text)
     text = "write event files for TensorBoard: scalars, the graph, images with their predictions"
     absl_flags.DEFINE_boolean("tensorboard", True, text, flag_values=values)
+    flags.define_gpu(values)
     flags.define_run(values)
 
 
@@ -38,7 +39,7 @@ def main(values, arguments):
     """Train; return the exit code."""
     config, model_dir = flags.to_config(values), values.model_dir
     files.check_place(model_dir, "--model_dir")
-    console.start_tensorflow(values.verbosity)
+    console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     from mtl import tasks, train
     from mtl.cli import outcomes, training
     from mtl.runs import lock
@@ -60,13 +61,13 @@ def main(values, arguments):
 def _train(config, values, check_lock):
     """Train in the run directory, which this process has locked; return the result of train.run."""
     from mtl import checkpoint, run_files, train
-    from mtl.cli import training
+    from mtl.cli import hardware, training
     from mtl.runs import environment, find, mend
 
     model_dir = values.model_dir
     mend.mend(model_dir, console.say)
     saved = checkpoint.newest(model_dir)
-    config = training.with_threads(config, model_dir, saved)
+    config = hardware.with_threads(config, model_dir, saved)
     if not saved:
         find.start(config)  # before the data is read, which may take minutes
     # All data is opened before the run directory is written, so that a failed start writes nothing.
@@ -93,6 +94,7 @@ def _train(config, values, check_lock):
             stop=training.Stop(check_lock, signalled),
         )
         source = training.ArmedSource(opened.source, signalled, training.first_notice(config))
+        hardware.report_device(config)
         console.notice("building the graph ...")
         return train.run(
             config,

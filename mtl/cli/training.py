@@ -1,9 +1,6 @@
 """The parts that `mtl train` connects: validation, the monitor, the evaluator and the signals."""
 
 import contextlib
-import dataclasses
-import json
-import os
 import sys
 
 import numpy as np
@@ -14,7 +11,7 @@ from mtl.errors import Interrupted, NoExamplesError
 from mtl.evaluation import by_task, evaluate, reliability
 from mtl.inference import graph as inference_graph
 from mtl.monitor import progress, tensorboard
-from mtl.runs import environment, verify
+from mtl.runs import verify
 from mtl.tasks import is_numbers
 
 SYNTHETIC_VALIDATION = 1000  # images drawn for validation; a dataset on disk is used in full
@@ -78,48 +75,6 @@ def _check_labelled(config, tasks, examples):
     names = ", ".join(task.name for task in chosen)
     what = f"no example of validation has {'all labels' if exact else 'a label'} of {names}"
     raise NoExamplesError(f"{config.data_dir}: {what}")
-
-
-def with_threads(config, model_dir, saved):
-    """Return the Config with its number of threads; a continued run keeps its own.
-
-    Another number of threads changes the last bits, and so do other versions of the software. Both
-    are reported.
-    """
-    cores = os.cpu_count() or 1
-    if not saved:
-        return dataclasses.replace(config, threads=config.threads or cores)
-    began = run_files.read_config(model_dir).threads
-    threads = config.threads or began or cores
-    if began and threads != began:
-        console.say(
-            f"warning: --threads={threads}, but the run began with {began}: "
-            "it continues, but not bit for bit"
-        )
-    elif threads != (config.threads or cores):
-        console.say(f"{model_dir}: keeps its {threads} threads; this machine has {cores} cores")
-    changed = _changed_versions(model_dir)
-    if changed:
-        console.say(
-            f"warning: {model_dir} was last trained with {', '.join(changed)}: "
-            "it continues, but not bit for bit"
-        )
-    return dataclasses.replace(config, threads=threads)
-
-
-def _changed_versions(model_dir):
-    """List the changed versions of environment.DECIDES_BITS, as "numpy 1.26 (now 2.0)"."""
-    try:
-        with run_files.open_text(os.path.join(model_dir, checkpoint.VERSIONS)) as file:
-            before = dict(json.load(file))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return []
-    now = environment.versions()
-    return [
-        f"{name} {before[name]} (now {now[name]})"
-        for name in environment.DECIDES_BITS
-        if name in before and before[name] != now[name]
-    ]
 
 
 class Monitor:

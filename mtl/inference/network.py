@@ -1,16 +1,12 @@
 """A trained network, restored from a run directory."""
 
-import os
-
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, fields, model, run_files
+from mtl import checkpoint, fields, model, run_files, sessions
 from mtl.errors import DataError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
-
-MAX_PARTS = 8  # parts of a batch that run concurrently; to build one takes 0.01 to 0.02 s
 
 
 class Network:
@@ -32,21 +28,14 @@ class Network:
         self.inputs = run.inputs
         self.temperature = run.temperature
         self.step = checkpoint.step_of(checkpoint_path)
-        cores = os.cpu_count() or 1  # of this machine, which may differ from that of the training
-        parts = min(cores, MAX_PARTS)
         with tf.Graph().as_default() as graph:
             built = inference_graph.build(
                 tasks=run.tasks,
                 inputs=run.inputs,
-                parts=parts,
+                parts=sessions.parts_of_predictions(),
                 **model.network_settings(run.config),
             )
-            # -1 runs operations in the thread of the caller. Otherwise a single image takes up to
-            # twice as long.
-            options = tf.ConfigProto(
-                intra_op_parallelism_threads=cores // parts, inter_op_parallelism_threads=-1
-            )
-            self._session = tf.Session(graph=graph, config=options)
+            self._session = tf.Session(graph=graph, config=sessions.prediction_config())
             variables = {variable.op.name: variable for variable in tf.global_variables()}
             try:
                 checkpoint.restore(self._session, variables, checkpoint_path)

@@ -6,10 +6,10 @@ import platform
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import __version__
+from mtl import __version__, devices, machine
 
 # If one of these changes, a run continues, but not bit for bit.
-DECIDES_BITS = ("mtl", "tensorflow", "numpy", "processor", "onednn")
+DECIDES_BITS = ("mtl", "tensorflow", "numpy", "processor", "onednn", "gpu")
 
 
 def versions():
@@ -22,16 +22,10 @@ def versions():
         "platform": platform.platform(),
         "processor": processor(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "gpu": ", ".join(devices.gpus()) or "none",
     }
 
 
 def processor():
     """Return the model name of the processor, or its architecture if the system has no name."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    return machine.cpuinfo("model name") or platform.processor() or platform.machine()

@@ -1,18 +1,15 @@
 """mtl.cli.training: the parts that `mtl train` wires together."""
 
-import json
-
 import numpy as np
 import pytest
 
-from mtl import checkpoint, config, inputs, tasks
+from mtl import config, inputs, tasks
 from mtl.cli import training
 from mtl.data.examples import Examples, of_numbers
 from mtl.errors import DataError, NoExamplesError
 from mtl.evaluation import reliability
 from mtl.inference import reading
 from mtl.run_files import Run
-from mtl.runs import environment
 
 CLASSES = {task.name: task.outputs for task in tasks.NUMBER_TASKS}
 
@@ -90,47 +87,6 @@ def test_an_exact_match_needs_an_example_with_all_labels(monkeypatch, said):
     assert said[-1].endswith("no example of validation has all labels of odd, even")
     labels["even"][0] = 0
     assert load_validation(config.Config(best_by="exact_match", **fields)) is examples
-
-
-def write_run(directory, threads, versions):
-    record = {"config": {"threads": threads}}
-    (directory / checkpoint.CONFIG).write_text(json.dumps(record))
-    (directory / checkpoint.VERSIONS).write_text(json.dumps(versions))
-    return str(directory)
-
-
-@pytest.mark.parametrize("given, expected", [(0, 6), (2, 2)])
-def test_a_new_run_takes_one_thread_for_each_core(monkeypatch, said, given, expected):
-    monkeypatch.setattr(training.os, "cpu_count", lambda: 6)
-    found = training.with_threads(config.Config(threads=given), "new", None)
-    assert (found.threads, said) == (expected, [])
-
-
-def test_a_continued_run_keeps_its_threads(monkeypatch, said, tmp_path):
-    monkeypatch.setattr(training.os, "cpu_count", lambda: 6)
-    run = write_run(tmp_path, 4, environment.versions())
-    assert training.with_threads(config.Config(), run, "saved").threads == 4
-    assert said == [f"{run}: keeps its 4 threads; this machine has 6 cores"]
-    del said[:]
-    assert training.with_threads(config.Config(threads=3), run, "saved").threads == 3
-    assert said[0].startswith("warning: --threads=3, but the run began with 4")
-
-
-def test_versions_that_decide_bits_are_compared(said, tmp_path):
-    now = environment.versions()
-    others = {**now, "numpy": "1.0", "python": "2.7"}
-    run = write_run(tmp_path, 1, others)
-    training.with_threads(config.Config(threads=1), run, "saved")
-    changed = f"warning: {run} was last trained with numpy 1.0 (now {now['numpy']})"
-    assert len(said) == 1 and said[0].startswith(changed) and "python" not in said[0]
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", "3"])
-def test_damaged_versions_are_ignored(said, tmp_path, text):
-    run = write_run(tmp_path, 1, {})
-    (tmp_path / checkpoint.VERSIONS).write_text(text)
-    training.with_threads(config.Config(threads=1), run, "saved")
-    assert said == []
 
 
 class Signalled:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from mtl import checkpoint
+from mtl import checkpoint, machine
 from mtl.runs import verify
 from tests import lives
 from tests.run_directories import metrics_of, saved_steps
@@ -58,8 +58,10 @@ def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(toy_command, whol
 def test_a_small_disk_that_fills_up_keeps_the_last_checkpoint(toy_command, whole, tmp_path):
     disk, log = tmp_path / "disk", tmp_path / "log"
     disk.mkdir()
-    # A checkpoint has 27 MB, the best one 9. Two and the best fit, a third beside them does not.
-    mount = ["mount", "-t", "tmpfs", "-o", "size=68m", "tmpfs", disk]
+    # Two checkpoints and the best one fit, a third beside them does not.
+    sizes = {path.name: path.stat().st_size for path in whole.rglob("*") if path.is_file()}
+    size = sum(sizes.values()) + sizes["model.ckpt-60.data-00000-of-00001"] // 2
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("only root may mount a file system")
     try:
@@ -96,20 +98,22 @@ def test_a_directory_that_cannot_be_written_is_rejected_before_training(
 def test_a_second_process_is_rejected_with_the_pid_of_the_first(toy_command, whole, tmp_path):
     run, log = tmp_path / "run", tmp_path / "log"
     command = [*toy_command, f"--model_dir={run}"]
-    first = lives.start(tmp_path / "first.log", command, lives.busy_step, 25)
+    first = lives.start(tmp_path / "first.log", command, lives.hold_step, 25)
     lives.reached(first, tmp_path / "first.log")
     second = lives.live(log, command)
     assert second.code == 1 and second.text.count("\n") == 1
     assert second.text.startswith(f"mtl train: {run}: process {first.pid} trains here; ")
     assert "--model_dir" in second.text
+    lives.release(first)
     assert_ends_as(run, whole, lives.ended(first, tmp_path / "first.log"))
 
 
 def test_a_run_whose_directory_was_removed_ends_and_writes_nothing(toy_command, tmp_path):
     run, log = tmp_path / "run", tmp_path / "log"
-    process = lives.start(log, [*toy_command, f"--model_dir={run}"], lives.busy_step, 25)
+    process = lives.start(log, [*toy_command, f"--model_dir={run}"], lives.hold_step, 25)
     lives.reached(process, log)
     shutil.rmtree(run)
+    lives.release(process)
     life = lives.ended(process, log)
     assert life.code == 2 and "was removed or replaced" in life.text.splitlines()[-1]
     assert not run.exists()
@@ -180,7 +184,7 @@ def test_the_number_of_threads_is_stored_and_kept(command, toy_command, at_40, t
     assert threads_of(at_40) == 1
     flags = [flag for flag in toy_command if not flag.startswith("--threads")]
     flags.append("--notensorboard")
-    cores = os.cpu_count()
+    cores = machine.cores()
     assert command(*flags, f"--model_dir={tmp_path / 'other'}", "--steps=1")[0] == 0
     assert threads_of(tmp_path / "other") == cores
     err = command(*flags, f"--model_dir={at_40}", "--steps=41")[2]

@@ -6,11 +6,11 @@ splits are endless.
 """
 
 import itertools
-import os
 from collections.abc import Iterator
 
 import numpy as np
 
+from mtl import machine
 from mtl.config import SPLITS, Config
 from mtl.data.drawn import drawing, glyphs, handwriting, workers as workers_lib
 from mtl.data.examples import Examples, Opened, numbers_inputs, of_numbers
@@ -75,7 +75,7 @@ def load(
     if len(tasks) <= FEW_CHUNKS:
         parts = [_draw_chunk(*task) for task in tasks]
     else:
-        with workers_lib.Workers(min(workers or os.cpu_count() or 1, len(tasks))) as pool:
+        with workers_lib.Workers(min(workers or machine.cores(), len(tasks))) as pool:
             futures = [pool.submit(_draw_chunk, *task) for task in tasks]
             parts = [future.result() for future in futures]
     images, numbers = _joined(parts)
@@ -157,7 +157,7 @@ class Blocks:
         """Store the settings; see `load`. Drawing starts with the first call."""
         self._seed = seed
         self._drawing = (difficulty, style)
-        self._count = workers or os.cpu_count() or 1
+        self._count = workers or machine.cores()
         self._pool = None
 
     def __call__(self, first: int, size: int) -> Iterator[tuple[np.ndarray, list[str]]]:

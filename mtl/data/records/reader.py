@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import tasks as tasks_lib
+from mtl import machine, tasks as tasks_lib
 from mtl.config import Config
 from mtl.data import adapt, augment, batches, images
 from mtl.data.examples import Examples, Opened, empty_windows, of_numbers
@@ -163,7 +163,7 @@ def windows(
     shards = find_shards(data_dir, split)
     if any(length > MAX_RECORD for shard in shards for length in claimed_lengths(shard)):
         raise _first_broken(shards, found)
-    threads = workers or os.cpu_count() or 1
+    threads = workers or machine.cores()
     return functools.partial(_windows, data_dir, shards, batch_size, seed, threads, found)
 
 
@@ -180,7 +180,11 @@ def _windows(data_dir, shards, batch_size, seed, threads, found, first_step):
         batch = iterator.get_next()
     # By default all sessions of a process share their threads, and this session would delay the
     # training step.
-    options = tf.ConfigProto(inter_op_parallelism_threads=1, use_per_session_threads=True)
+    options = tf.ConfigProto(
+        inter_op_parallelism_threads=1,
+        use_per_session_threads=True,
+        device_count={"GPU": 0},  # decoded images are wanted in the memory of the processor
+    )
     session = tf.Session(graph=graph, config=options)
     try:
         session.run(iterator.initializer)
