@@ -191,7 +191,7 @@ def test_config_json_describes_the_network_and_its_threads(reference):
     assert record["tasks"] == [[task.name, task.outputs] for task in tasks.NUMBER_TASKS]
     assert record["inputs"] == {"shape": [64, 64, 3], "crop": 54, "dtype": "uint8"}
     assert record["threads"]["intra_op"] >= 1
-    assert record["threads"]["inter_op"] == 1
+    assert record["threads"]["inter_op"] >= 1
     assert run_files.read_config(str(reference)) == CONFIG
 
 
