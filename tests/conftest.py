@@ -6,7 +6,12 @@ import threading
 
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow is first imported
+from mtl import machine
+
+# Both are read once, when TensorFlow is first imported. In-process commands and those in processes of
+# their own have the same settings.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+machine.configure()
 
 
 @pytest.fixture
