@@ -1,6 +1,7 @@
 """Processes of `mtl` that a test may kill. Forked from a server that has imported TensorFlow."""
 
 import contextlib
+import ctypes
 import hashlib
 import importlib
 import multiprocessing
@@ -8,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from typing import NamedTuple
 
@@ -18,8 +20,13 @@ _CONTEXT.set_forkserver_preload(
     [
         "tensorflow.compat.v1",
         "h5py",
-        "PIL.Image",
+        "PIL.ImageFilter",
+        "tqdm",
+        "mtl.cli.train",
         "mtl.cli.training",
+        "mtl.data.npz",
+        "mtl.data.records.stream",
+        "mtl.data.svhn.reader",
         "mtl.inference.network",
         "tests.lives",
     ]
@@ -122,24 +129,27 @@ def die_in(module, name, call):
     _replace(module, name, lambda original: _AtCall(original, call, die))
 
 
-def busy_in(module, name, call, rounds=8_000_000):
-    """Write "HERE" at a call of a function, then stay in C code for seconds."""
-    _replace(module, name, lambda original: _AtCall(original, call, _Busy(rounds)))
+def hold_in(module, name, call):
+    """Write "HERE" at a call of a function, then stay in C code until a signal arrives."""
+    _replace(module, name, lambda original: _AtCall(original, call, _hold))
 
 
-def busy_step(call, rounds=8_000_000):
-    """As `busy_in`, within training step number `call` of this process."""
-    import tensorflow.compat.v1 as tf
-
-    make = tf.Session.make_callable
-
-    def make_callable(session, *arguments, **options):
-        return _AtCall(make(session, *arguments, **options), call, _Busy(rounds))
-
-    tf.Session.make_callable = make_callable
+def hold_step(call):
+    """As `hold_in`, within training step number `call` of this process."""
+    _in_step(call, _hold)
 
 
-def no_space_from(call, largest=1_000_000):
+def busy_step(call):
+    """As `hold_step`, but stay for a quarter of an hour whatever arrives."""
+    _in_step(call, _busy)
+
+
+def release(process):
+    """End a hold without a signal that `mtl` would see."""
+    os.kill(process.pid, signal.SIGUSR1)
+
+
+def no_space_from(call, largest=100_000):
     """From a call of checkpoint.save on, let no file grow past `largest` bytes: a full disk."""
     _replace("mtl.checkpoint", "save", lambda original: _AtCall(original, call, _Limit(largest)))
 
@@ -157,17 +167,6 @@ class _AtCall:
         return self._function(*arguments, **options)
 
 
-class _Busy:
-    """Write "HERE", then stay in C code, as in session.run. 8 million rounds take seconds."""
-
-    def __init__(self, rounds):
-        self._rounds = rounds
-
-    def __call__(self):
-        print("HERE", flush=True)
-        hashlib.pbkdf2_hmac("sha256", b"", b"", self._rounds)
-
-
 class _Limit:
     """Limit the size of the files of this process."""
 
@@ -176,6 +175,36 @@ class _Limit:
 
     def __call__(self):
         resource.setrlimit(resource.RLIMIT_FSIZE, (self._largest, self._largest))
+
+
+def _hold():
+    """Stay in C code, as in session.run, until a signal arrives. Write "HERE" from there.
+
+    A wait costs no processor time and does not depend on the load of the machine.
+    """
+    sleep = ctypes.CDLL(None).sleep
+    signal.signal(signal.SIGUSR1, lambda *unused: None)
+    # A signal before the sleep would not end it.
+    threading.Timer(0.05, print, ["HERE"], {"flush": True}).start()
+    sleep(3600)
+
+
+def _busy():
+    """Write "HERE", then stay in C code. A billion rounds take minutes."""
+    print("HERE", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
+
+
+def _in_step(call, act):
+    """Call act() within training step number `call` of this process."""
+    import tensorflow.compat.v1 as tf
+
+    make = tf.Session.make_callable
+
+    def make_callable(session, *arguments, **options):
+        return _AtCall(make(session, *arguments, **options), call, act)
+
+    tf.Session.make_callable = make_callable
 
 
 def _replace(module, name, wrap):

@@ -161,7 +161,7 @@ def test_a_checkpoint_that_does_not_fit_config_json(refused, run, image_files):
 @pytest.mark.parametrize(
     "old, new, what",
     [
-        ('"crop": 54', '"crop": 65', "--crop=65 does not fit images of 64 x 64 pixels"),
+        ("16,\n      16,", "9,\n      9,", "--crop=14 does not fit images of 9 x 9 pixels"),
         ("7\n    ]", "9\n    ]", '"tasks" is [["length", 9], '),
     ],
     ids=["image size", "tasks"],

@@ -11,8 +11,6 @@ from mtl import checkpoint
 from tests import lives, svhn_files
 from tests.run_directories import metrics_of
 
-FOREVER = 2_000_000_000  # rounds of lives.busy_step: a quarter of an hour
-
 
 def interrupted(process, log, number):
     """Send a signal to a process that writes HERE; return its exit code and its later lines."""
@@ -38,7 +36,7 @@ def assert_continues(command, whole, tmp_path, line):
 @pytest.mark.parametrize("step, number", [(1, signal.SIGINT), (27, signal.SIGHUP)])
 def test_a_signal_within_a_step_saves_it(command, whole, tmp_path, step, number):
     log = tmp_path / "log"
-    process = lives.start(log, command, lives.busy_step, step)
+    process = lives.start(log, command, lives.hold_step, step)
     code, lines = interrupted(process, log, number)
     where = f"stopped and saved at step {step}; the same command continues"
     assert (code, lines) == (128 + number, [f"mtl train: {tmp_path / 'run'}: {where}"])
@@ -47,7 +45,7 @@ def test_a_signal_within_a_step_saves_it(command, whole, tmp_path, step, number)
 
 def test_a_signal_within_an_evaluation_repeats_it(command, whole, tmp_path):
     log = tmp_path / "log"
-    process = lives.start(log, command, lives.busy_in, "mtl.inference.reading", "views", 2)
+    process = lives.start(log, command, lives.hold_in, "mtl.inference.reading", "views", 2)
     code, lines = interrupted(process, log, signal.SIGTERM)
     where = "stopped during an evaluation; its step is saved; the same command continues"
     assert (code, lines) == (143, [f"mtl train: {tmp_path / 'run'}: {where}"])
@@ -66,7 +64,7 @@ def test_a_signal_within_an_evaluation_repeats_it(command, whole, tmp_path):
 )
 def test_a_signal_before_the_first_step_leaves_nothing(command, tmp_path, where, number):
     log = tmp_path / "log"
-    process = lives.start(log, command, lives.busy_in, *where, 1)
+    process = lives.start(log, command, lives.hold_in, *where, 1)
     assert interrupted(process, log, number) == (128 + number, ["mtl train: interrupted"])
     assert not (tmp_path / "run").exists()
 
@@ -77,7 +75,7 @@ def files_of(directory):
 
 def test_a_second_signal_ends_a_long_step_at_once(command, whole, tmp_path):
     log = tmp_path / "log"
-    process = lives.start(log, command, lives.busy_step, 33, FOREVER)
+    process = lives.start(log, command, lives.busy_step, 33)
     lives.reached(process, log)
     before = files_of(tmp_path / "run")
     os.kill(process.pid, signal.SIGINT)
@@ -100,7 +98,7 @@ def test_a_signal_within_evaluate_and_predict(trained, image_files, tmp_path):
         (signal.SIGTERM, ["evaluate", model_dir, "--json"]),
         (signal.SIGINT, ["predict", model_dir, *image_files]),
     ):
-        process = lives.start(log, arguments, lives.busy_in, "mtl.inference.reading", "views", 1)
+        process = lives.start(log, arguments, lives.hold_in, "mtl.inference.reading", "views", 1)
         expected = (128 + number, [f"mtl {arguments[0]}: interrupted"])
         assert interrupted(process, log, number) == expected
 
@@ -110,12 +108,12 @@ def test_an_interrupted_conversion_continues_to_the_same_bytes(tmp_path):
     labelled = [(f"{i}.png", svhn_files.boxes(str(i))) for i in range(1, 31)]
     svhn_files.draw(data / "train", labelled)
     flags = [f"--archive_dir={data}", "--splits=train", "--shard_size=4"]
-    busy = (lives.busy_in, "mtl.data.records.format", "serialize", 11)
+    hold = (lives.hold_in, "mtl.data.records.format", "serialize", 11)
     made = {}
     for name in ("whole", "stopped"):
         command = ["convert", f"--out={tmp_path / name}", *flags]
         if name == "stopped":
-            process = lives.start(log, command, *busy)
+            process = lives.start(log, command, *hold)
             code, lines = interrupted(process, log, signal.SIGTERM)
             assert (code, lines) == (143, ["mtl convert: interrupted"])
             assert not (tmp_path / name / "manifest.json").exists()
@@ -128,6 +126,6 @@ def test_an_interrupted_conversion_continues_to_the_same_bytes(tmp_path):
 def test_a_signal_while_tensorflow_is_imported(tmp_path):
     log, image = tmp_path / "log", tmp_path / "a.png"
     Image.new("RGB", (9, 9)).save(image)
-    busy = (lives.busy_in, "mtl.cli.console", "start_tensorflow", 1)
-    process = lives.start(log, ["predict", image], *busy)
+    hold = (lives.hold_in, "mtl.cli.console", "start_tensorflow", 1)
+    process = lives.start(log, ["predict", image], *hold)
     assert interrupted(process, log, signal.SIGINT) == (130, ["mtl predict: interrupted"])
