@@ -8,8 +8,8 @@ import pytest
 
 from mtl import machine
 
-# Both are read once, when TensorFlow is first imported. In-process commands and those in processes of
-# their own have the same settings.
+# TensorFlow reads them when it is first imported. So all commands have the same settings, in this
+# process and in others.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 machine.configure()
 
