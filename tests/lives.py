@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from mtl.cli import main
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
     [
         "tensorflow.compat.v1",
         "h5py",
@@ -54,7 +54,7 @@ def start(log, arguments, prepare=None, *details):
         arguments.insert(1, "--notensorboard")
     with contextlib.suppress(FileNotFoundError):
         os.remove(log)  # of an earlier process
-    process = _CONTEXT.Process(target=_live, args=[str(log), arguments, prepare, details])
+    process = CONTEXT.Process(target=_live, args=[str(log), arguments, prepare, details])
     process.start()
     return process
 

@@ -1,10 +1,11 @@
 """A process that is killed while it saves leaves a run directory that can be mended."""
 
+import contextlib
+import multiprocessing
 import os
+import pathlib
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -12,31 +13,40 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
 from mtl.runs import mend
+from tests import lives
 from tests.run_directories import saved_steps
 
-# Saves as fast as it can. With 6 MB, most of the time passes inside a save.
-SAVING = """
-import sys
-import tensorflow.compat.v1 as tf
-from mtl import checkpoint
-with tf.Graph().as_default(), tf.Session() as session:
-    zeros = tf.zeros_initializer()
-    variables = {}
-    for name in ("w0", "w1", "w2"):
-        variables[name] = tf.get_variable(name, [500_000], tf.float32, zeros, use_resource=True)
-    fill = [each.assign_add(tf.ones_like(each)) for each in variables.values()]
-    saver = tf.train.Saver(variables)
-    session.run(tf.variables_initializer(list(variables.values())))
-    first = checkpoint.newest(sys.argv[1])
-    if first:
-        checkpoint.restore(session, variables, first)
-    step = checkpoint.step_of(first) if first else 0
-    while True:
-        step += 1
-        session.run(fill)
-        checkpoint.save(saver, session, sys.argv[1], step, keep=2)
-        print(step, flush=True)
-"""
+
+def save_forever(directory, steps):
+    """Save as fast as possible; send each saved step. With 6 MB, most of the time is a save."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        zeros = tf.zeros_initializer()
+        variables = {}
+        for name in ("w0", "w1", "w2"):
+            variables[name] = tf.get_variable(name, [500_000], tf.float32, zeros, use_resource=True)
+        fill = [each.assign_add(tf.ones_like(each)) for each in variables.values()]
+        saver = tf.train.Saver(variables)
+        session.run(tf.variables_initializer(list(variables.values())))
+        first = checkpoint.newest(directory)
+        if first:
+            checkpoint.restore(session, variables, first)
+        step = checkpoint.step_of(first) if first else 0
+        while True:
+            step += 1
+            session.run(fill)
+            checkpoint.save(saver, session, directory, step, keep=2)
+            steps.send(step)
+
+
+@contextlib.contextmanager
+def paused(process):
+    """Stop a process. Its directory is then what a kill would leave."""
+    os.kill(process.pid, signal.SIGSTOP)
+    stat = pathlib.Path(f"/proc/{process.pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.001)
+    yield
+    os.kill(process.pid, signal.SIGCONT)
 
 
 def check_mended(directory, reached):
@@ -55,22 +65,21 @@ def check_mended(directory, reached):
 def test_forty_moments_of_a_saving_process(tmp_path):
     rng, directory, reached, removed = np.random.default_rng(11), tmp_path / "run", 0, 0
     for life in range(2):
-        command = [sys.executable, "-c", SAVING, str(directory)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        received, sent = multiprocessing.Pipe(duplex=False)
+        process = lives.CONTEXT.Process(target=save_forever, args=[str(directory), sent])
+        process.start()
+        sent.close()
         try:
             for moment in range(20):
                 for _ in range(rng.integers(1, 4)):
-                    reached = int(process.stdout.readline())
+                    reached = received.recv()
                 time.sleep(rng.uniform(0.0, 0.03))
-                # While it is stopped, its directory is what a kill would leave.
-                process.send_signal(signal.SIGSTOP)
-                os.waitpid(process.pid, os.WUNTRACED)
-                copy = shutil.copytree(directory, tmp_path / f"{life}-{moment}")
-                process.send_signal(signal.SIGCONT)
+                with paused(process):
+                    copy = shutil.copytree(directory, tmp_path / f"{life}-{moment}")
                 removed += check_mended(copy, reached)
                 shutil.rmtree(copy)
         finally:
             process.kill()
-            process.communicate()
+            process.join()
         check_mended(directory, reached)
     assert removed, "no moment fell into a save"
