@@ -72,6 +72,7 @@ def test_each_task_uses_its_own_logits_and_labels():
 # -- value and gradient ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cost_and_gradient_equal_the_formula_on_1000_random_batches():
     rng = np.random.default_rng(2)
     with tf.Graph().as_default(), tf.Session() as session:

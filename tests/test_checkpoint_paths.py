@@ -41,6 +41,7 @@ def write_neighbours(parent):
     return directories
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(folder=NAMES, name=NAMES)
 @hypothesis.example("a", "run[1]")

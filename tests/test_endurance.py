@@ -31,6 +31,7 @@ def run(monkeypatch, capsys):
     return run_command
 
 
+@pytest.mark.slow
 def test_short_run_is_measured_from_its_second_step_to_its_last(tmp_path, run, monkeypatch):
     # Small checkpoints, and few of them: the run then takes a third of the time.
     monkeypatch.setattr(endurance, "EVALUATIONS", 10)

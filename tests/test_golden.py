@@ -124,6 +124,7 @@ def test_answer_replays_the_recording(name):
     assert_replays(load(name), answer.cost)
 
 
+@pytest.mark.slow
 def test_log_sum_replays_the_recording():
     assert_replays(load("mlp_seed1"), losses.log_sum)
 

@@ -29,7 +29,7 @@ from tests.run_directories import (
 )
 from tests.toy_runs import NAMES, at_step, bars, changed, copy_at_step_8, run, source, stop
 
-pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse", "nothing_left")]
 
 
 def with_accuracies(*accuracies):

@@ -20,7 +20,7 @@ from tests.run_directories import (
 )
 from tests.toy_runs import NAMES, at_step, changed, coarse_mlp, copy_with_bias, run, source
 
-pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse", "nothing_left")]
 
 
 # -- losses ----------------------------------------------------------------------------------------

@@ -153,6 +153,7 @@ def test_other_flags_do_not_continue_a_conversion(command, refused, made, tmp_pa
     assert "--shard_size=4: " in refused(1, "convert", *flags, "--shard_size=4")
 
 
+@pytest.mark.slow
 def test_signal_ends_with_one_line_and_the_download_continues(command, made, tmp_path):
     content = (made / "archives" / "test.tar.gz").read_bytes()
     part = tmp_path / "in" / "test.tar.gz.part"

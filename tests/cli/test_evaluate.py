@@ -128,6 +128,7 @@ def test_style_and_difficulty_follow_the_run_unless_given(
 # -- the report ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_report_holds_the_printed_metrics(five, command, tmp_path):
     directory = tmp_path / "reports" / "first"
     code, out, err = command("evaluate", *five, "--json", f"--report={directory}")
@@ -158,6 +159,7 @@ def damaged_run(tmp_path, monkeypatch):
     (run / "metrics.jsonl").write_text(text + "[")
 
 
+@pytest.mark.slow
 def test_page_describes_the_run(damaged_run, five, command, tmp_path):
     code, _, err = command("evaluate", *five, "--report=report")
     assert (code, err) == (0, "")
@@ -172,6 +174,7 @@ def test_page_describes_the_run(damaged_run, five, command, tmp_path):
     assert [row[:2] for row in curve] == [["10", "25.00%"], ["30", "25.00%"]]
 
 
+@pytest.mark.slow
 def test_command_on_the_page_repeats_the_report(damaged_run, five, command, tmp_path):
     assert command("evaluate", *five, "--report=a b")[0] == 0
     directory = tmp_path / "a b"
@@ -184,6 +187,7 @@ def test_command_on_the_page_repeats_the_report(damaged_run, five, command, tmp_
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_page_of_the_packaged_network_lists_what_is_missing(network, command, tmp_path):
     flags = ["--model_dir=pretrained", "--count=3", "--views=1"]
     assert command("evaluate", *flags, f"--report={tmp_path / 'report'}")[0] == 0
@@ -193,6 +197,7 @@ def test_page_of_the_packaged_network_lists_what_is_missing(network, command, tm
     assert not (tmp_path / "report" / "curves.csv").exists()
 
 
+@pytest.mark.slow
 def test_hostile_file_name_is_escaped(network, command, tmp_path):
     name = "<img src=x onerror=alert(1)>.png"
     (tmp_path / "test").mkdir()

@@ -12,6 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_image_in_the_readme_is_the_diagram(command):
     code, out, err = command("explain", "--format=svg")
     assert (code, err) == (0, "")
@@ -35,6 +36,7 @@ def test_all_lists_every_operation(command):
     assert len(re.findall(r"(?m)^ +(?:forward|gradient|update) +\S+  \S+", listed)) == total
 
 
+@pytest.mark.slow
 def test_flagfile_selects_the_graph_and_needs_no_data(command):
     flagfile = ROOT / "flags" / "cheques.flags"
     sizes = ["--window=40", "--crop=32"]
@@ -43,6 +45,7 @@ def test_flagfile_selects_the_graph_and_needs_no_data(command):
     assert "image\\n32 x 32 x 3" in out
 
 
+@pytest.mark.slow
 def test_out_names_the_file(command, tmp_path):
     path = tmp_path / "graph.svg"
     code, out, _ = command("explain", "--bottom=mlp", "--format=svg", f"--out={path}")
@@ -50,6 +53,7 @@ def test_out_names_the_file(command, tmp_path):
     ElementTree.parse(path)
 
 
+@pytest.mark.slow
 def test_page_holds_real_steps_and_its_command(command, tmp_path):
     path = tmp_path / "graph.html"
     small = ["--bottom=mlp", "--batch_size=3", "--pool=16", "--workers=1"]
@@ -104,6 +108,7 @@ def test_unwritable_out_is_refused_before_the_work(refused, tmp_path):
     assert "--out" in refused(2, "explain", f"--out={tmp_path}")
 
 
+@pytest.mark.slow
 def test_missing_start_weights_are_named(refused, tmp_path):
     flags = ["--bottom=mlp", *STEP, f"--out={tmp_path}/graph.html", f"--init_from={tmp_path}/none"]
     assert f"{tmp_path}/none" in refused(2, "explain", *flags)

@@ -26,6 +26,8 @@ from mtl.data.examples import of_numbers
 from tests import record_sets
 from tests.svhn_files import boxes, draw
 
+pytestmark = pytest.mark.slow
+
 # TensorFlow as a user has it, without the settings that keep tests quiet. The backends are those
 # that a notebook or another project may have set, for packages that are not installed.
 QUIET = ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")

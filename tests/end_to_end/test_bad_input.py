@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 TRAIN = ["--bottom=mlp", "--steps=2", "--batch_size=3"]
 
 
@@ -166,9 +168,7 @@ def test_a_checkpoint_that_does_not_fit_config_json(refused, run, image_files):
     ],
     ids=["image size", "tasks"],
 )
-def test_a_run_of_other_tasks_or_image_sizes_is_rejected(
-    refused, run, image_files, old, new, what
-):
+def test_a_run_of_other_tasks_or_image_sizes_is_rejected(refused, run, image_files, old, new, what):
     edit_config(run, old, new)
     for command in (["evaluate"], ["predict", image_files[0]], ["train", "--bottom=mlp"]):
         line = refused(2, command[0], f"--model_dir={run}", *command[1:])

@@ -16,6 +16,8 @@ from mtl.data import npz
 from mtl.data.examples import held_out, select
 from tests.run_directories import fingerprint, metrics_of
 
+pytestmark = pytest.mark.slow
+
 KEYS = [
     "dataset",
     "split",

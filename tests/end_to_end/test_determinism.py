@@ -7,6 +7,8 @@ from mtl.data import batches
 from tests import lives, record_sets
 from tests.run_directories import assert_same_variables, metrics_of
 
+pytestmark = pytest.mark.slow
+
 COMMON = [
     "train",
     "--bottom=small",

@@ -11,6 +11,8 @@ from mtl.runs import find
 from tests import event_files, svhn_files
 from tests.run_directories import fingerprint, saved_steps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def flags(trained):

@@ -14,6 +14,8 @@ from mtl.data import npz
 from tests import event_files, lives, record_sets, svhn_files
 from tests.run_directories import assert_same_run
 
+pytestmark = pytest.mark.slow
+
 STEPS = 5
 NUMBERS = ["7", "210", "48", "1234567", "90210", "3", "10", "555"]
 COMMON = [

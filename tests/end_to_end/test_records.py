@@ -13,6 +13,8 @@ from tests import record_sets
 from tests.data.svhn import test_reader as svhn_reader
 from tests.run_directories import assert_same_variables
 
+pytestmark = pytest.mark.slow
+
 ENTRIES = [
     (f"{i}.png", [(1 + (i + k) % 10, 5 * k, 1, 6, 9) for k in range(i % 4)]) for i in range(1, 31)
 ]

@@ -12,6 +12,8 @@ from mtl.runs import verify
 from tests import lives
 from tests.run_directories import metrics_of, saved_steps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def killed(toy_command, tmp_path_factory):

@@ -11,6 +11,8 @@ from mtl import checkpoint
 from tests import lives, svhn_files
 from tests.run_directories import metrics_of
 
+pytestmark = pytest.mark.slow
+
 
 def interrupted(process, log, number):
     """Send a signal to a process that writes HERE; return its exit code and its later lines."""

@@ -11,9 +11,12 @@ import pytest
 from mtl import checkpoint
 from tests import lives
 
-pytestmark = pytest.mark.skipif(
-    not os.path.exists("/proc/self/cmdline"), reason="finds the worker processes in /proc"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.path.exists("/proc/self/cmdline"), reason="finds the worker processes in /proc"
+    ),
+]
 
 KILLED = (
     "a process that draws images was killed, perhaps because memory ran out; "

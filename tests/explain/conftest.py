@@ -49,6 +49,12 @@ INPUTS = {
 _EXPLAINED = {}
 
 
+def _parameter(name):
+    """Return a name of CONFIGS; the graphs of convolutions take seconds."""
+    marks = [pytest.mark.slow] if CONFIGS[name].bottom != "mlp" else []
+    return pytest.param(name, marks=marks)
+
+
 def explained(name):
     """Return the explained graph of one of CONFIGS."""
     from mtl.explain import lines
@@ -58,7 +64,7 @@ def explained(name):
     return _EXPLAINED[name]
 
 
-@pytest.fixture(params=CONFIGS)
+@pytest.fixture(params=map(_parameter, CONFIGS))
 def any_graph(request):
     """Each of CONFIGS, explained."""
     return explained(request.param)

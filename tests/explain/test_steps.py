@@ -17,6 +17,8 @@ from mtl.inference import decoding, graph as inference_graph
 from mtl.inputs import NUMBERS, Inputs
 from mtl.runs import find
 
+pytestmark = pytest.mark.slow
+
 BATCH = 13
 
 

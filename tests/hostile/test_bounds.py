@@ -16,6 +16,8 @@ from tests.hostile.structs import STRUCTS
 from tests.image_files import PNG_SIGNATURE, png_chunk
 from tests.svhn_files import write_struct
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 20  # on a busy machine
 
 ENTRIES = [("1.png", [(5, 6, 2, 20, 11)]), ("2.png", [(2, 3, 4, 9, 12), (10, 12, 5, 8, 12)])]

@@ -4,6 +4,7 @@ from collections import Counter
 
 import h5py
 import numpy as np
+import pytest
 from hypothesis import given, strategies as st
 
 from tests.mutations import damaged, quick
@@ -16,6 +17,7 @@ ENTRIES = [
 ]
 
 
+@pytest.mark.slow
 def test_damaged_file_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "digitStruct.mat", Counter()
     write_struct(path, ENTRIES)
@@ -141,6 +143,7 @@ def oddities(draw):
     return damage
 
 
+@pytest.mark.slow
 def test_any_layout_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "digitStruct.mat", Counter()
 

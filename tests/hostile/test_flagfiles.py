@@ -73,6 +73,7 @@ LINES = st.one_of(
 )
 
 
+@pytest.mark.slow
 def test_any_text_is_parsed_or_rejected(folder, read):
     seen = Counter()
 

@@ -44,6 +44,7 @@ SIDES = (
 )
 
 
+@pytest.mark.slow
 def test_any_header_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "image.jpg", Counter()
 

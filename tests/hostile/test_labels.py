@@ -22,6 +22,7 @@ def table(tmp_path):
     return directory / "labels.csv"
 
 
+@pytest.mark.slow
 def test_damaged_table_is_read_or_rejected(table, read):
     seen = Counter()
 
@@ -56,6 +57,7 @@ FIELDS = st.one_of(
 ROWS = st.tuples(st.just("a.png") | FIELDS, st.just("21") | FIELDS)
 
 
+@pytest.mark.slow
 def test_any_text_is_read_or_rejected(table, read):
     seen = Counter()
 

@@ -88,6 +88,7 @@ def changed(manifest, path, odd, as_key):
         pass
 
 
+@pytest.mark.slow
 def test_any_value_is_read_or_rejected(tmp_path, manifest):
     seen = Counter()
     changes_of = st.tuples(st.sampled_from(paths(manifest)[1:]), ODD, st.booleans())

@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import example, given, strategies as st
 
 from mtl.data import npz
@@ -14,6 +15,7 @@ from mtl.data.examples import of_numbers
 from tests.mutations import damage, damaged, quick
 
 
+@pytest.mark.slow
 def test_damaged_file_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "train.npz", Counter()
     npz.save(str(path), of_numbers(np.zeros((1, 64, 64, 3), np.uint8), ["210"], ["1.png"]))

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 
+import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, strategies as st
 
@@ -12,6 +13,8 @@ from mtl.data.records.manifest import FRAME
 from tests import record_sets
 from tests.hostile.shards import framed, write
 from tests.mutations import damaged, quick
+
+pytestmark = pytest.mark.slow
 
 GOOD = record_sets.some(["210", ""])
 FIRST = FRAME + len(records.serialize(GOOD[0]))  # bytes of the first record in a shard

@@ -61,6 +61,7 @@ def training():
         yield session, graph, weights, inference
 
 
+@pytest.mark.slow
 def test_shares_the_variables_of_training(training):
     session, _, weights, inference = training
     assert len(weights) == 2 + 2 * 6
@@ -127,6 +128,7 @@ def test_parts_that_run_at_once_give_the_outputs_of_one(bottom):
     assert len(names) == len(set(names)) and not any("_1" in name for name in names)
 
 
+@pytest.mark.slow
 def test_several_threads_may_call_at_once():
     with tf.Graph().as_default(), tf.Session(config=OPTIONS) as session:
         inference = inference_graph.build(tasks=TASKS, bottom="base", parts=2)

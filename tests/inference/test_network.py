@@ -105,6 +105,7 @@ def test_outputs_do_not_depend_on_the_batch(run):
         np.testing.assert_allclose(one[name][0], whole[name][4], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_opens_best_last_or_the_path_of_a_checkpoint(tmp_path):
     directory = str(tmp_path / "run")
     save_run(directory, 20, seed=1)

@@ -126,6 +126,7 @@ def test_lowest_cost_of_lesson_7_is_the_entropy_of_the_labels_of_training():
     assert f"Answer: {total:.3f}, " in documented_output(load(7).solution)[0]
 
 
+@pytest.mark.slow
 def test_lesson_7_classifies_unseen_numbers_and_shows_no_progress_in_a_pipe(monkeypatch, capsys):
     lesson = load(7)
     draw = lesson.draw
@@ -234,6 +235,7 @@ def test_usage_error_is_one_line_on_stderr_and_exit_code_1():
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_command_runs_a_lesson_and_prints_its_question():
     done = run_python("-m", "mtl.lessons", "3")
     output, question = done.stdout.split("\n\nQuestion: ")

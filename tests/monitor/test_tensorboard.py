@@ -17,7 +17,7 @@ from mtl.inputs import NUMBERS as INPUTS
 from mtl.monitor import tensorboard
 from tests import event_files, toy_runs
 
-pytestmark = pytest.mark.usefixtures("coarse")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse")]
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 CONFIG = Config(bottom="mlp", batch_size=5, steps=12, save_every=6, log_every=2)
 RUN = run_files.Run(CONFIG, tasks.NUMBER_TASKS, INPUTS)

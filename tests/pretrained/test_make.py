@@ -30,6 +30,7 @@ def contents(directory):
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
+@pytest.mark.slow
 def test_packs_the_best_weights_in_half_precision(run, tmp_path):
     path = make.pack(run, str(tmp_path / "packed"))
     assert path == str(tmp_path / "packed" / "model.ckpt-5")

@@ -61,6 +61,7 @@ def test_was_trained_on_drawn_numbers_only():
     assert (record.dataset, record.data_dir, record.init_from) == ("synthetic", "", "")
 
 
+@pytest.mark.slow
 def test_reads_drawn_numbers(drawn):
     with Network.open("pretrained") as network:
         log_probs = network.outputs(np.ascontiguousarray(centre_crop(drawn.inputs)))
@@ -68,6 +69,7 @@ def test_reads_drawn_numbers(drawn):
     assert metrics.sequence_accuracy(numbers, drawn.numbers) > 0.9
 
 
+@pytest.mark.slow
 def test_predict_uses_it_by_default(command, drawn, tmp_path):
     paths = [tmp_path / f"{index}.png" for index in range(9)]
     for path, image in zip(paths, drawn.inputs):
@@ -78,6 +80,7 @@ def test_predict_uses_it_by_default(command, drawn, tmp_path):
     assert np.mean([found == true for found, true in zip(numbers, drawn.numbers)]) > 0.7
 
 
+@pytest.mark.slow
 def test_training_starts_from_it(command, drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "SYNTHETIC_VALIDATION", 60)  # instead of 1,000 images
     bottom = run_files.read_config(PACKAGED).bottom

@@ -17,6 +17,8 @@ from tests import lives
 from tests.mutations import damaged, quick
 from tests.runs.forged_index import FLOAT, HEADER, INT64, STRING, entry, field, table
 
+pytestmark = pytest.mark.slow
+
 LARGEST = 2**63 - 1
 INDEX, DATA = ".index", ".data-00000-of-00001"
 

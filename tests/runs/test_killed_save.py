@@ -9,12 +9,18 @@ import signal
 import time
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
 from mtl.runs import mend
 from tests import lives
 from tests.run_directories import saved_steps
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads /proc"),
+]
 
 
 def save_forever(directory, steps):

@@ -19,6 +19,7 @@ with lock.held(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_second_process_gets_the_pid_of_the_first(tmp_path):
     directory = tmp_path / "run"
     command = [sys.executable, "-c", HOLDER, str(directory)]

@@ -157,6 +157,7 @@ def pools():
     return [thread for thread in threading.enumerate() if thread.name == "workers"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
     drawn = synthetic.load("", "train", count=MANY, seed=3, workers=workers)
@@ -165,6 +166,7 @@ def test_workers_draw_the_same_images_in_the_same_order(workers, one_by_one):
     assert not pools()
 
 
+@pytest.mark.slow
 def test_blocks_are_consecutive_parts_of_train(one_by_one):
     size, first = synthetic.CHUNK + 6, 1  # more than one chunk
     stream = synthetic.Blocks(3, difficulty=config.Config.difficulty, workers=2)(first, size)

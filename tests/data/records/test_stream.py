@@ -16,6 +16,8 @@ from mtl.errors import DataError, NoExamplesError
 from tests import record_sets
 from tests.data.records.broken import BROKEN, DAMAGE
 
+pytestmark = pytest.mark.slow
+
 TOTAL = 13  # records of `numbered`
 
 
