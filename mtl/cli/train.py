@@ -80,8 +80,14 @@ def _train(config, values, check_lock):
         checkpoint.VERSIONS: json.dumps(environment.versions(), indent=2) + "\n",
     }
     first = checkpoint.step_of(saved) if saved else 0
-    verbose, events = values.verbosity >= 1, values.tensorboard
-    monitor = training.Monitor(run, model_dir, first, verbose=verbose, events=events)
+    monitor = training.Monitor(
+        run,
+        model_dir,
+        first,
+        verbose=values.verbosity >= 1,
+        events=values.tensorboard,
+        examples=len(examples.inputs) if examples else 0,
+    )
     with contextlib.closing(monitor), signals.Caught() as signalled:
         evaluator = None
         if examples:

@@ -80,7 +80,7 @@ def _check_labelled(config, tasks, examples):
 class Monitor:
     """The progress line on a terminal, and TensorBoard's event files."""
 
-    def __init__(self, run, model_dir, first, *, verbose, events):
+    def __init__(self, run, model_dir, first, *, verbose, events, examples=0):
         """Store the settings. Files are created later.
 
         Args:
@@ -89,9 +89,10 @@ class Monitor:
           first: int, the step from which the run continues.
           verbose: bool, whether progress lines are written to a pipe too.
           events: bool, whether event files are written.
+          examples: int, of validation; 0 if nothing is evaluated.
         """
         terminal = sys.stderr.isatty()
-        self._line = progress.Progress(run.config, console.say, timed=terminal)
+        self._line = progress.Progress(run.config, console.say, timed=terminal, examples=examples)
         self._shows_line = verbose or terminal
         self._events = None
         if events:

@@ -16,7 +16,7 @@ WORST = 4
 class Progress:
     """Writes progress lines."""
 
-    def __init__(self, config: Config, write, *, timed=False):
+    def __init__(self, config: Config, write, *, timed=False, examples=0):
         """Create a progress line.
 
         Args:
@@ -24,8 +24,12 @@ class Progress:
           write: function str -> None.
           timed: bool, whether `each_step` writes lines, so that a terminal shows progress before
             the next multiple of --log_every.
+          examples: int, of validation, for the time that the evaluations to come will take; 0 if
+            nothing is evaluated.
         """
         self._config, self._write, self._timed = config, write, timed
+        self._examples = examples
+        self._evaluation = None  # seconds that the last evaluation took
         self._since = None  # (step, seconds) of the last line, or of the first step
         self._wait = FIRST
 
@@ -58,7 +62,7 @@ class Progress:
             last_step, then = self._since
             self._wait = AGAIN
             rate = (step - last_step) / (now - then)
-            minutes, seconds = divmod(round((self._config.steps - step) / rate), 60)
+            minutes, seconds = divmod(round(self._seconds_left(step, rate)), 60)
             unit = "images" if self._config.is_numbers else "examples"
             parts.append(f"{rate * self._config.batch_size:.0f} {unit}/s")
             parts.append(f"{minutes}:{seconds:02d} left")
@@ -75,9 +79,31 @@ class Progress:
 
     @contextlib.contextmanager
     def paused(self):
-        """Exclude the time of the block from the speed."""
+        """Exclude an evaluation from the speed, and use its time for those to come."""
         start = time.monotonic()
         yield
+        self._evaluation = time.monotonic() - start
         if self._since:
             step, then = self._since
-            self._since = step, then + (time.monotonic() - start)
+            self._since = step, then + self._evaluation
+
+    def _seconds_left(self, step, rate):
+        """Return the seconds that the steps and evaluations after a step will take.
+
+        Args:
+          step: int, steps done; its own evaluation, if it has one, is still to come.
+          rate: float, steps a second.
+        """
+        config = self._config
+        seconds = (config.steps - step) / rate
+        if not self._examples:
+            return seconds
+        each = self._evaluation
+        if each is None:
+            # Before the first evaluation: a forward pass takes a third of a training step. The
+            # temperature of several views has passes of its own.
+            passes = 1 + (config.views if config.is_numbers and config.views > 1 else 0)
+            each = passes * self._examples / (3 * rate * config.batch_size)
+        # Every multiple of save_every before the last step, and the last step; see loop.due_steps.
+        before = (config.steps - 1) // config.save_every - (step - 1) // config.save_every
+        return seconds + (before + 1) * each

@@ -118,6 +118,37 @@ def test_pauses_do_not_count(clock, line, lines):
     assert "175 images/s" in lines[1]
 
 
+def test_time_left_contains_the_evaluations_to_come(clock, lines):
+    record = Config(steps=700, batch_size=7, save_every=300)
+    line = progress.Progress(record, lines.append, examples=1050)
+    line(100, 0.0, {})
+    clock.now += 4.0
+    line(200, 0.0, {})  # 20 s of steps; at steps 300, 600 and 700, 1050 images at 3 * 175 a second
+    with line.paused():
+        clock.now += 5.0
+    clock.now += 4.0
+    line(300, 0.0, {})  # 16 s of steps and three evaluations of 5 s, that of step 300 too
+    clock.now += 12.0
+    line(600, 0.0, {})
+    clock.now += 4.0
+    line(700, 0.0, {})
+    assert [part for line in lines for part in line.split("  ") if "left" in part] == [
+        "0:26 left",
+        "0:31 left",
+        "0:14 left",
+        "0:05 left",
+    ]
+
+
+def test_several_views_take_longer(clock, lines):
+    record = Config(steps=700, batch_size=7, views=4)
+    line = progress.Progress(record, lines.append, examples=1050)
+    line(100, 0.0, {})
+    clock.now += 4.0
+    line(200, 0.0, {})
+    assert "0:30 left" in lines[1]  # 20 s, and 5 passes of 2 s
+
+
 def test_pause_before_the_first_line(clock, line, lines):
     with line.paused():
         clock.now += 1.0
