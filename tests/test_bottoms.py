@@ -10,16 +10,17 @@ import tensorflow.compat.v1 as tf
 from helpers import IMAGE_SIZE
 from mtl import bottoms, config
 
-FEATURES = {"mlp": 256, "small": 512, "base": 320, "paper": 3072}
+FEATURES = {"mlp": 256, "light": 320, "small": 512, "base": 320, "paper": 3072}
 # The number of filters of each convolution.
 CONVOLUTIONS = {
     "mlp": [],
+    "light": [32, 64, 96, 96, 192],
     "small": [48, 64, 128, 192],
     "base": [32, 64, 96, 96, 192, 192],
     "paper": [48, 64, 128, 160, 192, 192, 192, 192],
 }
 # How often a stride or a pooling halves the height and the width.
-HALVINGS = {"mlp": (0, 0), "small": (4, 4), "base": (4, 3), "paper": (4, 4)}
+HALVINGS = {"mlp": (0, 0), "light": (5, 4), "small": (4, 4), "base": (4, 3), "paper": (4, 4)}
 
 each_bottom = pytest.mark.parametrize("name", config.BOTTOMS)
 
@@ -103,6 +104,14 @@ def test_feature_maps_shrink_and_those_of_base_stay_wider(name, widths):
     assert sizes == [[height, width] for height, width in zip([27, 14, 7, 4], widths)]
 
 
+def test_rows_of_light_shrink_before_its_columns():
+    with tf.Graph().as_default() as graph:
+        build("light", 54, 54)
+    convolved = [[27, 27], [14, 27], [7, 14], [7, 14], [4, 7]]
+    assert sizes_after(graph, "Conv2D") == convolved
+    assert sizes_after(graph, "MaxPool") == [[4, 7], [2, 4]]
+
+
 def zero(session, *layers):
     """Set the kernels of some layers to 0."""
     for variable in tf.global_variables():
@@ -110,13 +119,14 @@ def zero(session, *layers):
             variable.load(np.zeros(variable.shape.as_list(), np.float32), session)
 
 
-def test_second_convolution_of_a_stage_is_residual():
-    # conv4 and conv6 are added to their inputs. conv2 starts a stage and is not.
+@pytest.mark.parametrize("name, residual", [("base", ["conv4", "conv6"]), ("light", ["conv4"])])
+def test_second_convolution_of_a_stage_is_residual(name, residual):
+    # They are added to their inputs. conv2 starts a stage and is not.
     with tf.Graph().as_default(), tf.Session() as session:
-        images, _, features = build("base")
+        images, _, features = build(name)
         session.run(tf.global_variables_initializer())
         feed = {images: normal_images(3, seed=4)}
-        zero(session, "conv4", "conv6")
+        zero(session, *residual)
         assert session.run(features, feed).max() > 0.0
         zero(session, "conv2")
         assert session.run(features, feed).max() == 0.0

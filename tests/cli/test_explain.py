@@ -91,7 +91,7 @@ STEP = ["--format=html", "--step=1"]
         (["--all", "--format=html"], "--all does not work with --format=html; use --format=text"),
         (["--format=html", "--step=201"], "--step"),
         (["--format=png"], "--format"),
-        (["--bottom=smal"], "--bottom=smal must be one of mlp, small, base, paper"),
+        (["--bottom=smal"], "--bottom=smal must be one of mlp, light, small, base, paper"),
         (["--pool=9"], "--pool=9 must be a multiple of --reuse=8"),
         (["svg"], "unexpected argument 'svg'"),
         ([*STEP, "--dataset=svhn"], "--data_dir is required"),
