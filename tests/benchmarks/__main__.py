@@ -3,6 +3,8 @@
     python -m tests.benchmarks [--csv=FILE] [--write]
     python -m tests.benchmarks --only=step --bottom=small --precision=bf16
     python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base] [--augment=0.5]
+    python -m tests.benchmarks --only=cores --quick                 # a machine with many cores
+    python -m tests.benchmarks --isa=avx2 [--only=step] [--write]    # sections step_avx2, ...
 
 --write also replaces the section of each benchmark in RESULTS.md.
 """
@@ -14,28 +16,35 @@ import importlib.metadata
 import os
 import platform
 
-from mtl import config
-from tests.benchmarks import results, tables
+from mtl import config, machine
+from tests.benchmarks import isa, results, tables
 
 # Each is a module of this folder with a TITLE and run(arguments).
 DEFAULT = ("step", "prediction", "ceiling", "cold", "scaling", "input")
-ALONE = ("quality", "records")  # quality takes hours; records need data
+ALONE = ("quality", "records", "cores")  # hours; need data; need a machine with many cores
+LIMITED = ("step", "prediction", "ceiling")  # with --isa; each has a section for each limit
 RECORDS = ("batch_size", "augment", "workers")  # fields of Config that --only=records may set
 # With one of these a part is incomplete, so that it cannot replace a section.
-FILTERS = ("bottom", "precision", "quick")
+FILTERS = ("bottom", "precision", "quick", "threads", "batches", "minutes")
 
 
 def main():
     arguments = _parse()
-    names = [arguments.only] if arguments.only else DEFAULT
+    machine.configure()
+    isa.limit(arguments.isa)
+    names = [arguments.only] if arguments.only else LIMITED if arguments.isa else DEFAULT
     with contextlib.ExitStack() as stack:
         if arguments.csv:
             tables.write_to(stack.enter_context(open(arguments.csv, "w", encoding="utf-8")))
         for name in names:
             module = importlib.import_module(f"tests.benchmarks.{name}")
-            section = results.section(name) if arguments.write else contextlib.nullcontext()
+            title, of_page = module.TITLE, name
+            if arguments.isa:
+                title += f", {isa.described(arguments.isa)}"
+                of_page += f"_{arguments.isa}"
+            section = results.section(of_page) if arguments.write else contextlib.nullcontext()
             with section:
-                print(f"### {module.TITLE}\n\n{_machine()}\n", flush=True)
+                print(f"### {title}\n\n{_machine(arguments.isa)}\n", flush=True)
                 module.run(arguments)
 
 
@@ -53,7 +62,15 @@ def _parse():
     parser.add_argument("--write", action="store_true", help="replace the sections of RESULTS.md")
     parser.add_argument("--bottom", choices=bottoms, help="only this network")
     parser.add_argument("--precision", choices=config.choices("precision"), help="only this one")
-    parser.add_argument("--quick", action="store_true", help="skip JAX and compiled competitors")
+    text = "skip JAX and compiled competitors; with --only=cores also networks and batches"
+    parser.add_argument("--quick", action="store_true", help=text)
+    text = "limit all sides to an older instruction set"
+    parser.add_argument("--isa", choices=list(isa.LIMITS), help=text)
+    text = "with --only=cores, such as 2,4,8"
+    parser.add_argument("--threads", type=_numbers, help=f"{text} (default: up to the cores)")
+    parser.add_argument("--batches", type=_numbers, help=text)
+    text = "with --only=cores, start no further table after them"
+    parser.add_argument("--minutes", type=float, help=text)
     parser.add_argument("--data_dir", help="records to read, with --only=records")
     for name in RECORDS:
         value = getattr(config.Config, name)
@@ -64,10 +81,17 @@ def _parse():
     return arguments
 
 
+def _numbers(text):
+    """Parse "2,4,8"."""
+    return tuple(map(int, text.split(",")))
+
+
 def _check(parser, arguments):
     """Exit with a message where the arguments do not fit together."""
     if arguments.only == "records" and not arguments.data_dir:
         parser.error("--data_dir is required with --only=records; name what mtl convert wrote")
+    if arguments.isa and arguments.only not in (None, *LIMITED):
+        parser.error(f"--isa does not work with --only={arguments.only}; name one of {LIMITED}")
     if arguments.rounds < 1:
         parser.error(f"--rounds={arguments.rounds} must be at least 1")
     if arguments.csv and not os.access(os.path.dirname(arguments.csv) or ".", os.W_OK):
@@ -77,12 +101,14 @@ def _check(parser, arguments):
         parser.error(f"--write does not work with --{given[0]}, which skips part of a section")
 
 
-def _machine():
-    """Return the processor, the versions and the load of this machine, as a sentence."""
+def _machine(limit):
+    """Return the processor, its limit, the versions and the load of this machine, as a sentence."""
     # Not at the top: worker processes import this module again and do not need TensorFlow.
     from mtl.runs.environment import processor
 
-    parts = [processor(), f"{os.cpu_count()} cores", f"{platform.system()} {platform.release()}"]
+    parts = [processor(), f"{machine.cores()} cores"]
+    parts += [isa.described(limit)] if limit else []
+    parts += [f"{platform.system()} {platform.release()}"]
     parts += [f"Python {platform.python_version()}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "numpy")]
     return f"{', '.join(parts)}; load {os.getloadavg()[0]:.1f}."

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import model
 from mtl.inputs import NUMBERS
-from tests.benchmarks import mtl_trainer, sides, tables, turns
+from tests.benchmarks import isa, mtl_trainer, sides, tables, turns
 from tests.benchmarks.step import STEPS
 
 TITLE = "The limit of the processor, and each step's share of it"
@@ -45,11 +45,12 @@ def _forward(operation):
 class Processor:
     """Large products in oneDNN, each on all cores."""
 
-    def __init__(self, session):
+    def __init__(self, session, types):
         self._session = session
         self._runs = {}
         filters = IMAGES[3]
-        for name, dtype in TYPES.items():
+        for name in types:
+            dtype = TYPES[name]
             matrix = _random([SIZE, SIZE], dtype)
             product = tf.matmul(matrix, matrix)
             self._runs[f"matrix product, {name}"] = product.op, 2 * SIZE**3
@@ -78,11 +79,11 @@ def _random(shape, dtype):
 
 
 @contextlib.contextmanager
-def processor(threads):
-    """Open a Processor."""
+def processor(threads, types):
+    """Open a Processor; types: sequence of keys of TYPES."""
     options = tf.ConfigProto(intra_op_parallelism_threads=threads)
     with tf.Graph().as_default(), tf.Session(config=options) as session:
-        yield Processor(session)
+        yield Processor(session, types)
 
 
 def run(arguments):
@@ -92,7 +93,7 @@ def run(arguments):
         f"filters, in\nTensorFlow's oneDNN on 2 threads. Medians of {arguments.rounds} rounds, "
         "in turns with the steps of 32 images.\n"
     )
-    rates, seconds = _measure(arguments.rounds)
+    rates, seconds = _measure(arguments.rounds, isa.PRECISIONS[arguments.isa])
     limits = {}
     for name in rates[0]:
         values = [rate[name] for rate in rates]
@@ -104,12 +105,12 @@ def run(arguments):
     tables.table(head, rows)
 
 
-def _measure(rounds):
+def _measure(rounds, precisions):
     """Return a list of rates, and dict (bottom, precision) -> list of seconds of a step."""
     with contextlib.ExitStack() as stack:
-        best = stack.enter_context(turns.Player("processor", processor, 2))
+        best = stack.enter_context(turns.Player("processor", processor, 2, precisions))
         players = {}
-        for precision in TYPES:
+        for precision in precisions:
             for bottom in STEPS:
                 config = sides.default(bottom, precision)
                 player = turns.Player(f"{bottom} {precision}", mtl_trainer.opened, config)

@@ -201,5 +201,6 @@ def opened(config, weights, jit_compile):
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(config.threads)
     keras.config.set_dtype_policy(POLICIES[config.precision])
     yield Side(config, weights, jit_compile)

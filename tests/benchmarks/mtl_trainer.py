@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -37,15 +38,25 @@ class Stepper:
 
 
 @contextlib.contextmanager
-def training(config):
+def training(config, layout=None):
     """Open a session with a training graph and an inference graph on the same fresh variables.
+
+    Args:
+      config: Config.
+      layout: layouts.Layout, or None for that of mtl's rule.
 
     Yields:
       tf.Session, inference_graph.Inference, Stepper.
     """
     options = sessions.session_config(config.threads, config.batch_size)
+    towers = sessions.towers_of
+    if layout:
+        options.intra_op_parallelism_threads = layout.intra
+        options.inter_op_parallelism_threads = layout.inter
+        towers = lambda *_: layout.towers  # noqa: E731
     with tf.Graph().as_default(), tf.Session(config=options) as session:
-        graph = train.build(config)
+        with mock.patch.object(train, "towers_of", towers):
+            graph = train.build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             inference = inference_graph.build(tasks=NUMBER_TASKS, bottom=config.bottom)
         session.run(tf.global_variables_initializer())
@@ -150,9 +161,9 @@ class FromSource(Side):
 
 
 @contextlib.contextmanager
-def opened(config):
-    """Open a Side."""
-    with training(config) as parts:
+def opened(config, layout=None):
+    """Open a Side; layout: layouts.Layout, or None for that of mtl's rule."""
+    with training(config, layout) as parts:
         yield Side(config, *parts)
 
 

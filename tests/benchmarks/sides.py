@@ -15,6 +15,8 @@ from tests.benchmarks import mtl_trainer, turns
 
 CHECKED = 20  # steps that all sides train on the same batches before the clock starts
 EARLY = 5
+KERAS, TORCH = "tests.benchmarks.keras_trainer", "tests.benchmarks.torch_trainer"
+PACKAGES = ("keras", "jax", "torch")  # of the competitors
 
 
 class Limits(NamedTuple):
@@ -39,6 +41,13 @@ class Peer(NamedTuple):
     environment: dict = {}
     slow: bool = False  # takes long to start
 
+    @property
+    def packages(self):
+        """The set of packages that it needs."""
+        if self.module == TORCH:
+            return {"torch"}
+        return {"keras", self.environment["KERAS_BACKEND"]}
+
     def player(self, config, weights):
         """Start it in a process of its own."""
         opener = Opener(self.module)
@@ -56,31 +65,44 @@ class Opener:
         return importlib.import_module(self._module).opened(*arguments)
 
 
-def peers(quick=False):
-    """List the competitors; `quick` skips those that take long to start."""
-    missing = [name for name in ("keras", "jax", "torch") if not importlib.util.find_spec(name)]
-    if missing:
+def peers(quick=False, skip_missing=False):
+    """List the competitors, with the best settings of each.
+
+    Args:
+      quick: bool, whether to skip those that take long to start.
+      skip_missing: bool, whether to skip those that are not installed.
+
+    Raises:
+      SystemExit: one is not installed.
+    """
+    missing = set(PACKAGES) - set(_installed())
+    if missing and not skip_missing:
         cure = "pip install '.[bench]'"
-        raise SystemExit(f"benchmarks: {', '.join(missing)} not installed; {cure}")
-    keras, torch = "tests.benchmarks.keras_trainer", "tests.benchmarks.torch_trainer"
-    on_tensorflow = {"KERAS_BACKEND": "tensorflow"}
+        raise SystemExit(f"benchmarks: {', '.join(sorted(missing))} not installed; {cure}")
+    on_tensorflow = {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
     on_jax = {"KERAS_BACKEND": "jax"}
     found = [
-        Peer("Keras, TensorFlow", keras, False, on_tensorflow),
-        Peer("Keras, TensorFlow, jit_compile", keras, True, on_tensorflow, slow=True),
-        Peer("Keras, JAX", keras, False, on_jax, slow=True),
-        Peer("Keras, JAX, jit_compile", keras, True, on_jax, slow=True),
-        Peer("PyTorch, eager", torch, "eager"),
-        Peer("PyTorch, channels_last, fused Adam", torch, "channels_last"),
-        Peer("PyTorch, the same, torch.compile", torch, "compile", slow=True),
+        Peer("Keras, TensorFlow", KERAS, False, on_tensorflow),
+        Peer("Keras, TensorFlow, jit_compile", KERAS, True, on_tensorflow, slow=True),
+        Peer("Keras, JAX", KERAS, False, on_jax, slow=True),
+        Peer("Keras, JAX, jit_compile", KERAS, True, on_jax, slow=True),
+        Peer("PyTorch, eager", TORCH, "eager"),
+        Peer("PyTorch, channels_last, fused Adam", TORCH, "channels_last"),
+        Peer("PyTorch, the same, torch.compile", TORCH, "compile", slow=True),
     ]
+    found = [peer for peer in found if not peer.packages & missing]
     return [peer for peer in found if not (quick and peer.slow)]
+
+
+def _installed():
+    """List the PACKAGES that are installed."""
+    return [name for name in PACKAGES if importlib.util.find_spec(name)]
 
 
 def versions():
     """Return the versions of the competitors, as a sentence."""
-    names = ("keras", "jax", "torch")
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names) + "."
+    installed = _installed()
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in installed) + "."
 
 
 def cropped(count):
@@ -89,7 +111,7 @@ def cropped(count):
     return drawn._replace(inputs=np.ascontiguousarray(batches.centre_crop(drawn.inputs)))
 
 
-def default(bottom, precision, **fields):
+def default(bottom, precision, threads=2, **fields):
     """Return the Config that sides are compared by.
 
     Its learning rate is low: differences in the last bit grow with the rate and the depth.
@@ -99,7 +121,7 @@ def default(bottom, precision, **fields):
         precision=precision,
         schedule="constant",
         learning_rate=1e-4 if bottom == "paper" else 1e-3,
-        threads=2,
+        threads=threads,
         **fields,
     )
 

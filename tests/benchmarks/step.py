@@ -1,10 +1,9 @@
 """The training step of each network: mtl and its competitors, on the same images in memory."""
 
-from tests.benchmarks import sides, tables, turns
+from tests.benchmarks import isa, sides, tables, turns
 
 TITLE = "Training step: mtl and its competitors"
 STEPS = {"small": 30, "base": 20, "paper": 6}  # in a turn, about a second
-PRECISIONS = ("fp32", "bf16")
 
 
 def run(arguments):
@@ -17,9 +16,12 @@ def run(arguments):
         "PyTorch indexes its batches from an array, without a DataLoader. `paper` is compared "
         "without JAX and compiled\ncompetitors, which take long to start.\n"
     )
+    if arguments.quick:
+        print("Without JAX and compiled competitors (--quick).\n")
     print(f"{sides.versions()}\n")
+    precisions = isa.PRECISIONS[arguments.isa]
     for bottom in [arguments.bottom] if arguments.bottom else STEPS:
-        for precision in [arguments.precision] if arguments.precision else PRECISIONS:
+        for precision in [arguments.precision] if arguments.precision else precisions:
             _compare(bottom, precision, arguments)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.benchmarks import __main__ as command, results
+from tests.benchmarks import __main__ as command, isa, results
 
 
 def page():
@@ -12,7 +12,8 @@ def page():
 
 
 def test_every_benchmark_has_a_section():
-    assert set(results.sections(page())) == {*command.DEFAULT, *command.ALONE}
+    limited = {f"{name}_{limit}" for name in command.LIMITED for limit in isa.LIMITS}
+    assert set(results.sections(page())) == {*command.DEFAULT, *command.ALONE, *limited}
 
 
 def test_aims_quote_the_sections():

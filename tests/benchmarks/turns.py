@@ -4,6 +4,7 @@ Each side has its own process, because the first session of a process fixes Tens
 pools. One works while the others wait, so a busy or hot processor slows all of them alike.
 """
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -48,9 +49,24 @@ class Player:
 
     def ask(self, method, *arguments):
         """Call a method of the object and return its result."""
-        try:
+        self.tell(method, *arguments)
+        return self.answer()
+
+    def tell(self, method, *arguments):
+        """Call a method of the object without waiting; `answer` returns its result."""
+        with self._named():
             self._connection.send((method, arguments))
+
+    def answer(self):
+        """Return the result of the method that was called by `tell`."""
+        with self._named():
             return self._connection.recv()
+
+    @contextlib.contextmanager
+    def _named(self):
+        """Turn a broken connection into a SystemExit that names the process."""
+        try:
+            yield
         except (EOFError, ConnectionError):
             message = f"benchmarks: the process of {self.name} ended; see its message above"
             raise SystemExit(message) from None
@@ -79,7 +95,7 @@ def _serve(connection, make, *arguments):
 def alternate(players, rounds, method, *arguments):
     """Let players take turns, in reversed order every other round, after one turn of warm-up.
 
-    Prints how much processor time the idle players used.
+    Prints the load of the machine, and how much processor time the idle players used.
 
     Args:
       players: list of Player.
@@ -93,6 +109,7 @@ def alternate(players, rounds, method, *arguments):
     for player in players:
         player.ask(method, *arguments)
     seconds = {player.name: [] for player in players}
+    load = os.getloadavg()[0]
     idle = 0.0
     for number in range(rounds):
         for player in players if number % 2 == 0 else reversed(players):
@@ -102,7 +119,7 @@ def alternate(players, rounds, method, *arguments):
             seconds[player.name].append(player.ask(method, *arguments))
             idle += _used(others) - before
     share = idle / sum(map(sum, seconds.values()))
-    print(f"Idle competitors used {share:.1%} of one core.\n", flush=True)
+    print(f"Load {load:.1f}. Idle competitors used {share:.1%} of one core.\n", flush=True)
     return seconds
 
 
