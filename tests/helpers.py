@@ -3,14 +3,22 @@
 import os
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
+from mtl.config import BOTTOMS, Config
 from mtl.inputs import NUMBERS
 from mtl.tasks import NUMBER_TASKS, Task
 
 THREE_TASKS = (Task("colour", 3), Task("shape", 7), Task("size", 5))
 CROPPED = NUMBERS.network_shape  # height, width and channels of the images of numbers
 IMAGE_SIZE = (21, 13, 3)  # small, odd and distinct: a test that swaps two axes fails
+
+# For parametrize: the smallest bottom and the default are quick to build.
+EACH_BOTTOM = [
+    pytest.param(name, marks=[] if name in ("mlp", Config().bottom) else [pytest.mark.slow])
+    for name in BOTTOMS
+]
 
 
 def softmax(logits):

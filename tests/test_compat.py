@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "compat.md"
 SHOWN = ROOT / "mtl" / "lessons" / "TRANSLATION.md"

@@ -14,6 +14,7 @@ from mtl import config, inputs, kinds, run_files, tasks, train
 from mtl.errors import UsageError
 from tests.run_directories import assert_same_variables, saved_steps, variables_of
 
+pytestmark = pytest.mark.slow
 NAMES = [f"task{number}" for number in range(10)]
 # Two kinds, in turns, of different sizes.
 TEXT = ",".join(f"{name}:{3 + i if i % 3 else 'real'}" for i, name in enumerate(NAMES))
@@ -157,22 +158,30 @@ def test_init_from_other_tasks_restores_the_bottom_and_the_tasks_that_both_have(
 
 # -- patience --------------------------------------------------------------------------------------
 
-PATIENT = dataclasses.replace(CONFIG, steps=30, save_every=3, patience=2)
+FEW = TASKS[:2]
+PATIENT = dataclasses.replace(
+    CONFIG, tasks="task0:real,task1:4", bottom="mlp", steps=30, save_every=3, patience=2
+)
+
+
+def run_few(model_dir, record, scores):
+    """As `run`, with two tasks."""
+    return run(model_dir, record, scores, tasks=FEW, source=lambda first: source(first, FEW))
 
 
 def test_patience_stops_after_evaluations_without_a_new_best(tmp_path):
-    result, messages = run(tmp_path, PATIENT, [0.1, None, 0.5, 0.5, 0.4])
+    result, messages = run_few(tmp_path, PATIENT, [0.1, None, 0.5, 0.5, 0.4])
     assert result == {"step": 15, "best": 0.5, "best_step": 9}
     assert messages[-1].startswith("step 15: no better score in 2 evaluations after step 9; stop")
     assert saved_steps(tmp_path) == [12, 15]
-    result, messages = run(tmp_path, PATIENT, [])
+    result, messages = run_few(tmp_path, PATIENT, [])
     what = "stopped early at step 15, raise --patience=2 to continue"
     assert result["step"] == 15 and messages == [f"{tmp_path}: {what}; nothing to do"]
 
 
 def test_a_run_whose_evaluations_have_no_score_has_no_best(tmp_path):
-    record = dataclasses.replace(CONFIG, steps=8)
-    result, messages = run(tmp_path, record, [None, None])
+    record = dataclasses.replace(PATIENT, steps=8, save_every=4)
+    result, messages = run_few(tmp_path, record, [None, None])
     assert result == {"step": 8, "best": None, "best_step": None}
     assert messages == [f"step {step}: validation has no score" for step in (4, 8)]
     assert saved_steps(tmp_path) == [4, 8] and not (tmp_path / "best").exists()
@@ -180,10 +189,10 @@ def test_a_run_whose_evaluations_have_no_score_has_no_best(tmp_path):
 
 def test_patience_survives_a_resume_and_more_of_it_continues(tmp_path):
     halfway = dataclasses.replace(PATIENT, steps=12)
-    run(tmp_path, halfway, [0.1, 0.2, 0.5, 0.5])
-    result, _ = run(tmp_path, PATIENT, [0.4])
+    run_few(tmp_path, halfway, [0.1, 0.2, 0.5, 0.5])
+    result, _ = run_few(tmp_path, PATIENT, [0.4])
     assert (result["step"], result["best_step"]) == (15, 9)
-    result, _ = run(tmp_path, dataclasses.replace(PATIENT, patience=3), [0.3])
+    result, _ = run_few(tmp_path, dataclasses.replace(PATIENT, patience=3), [0.3])
     assert result == {"step": 18, "best": 0.5, "best_step": 9}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CROPPED, image_placeholder, random_images
+from helpers import CROPPED, EACH_BOTTOM, image_placeholder, random_images
 from mtl import layers, model, train
 from mtl.config import BOTTOMS, Config
 from mtl.tasks import NUMBER_TASKS, Task
@@ -21,7 +21,7 @@ from mtl.tasks import NUMBER_TASKS, Task
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 NAMES = [task.name for task in NUMBER_TASKS]
 
-each_bottom = pytest.mark.parametrize("bottom", BOTTOMS)
+each_bottom = pytest.mark.parametrize("bottom", EACH_BOTTOM)
 
 
 # -- names of variables ----------------------------------------------------------------------------

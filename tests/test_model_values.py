@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CROPPED, IMAGE_SIZE, image_placeholder, random_images, run_graph
+from helpers import CROPPED, EACH_BOTTOM, IMAGE_SIZE, image_placeholder, random_images, run_graph
 from mtl import bottoms, layers, model
-from mtl.config import BOTTOMS
 from mtl.tasks import NUMBER_TASKS, Task
 
 NAMES = [task.name for task in NUMBER_TASKS]
 
-each_bottom = pytest.mark.parametrize("bottom", BOTTOMS)
+each_bottom = pytest.mark.parametrize("bottom", EACH_BOTTOM)
 
 
 # -- values ----------------------------------------------------------------------------------------

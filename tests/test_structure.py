@@ -1,6 +1,7 @@
 """The rules of the layout: a small core, one TensorFlow, flags in one place, imports downward."""
 
 import ast
+import functools
 import pathlib
 import re
 import subprocess
@@ -86,6 +87,7 @@ def name_of(path):
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
 def parse(path):
     return ast.parse(path.read_text(encoding="utf-8"), name_of(path))
 
@@ -386,6 +388,17 @@ def test_every_file_has_its_tests():
         if not (ROOT / home).exists():
             missing.append(f"{name_of(path)} needs {home.as_posix()}")
     assert not missing, "\n".join(["no tests for:", *missing])
+
+
+def test_tests_that_run_mtl_in_processes_are_marked_slow():
+    # Else `pytest -m "not slow"` would no longer be quick.
+    unmarked = []
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        if re.search(r"^from tests import .*\blives\b", text, re.MULTILINE):
+            if not re.search(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", text, re.MULTILINE):
+                unmarked.append(name_of(path))
+    assert unmarked == []
 
 
 def test_the_answer_is_attributed_in_its_file():

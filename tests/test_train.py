@@ -18,7 +18,7 @@ from tests.run_directories import (
 )
 from tests.toy_runs import CONFIG, NAMES, bars, changed, coarse_mlp, inference_of, run, source
 
-pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse", "nothing_left")]
 
 
 # -- the graph -------------------------------------------------------------------------------------
@@ -31,7 +31,6 @@ def soft_cross_entropy(log_probs, classes, smoothing):
     return -(rows * log_probs).sum(axis=1).mean()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective, formula, smoothing", [("log_sum", np.log, 0.4), ("linear", np.float64, 0.0)]
 )
@@ -143,7 +142,6 @@ def test_learns_the_toy(tmp_path):
     assert result == {"step": 60, "best": 1.0, "best_step": 60}
 
 
-@pytest.mark.slow
 def test_masked_run_trains_only_digits_with_a_label(tmp_path):
     record = plain(absent="mask", steps=40)
     log = Log()
@@ -166,7 +164,6 @@ def test_masked_run_trains_only_digits_with_a_label(tmp_path):
     assert (after[:, :10] != before[:, :10]).any()
 
 
-@pytest.mark.slow
 def test_objective_answer_trains_to_the_same_bits_as_log_sum(reference, tmp_path):
     run(tmp_path, changed(objective="answer"))
     assert_same_variables(tmp_path / "model.ckpt-12", reference / "model.ckpt-12")
@@ -223,7 +220,6 @@ def test_checkpoint_file_has_relative_paths(reference, name):
     assert str(reference) not in text
 
 
-@pytest.mark.slow
 def test_runs_without_evaluation_in_a_new_directory(reference, tmp_path):
     directory = tmp_path / "not" / "yet"
     log = Log()

@@ -13,7 +13,7 @@ from mtl.runs import find
 from tests.run_directories import assert_same_run, fingerprint, saved_steps, variables_of
 from tests.toy_runs import CONFIG, changed, copy_at_step_8, run, source
 
-pytestmark = pytest.mark.usefixtures("coarse", "nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse", "nothing_left")]
 
 
 def no_source(first_step):
@@ -59,7 +59,6 @@ def test_rejects_checkpoints_without_a_readable_config_json(reference, tmp_path,
     assert fingerprint(tmp_path) == before
 
 
-@pytest.mark.slow
 def test_rejects_a_damaged_checkpoint_and_changes_nothing(reference, tmp_path):
     copy_at_step_8(reference, tmp_path)
     data = tmp_path / "model.ckpt-8.data-00000-of-00001"
@@ -167,7 +166,6 @@ def test_evaluation_without_a_score_is_an_error(tmp_path, row):
 # -- init_from -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_init_from_restores_only_the_weights(reference, tmp_path):
     first_steps = []
 
@@ -191,7 +189,6 @@ def test_init_from_restores_only_the_weights(reference, tmp_path):
         np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-29, err_msg=name)
 
 
-@pytest.mark.slow
 def test_continued_run_ignores_init_from(reference, tmp_path):
     copy_at_step_8(reference, tmp_path)
     _, messages = run(tmp_path, changed(init_from=str(tmp_path / "gone")))
@@ -200,7 +197,6 @@ def test_continued_run_ignores_init_from(reference, tmp_path):
     assert_same_run(tmp_path, reference)
 
 
-@pytest.mark.slow
 def test_rejects_init_from_another_network(reference, tmp_path):
     record = changed(bottom="small", init_from=str(reference))
     with pytest.raises(DataError) as error:

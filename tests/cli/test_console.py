@@ -78,6 +78,7 @@ with tf.Session() as session:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
 def test_script_hides_the_messages_of_tensorflow_but_shows_that_it_starts():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

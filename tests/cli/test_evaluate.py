@@ -93,6 +93,7 @@ def test_bad_temperature_is_named(refused, value):
     assert "--temperature" in refused(1, "evaluate", "--model_dir=run", f"--temperature={value}")
 
 
+@pytest.mark.slow
 def test_temperature_changes_confidences_and_keeps_the_cost(five, network, command, tmp_path):
     results, errors = [], []
     for run_temperature, flags in [(1.0, []), (0.5, []), (0.5, ["--temperature=1"])]:

@@ -65,6 +65,7 @@ def test_page_holds_real_steps_and_its_command(command, tmp_path):
     assert shown.startswith("mtl explain ") and "--step=2" in shown
 
 
+@pytest.mark.slow
 def test_terminal_shows_each_phase_and_a_bar_from_the_first_step(command, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     small = ["--bottom=mlp", "--batch_size=3", "--pool=16", "--workers=1"]
@@ -154,6 +155,7 @@ def test_own_tasks_have_the_inputs_of_their_data(command, own):
     assert "tops: odd, height" in out and "kinds/real.py:" in out
 
 
+@pytest.mark.slow
 def test_page_of_own_tasks_holds_real_steps(command, own, tmp_path):
     path = tmp_path / "graph.html"
     flags = ["--batch_size=5", "--format=html", "--step=2", f"--out={path}"]

@@ -56,7 +56,8 @@ def folder(tmp_path_factory):
 def valid_commands(folder, out):
     """Return a valid command line for each command, dict name -> list of str; they write to out."""
     data = ["--dataset=npz", f"--data_dir={folder / 'npz'}"]
-    small = ["--bottom=mlp", "--batch_size=2", "--steps=3", "--save_every=1", "--log_every=1"]
+    small = ["--bottom=mlp", "--crop=14", "--batch_size=2"]
+    small += ["--steps=3", "--save_every=1", "--log_every=1"]
     return {
         "train": ["train", f"--model_dir={out / 'run'}", *data, *small],
         "evaluate": ["evaluate", "--model_dir=pretrained", *data],

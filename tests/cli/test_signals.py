@@ -10,6 +10,8 @@ import pytest
 
 from mtl.cli import signals
 
+pytestmark = pytest.mark.slow
+
 # A process in foreign code: Python runs no signal handler until the call returns after a minute.
 BUSY = """
 import hashlib

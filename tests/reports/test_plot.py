@@ -15,10 +15,11 @@ from PIL import Image
 from mtl import tasks
 from mtl.reports import number_plots, plot, report
 
+pytestmark = pytest.mark.slow
+
 # -- confusion -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_confusion_shows_counts_and_colours_shares(drawn):
     figure = drawn(plot.confusion, report_of())
     for axes, task in zip(figure.axes, tasks.NUMBER_TASKS, strict=True):

@@ -27,6 +27,8 @@ from PIL import Image
 from mtl.errors import DataError
 from mtl.reports import report, sheet, tables
 
+pytestmark = pytest.mark.slow
+
 CONFUSIONS = ("length", "digit1", "digit2", "digit3", "digit4", "digit5", "decoded_length")
 TABLES = [f"confusion_{name}.csv" for name in CONFUSIONS]
 TABLES += ["accuracy_by_length.csv", "coverage.csv", "reliability.csv"]
@@ -60,7 +62,6 @@ def whole(tmp_path_factory):
     return (rows, directory, *write(directory, rows))
 
 
-@pytest.mark.slow
 def test_writes_all_files(whole):
     _, _, files, said = whole
     assert sorted(files) == sorted([*TABLES, *PLOTS, *CURVES, "mistakes.png", PAGE])
@@ -153,7 +154,6 @@ def test_a_report_that_fails_leaves_no_page_of_an_earlier_one(quick, tmp_path, m
     assert not (tmp_path / PAGE).exists()
 
 
-@pytest.mark.slow
 def test_a_broken_network_has_a_report(tmp_path):
     log_probs = {name: np.full_like(rows, np.nan) for name, rows in outputs().items()}
     rows = made(log_probs)
@@ -162,7 +162,6 @@ def test_a_broken_network_has_a_report(tmp_path):
     assert len(rows.numbers.coverage) == 1 and sum(row["0"] for row in rows.tables["length"]) == 12
 
 
-@pytest.mark.slow
 def test_no_examples_have_a_report(tmp_path):
     nothing = examples_of([])
     files, _ = write(tmp_path, made(outputs([], []), nothing), nothing.inputs)

@@ -191,6 +191,7 @@ print(images.shape, list(labels)[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["file", "stdin"])
 def test_script_without_a_main_guard_draws_with_workers(tmp_path, where):
     path = tmp_path / "script.py"

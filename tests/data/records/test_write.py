@@ -15,6 +15,8 @@ from mtl.errors import DataError, NoExamplesError, UsageError
 from tests import record_sets
 from tests.data.records.broken import frames
 
+pytestmark = pytest.mark.slow
+
 TEXT = "kind:3,size:real"
 TASKS = tasks.parse(TEXT)
 
