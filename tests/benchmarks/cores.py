@@ -20,7 +20,7 @@ from tests.benchmarks import isa, layouts, mtl_trainer, sides, tables, turns
 TITLE = "Threads: the training step on many cores"
 THREADS = (1, 2, 4, 8, 16)
 BATCHES = (32, 64, 128, 256)
-BOTTOMS = ("small", "base", "paper")
+BOTTOMS = ("light", "small", "base", "paper")
 PEERS = ("Keras, TensorFlow", "PyTorch, channels_last, fused Adam")  # the fastest of each
 TURN = 1.0  # seconds of a turn, about
 SLOWER = 0.97  # below this ratio, more threads count as slower; the rest is noise

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import tempfile
 import threading
 import time
@@ -11,7 +10,7 @@ from unittest import mock
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib, train
+from mtl import config as config_lib, machine, train
 from mtl.data import augment, batches, registry
 from mtl.data.drawn import synthetic
 from tests.benchmarks import mtl_trainer, tables, turns
@@ -21,7 +20,8 @@ TITLE = "Input: the synthetic stream and arrays in memory"
 
 def run(arguments):
     """Compare the synthetic stream with arrays."""
-    measure(config_lib.Config(), arguments.rounds)
+    # As in flags/log_sum.flags.
+    measure(config_lib.Config(bottom="small", pool=4096), arguments.rounds)
 
 
 def streamed(config, steps):
@@ -132,7 +132,7 @@ def measure(config, rounds):
 
 def _how(config):
     """Return how the images are made, in words."""
-    cores = config.workers or os.cpu_count()
+    cores = config.workers or machine.cores()
     if config.dataset == "synthetic":
         return f"pool {config.pool}, each image used {config.reuse} times, {cores} processes draw"
     return f"--augment={config.augment}, {cores} threads decode"

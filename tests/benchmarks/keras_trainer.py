@@ -55,7 +55,8 @@ def network(bottom):
     pixels = ops.cast(images, "float32") / 255.0
     x = pixels - ops.mean(pixels, axis=[1, 2, 3], keepdims=True)
     x = ops.cast(x, keras.config.dtype_policy().compute_dtype)
-    x = _paper(x) if bottom == "paper" else _convolutional(x, *CONVOLUTIONAL[bottom])
+    builders = {"light": _light, "paper": _paper}
+    x = builders[bottom](x) if bottom in builders else _convolutional(x, *CONVOLUTIONAL[bottom])
     logits = {}
     for task in NUMBER_TASKS:
         logits[task.name] = layers.Dense(task.outputs, name=task.name, dtype="float32")(x)
@@ -74,6 +75,17 @@ def _convolutional(x, first, stride, stages, units):
                 x = _conv(filters, 3, f"conv{number}", activation="relu")(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
     return layers.Dense(units, activation="relu", name="dense1")(layers.Flatten()(x))
+
+
+def _light(x):
+    x = _conv(32, 5, "conv1", strides=2, activation="relu")(x)
+    x = _conv(64, 3, "conv2", strides=(2, 1), activation="relu")(x)
+    x = _conv(96, 3, "conv3", strides=2, activation="relu")(x)
+    x = x + _conv(96, 3, "conv4")(x)
+    x = ops.relu(layers.MaxPooling2D(2, padding="same")(x))
+    x = _conv(192, 3, "conv5")(x)
+    x = ops.relu(layers.MaxPooling2D(2, padding="same")(x))
+    return layers.Dense(320, activation="relu", name="dense1")(layers.Flatten()(x))
 
 
 def _paper(x):

@@ -5,7 +5,7 @@ import numpy as np
 from tests.benchmarks import sides, tables, turns
 
 TITLE = "Prediction: mtl and its competitors"
-BOTTOMS = ("small", "base")
+BOTTOMS = ("light", "small", "base")
 MANY = 10_000
 TURN = 2_000  # of them in a turn
 TIMES = 200  # predictions of one image in a turn
@@ -28,7 +28,8 @@ def run(arguments):
         repeats = TURN // len(examples.inputs) + 1
         images = np.tile(examples.inputs, [repeats, 1, 1, 1])[:TURN]
         print(f"#### `{bottom}`\n")
-        with sides.started(config, examples, sides.peers(arguments.quick)) as players:
+        listed = sides.peers(arguments.quick, limit=arguments.isa)
+        with sides.started(config, examples, listed) as players:
             rounds = max(arguments.rounds, MANY // TURN)
             print("Many images:\n")
             _print("many", bottom, turns.alternate(players, rounds, "read", images), TURN)

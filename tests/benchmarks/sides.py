@@ -65,11 +65,13 @@ class Opener:
         return importlib.import_module(self._module).opened(*arguments)
 
 
-def peers(quick=False, skip_missing=False):
+def peers(quick=False, skip_missing=False, limit=None):
     """List the competitors, with the best settings of each.
 
     Args:
       quick: bool, whether to skip those that take long to start.
+      limit: str, a key of isa.LIMITS, or None. With a limit JAX is skipped: its products and
+        convolutions would use newer instructions all the same.
       skip_missing: bool, whether to skip those that are not installed.
 
     Raises:
@@ -90,7 +92,8 @@ def peers(quick=False, skip_missing=False):
         Peer("PyTorch, channels_last, fused Adam", TORCH, "channels_last"),
         Peer("PyTorch, the same, torch.compile", TORCH, "compile", slow=True),
     ]
-    found = [peer for peer in found if not peer.packages & missing]
+    skipped = missing | {"jax"} if limit else missing
+    found = [peer for peer in found if not peer.packages & skipped]
     return [peer for peer in found if not (quick and peer.slow)]
 
 

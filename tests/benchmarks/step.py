@@ -3,7 +3,7 @@
 from tests.benchmarks import isa, sides, tables, turns
 
 TITLE = "Training step: mtl and its competitors"
-STEPS = {"small": 30, "base": 20, "paper": 6}  # in a turn, about a second
+STEPS = {"light": 50, "small": 30, "base": 20, "paper": 6}  # in a turn, about a second
 
 
 def run(arguments):
@@ -29,7 +29,7 @@ def _compare(bottom, precision, arguments):
     config = sides.default(bottom, precision)
     examples = sides.cropped(STEPS[bottom] * config.batch_size)
     print(f"#### `{bottom}`, {precision}\n")
-    listed = sides.peers(arguments.quick or bottom == "paper")
+    listed = sides.peers(arguments.quick or bottom == "paper", limit=arguments.isa)
     with sides.started(config, examples, listed) as players:
         seconds = turns.alternate(players, arguments.rounds, "epoch", examples)
         peaks = {player.name: f"{player.peak_memory()[0]:.0f}" for player in players}

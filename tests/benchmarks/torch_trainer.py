@@ -44,7 +44,8 @@ class Network(nn.Module):
 
     def __init__(self, bottom):
         super().__init__()
-        self.bottom = Paper() if bottom == "paper" else Convolutional(*CONVOLUTIONAL[bottom])
+        own = {"light": Light, "paper": Paper}
+        self.bottom = own[bottom]() if bottom in own else Convolutional(*CONVOLUTIONAL[bottom])
         units = self.bottom.units
         tops = {task.name: nn.Linear(units, task.outputs) for task in NUMBER_TASKS}
         self.tops = nn.ModuleDict(tops)
@@ -83,6 +84,33 @@ class Convolutional(nn.Module):
                 y = self.layers[f"conv{number}"](x)
                 x = functional.relu(y + x if index else y)
             x = functional.max_pool2d(x, 2, ceil_mode=True)
+        return functional.relu(self.layers["dense1"](_flat(x)))
+
+
+class Light(nn.Module):
+    """The bottom `light`."""
+
+    units = 320
+
+    def __init__(self):
+        super().__init__()
+        layers = {
+            "conv1": nn.Conv2d(3, 32, 5, stride=2),
+            "conv2": nn.Conv2d(32, 64, 3, stride=(2, 1), padding=1),
+            "conv3": nn.Conv2d(64, 96, 3, stride=2),
+            "conv4": nn.Conv2d(96, 96, 3, padding=1),
+            "conv5": nn.Conv2d(96, 192, 3, padding=1),
+            "dense1": nn.Linear(2 * 4 * 192, self.units),
+        }
+        self.layers = nn.ModuleDict(layers)
+
+    def forward(self, x):
+        # TensorFlow's SAME, as in Convolutional.
+        x = functional.relu(self.layers["conv1"](functional.pad(x, (1, 2, 1, 2))))
+        x = functional.relu(self.layers["conv2"](x))
+        x = functional.relu(self.layers["conv3"](functional.pad(x, (1, 1, 0, 1))))
+        x = functional.relu(functional.max_pool2d(x + self.layers["conv4"](x), 2, ceil_mode=True))
+        x = functional.relu(functional.max_pool2d(self.layers["conv5"](x), 2, ceil_mode=True))
         return functional.relu(self.layers["dense1"](_flat(x)))
 
 
