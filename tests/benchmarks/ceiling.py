@@ -93,7 +93,7 @@ def run(arguments):
         f"filters, in\nTensorFlow's oneDNN on 2 threads. Medians of {arguments.rounds} rounds, "
         "in turns with the steps of 32 images.\n"
     )
-    rates, seconds = _measure(arguments.rounds, isa.PRECISIONS[arguments.isa])
+    rates, seconds = _measure(arguments)
     limits = {}
     for name in rates[0]:
         values = [rate[name] for rate in rates]
@@ -105,13 +105,17 @@ def run(arguments):
     tables.table(head, rows)
 
 
-def _measure(rounds, precisions):
+def _measure(arguments):
     """Return a list of rates, and dict (bottom, precision) -> list of seconds of a step."""
+    precisions = isa.PRECISIONS[arguments.isa]
+    bottoms = [arguments.bottom] if arguments.bottom else list(STEPS)
+    if arguments.quick:
+        bottoms = [bottom for bottom in bottoms if bottom != "paper"]
     with contextlib.ExitStack() as stack:
         best = stack.enter_context(turns.Player("processor", processor, 2, precisions))
         players = {}
         for precision in precisions:
-            for bottom in STEPS:
+            for bottom in bottoms:
                 config = sides.default(bottom, precision)
                 player = turns.Player(f"{bottom} {precision}", mtl_trainer.opened, config)
                 examples = sides.cropped(STEPS[bottom] * config.batch_size)
@@ -120,7 +124,7 @@ def _measure(rounds, precisions):
         best.ask("rates")
         rates = []
         seconds = {case: [] for case in players}
-        for _ in range(rounds):
+        for _ in range(arguments.rounds):
             rates.append(best.ask("rates"))
             for case, (player, examples) in players.items():
                 seconds[case].append(player.ask("epoch", examples) / STEPS[case[0]])
