@@ -119,6 +119,7 @@ def assert_replays(case, objective):
     assert all(value <= MAX_WEIGHT_DIFFERENCE for value in differences.values()), differences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_answer_replays_the_recording(name):
     assert_replays(load(name), answer.cost)

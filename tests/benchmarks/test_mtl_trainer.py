@@ -1,12 +1,14 @@
 """The side of mtl in the benchmarks computes what mtl computes."""
 
 import numpy as np
+import pytest
 
 from mtl import config as config_lib
 from mtl.tasks import NUMBER_TASKS
 from tests.benchmarks import mtl_trainer
 
 
+@pytest.mark.slow
 def test_side_of_mtl_predicts_with_its_current_weights():
     config = config_lib.Config(bottom="mlp", threads=1)
     images = np.random.default_rng(0).integers(0, 256, [3, 54, 54, 3], np.uint8)

@@ -21,6 +21,7 @@ def test_image_in_the_readme_is_the_diagram(command):
     assert "](.readme/network.svg)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_default_is_one_screen_of_text_on_stdout(command):
     code, out, err = command("explain", "--bottom=mlp", "--objective=linear")
     assert (code, err) == (0, "")
@@ -28,6 +29,7 @@ def test_default_is_one_screen_of_text_on_stdout(command):
     assert out.count("\n") <= 40 and "--all" in out
 
 
+@pytest.mark.slow
 def test_all_lists_every_operation(command):
     code, out, err = command("explain", "--bottom=mlp", "--all")
     assert (code, err) == (0, "")
@@ -166,6 +168,7 @@ def test_page_of_own_tasks_holds_real_steps(command, own, tmp_path):
     assert steps[0]["unseen"]["of"] == 5
 
 
+@pytest.mark.slow
 def test_own_code_is_explained(command, own, tmp_path, monkeypatch):
     (tmp_path / "explained_code.py").write_text(OWN_CODE)
     monkeypatch.chdir(tmp_path)

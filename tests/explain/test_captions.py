@@ -5,6 +5,8 @@ import pytest
 from mtl.explain import captions, diagram
 from mtl.explain.diagram import Layer, Step, Task
 
+pytestmark = pytest.mark.slow
+
 CONV = Layer("shared/conv1", "5x5 convolution", ("max pooling", "relu"), (27, 27, 48), 3648)
 TOP = Layer("digit1", "dense", (), (11,), 5643)
 

@@ -12,6 +12,8 @@ from mtl.explain import diagram, lines
 from mtl.fields import hidden_units
 from mtl.tasks import Task
 
+pytestmark = pytest.mark.slow
+
 
 def test_layers_are_variable_scopes_with_their_parameters(any_graph):
     found = diagram.of(any_graph)
@@ -88,7 +90,6 @@ def test_words_of_small(small):
     assert rows[4] == ("shared/dense1", "dense", ("relu",), (512,))
 
 
-@pytest.mark.slow
 def test_words_of_residuals_and_dropout(graph_of):
     base = diagram.of(graph_of("masked")).shared
     residual = [layer.scope for layer in base if "residual" in layer.then]
@@ -96,7 +97,6 @@ def test_words_of_residuals_and_dropout(graph_of):
     assert base[-1].then == ("relu", "dropout")
 
 
-@pytest.mark.slow
 def test_words_of_maxout_and_locally_connected_layers(graph_of):
     paper = diagram.of(graph_of("paper")).shared
     assert paper[0].then == ("max pooling", "maxout", "mean subtracted", "dropout")

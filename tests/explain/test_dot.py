@@ -3,8 +3,12 @@
 import itertools
 import re
 
+import pytest
+
 from mtl.explain import diagram, dot
 from mtl.explain.diagram import layers_of
+
+pytestmark = pytest.mark.slow
 
 
 def test_dot_has_each_edge_once(any_graph):

@@ -7,6 +7,8 @@ import pytest
 
 from mtl.explain import diagram, lines, summary
 
+pytestmark = pytest.mark.slow
+
 
 def shown(explained):
     """Return the summary of an explained graph."""

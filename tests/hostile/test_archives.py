@@ -14,6 +14,8 @@ from hypothesis import given, strategies as st
 
 from tests.mutations import damaged, quick
 
+pytestmark = pytest.mark.slow
+
 CONTENT = {
     "train/1.png": b"x" * 700,
     "train/digitStruct.mat": b"y" * 10,

@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from tests.mutations import damaged, quick
 from tests.svhn_files import write_struct
 
+pytestmark = pytest.mark.slow
+
 ENTRIES = [
     ("1.png", [(5, 6, 2, 20, 11)]),
     ("2.png", [(2, 3, 4, 9, 12), (10, 12, 5, 8, 12)]),
@@ -17,7 +19,6 @@ ENTRIES = [
 ]
 
 
-@pytest.mark.slow
 def test_damaged_file_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "digitStruct.mat", Counter()
     write_struct(path, ENTRIES)
@@ -143,7 +144,6 @@ def oddities(draw):
     return damage
 
 
-@pytest.mark.slow
 def test_any_layout_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "digitStruct.mat", Counter()
 

@@ -8,6 +8,8 @@ from hypothesis import given, strategies as st
 
 from tests.mutations import damaged, quick
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("a.flags", "b.flags", "c.flags")
 
 
@@ -73,7 +75,6 @@ LINES = st.one_of(
 )
 
 
-@pytest.mark.slow
 def test_any_text_is_parsed_or_rejected(folder, read):
     seen = Counter()
 

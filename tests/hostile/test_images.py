@@ -9,6 +9,8 @@ from mtl.data import images
 from tests.hostile.headers import MAKERS, encoded, webp
 from tests.mutations import damaged, quick
 
+pytestmark = pytest.mark.slow
+
 WHOLE = {kind: encoded(kind) for kind in images.FORMATS}
 WHOLE |= {
     "PNG with a palette": encoded("PNG", "P"),
@@ -44,7 +46,6 @@ SIDES = (
 )
 
 
-@pytest.mark.slow
 def test_any_header_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "image.jpg", Counter()
 

@@ -8,6 +8,8 @@ from PIL import Image
 
 from tests.mutations import damaged, quick
 
+pytestmark = pytest.mark.slow
+
 WHOLE = 'file,label\na.png,210\n"b c.png",\nsub/a.png,0012345\n\nü.png,7\n'.encode()
 
 
@@ -22,7 +24,6 @@ def table(tmp_path):
     return directory / "labels.csv"
 
 
-@pytest.mark.slow
 def test_damaged_table_is_read_or_rejected(table, read):
     seen = Counter()
 
@@ -57,7 +58,6 @@ FIELDS = st.one_of(
 ROWS = st.tuples(st.just("a.png") | FIELDS, st.just("21") | FIELDS)
 
 
-@pytest.mark.slow
 def test_any_text_is_read_or_rejected(table, read):
     seen = Counter()
 

@@ -12,6 +12,8 @@ from mtl.errors import DataError
 from tests import record_sets
 from tests.mutations import damaged, quick
 
+pytestmark = pytest.mark.slow
+
 
 def outcome(directory, split="train"):
     """Return "found", or "rejected" for an error of one line that names the folder."""
@@ -88,7 +90,6 @@ def changed(manifest, path, odd, as_key):
         pass
 
 
-@pytest.mark.slow
 def test_any_value_is_read_or_rejected(tmp_path, manifest):
     seen = Counter()
     changes_of = st.tuples(st.sampled_from(paths(manifest)[1:]), ODD, st.booleans())

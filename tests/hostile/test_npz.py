@@ -14,8 +14,9 @@ from mtl.data import npz
 from mtl.data.examples import of_numbers
 from tests.mutations import damage, damaged, quick
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_damaged_file_is_read_or_rejected(tmp_path, read):
     path, seen = tmp_path / "train.npz", Counter()
     npz.save(str(path), of_numbers(np.zeros((1, 64, 64, 3), np.uint8), ["210"], ["1.png"]))

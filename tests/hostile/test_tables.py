@@ -2,9 +2,12 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 
 from tests.mutations import damaged, quick
+
+pytestmark = pytest.mark.slow
 
 WHOLE = b'width,kind,height,size\n1.5,0,2,\n-3,,1e3,170.25\n\n4,2,5,1\n"7",1,8,9\n'
 

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
@@ -13,6 +14,8 @@ from mtl.evaluation import by_task
 from mtl.inputs import Inputs
 from mtl.monitor import tensorboard
 from tests import event_files
+
+pytestmark = pytest.mark.slow
 
 OWN = tasks.parse("digit:3,height:real")
 

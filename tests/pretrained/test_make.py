@@ -13,6 +13,8 @@ from mtl.inputs import NUMBERS
 from mtl.pretrained import make
 from tests.inference.test_network import save_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -30,7 +32,6 @@ def contents(directory):
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-@pytest.mark.slow
 def test_packs_the_best_weights_in_half_precision(run, tmp_path):
     path = make.pack(run, str(tmp_path / "packed"))
     assert path == str(tmp_path / "packed" / "model.ckpt-5")
