@@ -56,6 +56,21 @@ def build(name, rate, *, momentum, beta1, beta2, epsilon):
     return tf.train.GradientDescentOptimizer(rate)
 
 
+def gradients(optimizer, cost, precision):
+    """Return the list of (gradient, variable) of a cost; the gradient is None without a path.
+
+    Args:
+      optimizer: tf.train.Optimizer, see `build`.
+      cost: float32 scalar tensor.
+      precision: str, one of config.choices("precision"), of the network.
+    """
+    # By default, a layer waits for all gradients of the layer above. Without that wait, a step in
+    # bf16 is up to 1.14 times as fast, and oneDNN sums the gradients of a bias in float32 instead
+    # of bfloat16. In fp32 it is up to 1.09 times as slow.
+    gate = optimizer.GATE_NONE if precision == "bf16" else optimizer.GATE_OP
+    return optimizer.compute_gradients(cost, gate_gradients=gate)
+
+
 def update(optimizer, pairs, step, *, rate, clip_norm=0.0, weight_decay=0.0):
     """Build the operation of one training step. It also works in a branch of tf.cond.
 

@@ -79,7 +79,7 @@ def build(config, *, tasks=None, inputs=None):
     means, update = _cost(config, tasks, network.logits, labels)
     rate = _learning_rate(config, step)
     optimiser = _optimiser(config, rate)
-    pairs = update.gradients or optimiser.compute_gradients(update.cost)
+    pairs = update.gradients or optimizer.gradients(optimiser, update.cost, config.precision)
     # A variable that the cost does not depend on has no gradient and does not change.
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     if not pairs:

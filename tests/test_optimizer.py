@@ -60,6 +60,33 @@ def test_every_schedule_is_implemented():
     np.testing.assert_allclose(found, [[0.25], [0.125], [0.125]], atol=1e-7)
 
 
+# -- the gradients ---------------------------------------------------------------------------------
+
+
+def gradients(precision, dtype):
+    """Return the gradients of two convolutions, dict name -> array, and the number of waits."""
+    pixels = np.random.RandomState(0).uniform(-1, 1, (2, 6, 5, 3))
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        x = tf.nn.relu(layers.conv(tf.constant(pixels, dtype), "conv1", 4, size=3, seed=0))
+        x = tf.cast(layers.conv(x, "conv2", 5, size=3, seed=0), tf.float32)
+        chosen = optimizer.build("adam", RATE, **SETTINGS)
+        pairs = optimizer.gradients(chosen, tf.reduce_sum(tf.square(x)), precision)
+        waits = [each for each in graph.get_operations() if each.name.endswith("group_deps")]
+        session.run(tf.global_variables_initializer())
+        found = session.run({variable.op.name: gradient for gradient, variable in pairs})
+        return found, len(waits)
+
+
+@pytest.mark.parametrize("dtype, error", [(tf.float32, 1e-5), (tf.bfloat16, 0.03)])
+def test_gradients_wait_for_each_other_only_in_fp32_and_are_the_same(dtype, error):
+    expected, waits = gradients("fp32", dtype)
+    found, none = gradients("bf16", dtype)
+    assert waits and not none
+    assert set(found) == {"conv1/w", "conv1/b", "conv2/w", "conv2/b"} == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=error * np.abs(value).max())
+
+
 # -- the update ------------------------------------------------------------------------------------
 
 
