@@ -23,7 +23,8 @@ from tests.benchmarks import isa, results, tables
 DEFAULT = ("step", "prediction", "ceiling", "cold", "scaling", "input")
 ALONE = ("quality", "records", "cores")  # hours; need data; need a machine with many cores
 LIMITED = ("step", "prediction", "ceiling")  # with --isa; each has a section for each limit
-RECORDS = ("batch_size", "augment", "workers")  # fields of Config that --only=records may set
+# Fields of Config that --only=records may set, with their defaults.
+RECORDS = {"batch_size": 32, "augment": 0.0, "workers": 0}
 # With one of these a part is incomplete, so that it cannot replace a section.
 FILTERS = ("bottom", "precision", "quick", "threads", "batches", "minutes")
 
@@ -72,8 +73,7 @@ def _parse():
     text = "with --only=cores, start no further table after them"
     parser.add_argument("--minutes", type=float, help=text)
     parser.add_argument("--data_dir", help="records to read, with --only=records")
-    for name in RECORDS:
-        value = getattr(config.Config, name)
+    for name, value in RECORDS.items():
         text = f"of the run, with --only=records (default {value})"
         parser.add_argument(f"--{name}", type=type(value), default=value, help=text)
     arguments = parser.parse_args()

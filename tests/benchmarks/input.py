@@ -21,7 +21,8 @@ TITLE = "Input: the synthetic stream and arrays in memory"
 def run(arguments):
     """Compare the synthetic stream with arrays."""
     # As in flags/log_sum.flags.
-    measure(config_lib.Config(bottom="small", pool=4096), arguments.rounds)
+    config = config_lib.Config(bottom="small", pool=4096, batch_size=32, warmup_steps=0)
+    measure(config, arguments.rounds)
 
 
 def streamed(config, steps):

@@ -22,6 +22,8 @@ def run(arguments):
             bottom=bottom,
             precision=arguments.precision or Config.precision,
             batch_size=arguments.batch_size,
+            pool=4096,  # it only sets the length of a turn
+            warmup_steps=0,
             augment=arguments.augment,
             workers=arguments.workers,
         )

@@ -114,7 +114,7 @@ def cropped(count):
     return drawn._replace(inputs=np.ascontiguousarray(batches.centre_crop(drawn.inputs)))
 
 
-def default(bottom, precision, threads=2, **fields):
+def default(bottom, precision, threads=2, batch_size=32, **fields):
     """Return the Config that sides are compared by.
 
     Its learning rate is low: differences in the last bit grow with the rate and the depth.
@@ -122,7 +122,9 @@ def default(bottom, precision, threads=2, **fields):
     return config_lib.Config(
         bottom=bottom,
         precision=precision,
+        batch_size=batch_size,
         schedule="constant",
+        warmup_steps=0,  # the competitors have none
         learning_rate=1e-4 if bottom == "paper" else 1e-3,
         threads=threads,
         **fields,
