@@ -46,7 +46,7 @@ class Config:
         "digit:10,odd:2,height:real, each with its number of classes, or real for one number",
     )
     bottom: str = setting(
-        "small",
+        "light",
         "the layers that all tasks share; mlp also takes feature vectors; or module:function",
         choices=BOTTOMS,
         own=True,
@@ -111,12 +111,12 @@ class Config:
     augment: float = setting(
         0.0, "how much training distorts images on disk; 0 only crops them", range=SHARE
     )
-    pool: int = setting(4096, "synthetic images in memory, a multiple of --reuse", range=POSITIVE)
+    pool: int = setting(1024, "synthetic images in memory, a multiple of --reuse", range=POSITIVE)
     reuse: int = setting(
         8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
     )
     # The optimiser and the length of the run.
-    batch_size: int = setting(32, "examples in a training step", range=POSITIVE)
+    batch_size: int = setting(64, "examples in a training step", range=POSITIVE)
     precision: str = setting(
         "fp32",
         "what the shared bottom computes in: bf16 is faster with Intel's AMX or AMD's AVX512-BF16 "
@@ -124,7 +124,7 @@ class Config:
         choices=("fp32", "bf16"),
     )
     learning_rate: float = setting(
-        2e-3,
+        3e-3,
         "learning rate at the first step, or after --warmup_steps",
         range=Range(0.0, above_low=True, below_high=True),
     )
@@ -134,7 +134,7 @@ class Config:
         choices=("constant", "linear", "cosine"),
     )
     warmup_steps: int = setting(
-        0, "steps in which the learning rate rises linearly from 0", range=NOT_NEGATIVE
+        100, "steps in which the learning rate rises linearly from 0", range=NOT_NEGATIVE
     )
     optimizer: str = setting(
         "adam", "how gradients become updates", choices=("adam", "momentum", "sgd")
@@ -160,7 +160,7 @@ class Config:
         range=Range(0.0, below_high=True),
     )
     steps: int = setting(
-        5500,
+        2300,
         "training steps in all; a larger number continues a finished run, with its schedule "
         "stretched to the new end",
         range=POSITIVE,

@@ -260,4 +260,4 @@ def test_differences_name_each_field_that_may_not_change(name):
 def test_differences_are_in_the_order_of_the_fields():
     assert config.differences(Config(), Config()) == []
     new = Config(seed=5, bottom="mlp", steps=9)
-    assert config.differences(Config(), new) == ["--bottom=small (now mlp)", "--seed=0 (now 5)"]
+    assert config.differences(Config(), new) == ["--bottom=light (now mlp)", "--seed=0 (now 5)"]

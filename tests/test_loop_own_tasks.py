@@ -29,6 +29,7 @@ CONFIG = config.Config(
     optimizer="momentum",
     weight_decay=0.01,
     clip_norm=2.0,
+    learning_rate=2e-3,
     warmup_steps=3,
     batch_size=6,
     steps=12,

@@ -19,7 +19,15 @@ from tests.run_directories import variables_of
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
 BATCH = 6
 CONFIG = config.Config(
-    bottom="mlp", dropout=0.3, batch_size=BATCH, steps=12, save_every=4, log_every=1, seed=5
+    bottom="mlp",
+    dropout=0.3,
+    batch_size=BATCH,
+    learning_rate=2e-3,
+    warmup_steps=0,
+    steps=12,
+    save_every=4,
+    log_every=1,
+    seed=5,
 )
 
 _mlp, _small = bottoms.mlp, bottoms.small

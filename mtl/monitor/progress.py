@@ -7,7 +7,7 @@ from mtl.config import Config
 from mtl.objectives.log_sum import CLIP_FLOOR
 
 # Seconds until the first timed line, and between two lines.
-FIRST = 2.0
+FIRST = 1.0
 AGAIN = 10.0
 ALL = 6  # the most tasks on a line; of more tasks a line shows the WORST
 WORST = 4

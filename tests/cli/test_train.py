@@ -155,8 +155,8 @@ def test_quickstart_is_the_defaults():
     assert read("quickstart.flags") == config.Config()
 
 
-def test_linear_is_the_quickstart_with_another_objective():
-    assert read("linear.flags") == dataclasses.replace(read("quickstart.flags"), objective="linear")
+def test_linear_and_log_sum_differ_in_their_objective_alone():
+    assert read("linear.flags") == dataclasses.replace(read("log_sum.flags"), objective="linear")
 
 
 def test_answer_trains_the_answer_as_published():

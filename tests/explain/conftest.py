@@ -8,7 +8,7 @@ from mtl.inputs import Inputs
 # Together they cover every choice that changes the graph.
 CONFIGS = {
     "answer": Config(bottom="mlp", label_smoothing=0.0, schedule="constant"),
-    "quickstart": Config(),
+    "small": Config(bottom="small"),
     "masked": Config(
         bottom="base", absent="mask", precision="bf16", schedule="constant", dropout=0.1
     ),
@@ -78,5 +78,5 @@ def graph_of():
 
 @pytest.fixture
 def small():
-    """The graph of flags/quickstart.flags, explained."""
-    return explained("quickstart")
+    """The graph of flags/log_sum.flags, explained."""
+    return explained("small")

@@ -124,7 +124,7 @@ def test_start_is_a_run_a_folder_or_a_checkpoint(directory, given, name):
     found = find.start(Config(init_from=run + given))
     assert os.path.normpath(found) == f"{run}/{name}"
     message = message_of(find.start, Config(init_from=run + given, bottom="mlp"))
-    what = "its network has --bottom=small, this run --bottom=mlp; use --bottom=small, or another"
+    what = "its network has --bottom=light, this run --bottom=mlp; use --bottom=light, or another"
     assert message == f"{run}{given}: {what} --init_from"
 
 
@@ -153,7 +153,7 @@ def test_start_without_a_run_around_it(directory):
 def test_start_from_the_packaged_weights_needs_their_bottom():
     assert find.start(Config()) is None
     message = message_of(find.start, Config(init_from="pretrained"))
-    assert message.startswith("pretrained: its network has --bottom=base, this run --bottom=small;")
+    assert message.startswith("pretrained: its network has --bottom=base, this run --bottom=light;")
     assert os.path.dirname(find.start(Config(init_from="pretrained", bottom="base"))) == (
         find.PACKAGED["pretrained"]
     )

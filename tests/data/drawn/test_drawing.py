@@ -7,8 +7,8 @@ from mtl import inputs
 from mtl.data.drawn import drawing, glyphs, realism
 
 NUMBERS = ["0", "7", "41", "210", "8053", "31415", "271828", "1234567"]
-# Of the first plain images, and of 64. The README's figures for quickstart, answer and linear were
-# measured with these images: if the images change, measure again.
+# Of the first plain images, and of 64. The README's figures for quickstart, log_sum, answer and
+# linear were measured with these images: if the images change, measure again.
 PLAIN_MEANS = [98.418, 94.695, 205.829, 117.562, 54.133]
 PLAIN_MEAN = 121.155
 
