@@ -47,12 +47,8 @@ INPUTS = {
     "features": Inputs((4,), 0, "float32", mean=(1.0,) * 4, std=(2.0,) * 4),
 }
 _EXPLAINED = {}
-
-
-def _parameter(name):
-    """Return a name of CONFIGS; the graphs of convolutions take seconds."""
-    marks = [pytest.mark.slow] if CONFIGS[name].bottom != "mlp" else []
-    return pytest.param(name, marks=marks)
+# Built once in each process, which still takes seconds.
+GRAPHS = [pytest.param(name, marks=pytest.mark.slow) for name in CONFIGS]
 
 
 def explained(name):
@@ -64,7 +60,7 @@ def explained(name):
     return _EXPLAINED[name]
 
 
-@pytest.fixture(params=map(_parameter, CONFIGS))
+@pytest.fixture(params=GRAPHS)
 def any_graph(request):
     """Each of CONFIGS, explained."""
     return explained(request.param)
