@@ -35,7 +35,7 @@ def define(values):
         "confidence) and mistakes"
     )
     paths.define(values, "report", None, text)
-    flags.define_gpu(values)
+    flags.define_execution(values)
 
 
 def check(values, arguments):
@@ -66,7 +66,7 @@ def main(values, arguments):
     if values.report:  # before the work
         files.check_folder(values.report, "--report")
         report.check_directory(values.report)
-    with Network.open(values.model_dir, values.checkpoint) as network:
+    with Network.open(values.model_dir, values.checkpoint, values.precision) as network:
         examples = console.load(
             dataset,
             data_dir,

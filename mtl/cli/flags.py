@@ -42,6 +42,17 @@ def define_gpu(values):
     absl_flags.DEFINE_boolean("gpu_memory_growth", True, text, flag_values=values)
 
 
+def define_execution(values):
+    """Define --precision and --gpu_memory_growth, for the commands that read a run."""
+    text = (
+        "what the shared bottom computes in, whatever that of the training; bf16 is faster for "
+        "many images with Intel's AMX, and slower elsewhere"
+    )
+    choices = config.choices("precision")
+    absl_flags.DEFINE_enum("precision", "fp32", choices, text, flag_values=values)
+    define_gpu(values)
+
+
 def define_run(values):
     """Define a flag for each field of Config."""
     for name in config.FIELDS:

@@ -30,7 +30,7 @@ def define(values):
     paths.define(values, "data_dir", None, text)
     flags.define_split(values, "test")
     _define_output(values)
-    flags.define_gpu(values)
+    flags.define_execution(values)
 
 
 def _define_output(values):

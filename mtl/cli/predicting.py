@@ -81,7 +81,7 @@ def opened(values):
     run = run_files.read(find.directory(values.model_dir))
     answers.check_columns(values, run.tasks)  # before the network is built
     flags.find_own_code(run.config)
-    return Network.open(values.model_dir, values.checkpoint)
+    return Network.open(values.model_dir, values.checkpoint, values.precision)
 
 
 def _check(values, network):

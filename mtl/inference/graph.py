@@ -64,7 +64,17 @@ class Bound:
         return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
 
-def build(*, tasks, bottom, inputs=NUMBERS, absent="x", brightness="ignore", top_units=(), parts=1):
+def build(
+    *,
+    tasks,
+    bottom,
+    inputs=NUMBERS,
+    absent="x",
+    brightness="ignore",
+    top_units=(),
+    precision="fp32",
+    parts=1,
+):
     """Build the network without dropout into the current graph.
 
     In `tf.variable_scope(tf.get_variable_scope(), reuse=True)` it shares existing variables.
@@ -73,7 +83,7 @@ def build(*, tasks, bottom, inputs=NUMBERS, absent="x", brightness="ignore", top
       tasks: sequence of Task.
       bottom: as model.build.
       inputs: inputs.Inputs.
-      absent, brightness, top_units: as model.build.
+      absent, brightness, top_units, precision: as model.build.
       parts: int, the number of parts of a batch that can run concurrently. Each has its own
         operations, because concurrent runs of one fused convolution crash TensorFlow 2.21.
 
@@ -96,6 +106,7 @@ def build(*, tasks, bottom, inputs=NUMBERS, absent="x", brightness="ignore", top
                     absent=absent,
                     brightness=brightness,
                     top_units=top_units,
+                    precision=precision,
                 )
                 built.append((placeholder, network.outputs))
     return Inference(tuple(tasks), inputs, *built[0], tuple(built[1:]))

@@ -12,13 +12,14 @@ from mtl.runs import find
 class Network:
     """A network with its own graph and session. Close it, or use it in `with`."""
 
-    def __init__(self, run: run_files.Run, checkpoint_path: str):
+    def __init__(self, run: run_files.Run, checkpoint_path: str, precision: str = "fp32"):
         """Rebuild the network of a run and restore its variables.
 
         Args:
           run: the record of the run. Its temperature is only stored: `outputs` does not apply it,
             because several views of an image are averaged first.
           checkpoint_path: without .index, such as DIR/model.ckpt-400.
+          precision: of the bottom, whatever that of the training: fp32 or bf16.
 
         Raises:
           DataError: the checkpoint is missing, broken, or belongs to another network.
@@ -32,6 +33,7 @@ class Network:
             built = inference_graph.build(
                 tasks=run.tasks,
                 inputs=run.inputs,
+                precision=precision,
                 parts=sessions.parts_of_predictions(),
                 **model.network_settings(run.config),
             )
@@ -45,12 +47,13 @@ class Network:
         self._bound = built.bind(self._session)
 
     @classmethod
-    def open(cls, model_dir: str, which: str = "best") -> "Network":
+    def open(cls, model_dir: str, which: str = "best", precision: str = "fp32") -> "Network":
         """Open a network of a run directory.
 
         Args:
           model_dir: a run directory, or "pretrained".
           which: "best" (the newest if there is no best), "last", or the path of a checkpoint.
+          precision: as of Network.
 
         Raises:
           DataError: there is no such run or checkpoint, it is broken, or the run has a bottom of
@@ -63,7 +66,7 @@ class Network:
                 fields.imported("bottom", run.config.bottom)
             except UsageError as error:
                 raise DataError(f"{model_dir}: its {error}") from error
-        return cls(run, path)
+        return cls(run, path, precision)
 
     def outputs(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network.

@@ -105,6 +105,17 @@ def test_outputs_do_not_depend_on_the_batch(run):
         np.testing.assert_allclose(one[name][0], whole[name][4], atol=1e-5)
 
 
+def test_predicts_in_bfloat16_on_request(run):
+    images = images_of(5, seed=2)
+    with Network.open(run[0]) as network, Network.open(run[0], precision="bf16") as other:
+        exact, rounded = network.outputs(images), other.outputs(images)
+    apart = max(np.abs(exact[name] - rounded[name]).max() for name in exact)
+    assert 1e-6 < apart < 0.05  # 8 bits of precision
+    assert all(rows.dtype == np.float32 for rows in rounded.values())
+    with pytest.raises(ValueError, match="precision=fp8 must be one of fp32, bf16"):
+        Network.open(run[0], precision="fp8")
+
+
 @pytest.mark.slow
 def test_opens_best_last_or_the_path_of_a_checkpoint(tmp_path):
     directory = str(tmp_path / "run")
