@@ -140,7 +140,8 @@ def read_config(model_dir):
 
 def _parsed(record):
     """Return the Run in the JSON object of config.json."""
-    config = Config.from_dict(record["config"])
+    # Before the field existed, runs had no warmup. Now the default has one.
+    config = Config.from_dict({"warmup_steps": 0, **record["config"]})
     tasks = tasks_lib.parse(config.tasks)
     names = [[task.name, _spec(task)] for task in tasks]
     if record.get("tasks", names) != names:

@@ -214,6 +214,12 @@ def test_reads_the_image_sizes_of_earlier_versions(tmp_path):
     assert run_files.read(str(tmp_path)).inputs == inputs.Inputs((48, 48, 1), 40)
 
 
+@pytest.mark.parametrize("record, steps", [({}, 0), ({"warmup_steps": 7}, 7)])
+def test_runs_of_earlier_versions_have_no_warmup(tmp_path, record, steps):
+    (tmp_path / "config.json").write_text(json.dumps({"config": record}))
+    assert run_files.read_config(str(tmp_path)).warmup_steps == steps
+
+
 @pytest.mark.parametrize(
     "changed, message",
     [

@@ -48,7 +48,7 @@ def network(monkeypatch):
     from mtl.inference.network import Network
 
     fake = Fake()
-    monkeypatch.setattr(Network, "open", lambda model_dir, which: fake)
+    monkeypatch.setattr(Network, "open", lambda model_dir, which, precision: fake)
     monkeypatch.setattr(predicting, "opened", lambda values: fake)
     return fake
 

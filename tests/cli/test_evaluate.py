@@ -88,6 +88,19 @@ def test_views_follow_the_run_unless_given(
     assert [len(crops) for crops in network.seen] == [5 * expected]
 
 
+@pytest.mark.parametrize("flags, expected", [([], "fp32"), (["--precision=bf16"], "bf16")])
+def test_precision_is_given_to_the_network(five, network, command, monkeypatch, flags, expected):
+    opened = []
+    monkeypatch.setattr(Network, "open", lambda *arguments: opened.append(arguments) or network)
+    assert command("evaluate", *five, *flags)[0] == 0
+    assert opened == [("run", "best", expected)]
+
+
+def test_unknown_precision_is_refused(refused):
+    line = refused(1, "evaluate", "--model_dir=run", "--precision=fp8")
+    assert "--precision" in line and "fp32|bf16" in line
+
+
 @pytest.mark.parametrize("value", ["0", "-2", "nan", "inf"])
 def test_bad_temperature_is_named(refused, value):
     assert "--temperature" in refused(1, "evaluate", "--model_dir=run", f"--temperature={value}")
@@ -256,7 +269,7 @@ class OwnNetwork:
 @pytest.fixture
 def own(monkeypatch, tmp_path):
     """Return flags that evaluate a network of own tasks on five examples."""
-    monkeypatch.setattr(Network, "open", lambda model_dir, which: OwnNetwork())
+    monkeypatch.setattr(Network, "open", lambda model_dir, which, precision: OwnNetwork())
     monkeypatch.setattr(run_files, "read_config", lambda model_dir: OwnNetwork.config)
     features = np.zeros((5, 4), np.float32)
     features[:, 0] = [0, 1, 2, 1, 0]

@@ -7,10 +7,17 @@ from mtl.inputs import Inputs
 
 # Together they cover every choice that changes the graph.
 CONFIGS = {
-    "answer": Config(bottom="mlp", label_smoothing=0.0, schedule="constant"),
+    "answer": Config(
+        bottom="mlp", label_smoothing=0.0, schedule="constant", warmup_steps=0
+    ),
     "small": Config(bottom="small"),
     "masked": Config(
-        bottom="base", absent="mask", precision="bf16", schedule="constant", dropout=0.1
+        bottom="base",
+        absent="mask",
+        precision="bf16",
+        schedule="constant",
+        warmup_steps=0,
+        dropout=0.1,
     ),
     "linear": Config(
         bottom="mlp",
@@ -40,6 +47,7 @@ CONFIGS = {
         objective="linear",
         optimizer="sgd",
         schedule="constant",
+        warmup_steps=0,
     ),
 }
 INPUTS = {

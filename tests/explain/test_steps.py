@@ -138,7 +138,7 @@ def test_true_and_predicted_are_the_number_of_the_first_example():
 
 def test_unseen_images_are_decoded_with_the_weights_before_each_update():
     """Each step has its own predictions, so only its own step finds all of them correct."""
-    config = Config(bottom="mlp", dropout=0.3, learning_rate=0.05)
+    config = Config(bottom="mlp", dropout=0.3, learning_rate=0.05, warmup_steps=0)
     images = windows(11)
     for at, numbers in enumerate(predictions_of_a_training(config, images, 3)):
         texts = ["987654" if number is None else number for number in numbers]

@@ -19,7 +19,15 @@ from tests import event_files, toy_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("coarse")]
 NAMES = [task.name for task in tasks.NUMBER_TASKS]
-CONFIG = Config(bottom="mlp", batch_size=5, steps=12, save_every=6, log_every=2)
+CONFIG = Config(
+    bottom="mlp",
+    batch_size=5,
+    learning_rate=2e-3,
+    warmup_steps=0,
+    steps=12,
+    save_every=6,
+    log_every=2,
+)
 RUN = run_files.Run(CONFIG, tasks.NUMBER_TASKS, INPUTS)
 NUMBERS = ["", "4", "31", "1234567", "90", "5", "77"]
 VALIDATION = of_numbers(np.zeros((7, 64, 64, 3), np.uint8), NUMBERS, list("abcdefg"))
