@@ -1,4 +1,4 @@
-"""mtl.devices, and what a GPU changes in sessions and versions.json: on a fake list of devices."""
+"""mtl.devices with a fake list of devices, and what a GPU changes elsewhere."""
 
 from typing import NamedTuple
 

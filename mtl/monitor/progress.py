@@ -91,7 +91,7 @@ class Progress:
         """Return the seconds that the steps and evaluations after a step will take.
 
         Args:
-          step: int, steps done; its own evaluation, if it has one, is still to come.
+          step: int, steps done. If this step has an evaluation, it has not run yet.
           rate: float, steps a second.
         """
         config = self._config

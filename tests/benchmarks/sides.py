@@ -70,8 +70,8 @@ def peers(quick=False, skip_missing=False, limit=None):
 
     Args:
       quick: bool, whether to skip those that take long to start.
-      limit: str, a key of isa.LIMITS, or None. With a limit JAX is skipped: its products and
-        convolutions would use newer instructions all the same.
+      limit: str, a key of isa.LIMITS, or None. With a limit JAX is skipped, because the limit
+        does not apply to its products and convolutions.
       skip_missing: bool, whether to skip those that are not installed.
 
     Raises:
