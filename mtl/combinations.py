@@ -1,6 +1,6 @@
 """Combinations of settings that do not work together, with the cure."""
 
-from mtl import kinds, tasks as tasks_lib
+from mtl import catalogue, kinds, tasks as tasks_lib
 from mtl.fields import declared, hidden_units
 
 # Datasets with the line OWN_TASKS = True also have other tasks than numbers.
@@ -18,6 +18,7 @@ def check(config) -> None:
         what = f"--absent={config.absent}" if config.is_numbers else f"--tasks={config.tasks}"
         cure = "use --objective=log_sum, the same cost for any tasks"
         raise ValueError(f"{what} does not work with --objective=answer; {cure}")
+    catalogue.check(config, tuple(task.name for task in tasks_lib.parse(config.tasks)))
     hidden_units(config.top_units)
     if config.top_dropout and not config.top_units:
         what = f"--top_dropout={config.top_dropout} needs hidden layers"

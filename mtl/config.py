@@ -7,10 +7,11 @@ import TensorFlow, so that flags can be checked without it.
 import dataclasses
 from typing import Any, Dict, List, Optional, Tuple
 
-from mtl import combinations, inputs, tasks as tasks_lib
+from mtl import catalogue, combinations, inputs, tasks as tasks_lib
 from mtl.fields import (
+    ABOVE_0,
+    FROM_0,
     NOT_NEGATIVE,
-    PACKAGE,
     POSITIVE,
     SHARE,
     SHARE_BELOW_1,
@@ -18,14 +19,12 @@ from mtl.fields import (
     declared,
     names_function,
     setting,
-    summary,
 )
 
 # A bottom is a public function of bottoms.py, an objective a file of objectives/, and a dataset a
 # module under data/ with a line DATASET = "name".
 BOTTOMS = tuple(declared("bottoms.py", r"^def ([a-z]\w*)\("))
-_OBJECTIVE_FILES = sorted(PACKAGE.glob("objectives/[a-z]*.py"))
-OBJECTIVES = tuple(path.stem for path in _OBJECTIVE_FILES)
+OBJECTIVES = catalogue.NAMES
 DATASET_FILES = declared("data/**/*.py", r'^DATASET = "(\w+)"$')  # name -> path
 DATASETS = tuple(sorted(DATASET_FILES))
 SPLITS = ("train", "validation", "test")
@@ -53,11 +52,25 @@ class Config:
     )
     objective: str = setting(
         "log_sum",
-        "what training minimises; "
-        + "; ".join(f"{path.stem}: {summary(path)}" for path in _OBJECTIVE_FILES)
-        + "; or module:function",
+        f"what training minimises; {catalogue.help_text()}; or module:function",
         choices=OBJECTIVES,
         own=True,
+    )
+    objective_options: str = setting(
+        "", "options of the objective, such as mu:0.1; --objective=list shows them"
+    )
+    task_weights: str = setting(
+        "", "weight of each task in the cost of linear, such as 1,0.5; default 1 for every task"
+    )
+    clip_min: float = setting(
+        catalogue.CLIP_MIN,
+        "log_sum: below this loss, the gradient of a task is 0",
+        range=ABOVE_0,
+    )
+    clip_max: float = setting(
+        catalogue.CLIP_MAX,
+        "log_sum: above this loss, the gradient of a task is 0",
+        range=ABOVE_0,
     )
     absent: str = setting(
         "x",
@@ -126,7 +139,7 @@ class Config:
     learning_rate: float = setting(
         3e-3,
         "learning rate at the first step, or after --warmup_steps",
-        range=Range(0.0, above_low=True, below_high=True),
+        range=ABOVE_0,
     )
     schedule: str = setting(
         "cosine",
@@ -147,17 +160,17 @@ class Config:
     epsilon: float = setting(
         1e-8,
         "added to the denominator of Adam",
-        range=Range(0.0, above_low=True, below_high=True),
+        range=ABOVE_0,
     )
     clip_norm: float = setting(
         0.0,
         "largest norm of all gradients together; larger ones are scaled down; 0 is no limit",
-        range=Range(0.0, below_high=True),
+        range=FROM_0,
     )
     weight_decay: float = setting(
         0.0,
         "each step multiplies the weights, not the biases, by 1 - this number * the learning rate",
-        range=Range(0.0, below_high=True),
+        range=FROM_0,
     )
     steps: int = setting(
         2300,
@@ -258,6 +271,8 @@ def check(name: str, value: Any) -> None:
         return
     if name == "tasks":
         tasks_lib.parse(value)
+    if name == "objective" and value not in allowed:
+        raise ValueError(catalogue.unknown(value))
     if allowed and value not in allowed:
         raise ValueError(f"{name}={value} must be one of {', '.join(map(str, allowed))}")
     if limits and not limits.contains(value):

@@ -3,6 +3,8 @@
 This module does not import TensorFlow, so that flags can be checked without it.
 """
 
+import ast
+import contextlib
 import dataclasses
 import importlib
 import math
@@ -64,6 +66,8 @@ class Range(NamedTuple):
 
 SHARE = Range(0.0, 1.0)
 SHARE_BELOW_1 = Range(0.0, 1.0, below_high=True)
+ABOVE_0 = Range(0.0, above_low=True, below_high=True)
+FROM_0 = Range(0.0, below_high=True)
 POSITIVE = Range(1)
 NOT_NEGATIVE = Range(0)
 
@@ -72,6 +76,19 @@ def setting(default, text, *, choices=None, range=None, own=False):
     """Return a field of a dataclass; own: whether it also accepts module:function."""
     metadata = {"help": text, "choices": choices, "range": range, "own": own}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def literals(path):
+    """Return the constants of a source file whose values are literals, dict name -> value.
+
+    The file is read, not imported, because importing it may import TensorFlow.
+    """
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            with contextlib.suppress(ValueError):
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+    return found
 
 
 def hidden_units(text: str) -> Tuple[int, ...]:

@@ -1,178 +1,22 @@
-"""Training: build the graph, restore, and start the session loop of loop.py.
+"""Training: build the graph of graph.py, restore, and start the session loop of loop.py.
 
 The caller provides the data, the evaluation and the reporting.
 """
 
 import functools
 import os
-from typing import Any, Dict, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import (
-    checkpoint,
-    config as config_lib,
-    kinds,
-    loop,
-    losses,
-    model,
-    objectives,
-    optimizer,
-    run_files,
-)
+from mtl import checkpoint, config as config_lib, loop, run_files
 from mtl.errors import UsageError
+from mtl.graph import Graph, build
 from mtl.inputs import Inputs
 from mtl.loop import DEFAULTS, Callbacks
-from mtl.sessions import session_config, towers_of
-from mtl.tasks import check, is_numbers, masked, parse, text
+from mtl.sessions import session_config
+from mtl.tasks import parse, text
 
-# -- build -----------------------------------------------------------------------------------------
-
-
-class Graph(NamedTuple):
-    """The named tensors and operations of a training graph. Dicts are in task order."""
-
-    inputs: Any  # placeholder [batch, *inputs.network_shape] of inputs.dtype
-    labels: Dict[str, Any]  # placeholders, task name -> [batch], see mtl/kinds
-    step: Any  # int64 variable, the number of training steps done
-    network: model.Model
-    losses: Dict[str, Any]  # task name -> float32 scalar, the mean loss, before any clip or log
-    terms: Dict[str, Any]  # task name -> float32 scalar; the cost is their sum
-    cost: Any  # float32 scalar
-    gradients: Dict[str, Any]  # variable name -> float32 scalar, the sum of its gradient
-    watched: Any  # float32 [tasks + variables], losses and gradients: one fetch is faster than 30
-    rate: Any  # the learning rate, a float if constant, else float32 scalar
-    minimize: Any  # the operation of one training step
-
-
-def build(config, *, tasks=None, inputs=None):
-    """Build the training graph: inputs -> bottom -> tops -> losses -> objective -> optimiser.
-
-    Args:
-      config: config.Config.
-      tasks: list of tasks.Task, see tasks.check; None means those of config. The objective answer
-        needs NUMBER_TASKS.
-      inputs: inputs.Inputs; None means the images of numbers.
-
-    Returns:
-      Graph.
-    """
-    tasks = parse(config.tasks) if tasks is None else tasks
-    inputs = inputs or Inputs(crop=config.crop_size)
-    check(tasks, config.absent)
-    values = tf.placeholder(inputs.dtype, [None, *inputs.network_shape], "images")
-    zero = tf.zeros_initializer()
-    step = tf.get_variable("global_step", [], tf.int64, zero, trainable=False, use_resource=True)
-    network = model.build(
-        model.prepare(values, inputs),
-        tasks=tasks,
-        training=True,
-        dropout=config.dropout,
-        top_dropout=config.top_dropout,
-        seed=config.seed,
-        step=step,
-        precision=config.precision,
-        towers=towers_of(config.threads, config.batch_size),
-        **model.network_settings(config),
-    )
-    labels = {task.name: _label_placeholder(task) for task in tasks}
-    means, update = _cost(config, tasks, network.logits, labels)
-    rate = _learning_rate(config, step)
-    optimiser = _optimiser(config, rate)
-    pairs = update.gradients or optimizer.gradients(optimiser, update.cost, config.precision)
-    # A variable that the cost does not depend on has no gradient and does not change.
-    pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
-    if not pairs:
-        what = f"the cost of --objective={config.objective} depends on no variable"
-        raise UsageError(f"{what}; compute it from logits or means")
-    sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in pairs}
-    watched = tf.stack([*means.values(), *sums.values()])
-    return Graph(
-        inputs=values,
-        labels=labels,
-        step=step,
-        network=network,
-        losses=means,
-        terms=update.terms,
-        cost=update.cost,
-        gradients=sums,
-        watched=watched,
-        rate=rate,
-        minimize=_minimize(config, optimiser, pairs, step, rate, watched),
-    )
-
-
-def _label_placeholder(task):
-    kind = kinds.find(task.kind)
-    shape = [None, *kind.label_shape(task)]
-    return tf.placeholder(tf.as_dtype(kind.DTYPE), shape, f"labels_{task.name}")
-
-
-def _cost(config, tasks, logits, labels):
-    """Return the mean loss of each task, dict task name -> float32 scalar, and the Update.
-
-    The means are watched separately, because the cost hides what it clips: an infinite loss adds
-    85.2 to the cost and has gradient 0.
-    """
-    objective = objectives.find(config.objective)
-    numbers = is_numbers(tasks)  # they have labels for every example
-    targets = {}
-    for task in tasks:
-        targets[task.name] = kinds.find(task.kind).targets(
-            labels[task.name],
-            task,
-            smoothing=config.label_smoothing,
-            complete=numbers,
-            masked=masked(task, config.absent),
-        )
-    otherwise = None if numbers and config.absent == "x" else objective.NEUTRAL
-    with tf.name_scope("cross_entropy"):
-        means = losses.mean_losses(tasks, logits, targets, otherwise)
-    return means, objective.build(logits, targets, means)
-
-
-def _learning_rate(config, step):
-    return optimizer.learning_rate(
-        config.learning_rate, config.schedule, step, config.steps, config.warmup_steps
-    )
-
-
-def _optimiser(config, rate):
-    return optimizer.build(
-        config.optimizer,
-        rate,
-        momentum=config.momentum,
-        beta1=config.beta1,
-        beta2=config.beta2,
-        epsilon=config.epsilon,
-    )
-
-
-def _minimize(config, optimiser, pairs, step, rate, watched):
-    """Build the operation of one training step.
-
-    With on_nonfinite "skip", a NaN or infinity in `watched` skips the update.
-    """
-    update = functools.partial(
-        optimizer.update,
-        optimiser,
-        pairs,
-        step,
-        rate=rate,
-        clip_norm=config.clip_norm,
-        weight_decay=config.weight_decay,
-    )
-    if config.on_nonfinite == "stop":
-        # Without a condition, an update need not wait for the gradients of other variables.
-        return update()
-    return tf.cond(
-        tf.reduce_all(tf.is_finite(watched)),
-        lambda: tf.group(update()),
-        lambda: tf.group(step.assign_add(1)),
-    )
-
-
-# -- run -------------------------------------------------------------------------------------------
+__all__ = ["Graph", "build", "run"]
 
 
 def run(

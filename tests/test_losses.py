@@ -12,8 +12,8 @@ from mtl import config, losses, objectives
 from mtl.objectives import log_sum
 from mtl.tasks import Task
 
-FLOOR = math.log(log_sum.CLIP_FLOOR)
-CEILING = math.log(log_sum.CLIP_CEILING)
+FLOOR = math.log(log_sum.CLIP_MIN)
+CEILING = math.log(log_sum.CLIP_MAX)
 
 
 def evaluate(build, logits, labels):

@@ -97,12 +97,14 @@ def main(values, arguments):
 
 def _measure(outputs, examples, network, temperature):
     """Return the metrics of the outputs of a network."""
+    from mtl import objectives
     from mtl.evaluation import by_task, evaluate
 
     run = network.config
+    value = objectives.value_of(run)
     if not run.is_numbers:
-        return by_task.measure(outputs, examples.labels, network.tasks, run.objective)
-    return evaluate.measure(outputs, examples.numbers, run.objective, run.absent, temperature)
+        return by_task.measure(outputs, examples.labels, network.tasks, value)
+    return evaluate.measure(outputs, examples.numbers, value, run.absent, temperature)
 
 
 def _text(result, tasks):

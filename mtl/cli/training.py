@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from mtl import checkpoint, config as config_lib, kinds, model, run_files, sessions
+from mtl import checkpoint, config as config_lib, kinds, model, objectives, run_files, sessions
 from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
 from mtl.evaluation import by_task, evaluate, reliability
@@ -167,7 +167,8 @@ class Evaluator:
             if is_numbers(tasks):
                 row = self._measure_numbers(outputs)
             else:
-                row = by_task.measure(outputs, self._examples.labels, tasks, config.objective)
+                value = objectives.value_of(config)
+                row = by_task.measure(outputs, self._examples.labels, tasks, value)
             row["score"] = by_task.score(row, tasks, config.best_by)
             self._monitor.evaluated(row, self._examples, outputs)
         return {**row, "message": outcomes.of_evaluation(row, tasks, config.best_by)}
@@ -176,7 +177,8 @@ class Evaluator:
         """Return the metrics of decoded numbers, with the temperature for the views of the run."""
         config, numbers = self._run.config, self._examples.numbers
         # Not calibrated: the temperature is fitted on the same examples.
-        row = evaluate.measure(log_probs, numbers, config.objective, config.absent)
+        value = objectives.value_of(config)
+        row = evaluate.measure(log_probs, numbers, value, config.absent)
         # Averaging views flattens the probabilities, so it needs a temperature of its own.
         averaged = log_probs if config.views == 1 else self._read(config.views)
         row[run_files.TEMPERATURE] = reliability.fit_temperature(averaged, numbers)

@@ -1,11 +1,11 @@
 """The metrics of each task, of any kind. evaluate.py adds the decoded numbers of the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl import kinds, objectives
+from mtl import kinds
 from mtl.evaluation import metrics
 from mtl.tasks import Task, is_numbers
 
@@ -26,7 +26,7 @@ def measure(
     outputs: Mapping[str, np.ndarray],
     labels: Mapping[str, np.ndarray],
     tasks: Sequence[Task],
-    objective: str,
+    value: Callable | None,
 ) -> dict[str, Any]:
     """Compute the metrics of your own tasks.
 
@@ -34,7 +34,7 @@ def measure(
       outputs: dict task name -> float32 [n, task.outputs], see mtl/kinds.
       labels: dict task name -> array [n], see mtl/kinds.
       tasks: sequence of Task.
-      objective: see config.py; the cost is its value for the mean losses.
+      value: see objectives.value_of; the cost is its value for the mean losses.
 
     Returns:
       dict of the JSON that `mtl evaluate` prints, without dataset, split and step. exact_match is
@@ -46,7 +46,7 @@ def measure(
     return {
         "examples": len(outputs[tasks[0].name]),
         **dict(zip(_EXACT_MATCH_KEYS, _exact_match(outputs, labels, tasks))),
-        "cost": cost(measured, objective),
+        "cost": cost(measured, value),
         "tasks": {name: _with_interval(values) for name, values in measured.items()},
     }
 
@@ -62,18 +62,17 @@ def of_tasks(
     return measured
 
 
-def cost(measured: Mapping[str, Mapping[str, Any]], objective: str) -> float | None:
-    """Return the objective of the mean losses; tasks without a labelled example are skipped.
+def cost(measured: Mapping[str, Mapping[str, Any]], value: Callable | None) -> float | None:
+    """Return the value of the mean losses; tasks without a labelled example are skipped.
 
     Args:
       measured: the result of `of_tasks`.
-      objective: see config.py.
+      value: see objectives.value_of.
 
     Returns:
-      float; None without examples, if a loss is not finite, or for module:function.
+      float; None without examples, if a loss is not finite, or if the objective has no value.
     """
     losses = {name: values["loss"] for name, values in measured.items() if values["examples"]}
-    value = objectives.find(objective).value
     # Checked before the objective, whose clip may turn NaN into a number.
     if value is None or not losses or None in losses.values():
         return None

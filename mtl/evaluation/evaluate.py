@@ -1,6 +1,6 @@
 """The metrics of the numbers that the six tasks of the answer predict together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from mtl.kinds.classes import MISSING
 def measure(
     log_probs: dict[str, np.ndarray],
     numbers: Sequence[str],
-    objective: str,
+    value: Callable | None,
     absent: str = "x",
     temperature: float = 1.0,
 ) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def measure(
     Args:
       log_probs: dict task name -> float32 [n, classes], the result of reading.read.
       numbers: n true numbers, strings of digits.
-      objective: one of config.OBJECTIVES; the cost is its value for the mean losses.
+      value: see objectives.value_of; the cost is its value for the mean losses.
       absent: "x" or "mask", as in training. With "mask" the digit tasks have no class X, and each
         is measured only on the examples that have its digit.
       temperature: of the run, see calibration.calibrate.
@@ -47,7 +47,7 @@ def measure(
         "sequence_accuracy": metrics.sequence_accuracy(predicted, numbers),
         "character_accuracy": metrics.character_accuracy(predicted, numbers),
         "coverage_at_98": metrics.coverage_at(confidences, metrics.correct(predicted, numbers)),
-        "cost": by_task.cost(measured, objective),
+        "cost": by_task.cost(measured, value),
         "task_accuracy": {name: values["accuracy"] for name, values in measured.items()},
         "task_cross_entropy": {name: values["loss"] for name, values in measured.items()},
     }

@@ -1,7 +1,7 @@
 """Which line of the source made which operation of a training graph.
 
 TensorFlow stores the Python stack of every operation. The innermost line of the core in that stack
-made the operation; the outer lines called it. All gradients come from one line of train.py, so a
+made the operation; the outer lines called it. All gradients come from one line of graph.py, so a
 gradient is shown under the line of the operation that it differentiates.
 """
 
@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import itertools
 import os
+import pathlib
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ import tensorflow.compat.v1 as tf
 from mtl import (
     answer,
     bottoms,
+    graph as graph_lib,
     kinds,
     layers,
     losses,
@@ -45,13 +47,12 @@ Line = tuple[str, int]  # (a key of SOURCES, line number from 1)
 
 def _sources():
     """Return the core files that make operations, dict name -> path, in reading order."""
-    modules = (answer, train, model, bottoms, layers, tops, losses, optimizer)
+    modules = (answer, graph_lib, model, bottoms, layers, tops, losses, optimizer)
     paths = [module.__file__ for module in modules]
     for package in (kinds, objectives):
-        folder = os.path.dirname(package.__file__)
-        paths += [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    files = [path for path in paths if path.endswith(".py")]
-    return {os.path.relpath(path, _PACKAGE).replace(os.sep, "/"): path for path in files}
+        folder = pathlib.Path(package.__file__).parent
+        paths += [str(path) for path in sorted(folder.rglob("*.py"))]
+    return {os.path.relpath(path, _PACKAGE).replace(os.sep, "/"): path for path in paths}
 
 
 SOURCES = _sources()

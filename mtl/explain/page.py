@@ -14,7 +14,6 @@ from mtl.explain import blocks, captions, lines, svg
 from mtl.explain.diagram import Diagram
 from mtl.explain.lines import FORWARD, GRADIENT, KINDS, UPDATE, Explained
 from mtl.explain.steps import shortest
-from mtl.objectives import log_sum
 from mtl.reports import page, sheet
 from mtl.reports.page import escape
 from mtl.tasks import is_numbers
@@ -217,7 +216,7 @@ def _data(explained, diagram, steps):
         "numbers": is_numbers(explained.tasks),
         "share": by_task.score_is_share(explained.tasks, explained.config.best_by),
         "loss": _loss(diagram),
-        "floor": log_sum.CLIP_FLOOR,
+        "floor": explained.config.clip_min,
         "steps": [_step(step, index) for step in steps],
     }
 

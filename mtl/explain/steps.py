@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, kinds, model, sessions, tasks
+from mtl import checkpoint, kinds, model, objectives, sessions, tasks
 from mtl.data.examples import Examples
 from mtl.evaluation import by_task, metrics
 from mtl.explain.diagram import Diagram
@@ -105,7 +105,7 @@ def _correct(explained, outputs, unseen):
 def _score(explained, outputs, unseen):
     """Return the number that selects the best weights of a run."""
     config = explained.config
-    measured = by_task.measure(outputs, unseen.labels, explained.tasks, config.objective)
+    measured = by_task.measure(outputs, unseen.labels, explained.tasks, objectives.value_of(config))
     score = by_task.score(measured, explained.tasks, config.best_by)
     return {"score": score, "of": measured["examples"]}
 

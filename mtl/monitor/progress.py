@@ -4,7 +4,6 @@ import contextlib
 import time
 
 from mtl.config import Config
-from mtl.objectives.log_sum import CLIP_FLOOR
 
 # Seconds until the first timed line, and between two lines.
 FIRST = 1.0
@@ -73,7 +72,7 @@ class Progress:
             shown = sorted(losses, key=losses.get, reverse=True)[:WORST]
             parts.append(f"largest of {len(losses)} losses:")
         for name in shown:
-            floor = " (AT FLOOR)" if losses[name] <= CLIP_FLOOR else ""
+            floor = " (AT FLOOR)" if losses[name] <= self._config.clip_min else ""
             parts.append(f"{name} {losses[name]:.3f}{floor}")
         self._write("  ".join(parts))
 

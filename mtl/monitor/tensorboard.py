@@ -36,7 +36,6 @@ from mtl.data.examples import Examples, select
 from mtl.explain import blocks, diagram, lines
 from mtl.inputs import Inputs
 from mtl.monitor import event_files
-from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
 from mtl.reports import captions, sheet
 from mtl.run_files import Run
 from mtl.tasks import Task, is_numbers
@@ -103,7 +102,7 @@ class Events:
         feeds = {self._graph.inputs: inputs}
         for name, placeholder in self._graph.labels.items():
             feeds[placeholder] = labels[name]
-        of_losses = _loss_scalars(losses, "raw_ce" if is_numbers(self._run.tasks) else "mean")
+        of_losses = _loss_scalars(losses, self._run)
         values = {"cost": cost, **self._session.run(self._fetched, feeds), **of_losses}
         if self._timed:
             last_step, then = self._timed
@@ -194,14 +193,16 @@ def draw_graph(config: Config, tasks: Sequence[Task], inputs: Inputs) -> bytes:
     return blocks.scoped(explained, diagram.of(explained)).SerializeToString()
 
 
-def _loss_scalars(losses, mean):
-    """Return dict tag -> number; mean: the last part of the tag of the mean loss."""
+def _loss_scalars(losses, run):
+    """Return dict tag -> number for the mean losses of a step."""
+    config = run.config
+    mean = "raw_ce" if is_numbers(run.tasks) else "mean"
     scalars = {}
     for name, loss in losses.items():
-        clipped = min(max(loss, CLIP_FLOOR), CLIP_CEILING)
+        clipped = min(max(loss, config.clip_min), config.clip_max)
         scalars[f"loss/{name}/{mean}"] = loss
         scalars[f"loss/{name}/log"] = np.log(clipped)
-        scalars[f"loss/{name}/at_floor"] = loss <= CLIP_FLOOR
+        scalars[f"loss/{name}/at_floor"] = loss <= config.clip_min
     return scalars
 
 

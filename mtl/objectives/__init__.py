@@ -2,14 +2,20 @@
 
 The file NAME.py is the objective `--objective=NAME`. It has:
 
-    build(logits, labels, means) -> Update   the cost, or gradients, in the current graph
-    value(means) -> float                    the same formula in NumPy, for mean losses of a dataset
-    NEUTRAL                                  the mean loss that adds 0 to the cost
+    build(problem) -> Update        the cost, or gradients, in the current graph
+    NEUTRAL                         the mean loss that adds 0 to the cost
+    NEEDS                           "losses", or "gradients" of each task at the shared bottom
+    STATE                           what it remembers between steps, in words, or "none"
+    PASSES                          what a step costs, in words: passes through the network
+    SOURCE                          the paper
+    OPTIONS                         dict name -> (default, least, greatest), see
+                                    --objective_options; may be missing
+    USES                            the flags of mtl.config that it uses, of "task_weights",
+                                    "clip_min" and "clip_max"; may be missing
+    value(means, settings) -> float the same formula in NumPy, for the mean losses of a dataset;
+                                    missing if the weights of the tasks change during training
 
-logits and labels are dicts task name -> float32 [batch, outputs]. The labels of a softmax are
-probabilities, all zeros where not labelled; those of a real task are standardised, NaN where not
-labelled. means is a dict task name -> mean loss over the labelled examples: float32 scalar tensors
-in build, floats in value.
+The constants are literals, so that `mtl train --objective=list` can read them without TensorFlow.
 
 `--objective=module:function` is a function of your own: build(logits, labels, means) -> the cost,
 a float32 scalar tensor, or an Update. It has no value(), so its evaluations show no cost.
@@ -17,14 +23,43 @@ a float32 scalar tensor, or an Update. It has no value(), so its evaluations sho
 
 import functools
 import importlib
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
-from mtl import config, fields
+from mtl import catalogue, config as config_lib, fields, tasks
 from mtl.errors import UsageError
+
+SCOPE = "objective"  # the variables of an objective are in this scope
+
+
+class Settings(NamedTuple):
+    """The settings of an objective, see config.py. The defaults are those of the flags."""
+
+    weights: Dict[str, float] = {}  # task name -> its weight in the cost; missing: 1
+    clip_min: float = catalogue.CLIP_MIN
+    clip_max: float = catalogue.CLIP_MAX
+    options: Dict[str, float] = {}  # name -> value, all OPTIONS of the objective
+    seed: int = 0
+
+
+class Problem(NamedTuple):
+    """What an objective turns into an update. Dicts are in task order."""
+
+    means: Dict[str, Any]  # task name -> float32 scalar, the mean loss over labelled examples
+    # Task name -> float32 [batch, outputs]. The labels of a softmax are probabilities, all zeros
+    # where not labelled; those of a real task are standardised, NaN where not labelled.
+    logits: Dict[str, Any] = {}
+    labels: Dict[str, Any] = {}
+    shared: Sequence = ()  # the variables of the shared bottom
+    own: Sequence = ()  # the variables of the tops
+    features: Any = None  # float32 [batch, features], the output of the shared bottom
+    step: Any = None  # int64 variable, the number of training steps done
+    settings: Settings = Settings()
+    # Whether the gradients of a layer wait for those of the layer above, see mtl/optimizer.py.
+    gated: bool = True
 
 
 class Update(NamedTuple):
-    """The cost or the gradients that the optimiser uses."""
+    """The cost or the gradients that the optimiser uses, and what the objective remembers."""
 
     cost: Any  # float32 scalar tensor
     # Task name -> float32 scalar tensor. The cost is their sum. If it is not a sum, they are the
@@ -32,6 +67,13 @@ class Update(NamedTuple):
     terms: Dict[str, Any]
     # (gradient, variable) pairs; None means the gradients of the cost.
     gradients: Optional[list] = None
+    # (variable, tensor) pairs: assigned in the same step as the weights, unless it is skipped.
+    state: Sequence = ()
+    # function (means after the update of the weights, on the same batch) -> more such pairs. It
+    # costs a second forward pass. None means that there is no such pass.
+    follow: Optional[Callable] = None
+    # float32 [tasks], the weight of each task's gradient; None means d cost / d mean loss.
+    weights: Any = None
 
 
 class Own(NamedTuple):
@@ -49,18 +91,58 @@ def find(name):
       ValueError: the name is not in config.OBJECTIVES.
       UsageError: there is no such function.
     """
-    config.check("objective", name)
-    if name in config.OBJECTIVES:
+    config_lib.check("objective", name)
+    if name in config_lib.OBJECTIVES:
         return importlib.import_module(f"{__name__}.{name}")
     return Own(functools.partial(_build_own, name))
 
 
-def _build_own(name, logits, labels, means):
-    """Build the cost of module:function; return an Update."""
+def settings(config):
+    """Return the Settings of a config.Config."""
+    names = [task.name for task in tasks.parse(config.tasks)]
+    weights = catalogue.numbers("task_weights", config.task_weights)
+    return Settings(
+        weights=dict(zip(names, weights)),
+        clip_min=config.clip_min,
+        clip_max=config.clip_max,
+        options=catalogue.options(config.objective, config.objective_options),
+        seed=config.seed,
+    )
+
+
+def value_of(config):
+    """Return the cost as a function of the mean losses of a dataset, or None without a value().
+
+    Args:
+      config: config.Config.
+
+    Returns:
+      function (means) -> float; means: dict task name -> float, in which tasks may be missing.
+    """
+    value = getattr(find(config.objective), "value", None)
+    return functools.partial(value, settings=settings(config)) if value else None
+
+
+def variable(name, initial):
+    """Create a variable that an objective remembers; saved and restored with the weights.
+
+    Args:
+      name: str, within objective/.
+      initial: NumPy array, whose dtype the variable has.
+    """
     import tensorflow.compat.v1 as tf  # not above: reports find objectives without TensorFlow
 
-    built = fields.call_own("objective", name, logits, labels, means)
-    update = built if isinstance(built, Update) else Update(built, dict(means))
+    with tf.variable_scope(SCOPE):
+        return tf.get_variable(name, initializer=initial, trainable=False, use_resource=True)
+
+
+def _build_own(name, problem):
+    """Build the cost of module:function; return an Update."""
+    import tensorflow.compat.v1 as tf
+
+    given = problem.logits, problem.labels, problem.means
+    built = fields.call_own("objective", name, *given)
+    update = built if isinstance(built, Update) else Update(built, dict(problem.means))
     cost = update.cost
     if not tf.is_tensor(cost) or cost.dtype != tf.float32 or cost.shape.rank != 0:
         what = " ".join(f"returned {built!r}".split())[:200]

@@ -9,15 +9,19 @@ from mtl.objectives import Update, log_sum
 from mtl.tasks import NUMBER_TASKS
 
 NEUTRAL = log_sum.NEUTRAL
+NEEDS = "losses"
+STATE = "none"
+PASSES = "1"
+SOURCE = "the answer, 2016"
 value = log_sum.value
 
 
-def build(logits, labels, means):
+def build(problem):
     """Build the cost from logits and labels; see mtl.objectives for the arguments."""
-    cost = answer.cost(logits, labels)
+    cost = answer.cost(problem.logits, problem.labels)
     names = [task.name for task in NUMBER_TASKS]  # the order of the answer's lines
     terms = dict(zip(names, _terms(cost, len(names))))
-    return Update(cost, {name: terms[name] for name in logits})
+    return Update(cost, {name: terms[name] for name in problem.logits})
 
 
 def _terms(cost, count):

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from mtl.inputs import NUMBERS
-from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
+from mtl.objectives.log_sum import CLIP_MAX, CLIP_MIN
 from mtl.tasks import NUMBER_TASKS, encode_all
 
 # As in mtl/bottoms.py: filters and stride of the first layer, filters of the stages, dense units.
@@ -126,7 +126,7 @@ class LogOfMean:
             from_logits=True,
             label_smoothing=self._smoothing,
         )
-        return ops.log(ops.clip(ops.mean(each), CLIP_FLOOR, CLIP_CEILING))
+        return ops.log(ops.clip(ops.mean(each), CLIP_MIN, CLIP_MAX))
 
 
 class Epoch(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtl.objectives.log_sum import CLIP_CEILING, CLIP_FLOOR
+from mtl.objectives.log_sum import CLIP_MAX, CLIP_MIN
 from mtl.tasks import NUMBER_TASKS, encode_all
 
 # As in mtl/bottoms.py: filters and stride of the first layer, filters of the stages, dense units;
@@ -222,7 +222,7 @@ class Side:
         smoothing = self._config.label_smoothing
         for logits, classes in zip(self._outputs(images), labels):
             mean = functional.cross_entropy(logits, classes, label_smoothing=smoothing)
-            cost = cost + torch.log(torch.clamp(mean, CLIP_FLOOR, CLIP_CEILING))
+            cost = cost + torch.log(torch.clamp(mean, CLIP_MIN, CLIP_MAX))
         cost.backward()
         self._optimizer.step()
         return cost

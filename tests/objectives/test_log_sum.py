@@ -56,7 +56,7 @@ def test_values_and_gradients_at_the_ends_of_the_clip(mean, log, gradient):
 
 def test_floor_is_minus_85():
     assert pytest.approx(-85.1956, abs=1e-4) == FLOOR
-    assert (log_sum.CLIP_FLOOR, log_sum.CLIP_CEILING) == (1e-37, 1e37)
+    assert (log_sum.CLIP_MIN, log_sum.CLIP_MAX) == (1e-37, 1e37)
 
 
 # -- identities ------------------------------------------------------------------------------------

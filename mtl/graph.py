@@ -1,0 +1,202 @@
+"""The training graph: inputs -> bottom -> tops -> losses -> objective -> optimiser."""
+
+import functools
+from typing import Any, Dict, NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from mtl import kinds, losses, model, objectives, optimizer
+from mtl.errors import UsageError
+from mtl.inputs import Inputs
+from mtl.sessions import towers_of
+from mtl.tasks import check, is_numbers, masked, parse
+
+
+class Graph(NamedTuple):
+    """The named tensors and operations of a training graph. Dicts are in task order."""
+
+    inputs: Any  # placeholder [batch, *inputs.network_shape] of inputs.dtype
+    labels: Dict[str, Any]  # placeholders, task name -> [batch], see mtl/kinds
+    step: Any  # int64 variable, the number of training steps done
+    network: model.Model
+    losses: Dict[str, Any]  # task name -> float32 scalar, the mean loss, before any clip or log
+    terms: Dict[str, Any]  # task name -> float32 scalar; the cost is their sum
+    cost: Any  # float32 scalar
+    gradients: Dict[str, Any]  # variable name -> float32 scalar, the sum of its gradient
+    watched: Any  # float32 [tasks + variables], losses and gradients: one fetch is faster than 30
+    rate: Any  # the learning rate, a float if constant, else float32 scalar
+    minimize: Any  # the operation of one training step
+
+
+def build(config, *, tasks=None, inputs=None):
+    """Build the training graph: inputs -> bottom -> tops -> losses -> objective -> optimiser.
+
+    Args:
+      config: config.Config.
+      tasks: list of tasks.Task, see tasks.check; None means those of config. The objective answer
+        needs NUMBER_TASKS.
+      inputs: inputs.Inputs; None means the images of numbers.
+
+    Returns:
+      Graph.
+    """
+    tasks = parse(config.tasks) if tasks is None else tasks
+    inputs = inputs or Inputs(crop=config.crop_size)
+    check(tasks, config.absent)
+    values = tf.placeholder(inputs.dtype, [None, *inputs.network_shape], "images")
+    zero = tf.zeros_initializer()
+    step = tf.get_variable("global_step", [], tf.int64, zero, trainable=False, use_resource=True)
+    network = _network(config, tasks, model.prepare(values, inputs), step)
+    labels = {task.name: _label_placeholder(task) for task in tasks}
+    targets = _targets(config, tasks, labels)
+    means = _means(config, tasks, network.logits, targets)
+    update = _objective(config, network, means, targets, step)
+    rate = _learning_rate(config, step)
+    optimiser = _optimiser(config, rate)
+    pairs = update.gradients or optimizer.gradients(optimiser, update.cost, config.precision)
+    # A variable that the cost does not depend on has no gradient and does not change.
+    pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+    if not pairs:
+        what = f"the cost of --objective={config.objective} depends on no variable"
+        raise UsageError(f"{what}; compute it from logits or means")
+    sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in pairs}
+    watched = tf.stack([*means.values(), *sums.values()])
+    again = functools.partial(_again, config, tasks, values, inputs, targets, step)
+    step_once = functools.partial(_step, config, optimiser, pairs, step, rate, update, again)
+    return Graph(
+        inputs=values,
+        labels=labels,
+        step=step,
+        network=network,
+        losses=means,
+        terms=update.terms,
+        cost=update.cost,
+        gradients=sums,
+        watched=watched,
+        rate=rate,
+        minimize=_minimize(config, step_once, step, watched),
+    )
+
+
+def _label_placeholder(task):
+    kind = kinds.find(task.kind)
+    shape = [None, *kind.label_shape(task)]
+    return tf.placeholder(tf.as_dtype(kind.DTYPE), shape, f"labels_{task.name}")
+
+
+def _network(config, tasks, inputs, step):
+    """Build the network for training; a second call needs a scope that reuses the variables."""
+    return model.build(
+        inputs,
+        tasks=tasks,
+        training=True,
+        dropout=config.dropout,
+        top_dropout=config.top_dropout,
+        seed=config.seed,
+        step=step,
+        precision=config.precision,
+        towers=towers_of(config.threads, config.batch_size),
+        **model.network_settings(config),
+    )
+
+
+def _targets(config, tasks, labels):
+    """Return what the losses compare with, dict task name -> float32 [batch, outputs]."""
+    targets = {}
+    for task in tasks:
+        targets[task.name] = kinds.find(task.kind).targets(
+            labels[task.name],
+            task,
+            smoothing=config.label_smoothing,
+            complete=is_numbers(tasks),
+            masked=masked(task, config.absent),
+        )
+    return targets
+
+
+def _means(config, tasks, logits, targets):
+    """Return the mean loss of each task, dict task name -> float32 scalar.
+
+    They are watched, because the cost hides what it clips: an infinite loss adds 85.2 to the cost
+    and has gradient 0.
+    """
+    complete = is_numbers(tasks) and config.absent == "x"  # every example has all labels
+    otherwise = None if complete else objectives.find(config.objective).NEUTRAL
+    with tf.name_scope("cross_entropy"):
+        return losses.mean_losses(tasks, logits, targets, otherwise)
+
+
+def _objective(config, network, means, targets, step):
+    """Build the objective; return its Update."""
+    own = [each for layers in network.tops.values() for layer in layers for each in layer.variables]
+    problem = objectives.Problem(
+        means=means,
+        logits=network.logits,
+        labels=targets,
+        shared=[each for layer in network.layers for each in layer.variables],
+        own=own,
+        features=network.features,
+        step=step,
+        settings=objectives.settings(config),
+        gated=optimizer.is_gated(config.precision),
+    )
+    return objectives.find(config.objective).build(problem)
+
+
+def _learning_rate(config, step):
+    return optimizer.learning_rate(
+        config.learning_rate, config.schedule, step, config.steps, config.warmup_steps
+    )
+
+
+def _optimiser(config, rate):
+    return optimizer.build(
+        config.optimizer,
+        rate,
+        momentum=config.momentum,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        epsilon=config.epsilon,
+    )
+
+
+def _again(config, tasks, values, inputs, targets, step):
+    """Build the network a second time; return its mean losses. They read the current variables."""
+    scope = tf.variable_scope(tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True)
+    with tf.name_scope("again"), scope:
+        network = _network(config, tasks, model.prepare(values, inputs), step)
+        return _means(config, tasks, network.logits, targets)
+
+
+def _step(config, optimiser, pairs, step, rate, update, again):
+    """Build the operation that updates the weights, and what the objective remembers."""
+    applied = optimizer.update(
+        optimiser,
+        pairs,
+        step,
+        rate=rate,
+        clip_norm=config.clip_norm,
+        weight_decay=config.weight_decay,
+    )
+    if not update.state and not update.follow:
+        return applied
+    assigned = [variable.assign(value) for variable, value in update.state]
+    if update.follow:
+        with tf.control_dependencies([applied]):
+            assigned += [variable.assign(value) for variable, value in update.follow(again())]
+    return tf.group(applied, *assigned)
+
+
+def _minimize(config, step_once, step, watched):
+    """Build the operation of one training step.
+
+    With on_nonfinite "skip", a NaN or infinity in `watched` skips the update.
+    """
+    if config.on_nonfinite == "stop":
+        # Without a condition, an update need not wait for the gradients of other variables.
+        return step_once()
+    return tf.cond(
+        tf.reduce_all(tf.is_finite(watched)),
+        lambda: tf.group(step_once()),
+        lambda: tf.group(step.assign_add(1)),
+    )
