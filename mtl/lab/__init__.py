@@ -1,0 +1,1 @@
+"""The lab: grids of training runs, and a page that compares them. See mtl/cli/compare.py."""
