@@ -31,6 +31,7 @@ class Run(NamedTuple):
     variant: Pairs  # what the page compares
     setting: Pairs  # of the flags that validation chooses
     task: str = ""  # the only task that a single-task network learns
+    best_by: str = ""  # of the comparison; a single-task network has its task in its Config
 
 
 # -- the values ------------------------------------------------------------------------------------
@@ -121,7 +122,9 @@ def runs(
         wanted = {**settings, **changed}
         for fitted, task in _networks(wanted):
             used |= objectives.parts(fitted)
-            run = _run(fitted, changed, choose, task)
+            config = _config(fitted, changed)
+            pairs = _pairs(fitted, changed, choose, task)
+            run = Run(_name(config, task), config, *pairs, task, wanted["best_by"])
             found.setdefault(run.name, run)
     objectives.check_used(settings, values, used)
     return list(found.values())
@@ -135,14 +138,12 @@ def _networks(wanted):
     return [(objectives.single(wanted, name), name) for name in names]
 
 
-def _run(fitted, changed, choose, task):
-    """Return the Run of the settings of one network.
+def _config(fitted, changed):
+    """Return the Config of the settings of one network.
 
     Args:
       fitted: dict field -> value.
       changed: dict flag -> value of the combination that it is part of.
-      choose: as `runs`.
-      task: see Run.
     """
     try:
         config = Config(**fitted)
@@ -150,17 +151,22 @@ def _run(fitted, changed, choose, task):
     except ValueError as error:
         where = ", ".join(f"{flag}={value}" for flag, value in changed.items())
         raise UsageError(f"{where}: {error}") from None
+    return config
+
+
+def _pairs(fitted, changed, choose, task):
+    """Return the flags that vary, with their values: of the variant, and of the setting."""
     variant, setting = [], []
     for flag, value in changed.items():
         if flag in objectives.FLAGS:
-            if not objectives.uses(fitted["objective"], flag) or task:
+            if task or not objectives.uses(fitted["objective"], flag):
                 continue
             value = fitted[flag]
         if flag in choose:
             setting.append((flag, value))
         elif flag != SEED:
             variant.append((flag, value))
-    return Run(_name(config, task), config, tuple(variant), tuple(setting), task)
+    return tuple(variant), tuple(setting)
 
 
 def _name(config, task):

@@ -22,6 +22,7 @@ from mtl.tasks import Task, is_numbers, parse
 NUMBERS = ("sequence_accuracy", "character_accuracy", "coverage_at_98")
 OWN = ("score", "exact_match")
 _STEP = re.compile(r"^step (\d+)/\d+  (\d+) (?:images|examples)/s", re.MULTILINE)
+_FROM = re.compile(r": continuing from step (\d+)$", re.MULTILINE)
 _AT = re.compile(r"^step (\d+)/(\d+)", re.MULTILINE)
 
 
@@ -48,6 +49,7 @@ class Result(NamedTuple):
     best: Evaluation | None  # of the highest score on validation, the first of equals
     seconds: float | None  # median seconds of a training step
     test: Evaluation | None = None
+    test_error: str = ""  # why the evaluation on test failed
 
     @property
     def error(self) -> str:
@@ -74,23 +76,23 @@ def read(folder: str, run: Run) -> Result:
     log = _text(work.log_of(folder, run.name))
     seconds = seconds_of_step(log, run.config.batch_size)
     ended = work.record_of(folder, run.name)
-    return Result(run, ended, found, best, seconds, _test(folder, run, tasks))
+    return Result(run, ended, found, best, seconds, *_test(folder, run, tasks))
 
 
 def _test(folder, run, tasks):
-    """Return the Evaluation of a run on the test split; None if there is none."""
-    ended = work.record_of(folder, test_job(run))
+    """Return the Evaluation of a run on the test split, or None, and why it failed, or ""."""
+    ended = work.record_of(folder, name_of_test(run))
     if ended is None or ended.code:
-        return None
-    lines = _text(work.log_of(folder, test_job(run))).splitlines()
+        return None, ended.error if ended else ""
+    lines = _text(work.log_of(folder, name_of_test(run))).splitlines()
     found = [row for row in map(_parsed, lines) if row]
     if not found:
-        return None
+        return None, "the evaluation printed no result"
     score = by_task.score(found[-1], tasks, run.config.best_by)
-    return evaluation({**found[-1], "score": score}, tasks)
+    return evaluation({**found[-1], "score": score}, tasks), ""
 
 
-def test_job(run: Run) -> str:
+def name_of_test(run: Run) -> str:
     """Return the name of the job that evaluates a run on the test split."""
     return f"{run.name}.test"
 
@@ -151,10 +153,15 @@ def seconds_of_step(log: str, batch_size: int) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
-def progress_of(log: str) -> float:
-    """Return the share of its steps that a run has done, by the last progress line of its log."""
-    found = _AT.findall(log.rpartition("\n$ mtl ")[2])
-    return int(found[-1][0]) / int(found[-1][1]) if found else 0.0
+def progress_of(log: str) -> tuple[float, float]:
+    """Return the shares of its steps with which the last process of a run began, and has done."""
+    text = log.rpartition(f"\n{work.PROMPT}")[2]
+    steps = _AT.findall(text)
+    if not steps:
+        return 0.0, 0.0
+    done, total = map(int, steps[-1])
+    began = _FROM.search(text)
+    return (int(began[1]) / total if began else 0.0), done / total
 
 
 # -- files -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mtl.lab import lock
 from mtl.runs import files
 
 PROGRAM = (sys.executable, "-m", "mtl")  # tests replace it
+PROMPT = "$ mtl "  # the start of the line of a log that has the command
 POLL = 0.1  # seconds between two looks at the processes
 NOT_FINITE = 3  # the exit code of a run that diverged: repeating it gives the same result
 TAIL = 1 << 16  # bytes of a log that are read for its last lines
@@ -40,6 +42,7 @@ class Ended(NamedTuple):
     error: str  # its last error line; "" if it succeeded
     seconds: float  # of all processes of this run
     memory: float | None  # the most resident MB of one of them
+    beside: int  # the most processes at a time
 
     @property
     def is_final(self) -> bool:
@@ -92,7 +95,7 @@ def run(folder: str, jobs: Sequence[Job], parallel: int, events: Events) -> int:
             if received:
                 signum = received
                 return signum
-            running += _started(folder, to_come, parallel - len(running))
+            running += _started(folder, to_come, parallel, len(running))
             ended = [process for process in running if process.poll()]
             for process in ended:
                 running.remove(process)
@@ -106,15 +109,15 @@ def run(folder: str, jobs: Sequence[Job], parallel: int, events: Events) -> int:
     return 0
 
 
-def _started(folder, to_come, count):
-    """Start up to `count` of the jobs to come, and remove them from the list."""
+def _started(folder, to_come, parallel, count):
+    """Start jobs to come, if fewer than `parallel` of them run, and remove them from the list."""
     started = []
     for job in list(to_come):
-        if len(started) == count:
+        if count + len(started) >= parallel:
             break
         if not lock.is_held(job.locks):
             to_come.remove(job)
-            started.append(_Process(folder, job))
+            started.append(_Process(folder, job, parallel))
     return started
 
 
@@ -135,14 +138,15 @@ def _stop(running, signum):
 class _Process:
     """A process of a job."""
 
-    def __init__(self, folder, job):
+    def __init__(self, folder, job, parallel):
         """Start it. Its output is appended to the log."""
         self.job, self.began, self.ended = job, time.monotonic(), None
+        self._parallel = parallel
         self._folder = folder
         command = [*PROGRAM, *job.arguments]
         environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
         with open(log_of(folder, job.name), "a", encoding="utf-8") as log:
-            log.write(f"$ mtl {' '.join(job.arguments)}\n")
+            log.write(f"{PROMPT}{shlex.join(job.arguments)}\n")
             log.flush()
             # In a session of its own, a Ctrl-C of the terminal reaches only this process, which
             # passes it on once. A second signal would end a run without saving.
@@ -167,12 +171,13 @@ class _Process:
         code, memory = _waited(self._process)
         if code is None:
             return False
-        before = record_of(self._folder, self.job.name) or Ended(0, "", 0.0, None)
+        before = record_of(self._folder, self.job.name) or Ended(0, "", 0.0, None, 1)
         seconds = time.monotonic() - self.began + before.seconds
         memory = max(filter(None, [memory, before.memory]), default=None)
         code = 128 - code if code < 0 else code
         error = "" if code == 0 else _last_error(log_of(self._folder, self.job.name), code)
-        self.ended = Ended(code, error, round(seconds, 3), memory)
+        beside = max(self._parallel, before.beside)
+        self.ended = Ended(code, error, round(seconds, 3), memory, beside)
         path = os.path.join(self._folder, f"{self.job.name}.json")
         write_json(path, self.ended._asdict())
         return True

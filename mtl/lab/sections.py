@@ -1,0 +1,232 @@
+"""The sections of the page of a comparison: figures of the variants, as tables and charts."""
+
+from collections.abc import Sequence
+
+from mtl import kinds
+from mtl.evaluation import by_task
+from mtl.lab import charts, curves
+from mtl.lab.statistics import Mean
+from mtl.lab.summary import Comparison, Summary, metric_of, score_spec
+from mtl.lab.variants import Variant
+from mtl.reports.page import NOTHING, Html, escape, table
+
+TEXT = "s"  # the format of text that is aligned like a number
+NO_SINGLE = "For Delta-m, add single to --objectives: it trains one network for each task."
+_TOTALS = {
+    "sequence_accuracy": "sequence accuracy",
+    "character_accuracy": "character accuracy",
+    "coverage_at_98": "coverage at 98%",
+    "exact_match": "exact match",
+}
+
+
+def shown(mean: Mean | None, spec: str, *, signed: bool = False) -> str:
+    """Return a mean and half of its interval as text, "91.20% ± 0.41"."""
+    if mean is None:
+        return NOTHING
+    text = format(mean.mean, f"+{spec}" if signed else spec)
+    if mean.half is None:
+        return text
+    return f"{text} ± {format(mean.half, spec).rstrip('%')}"
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def results(comparison: Comparison) -> Html:
+    """Return the scores of the variants, on validation and, if it was evaluated, on test."""
+    parts = [f"<p>{_method(comparison)}</p>"]
+    splits = [("validation", comparison.validation)]
+    if comparison.test:
+        splits.insert(0, ("test", comparison.test))
+    for split, summaries in splits:
+        parts += _scores(comparison, split, summaries)
+    return Html("\n".join(parts))
+
+
+def _method(comparison):
+    """Return how the figures are computed, as HTML."""
+    metrics = dict.fromkeys(by_task.words(metric_of(task)[0]) for task in comparison.tasks)
+    words = [
+        "Each figure is a mean over seeds, ± half of its 95% interval (Student's t; the seeds are "
+        "the sample, so the interval says nothing about other data).",
+        "A run counts with its best weights on validation, so figures on validation are slightly "
+        "too high.",
+        f"The difference is from <b>{escape(comparison.reference)}</b>, seed by seed.",
+    ]
+    if any(variant.is_single for variant in comparison.variants):
+        words.append(
+            f"Delta-m is the mean over the tasks of the relative difference ({', '.join(metrics)}) "
+            "from the single-task networks, seed by seed; above 0 is better."
+        )
+    else:
+        words.append(NO_SINGLE)
+    words.append(
+        "The rank of a variant is that of its mean in each task, averaged over the tasks; 1 is "
+        "best. A rank hides how small a difference is."
+    )
+    return " ".join(words)
+
+
+def _scores(comparison, split, summaries):
+    """Return the chart and the tables of one split, as a list."""
+    name, spec = score_spec(comparison)
+    pairs = list(zip(comparison.variants, summaries))
+    parts = [f"<h3>{split.capitalize()}</h3>"]
+    known = [(variant.label, each.score) for variant, each in pairs if each.score]
+    if known:
+        alt = f"{name} on {split} with its 95% interval, of each variant; the table has the figures"
+        title = f"{name[:1].upper()}{name[1:]} on {split}, mean and 95% interval"
+        chart = charts.intervals(known, spec, alt)
+        parts.append(f"<figure>{chart}<figcaption>{escape(title)}</figcaption></figure>")
+    rows = [_score_row(variant, summary, spec) for variant, summary in pairs]
+    columns = {
+        "variant": "",
+        name: TEXT,
+        "difference": TEXT,
+        "Delta-m": TEXT,
+        "mean rank": ".2f",
+        "seeds": ",d",
+    }
+    parts.append(table(columns, rows, f"Results on {split}"))
+    totals = dict.fromkeys(metric for each in summaries for metric in each.totals)
+    if len(totals) > 1:
+        parts.append(_totals(pairs, [name for name in totals if name != "score"], split))
+    return parts
+
+
+def _score_row(variant, summary, spec):
+    return (
+        variant.label,
+        shown(summary.score, spec),
+        shown(summary.difference, spec, signed=True),
+        shown(summary.delta, ".2%", signed=True),
+        summary.rank,
+        summary.count,
+    )
+
+
+def _totals(pairs, names, split):
+    """Return the table of the other metrics of all tasks together."""
+    columns = {"variant": "", **{_TOTALS[name]: TEXT for name in names}}
+    rows = []
+    for variant, summary in pairs:
+        values = [shown(summary.totals.get(name), ".2%") for name in names]
+        rows.append((variant.label, *values))
+    return table(columns, rows, f"Metrics of all tasks together on {split}")
+
+
+# -- tasks -----------------------------------------------------------------------------------------
+
+
+def tasks(comparison: Comparison) -> Html:
+    """Return a table for each metric of the tasks; rarer metrics are folded."""
+    split, summaries = "validation", comparison.validation
+    if comparison.test:
+        split, summaries = "test", comparison.test
+    parts, more = [], []
+    by_kind = {}
+    for task in comparison.tasks:
+        by_kind.setdefault(task.kind, []).append(task)
+    for group in by_kind.values():
+        for metric, spec in _metrics_of(group[0], summaries).items():
+            made = _of_metric(comparison.variants, summaries, group, metric, spec, split)
+            (parts if metric == metric_of(group[0])[0] else more).append(made)
+    if more:
+        folded = "\n".join(more)
+        parts.append(f"<details>\n<summary>More metrics</summary>\n{folded}\n</details>")
+    return Html("\n".join(parts))
+
+
+def _metrics_of(task, summaries):
+    """Return the metrics that a summary has of a task, with their formats."""
+    known = {metric for each in summaries for metric in each.tasks.get(task.name, {})}
+    formats = kinds.find(task.kind).METRICS
+    return {metric: spec for metric, spec in formats.items() if metric in known}
+
+
+def _of_metric(
+    variants: Sequence[Variant], summaries: Sequence[Summary], group, metric, spec, split
+):
+    """Return the table of one metric of the tasks of one kind."""
+    rows = []
+    for variant, summary in zip(variants, summaries):
+        means = [summary.tasks.get(task.name, {}).get(metric) for task in group]
+        rows.append((variant.label, *[shown(mean, spec) for mean in means]))
+    words = by_task.words(metric)
+    columns = [("variant", ""), *[(task.name, TEXT) for task in group]]
+    return table(columns, rows, f"{words[:1].upper()}{words[1:]} of each task on {split}")
+
+
+# -- training --------------------------------------------------------------------------------------
+
+
+def training(comparison: Comparison) -> Html:
+    """Return a chart of the learning curve of each variant, beside that of the reference."""
+    name, spec = score_spec(comparison)
+    found = [(variant.label, curves.scores(variant)) for variant in comparison.variants]
+    found = [(label, points) for label, points in found if points]
+    if not found:
+        return Html("<p>No variant has a curve.</p>")
+    reference = next((pair for pair in found if pair[0] == comparison.reference), found[0])
+    values = [mean.mean for _, points in found for _, mean in points]
+    limits = min(values), max(values)
+    figures = []
+    for label, points in found:
+        series = [_band(points)]
+        if label != reference[0]:
+            series.insert(0, charts.Series([(x, y.mean) for x, y in reference[1]], "other"))
+        alt = f"{name} of {label} over the training steps, from {points[0][1].mean:{spec}} "
+        alt += f"to {points[-1][1].mean:{spec}}"
+        chart = charts.curves(series, spec, alt, limits)
+        figures.append(f"<figure>{chart}<figcaption>{escape(label)}</figcaption></figure>")
+    text = (
+        f"The {escape(name)} on validation over the training steps: mean over the seeds, and its "
+        "95% interval as a band (cut where it leaves the chart). The dashed line is "
+        f"<b>{escape(reference[0])}</b>."
+    )
+    return Html(f'<p>{text}</p>\n<div class="charts">{"".join(figures)}</div>')
+
+
+def _band(points):
+    values = [(step, mean.mean) for step, mean in points]
+    return charts.Series(values, charts.style_of(1), [mean.half for _, mean in points])
+
+
+def weights(comparison: Comparison) -> Html:
+    """Return a chart of the weights of each variant, and tables of gradients; "" without any."""
+    names = [task.name for task in comparison.tasks]
+    figures = []
+    for variant in comparison.variants:
+        found = curves.weights(variant)
+        series = []
+        for index, task in enumerate(names):
+            if task in found:
+                series.append(charts.Series(found[task], charts.style_of(index)))
+        if series:
+            alt = f"Share of each task in the sum of the weights of {variant.label}, over the steps"
+            chart = charts.curves(series, ".0%", alt, (0.0, 1.0))
+            caption = f"<figcaption>{escape(variant.label)}</figcaption>"
+            figures.append(f"<figure>{chart}{caption}</figure>")
+    parts = []
+    if figures:
+        text = (
+            "The weight of a task multiplies the gradient of its mean loss. Shown is its share of "
+            "the sum of all weights, the mean over the seeds."
+        )
+        charted = f'<div class="charts">{"".join(figures)}</div>'
+        parts += [f"<p>{text}</p>", charts.legend(names), charted]
+    parts += _monitored(comparison, "norms", "Mean gradient norm of each task", ".3g")
+    parts += _monitored(comparison, "cosines", "Mean cosine between two gradients", "+.3f")
+    return Html("\n".join(parts))
+
+
+def _monitored(comparison, name, caption, spec):
+    """Return a table of what the runs report about their gradients, as a list."""
+    found = [(variant, curves.monitored(variant, name)) for variant in comparison.variants]
+    keys = list(dict.fromkeys(key for _, values in found for key in values))
+    if not keys:
+        return []
+    rows = [(each.label, *[values.get(key) for key in keys]) for each, values in found if values]
+    columns = [("variant", ""), *[(key, spec) for key in keys]]
+    return [table(columns, rows, f"{caption} at the shared bottom, over all steps")]
