@@ -4,6 +4,7 @@ The files of objectives/ are read, not imported, so that flags can be checked wi
 """
 
 import difflib
+import functools
 from typing import Any, Dict, NamedTuple, Tuple
 
 from mtl.fields import FROM_0, PACKAGE, Range, literals, names_function, summary
@@ -12,7 +13,8 @@ _FILES = {path.stem: path for path in sorted(PACKAGE.glob("objectives/[a-z]*.py"
 NAMES = tuple(_FILES)
 LIST = "list"  # --objective=list prints the table
 CLIP_MIN, CLIP_MAX = 1e-37, 1e37  # of the answer
-GRADIENTS = "gradients"  # of each task at the shared bottom; the other value of NEEDS is "losses"
+# What an objective needs of each task: its mean loss, or also its gradient at the shared bottom.
+LOSSES, GRADIENTS = "losses", "gradients"
 
 
 class Entry(NamedTuple):
@@ -28,6 +30,7 @@ class Entry(NamedTuple):
     uses: Tuple[str, ...]
 
 
+@functools.cache
 def entry(name: str) -> Entry:
     """Return the Entry of one of NAMES."""
     found = literals(_FILES[name])
@@ -38,11 +41,18 @@ def entry(name: str) -> Entry:
 
 def help_text() -> str:
     """Return the objectives with one line each, for the help of --objective."""
-    return "; ".join(f"{name}: {summary(path)}" for name, path in _FILES.items())
+    width = max(map(len, NAMES))
+    lines = [f"{name.ljust(width)}  {summary(path)}" for name, path in _FILES.items()]
+    return "\n".join([*lines, f"--objective={LIST} prints their options, state, cost and sources"])
+
+
+def users(flag: str) -> str:
+    """Return the names of the objectives that use a flag, as a comma-separated list."""
+    return ", ".join(name for name in NAMES if flag in entry(name).uses)
 
 
 def unknown(name: str) -> str:
-    """Return the error for a name that is no objective, with the nearest ones."""
+    """Return the error for a name that is no objective, with the nearest one."""
     nearest = difflib.get_close_matches(name, NAMES, n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     return f"objective={name} is unknown; {hint}--objective={LIST} shows all of them"
@@ -64,12 +74,13 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def numbers(name: str, text: str) -> Tuple[float, ...]:
-    """Return the numbers of a comma-separated list; raise ValueError if they are none."""
+def weights(text: str) -> Tuple[float, ...]:
+    """Return the numbers in --task_weights; raise ValueError if it is no list of numbers."""
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise ValueError(f"--{name}={text} must be a list of numbers, such as 1,0.5") from None
+        cure = "write one number for each task, such as 1,0.5"
+        raise ValueError(f"--task_weights={text} is no list of numbers; {cure}") from None
 
 
 def options(name: str, text: str) -> Dict[str, float]:
@@ -79,21 +90,36 @@ def options(name: str, text: str) -> Dict[str, float]:
       name: the objective, or module:function, which has none.
       text: --objective_options, such as mu:0.1 or a:1,b:2.
 
+    Returns:
+      dict option -> float, or int if its default is an int.
+
     Raises:
       ValueError: an option is unknown, is no number or is out of range.
     """
     known = {} if names_function("objective", name) else entry(name).options
-    values = {key: each[0] for key, each in known.items()}
+    values = {key: default for key, (default, _, _) in known.items()}
     for part in text.split(",") if text else ():
-        key, colon, number = part.partition(":")
-        if key not in known or not colon:
-            cure = f"use {', '.join(f'{each}:NUMBER' for each in known)}" if known else "remove it"
+        key, _, number = part.partition(":")
+        if key not in known:
+            forms = ", ".join(f"{each}:{default:g}" for each, (default, _, _) in known.items())
+            cure = f"its options and their defaults are {forms}" if known else "it has no options"
             raise ValueError(f"--objective_options={part} is no option of {name}; {cure}")
-        (values[key],) = numbers("objective_options", number) or (None,)
-        limits = Range(*known[key][1:])
-        if values[key] is None or not limits.contains(values[key]):
-            raise ValueError(f"--objective_options={part} must be {limits.text()}")
+        values[key] = _number(part, number, *known[key])
     return values
+
+
+def _number(part, text, default, least, greatest):
+    """Return the number in an option; raise ValueError, naming its part of the flag."""
+    kind = type(default)
+    try:
+        value = kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"--objective_options={part} must have {what} after the colon") from None
+    limits = Range(least, greatest)
+    if not limits.contains(value):
+        raise ValueError(f"--objective_options={part} must be {limits.text()}")
+    return value
 
 
 def check(config: Any, tasks: Tuple[str, ...]) -> None:
@@ -106,13 +132,12 @@ def check(config: Any, tasks: Tuple[str, ...]) -> None:
     name = config.objective
     options(name, config.objective_options)
     own = names_function("objective", name)
-    uses, needs = ((), "") if own else (entry(name).uses, entry(name).needs)
+    uses, needs = ((), LOSSES) if own else (entry(name).uses, entry(name).needs)
     for flag, default in (("task_weights", ""), ("clip_min", CLIP_MIN), ("clip_max", CLIP_MAX)):
         value = getattr(config, flag)
         if value != default and flag not in uses:
-            users = ", ".join(each for each in NAMES if flag in entry(each).uses)
             what = f"--{flag}={value} has no effect on --objective={name}"
-            raise ValueError(f"{what}; use it with {users}, or remove it")
+            raise ValueError(f"{what}; use it with {users(flag)}, or remove it")
     if config.clip_min >= config.clip_max:
         what = f"--clip_min={config.clip_min} must be below --clip_max={config.clip_max}"
         raise ValueError(f"{what}; change one of them")
@@ -124,11 +149,11 @@ def check(config: Any, tasks: Tuple[str, ...]) -> None:
 
 def _check_weights(text, tasks):
     """Raise ValueError if --task_weights does not have one weight, 0 or larger, for each task."""
-    weights = numbers("task_weights", text)
-    if not weights:
+    given = weights(text)
+    if not given:
         return
-    if len(weights) != len(tasks):
+    if len(given) != len(tasks):
         cure = f"give one for each of {', '.join(tasks)}"
-        raise ValueError(f"--task_weights={text} has {len(weights)} weights; {cure}")
-    if not all(FROM_0.contains(each) for each in weights) or not any(weights):
-        raise ValueError(f"--task_weights={text} must be 0 or larger, and not all 0")
+        raise ValueError(f"--task_weights={text} has {len(given)} weights; {cure}")
+    if not all(FROM_0.contains(each) for each in given) or not any(given):
+        raise ValueError(f"--task_weights={text} must be finite, 0 or larger, and not all 0")

@@ -5,7 +5,7 @@ import TensorFlow, so that flags can be checked without it.
 """
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from mtl import catalogue, combinations, inputs, tasks as tasks_lib
 from mtl.fields import (
@@ -52,24 +52,26 @@ class Config:
     )
     objective: str = setting(
         "log_sum",
-        f"what training minimises; {catalogue.help_text()}; or module:function",
+        f"how the losses of the tasks become one update\n{catalogue.help_text()}",
         choices=OBJECTIVES,
         own=True,
     )
     objective_options: str = setting(
-        "", "options of the objective, such as mu:0.1; --objective=list shows them"
+        "",
+        "numbers that the objective uses, such as mu:0.1 or a:1,b:2; --objective=list shows their "
+        "names and defaults",
     )
     task_weights: str = setting(
-        "", "weight of each task in the cost of linear, such as 1,0.5; default 1 for every task"
+        "", f"{catalogue.users('task_weights')}: weight of each task, such as 1,0.5; default all 1"
     )
     clip_min: float = setting(
         catalogue.CLIP_MIN,
-        "log_sum: below this loss, the gradient of a task is 0",
+        f"{catalogue.users('clip_min')}: a task whose loss is smaller has gradient 0",
         range=ABOVE_0,
     )
     clip_max: float = setting(
         catalogue.CLIP_MAX,
-        "log_sum: above this loss, the gradient of a task is 0",
+        f"{catalogue.users('clip_max')}: a task whose loss is larger has gradient 0",
         range=ABOVE_0,
     )
     absent: str = setting(
@@ -137,9 +139,7 @@ class Config:
         choices=("fp32", "bf16"),
     )
     learning_rate: float = setting(
-        3e-3,
-        "learning rate at the first step, or after --warmup_steps",
-        range=ABOVE_0,
+        3e-3, "learning rate at the first step, or after --warmup_steps", range=ABOVE_0
     )
     schedule: str = setting(
         "cosine",
@@ -157,11 +157,7 @@ class Config:
     )
     beta1: float = setting(0.9, "decay of Adam's mean of gradients", range=SHARE_BELOW_1)
     beta2: float = setting(0.999, "decay of Adam's mean of squared gradients", range=SHARE_BELOW_1)
-    epsilon: float = setting(
-        1e-8,
-        "added to the denominator of Adam",
-        range=ABOVE_0,
-    )
+    epsilon: float = setting(1e-8, "added to the denominator of Adam", range=ABOVE_0)
     clip_norm: float = setting(
         0.0,
         "largest norm of all gradients together; larger ones are scaled down; 0 is no limit",
@@ -287,28 +283,3 @@ def check_data(dataset: str, data_dir: str) -> None:
         on_disk = "|".join(name for name in DATASETS if name != "synthetic")
         cure = f"choose --dataset={on_disk}, or remove --data_dir"
         raise ValueError(f"--data_dir={data_dir} does not apply to --dataset=synthetic; {cure}")
-
-
-# Fields that may change when a run continues: its length, what it reports, how fast it is, paths.
-MAY_CHANGE = (
-    "steps",
-    "log_every",
-    "save_every",
-    "workers",
-    "views",
-    "patience",
-    "threads",
-    "data_dir",
-    "init_from",
-    "on_nonfinite",
-)
-
-
-def differences(old: Config, new: Config) -> List[str]:
-    """List the fields that differ, beyond MAY_CHANGE, as "--field=old (now new)"."""
-    changed = []
-    for name in FIELDS:
-        before, after = getattr(old, name), getattr(new, name)
-        if name not in MAY_CHANGE and before != after:
-            changed.append(f"--{name}={before} (now {after})")
-    return changed

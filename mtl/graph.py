@@ -5,7 +5,7 @@ from typing import Any, Dict, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import kinds, losses, model, objectives, optimizer
+from mtl import catalogue, kinds, losses, model, objectives, optimizer
 from mtl.errors import UsageError
 from mtl.inputs import Inputs
 from mtl.sessions import towers_of
@@ -50,7 +50,7 @@ def build(config, *, tasks=None, inputs=None):
     labels = {task.name: _label_placeholder(task) for task in tasks}
     targets = _targets(config, tasks, labels)
     means = _means(config, tasks, network.logits, targets)
-    update = _objective(config, network, means, targets, step)
+    update = _objective(config, tasks, network, means, targets, step)
     rate = _learning_rate(config, step)
     optimiser = _optimiser(config, rate)
     pairs = update.gradients or optimizer.gradients(optimiser, update.cost, config.precision)
@@ -120,27 +120,40 @@ def _means(config, tasks, logits, targets):
     They are watched, because the cost hides what it clips: an infinite loss adds 85.2 to the cost
     and has gradient 0.
     """
-    complete = is_numbers(tasks) and config.absent == "x"  # every example has all labels
-    otherwise = None if complete else objectives.find(config.objective).NEUTRAL
+    otherwise = None
+    if not _is_complete(config, tasks):
+        otherwise = objectives.find(config.objective).NEUTRAL
     with tf.name_scope("cross_entropy"):
         return losses.mean_losses(tasks, logits, targets, otherwise)
 
 
-def _objective(config, network, means, targets, step):
+def _is_complete(config, tasks):
+    """Return whether every example has a label of every task."""
+    return is_numbers(tasks) and config.absent == "x"
+
+
+def _objective(config, tasks, network, means, targets, step):
     """Build the objective; return its Update."""
-    own = [each for layers in network.tops.values() for layer in layers for each in layer.variables]
+    objective = objectives.find(config.objective)
+    shared = [each for layer in network.layers for each in layer.variables]
+    if objective.NEEDS == catalogue.GRADIENTS and not shared:
+        what = f"--bottom={config.bottom} has no variables, which --objective={config.objective}"
+        raise UsageError(f"{what} needs; use --objective=linear")
+    tops = [layer for layers in network.tops.values() for layer in layers]
+    labelled = functools.partial(losses.labelled, tasks, targets)
     problem = objectives.Problem(
         means=means,
         logits=network.logits,
         labels=targets,
-        shared=[each for layer in network.layers for each in layer.variables],
-        own=own,
+        shared=shared,
+        own=[each for layer in tops for each in layer.variables],
         features=network.features,
         step=step,
         settings=objectives.settings(config),
         gated=optimizer.is_gated(config.precision),
+        labelled=None if _is_complete(config, tasks) else labelled,
     )
-    return objectives.find(config.objective).build(problem)
+    return objective.build(problem)
 
 
 def _learning_rate(config, step):
@@ -164,13 +177,15 @@ def _again(config, tasks, values, inputs, targets, step):
     """Build the network a second time; return its mean losses. They read the current variables."""
     scope = tf.variable_scope(tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True)
     with tf.name_scope("again"), scope:
-        network = _network(config, tasks, model.prepare(values, inputs), step)
+        # The update has counted the step. Its dropout masks are those of the step before.
+        network = _network(config, tasks, model.prepare(values, inputs), step - 1)
         return _means(config, tasks, network.logits, targets)
 
 
 def _step(config, optimiser, pairs, step, rate, update, again):
     """Build the operation that updates the weights, and what the objective remembers."""
-    applied = optimizer.update(
+    apply = functools.partial(
+        optimizer.update,
         optimiser,
         pairs,
         step,
@@ -179,7 +194,10 @@ def _step(config, optimiser, pairs, step, rate, update, again):
         weight_decay=config.weight_decay,
     )
     if not update.state and not update.follow:
-        return applied
+        return apply()
+    # Without this wait, a value could be computed from weights or a step that already changed.
+    with tf.control_dependencies([value for _, value in update.state]):
+        applied = apply()
     assigned = [variable.assign(value) for variable, value in update.state]
     if update.follow:
         with tf.control_dependencies([applied]):

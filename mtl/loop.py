@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from mtl import checkpoint, run_files, sessions
 from mtl.data import batches
 from mtl.errors import Interrupted, MtlError, NotFiniteError
-from mtl.tasks import check_labels, missing
+from mtl.tasks import OBJECTIVE, check_labels, missing
 
 CURE = (
     "lower --learning_rate in a new --model_dir, check the data, "
@@ -55,7 +55,7 @@ class Training:
           run: run_files.Run.
           model_dir, callbacks: as train.run.
           session: tf.Session.
-          graph: train.Graph.
+          graph: graph.Graph.
           measure: function () -> dict of metrics, or None.
           history: list of dict, the evaluations so far; extended in place.
         """
@@ -69,8 +69,8 @@ class Training:
         self.callbacks = callbacks
         self.skipped = 0
         self.options = None  # the tf.ConfigProto of the session, once it is recorded
-        self.weights = {each.op.name: each for each in tf.trainable_variables()}
         self.variables = {each.op.name: each for each in tf.global_variables()}
+        self.weights = _weights()
         self.saver = tf.train.Saver(self.variables)
         self.best_saver = tf.train.Saver({**self.weights, "global_step": graph.step})
         self.initialize = tf.variables_initializer(list(self.variables.values()))
@@ -270,6 +270,12 @@ class Training:
 
     def _say(self, text):
         self.callbacks.say(f"{self.model_dir}: {text}")
+
+
+def _weights():
+    """Return the trained variables of the network, without those that the objective learns."""
+    names = {each.op.name: each for each in tf.trainable_variables()}
+    return {name: each for name, each in names.items() if name.split("/")[0] != OBJECTIVE}
 
 
 def _measured(measure):

@@ -91,6 +91,12 @@ def mean_losses(tasks, logits, targets, otherwise=None):
     return _masked_means(each, known, otherwise)
 
 
+def labelled(tasks, targets):
+    """Return whether the batch has a label of each task, bool [tasks]; arguments: `mean_losses`."""
+    known = [kinds.find(task.kind).labelled(targets[task.name]) for task in tasks]
+    return tf.stack([tf.reduce_any(each) for each in known])
+
+
 def _masked_means(each, known, otherwise):
     """Return the mean of each task where it is known.
 

@@ -13,6 +13,19 @@ from mtl.inputs import Inputs
 from mtl.tasks import Task
 
 TEMPERATURE = "temperature"  # the key in config.json and metrics.jsonl
+# Fields that may change when a run continues: its length, what it reports, how fast it is, paths.
+MAY_CHANGE = (
+    "steps",
+    "log_every",
+    "save_every",
+    "workers",
+    "views",
+    "patience",
+    "threads",
+    "data_dir",
+    "init_from",
+    "on_nonfinite",
+)
 
 
 class Run(NamedTuple):
@@ -131,6 +144,16 @@ def read(model_dir):
         cure = "restore it from a copy, or choose another --model_dir"
         what = f"not the record of a run of mtl ({checkpoint.first_line(error)})"
         raise DataError(f"{path}: {what}; {cure}") from None
+
+
+def differences(old, new):
+    """List the fields of two Configs that differ, beyond MAY_CHANGE, as "--field=old (now new)"."""
+    changed = []
+    for name in config_lib.FIELDS:
+        before, after = getattr(old, name), getattr(new, name)
+        if name not in MAY_CHANGE and before != after:
+            changed.append(f"--{name}={before} (now {after})")
+    return changed
 
 
 def read_config(model_dir):

@@ -12,7 +12,8 @@ import numpy as np
 
 from mtl import kinds
 
-SHARED = "shared"  # the variable scope of the bottom, so never the name of a task
+# Variable scopes of the bottom and of what an objective remembers, so never the name of a task.
+SHARED, OBJECTIVE = "shared", "objective"
 # A part of TensorFlow's scope names: a "/" or "." would mix the variables of two tasks.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 CLASSES = "classes"  # the kind of a task with a softmax
@@ -77,7 +78,7 @@ def check(tasks: Sequence[Task], absent: str = "x") -> None:
     """
     if not isinstance(tasks, (list, tuple)) or not tasks:
         raise ValueError(f"tasks must be a list of at least one tasks.Task, got {tasks!r}")
-    taken = {SHARED}  # in lower case, because TensorFlow ignores case in the names of scopes
+    taken = {SHARED, OBJECTIVE}  # in lower case, as TensorFlow ignores case in names of scopes
     for task in tasks:
         _check_task(task, taken)
         taken.add(task.name.lower())
@@ -94,7 +95,8 @@ def _check_task(task, taken):
         cure = "use letters, digits, _ and -, and begin with a letter or a digit"
         raise ValueError(f"task {task.name!r} is not a valid name; {cure}")
     if task.name.lower() in taken:
-        what = "the shared bottom or another task has this name, in upper or lower case"
+        where = "in upper or lower case"
+        what = f"the shared bottom, the objective or another task has this name, {where}"
         raise ValueError(f"task {task.name}: {what}; choose another name")
     if task.kind not in kinds.KINDS:
         known = ", ".join(kinds.KINDS)

@@ -8,7 +8,7 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, config as config_lib, loop, run_files
+from mtl import checkpoint, loop, run_files
 from mtl.errors import UsageError
 from mtl.graph import Graph, build
 from mtl.inputs import Inputs
@@ -112,9 +112,9 @@ def _run_of(config, tasks, inputs):
 def _check_same_run(run_of, model_dir):
     """Raise UsageError if the run directory holds a run with other flags, scales or inputs."""
     held = run_files.read(model_dir)
-    changed = config_lib.differences(held.config, run_of.config)
+    changed = run_files.differences(held.config, run_of.config)
     if changed:
-        allowed = ", --".join(config_lib.MAY_CHANGE)
+        allowed = ", --".join(run_files.MAY_CHANGE)
         cure = "repeat those flags, or choose another --model_dir"
         what = f"holds a run with {', '.join(changed)}"
         raise UsageError(f"{model_dir}: {what}; {cure}; only --{allowed} may change")

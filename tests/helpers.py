@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from mtl import catalogue, objectives
 from mtl.config import BOTTOMS, Config
 from mtl.inputs import NUMBERS
 from mtl.tasks import NUMBER_TASKS, Task
@@ -74,6 +75,28 @@ def image_placeholder(size=IMAGE_SIZE):
 def random_images(count, seed=1):
     """Return images of IMAGE_SIZE, float32 in 0..1."""
     return np.random.default_rng(seed).random([count, *IMAGE_SIZE], np.float32)
+
+
+def value_of(objective, **fields):
+    """Return the cost of an objective as a function of mean losses; fields: of Config."""
+    return objectives.value_of(Config(objective=objective, **fields))
+
+
+def problem(means, objective="linear", **fields):
+    """Return an objectives.Problem of mean losses, with the settings of an objective.
+
+    Args:
+      means: dict task name -> float or float32 scalar tensor.
+      objective: str.
+      fields: of objectives.Problem; of objectives.Settings; other names are options.
+    """
+    of_problem = {name: fields.pop(name) for name in objectives.Problem._fields if name in fields}
+    known = {name: fields.pop(name) for name in objectives.Settings._fields if name in fields}
+    options = {} if ":" in objective else dict(catalogue.options(objective, ""))
+    assert fields.keys() <= options.keys()
+    known["options"] = {**options, **fields}
+    means = {name: tf.convert_to_tensor(mean, tf.float32) for name, mean in means.items()}
+    return objectives.Problem(means, **of_problem, settings=objectives.Settings(**known))
 
 
 def feed(*pairs):

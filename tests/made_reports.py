@@ -3,6 +3,7 @@
 import numpy as np
 from html_check import tree
 
+import helpers
 from mtl import kinds, tasks
 from mtl.data.examples import Examples, of_numbers
 from mtl.evaluation import by_task, evaluate
@@ -64,7 +65,7 @@ def made(log_probs=None, examples=None, evaluations=()):
     log_probs = outputs() if log_probs is None else log_probs
     examples = examples or examples_of()
     result = {"dataset": "npz", "split": "validation", "step": 30}
-    result |= evaluate.measure(log_probs, examples.numbers, "linear")
+    result |= evaluate.measure(log_probs, examples.numbers, helpers.value_of("linear"))
     return tables.make(log_probs, examples, tasks.NUMBER_TASKS, result, evaluations)
 
 
@@ -142,7 +143,7 @@ def own(found=None, examples=None, evaluations=(), own_tasks=OWN_TASKS):
     found = own_outputs() if found is None else found
     examples = examples or own_examples()
     result = {"dataset": "npz", "split": "test", "step": 30}
-    result |= by_task.measure(found, examples.labels, own_tasks, "linear")
+    result |= by_task.measure(found, examples.labels, own_tasks, helpers.value_of("linear"))
     return tables.make(found, examples, own_tasks, result, evaluations)
 
 

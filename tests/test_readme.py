@@ -201,7 +201,7 @@ def test_least_costs_are_those_of_the_labels():
     assert [labels for labels, *_ in rows] == ["smoothed", "hard"]
     for labels, *shown in rows:
         for objective, cell in zip(("log_sum", "linear"), shown, strict=True):
-            least = objectives.find(objective).value(means[labels])
+            least = objectives.find(objective).value(means[labels], objectives.Settings())
             figure = cell.split(",")[0]
             assert float(figure) == round(least, len(figure.partition(".")[2])), objective
 
@@ -213,8 +213,10 @@ def test_objective_shown_is_complete():
     means = {"a": 0.5, "b": 2.0}
     with tf.Graph().as_default(), tf.Session() as session:
         tensors = {name: tf.constant(mean) for name, mean in means.items()}
-        assert session.run(objective.build({}, {}, tensors).cost) == objective.value(means) == 4.25
-    assert objective.value({"a": objective.NEUTRAL}) == 0.0
+        cost = objective.build(objectives.Problem(tensors)).cost
+        assert session.run(cost) == objective.value(means, objectives.Settings()) == 4.25
+    constants = ("NEUTRAL", "NEEDS", "STATE", "PASSES", "SOURCE")
+    assert all(hasattr(objective, name) for name in constants)
 
 
 def test_python_shown_predicts_as_the_command_does(monkeypatch, capsys):

@@ -178,7 +178,7 @@ def test_check_refuses_a_name_that_is_not_a_scope(name):
 @pytest.mark.parametrize("name", ["shared", "Shared", "colour", "COLOUR"])
 def test_check_refuses_a_name_that_is_in_use(name):
     message = refused(tasks.check, [tasks.Task("colour", 3), tasks.Task(name, 3)])
-    assert message.startswith(f"task {name}: the shared bottom or another task")
+    assert message.startswith(f"task {name}: the shared bottom, the objective or another task")
     assert message.endswith("; choose another name")
 
 
@@ -273,8 +273,8 @@ def test_numbers_are_the_six_tasks():
         ("digit:1", "task digit has outputs=1, but a softmax needs at least 2 classes"),
         ("height:real:2", "task height has outputs=2, but a real task has one number"),
         ("a b:3", "task 'a b' is not a valid name"),
-        ("shared:3", "task shared: the shared bottom or another task has this name"),
-        ("a:3,A:real", "task A: the shared bottom or another task has this name"),
+        ("shared:3", "task shared: the shared bottom, the objective or another task has this name"),
+        ("a:3,A:real", "task A: the shared bottom, the objective or another task has this name"),
     ],
 )
 def test_other_texts_are_refused(text, message):

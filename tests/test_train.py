@@ -82,9 +82,10 @@ def test_other_tasks_are_trained_with_the_objective(objective, formula):
         ([tasks.Task("real", 1)], {}, "task real has outputs=1, but"),
         ([tasks.Task("shared", 3)], {}, "task shared: the shared bottom"),
         (TWO_TASKS, {"absent": "mask"}, "task colour: absent='mask' has no effect"),
+        ([tasks.Task("Objective", 3)], {}, "task Objective: the shared bottom, the objective"),
         (TWO_TASKS, {"objective": "answer"}, "give both for exactly the tasks .'length'"),
     ],
-    ids=["none", "one class", "shared", "mask", "answer"],
+    ids=["none", "one class", "shared", "mask", "objective", "answer"],
 )
 def test_build_refuses_tasks_that_it_cannot_train(found, fields, message):
     with tf.Graph().as_default(), pytest.raises(ValueError, match=message):

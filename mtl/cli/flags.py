@@ -13,7 +13,7 @@ import sys
 
 from absl import flags as absl_flags
 
-from mtl import config, fields
+from mtl import catalogue, config, fields
 from mtl.cli import flagfiles, paths
 from mtl.errors import UsageError, shown
 
@@ -227,12 +227,23 @@ def _file_cure(name):
 def _check_fields(values):
     """Raise ValueError if a flag has a value that its field of Config rejects."""
     for name in config.FIELDS:
-        if name in values and values[name].value is not None:
+        if name in values and values[name].value is not None and not _asks_for_list(name, values):
             try:
                 config.check(name, values[name].value)
             except ValueError as error:
                 named = str(error).startswith(f"{name}=")
                 raise ValueError(f"--{error}" if named else f"--{name}: {error}") from None
+
+
+def _asks_for_list(name, values):
+    return name == "objective" and values.objective == catalogue.LIST
+
+
+def asked_for(values):
+    """Return the text that a flag asks a command to print instead of its work, or None."""
+    if "objective" in values and _asks_for_list("objective", values):
+        return catalogue.table()
+    return None
 
 
 def to_config(values):

@@ -28,8 +28,10 @@ def render(usage, summary, values):
         if grouped and name in GROUPS:
             lines += ["", GROUPS[name]]
         lines.append(f"  --{name}, --no{name}" if flag.boolean else f"  --{name}")
+        first, *others = flag.help.splitlines()
         notes = "; ".join(_notes(name, flag))
-        lines.append(f"      {flag.help} ({notes})" if notes else f"      {flag.help}")
+        lines.append(f"      {first} ({notes})" if notes else f"      {first}")
+        lines += [f"        {line}" for line in others]
     lines += [
         "  --flagfile",
         "      file of flags, one on each line; # begins a comment; later flags win; relative "
@@ -48,9 +50,11 @@ def _notes(name, flag):
         notes.append(f"default {default}")
     if name in config.FIELDS and flag.flag_type() != "string enum":  # absl lists those choices
         choices, limits = config.choices(name), config.range_of(name)
-        if choices:
-            choices += (OWN,) if config.FIELDS[name].metadata["own"] else ()
-            notes.append(f"one of {', '.join(map(str, choices))}")
+        own = (OWN,) if config.FIELDS[name].metadata["own"] else ()
+        if "\n" in flag.help:  # the lines below describe the choices
+            notes.append(f"one of these, or {OWN}")
+        elif choices:
+            notes.append(f"one of {', '.join(map(str, choices + own))}")
         if limits:
             notes.append(limits.text())
     elif flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":

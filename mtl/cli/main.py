@@ -87,6 +87,10 @@ def _dispatch(arguments):
         print(help_text.render(command.USAGE, command.SUMMARY, values))
         return 0
     rest = flags.parse(values, arguments)
+    text = flags.asked_for(values)
+    if text:
+        print(text, end="")
+        return 0
     command.check(values, rest)
     return 0 if values.only_check_args else command.main(values, rest)
 

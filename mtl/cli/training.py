@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from mtl import checkpoint, config as config_lib, kinds, model, objectives, run_files, sessions
+from mtl import checkpoint, kinds, model, objectives, run_files, sessions
 from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
 from mtl.evaluation import by_task, evaluate, reliability
@@ -25,7 +25,7 @@ def held(config, model_dir):
     if not checkpoint.newest(model_dir):
         return None
     run = run_files.read(model_dir)
-    return None if config_lib.differences(run.config, config) else run
+    return None if run_files.differences(run.config, config) else run
 
 
 def is_finished(config, model_dir):

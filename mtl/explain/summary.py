@@ -55,7 +55,7 @@ def render(explained: Explained, diagram: Diagram) -> str:
 def _cost(explained, diagram, block_of):
     """Return the lines that compute the cost from logits and labels, dict stack -> list of Op.
 
-    They are the operations whose call in train.py also made a recorded step of the losses. Other
+    They are the operations whose call in graph.py also made a recorded step of the losses. Other
     calls made the labels.
     """
     steps = [name for task in diagram.tasks for name in task.loss]
@@ -70,8 +70,8 @@ def _cost(explained, diagram, block_of):
 
 
 def _call(stack):
-    """Return the lines of train.py that begin a stack; the last one calls the network or a loss."""
-    return tuple(itertools.takewhile(lambda line: line[0] == "train.py", stack))
+    """Return the lines of graph.py that begin a stack; the last one calls the network or a loss."""
+    return tuple(itertools.takewhile(lambda line: line[0] == "graph.py", stack))
 
 
 def _lines(explained, cost):

@@ -3,17 +3,19 @@
 The file NAME.py is the objective `--objective=NAME`. It has:
 
     build(problem) -> Update        the cost, or gradients, in the current graph
-    NEUTRAL                         the mean loss that adds 0 to the cost
+    NEUTRAL                         the mean loss of a task without a label in the batch; it is a
+                                    constant, so it has no gradient
     NEEDS                           "losses", or "gradients" of each task at the shared bottom
     STATE                           what it remembers between steps, in words, or "none"
     PASSES                          what a step costs, in words: passes through the network
     SOURCE                          the paper
     OPTIONS                         dict name -> (default, least, greatest), see
-                                    --objective_options; may be missing
+                                    --objective_options; a default that is an int accepts only
+                                    whole numbers; may be missing
     USES                            the flags of mtl.config that it uses, of "task_weights",
                                     "clip_min" and "clip_max"; may be missing
-    value(means, settings) -> float the same formula in NumPy, for the mean losses of a dataset;
-                                    missing if the weights of the tasks change during training
+    value(means, settings) -> float the same formula in NumPy, for the mean losses of a dataset, or
+                                    None; missing if the cost is no fixed function of them
 
 The constants are literals, so that `mtl train --objective=list` can read them without TensorFlow.
 
@@ -27,8 +29,6 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from mtl import catalogue, config as config_lib, fields, tasks
 from mtl.errors import UsageError
-
-SCOPE = "objective"  # the variables of an objective are in this scope
 
 
 class Settings(NamedTuple):
@@ -56,6 +56,8 @@ class Problem(NamedTuple):
     settings: Settings = Settings()
     # Whether the gradients of a layer wait for those of the layer above, see mtl/optimizer.py.
     gated: bool = True
+    # () -> bool [tasks], whether the batch has a label of the task; None: it always has.
+    labelled: Optional[Callable] = None
 
 
 class Update(NamedTuple):
@@ -67,7 +69,8 @@ class Update(NamedTuple):
     terms: Dict[str, Any]
     # (gradient, variable) pairs; None means the gradients of the cost.
     gradients: Optional[list] = None
-    # (variable, tensor) pairs: assigned in the same step as the weights, unless it is skipped.
+    # (variable, tensor) pairs. The tensors are computed before the weights change, and assigned in
+    # the same step, unless it is skipped.
     state: Sequence = ()
     # function (means after the update of the weights, on the same batch) -> more such pairs. It
     # costs a second forward pass. None means that there is no such pass.
@@ -82,6 +85,7 @@ class Own(NamedTuple):
     build: Callable
     value: Optional[Callable] = None  # None: the cost of an evaluation is unknown
     NEUTRAL: float = 0.0
+    NEEDS: str = catalogue.LOSSES
 
 
 def find(name):
@@ -100,7 +104,7 @@ def find(name):
 def settings(config):
     """Return the Settings of a config.Config."""
     names = [task.name for task in tasks.parse(config.tasks)]
-    weights = catalogue.numbers("task_weights", config.task_weights)
+    weights = catalogue.weights(config.task_weights)
     return Settings(
         weights=dict(zip(names, weights)),
         clip_min=config.clip_min,
@@ -117,23 +121,26 @@ def value_of(config):
       config: config.Config.
 
     Returns:
-      function (means) -> float; means: dict task name -> float, in which tasks may be missing.
+      function (means) -> float, or None if these settings have no fixed cost; means: dict task
+      name -> float, in which tasks may be missing.
     """
     value = getattr(find(config.objective), "value", None)
     return functools.partial(value, settings=settings(config)) if value else None
 
 
-def variable(name, initial):
-    """Create a variable that an objective remembers; saved and restored with the weights.
+def variable(name, initial, trainable=False):
+    """Create a variable of an objective. It is saved and restored with the weights.
 
     Args:
       name: str, within objective/.
       initial: NumPy array, whose dtype the variable has.
+      trainable: bool, whether the optimiser of the weights changes it, by the gradient of the cost.
+        Else Update.state does. It is no weight of the network: best/ and --init_from ignore it.
     """
     import tensorflow.compat.v1 as tf  # not above: reports find objectives without TensorFlow
 
-    with tf.variable_scope(SCOPE):
-        return tf.get_variable(name, initializer=initial, trainable=False, use_resource=True)
+    with tf.variable_scope(tasks.OBJECTIVE):
+        return tf.get_variable(name, initializer=initial, trainable=trainable, use_resource=True)
 
 
 def _build_own(name, problem):

@@ -114,7 +114,10 @@ def test_folder_for_synthetic_is_rejected():
     "given, message",
     [
         ("--tasks=digit", "--tasks: task 'digit' has no kind or number of classes; write digit:N"),
-        ("--tasks=a:3,A:2", "--tasks: task A: the shared bottom or another task has this name"),
+        (
+            "--tasks=a:3,A:2",
+            "--tasks: task A: the shared bottom, the objective or another task has this name",
+        ),
         ("--bottom=smal", "--bottom=smal must be one of mlp"),
         ("--bottom=a:b:c", "--bottom=a:b:c does not name a function; write module:function"),
     ],

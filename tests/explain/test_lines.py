@@ -33,7 +33,7 @@ def test_all_operations_are_listed_in_graph_order(any_graph):
 
 def test_each_operation_has_lines_of_the_core(any_graph):
     for op in any_graph.ops.values():
-        assert op.stack[0][0] == "train.py"
+        assert op.stack[0][0] == "graph.py"
         assert all(lines.read_source(file)[number - 1].strip() for file, number in op.stack)
         assert op.kind in lines.KINDS
         assert set(op.inputs) | set(op.waits_for) <= any_graph.ops.keys()
@@ -103,7 +103,7 @@ def test_each_add_of_the_answer_makes_its_sum(small):
 
 
 def test_the_line_that_asks_for_gradients_has_them_all(small):
-    asking = line_with("train.py", "optimizer.gradients(optimiser")
+    asking = line_with("graph.py", "optimizer.gradients(optimiser")
     for op in small.ops.values():
         assert (asking in small.all_lines_of(op)) == (op.kind == lines.GRADIENT)
         assert small.all_lines_of(op)[-1] == small.stack_of(op)[-1]

@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
+import helpers
 from mtl import run_files, tasks, train
 from mtl.config import Config
 from mtl.data.examples import Examples
@@ -32,7 +33,7 @@ def own_events(directory, inputs):
     )
     outputs = {"digit": np.log(np.eye(3, dtype=np.float32)[[0, 1, 1, 0, 0, 1, 2]] * 0.7 + 0.1)}
     outputs["height"] = np.full((7, 1), 2.5, np.float32)
-    row = by_task.measure(outputs, examples.labels, OWN, "linear")
+    row = by_task.measure(outputs, examples.labels, OWN, helpers.value_of("linear"))
     row["score"] = by_task.score(row, OWN)
     config = Config(bottom="mlp", tasks=tasks.text(OWN), dataset="npz", objective="linear")
     run = run_files.Run(config, OWN, inputs)

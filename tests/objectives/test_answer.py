@@ -20,7 +20,8 @@ def test_cost_is_answer_cost(monkeypatch):
 
     monkeypatch.setattr(answer, "cost", cost)
     with tf.Graph().as_default():
-        update = objectives.find("answer").build(dict.fromkeys(NAMES), {}, {})
+        problem = objectives.Problem({}, logits=dict.fromkeys(NAMES))
+        update = objectives.find("answer").build(problem)
         assert update.cost.op.type == "AddV2"
         assert len(update.terms) == 6
 
@@ -30,10 +31,11 @@ def test_terms_are_the_logarithms_in_task_order(names):
     logits, labels = helpers.random_batch(np.random.default_rng(3), 7)
     logits = {name: logits[name] for name in names}
     with tf.Graph().as_default(), tf.Session() as session:
-        update = objectives.find("answer").build(logits, labels, {})
+        problem = objectives.Problem({}, logits=logits, labels=labels)
+        update = objectives.find("answer").build(problem)
         assert list(update.terms) == names
         means = losses.cross_entropies(logits, labels)
         cost, terms, means = session.run([update.cost, update.terms, means])
     for name, mean in means.items():
         np.testing.assert_allclose(terms[name], np.log(mean), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(cost, log_sum.value(means), rtol=1e-5)
+    np.testing.assert_allclose(cost, log_sum.value(means, objectives.Settings()), rtol=1e-5)

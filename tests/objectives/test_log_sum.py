@@ -8,17 +8,18 @@ import tensorflow.compat.v1 as tf
 from hypothesis import given, settings, strategies as st
 
 import helpers
-from mtl import losses
+from mtl import losses, objectives
 from mtl.objectives import linear, log_sum
 
 HYPOTHESIS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 MEANS = st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=3)
+SETTINGS = objectives.Settings()
 FLOOR, CEILING = math.log(1e-37), math.log(1e37)
 
 
 def cost_of(module, means):
     """Build the cost of an objective from a list of means."""
-    return module.build({}, {}, dict(enumerate(means))).cost
+    return module.build(helpers.problem(dict(enumerate(means)))).cost
 
 
 # -- the clip --------------------------------------------------------------------------------------
@@ -51,12 +52,28 @@ def test_values_and_gradients_at_the_ends_of_the_clip(mean, log, gradient):
         found, found_gradient = session.run(fetches, {x: np.float32(mean)})
     assert found == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
     assert found_gradient == pytest.approx(gradient, rel=1e-5, abs=0)
-    assert log_sum.value({"a": mean}) == pytest.approx(log, rel=1e-5, abs=1e-6, nan_ok=True)
+    assert log_sum.value({"a": mean}, SETTINGS) == pytest.approx(
+        log, rel=1e-5, abs=1e-6, nan_ok=True
+    )
 
 
 def test_floor_is_minus_85():
     assert pytest.approx(-85.1956, abs=1e-4) == FLOOR
     assert (log_sum.CLIP_MIN, log_sum.CLIP_MAX) == (1e-37, 1e37)
+
+
+@pytest.mark.parametrize(
+    "mean, log, gradient",
+    [(1e-9, -4.60517, 0.0), (0.02, -3.912023, 50.0), (7.0, 1.609438, 0.0)],
+)
+def test_clip_flags_move_the_ends(mean, log, gradient):
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [])
+        problem = helpers.problem({"a": x, "b": 1.0}, clip_min=0.01, clip_max=5.0)
+        cost = log_sum.build(problem).cost
+        found = session.run([cost, tf.gradients(cost, x)[0]], {x: np.float32(mean)})
+    assert found == pytest.approx([log, gradient], rel=1e-5)
+    assert log_sum.value({"a": mean, "b": 1.0}, problem.settings) == pytest.approx(log, rel=1e-6)
 
 
 # -- identities ------------------------------------------------------------------------------------
@@ -86,9 +103,9 @@ def test_values_and_gradients_equal_numpy(of_means, means):
     size = np.abs(np.log(means)).sum() + 1e-3
     named = dict(enumerate(means))
     assert abs(of_means("log_sum", means) - np.log(means).sum()) <= 1e-5 * size
-    assert abs(log_sum.value(named) - np.log(means).sum()) <= 1e-12 * size
+    assert abs(log_sum.value(named, SETTINGS) - np.log(means).sum()) <= 1e-12 * size
     np.testing.assert_allclose(of_means("linear", means), means.sum(), rtol=1e-5)
-    assert linear.value(named) == pytest.approx(means.sum(), rel=1e-12)
+    assert linear.value(named, SETTINGS) == pytest.approx(means.sum(), rel=1e-12)
     np.testing.assert_allclose(of_means("d log_sum", means), 1 / means, rtol=1e-5)
     np.testing.assert_array_equal(of_means("d linear", means), np.ones(3))
 

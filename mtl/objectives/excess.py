@@ -1,0 +1,58 @@
+"""Robust weights: tasks far from their best reachable loss, by their excess risk, gain weight.
+
+    direction at the bottom = sum over tasks k of w_k g_k
+    w_k in proportion to w_k exp(rate e_k / E_k),  e_k = sum over parameters p of g_kp^2 / h_kp,
+    h_kp = sqrt(1e-7 + sum of g_kp^2 over all steps so far)
+
+g_k is the gradient of L_k at the shared bottom. e_k estimates the excess risk: how much of L_k can
+still be removed, with the curvature of AdaGrad. E_k is the mean of e_k over the first `warmup`
+steps, in which the weights are 1/K.
+
+Source: He et al. 2024, "Robust multi-task learning with excess risks" (ICML), equations 6 to 9. As
+in TorchJD, the weights start at 1/K; in the paper's code at 1.
+
+State: the logarithms of the weights, the sum of e_k in the warmup, the number of steps, and the
+sums of squared gradients: as many numbers as tasks times parameters of the bottom.
+
+Identity: the weights sum to 1. With rate -> 0 they stay 1/K, the direction of linear.
+
+A task whose E_k is 0 counts as e_k / E_k = 0. A task with gradient 0 has e_k = 0.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from mtl import objectives
+from mtl.objectives.common import jacobian
+
+NEUTRAL = 0.0
+NEEDS = "gradients"
+STATE = "weights; a sum of squares for each task and shared parameter"
+PASSES = "1 forward, 1 backward for each task"
+SOURCE = "He et al. 2024 (ICML)"
+OPTIONS = {"rate": (1.0, 0.0, 1000.0), "warmup": (1, 1, 1_000_000_000)}
+SMALL = 1e-7  # added to the sums of squares, as in the paper's code
+
+
+def build(problem):
+    """Build the gradients from the mean losses; see mtl.objectives for the arguments."""
+    options, gradients = problem.settings.options, jacobian.build(problem)
+    tasks = len(problem.means)
+    variables = (
+        objectives.variable("log_weights", np.full(tasks, -np.log(tasks), np.float32)),
+        objectives.variable("squares", np.zeros(gradients.rows.shape, np.float32)),
+        objectives.variable("first_excess", np.zeros(tasks, np.float32)),
+        objectives.variable("steps", np.int64(0)),
+    )
+    logs, squares, first, steps = (each.value() for each in variables)
+
+    square = tf.square(gradients.rows)
+    squares += square
+    excess = tf.reduce_sum(square / tf.sqrt(squares + SMALL), axis=1)
+    steps += 1
+    warm = steps <= options["warmup"]
+    start = tf.math.divide_no_nan(excess, first / float(options["warmup"]))
+    moved = tf.nn.log_softmax(logs + options["rate"] * start)
+    logs = tf.where(warm, logs, moved)
+    state = (logs, squares, tf.where(warm, first + excess, first), steps)
+    return gradients.update(tf.exp(logs), state=list(zip(variables, state)))

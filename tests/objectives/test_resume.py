@@ -1,0 +1,127 @@
+"""What objectives remember in a run: resumed to the last bit, kept by a skipped step, masked."""
+
+import dataclasses
+import itertools
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from mtl import config, inputs, kinds, objectives, tasks, train
+from tests.run_directories import assert_same_variables, variables_of
+
+pytestmark = pytest.mark.slow
+# With windows and nadirs that end within the run.
+OPTIONS = {"dwa": "window:2", "stch": "nadir_steps:3", "excess": "warmup:2"}
+STATEFUL = [name for name in config.OBJECTIVES if objectives.find(name).STATE not in ("none", "")]
+RECORD = config.Config(
+    tasks="a:3,b:real,c:4",
+    dataset="table",
+    bottom="mlp",
+    dropout=0.3,
+    warmup_steps=0,
+    batch_size=6,
+    steps=8,
+    save_every=4,
+    seed=5,
+)
+FEATURES = inputs.Inputs((5,), 0, "float32")
+
+
+def record_of(name, **fields):
+    settings = {"objective": name, "objective_options": OPTIONS.get(name, "")}
+    return dataclasses.replace(RECORD, **settings, **fields)
+
+
+def source(first_step, broken_at=None):
+    """Yield batches in which some labels are missing; task a has none in every third.
+
+    Args:
+      first_step: int.
+      broken_at: int, the step, counted from 0, whose inputs are NaN.
+    """
+    for step in itertools.count(first_step):
+        rng = np.random.default_rng([3, step])
+        labels = {}
+        for task in tasks.parse(RECORD.tasks):
+            kind = kinds.find(task.kind)
+            values = rng.integers(0, 3, RECORD.batch_size).astype(kind.DTYPE)
+            absent = rng.random(RECORD.batch_size) < 0.3
+            absent |= (task.name == "a") & (step % 3 == 1)
+            labels[task.name] = np.where(absent, kind.MISSING, values).astype(kind.DTYPE)
+        values = rng.random((RECORD.batch_size, 5), np.float32)
+        yield np.full_like(values, np.nan) if step == broken_at else values, labels
+
+
+def run(directory, record, source=source, scores=()):
+    """Train; return the messages. scores: of the evaluations, in order; none without them."""
+    messages, remaining = [], iter(scores)
+
+    def evaluator(session):
+        return lambda: {"score": next(remaining)}
+
+    callbacks = train.Callbacks(messages.append)
+    settings = {"inputs": FEATURES, "callbacks": callbacks}
+    train.run(record, str(directory), source, evaluator if scores else None, **settings)
+    return messages
+
+
+def remembered(path):
+    """Return the variables of the objective in a checkpoint."""
+    found = variables_of(path)
+    return {name: value for name, value in found.items() if name.startswith("objective/")}
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_a_run_continues_to_the_last_bit(name, tmp_path):
+    run(tmp_path / "whole", record_of(name))
+    shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
+    for path in (tmp_path / "resumed").glob("model.ckpt-8.*"):  # as after a kill before its save
+        path.unlink()
+    run(tmp_path / "resumed", record_of(name))
+    last = "model.ckpt-8"
+    assert_same_variables(tmp_path / "resumed" / last, tmp_path / "whole" / last)
+    before, after = (remembered(tmp_path / "whole" / f"model.ckpt-{step}") for step in (4, 8))
+    assert before and before.keys() == after.keys()
+    assert all(np.isfinite(value).all() for value in after.values())
+    assert any((after[key] != before[key]).any() for key in after)
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_a_skipped_step_changes_nothing(name, tmp_path):
+    def broken(first_step):
+        return source(first_step, broken_at=4)
+
+    record = record_of(name, on_nonfinite="skip")
+    run(tmp_path / "run", record)
+    shutil.copytree(tmp_path / "run", tmp_path / "skipped")
+    for path in (tmp_path / "skipped").glob("model.ckpt-8.*"):
+        path.unlink()
+    shorter = dataclasses.replace(record, steps=5, save_every=5)
+    messages = run(tmp_path / "skipped", shorter, broken)
+    assert any("skipped, 1 so far" in message for message in messages)
+    before = remembered(tmp_path / "run" / "model.ckpt-4")
+    after = remembered(tmp_path / "skipped" / "model.ckpt-5")
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        np.testing.assert_array_equal(after[key], value, err_msg=key)
+
+
+def test_best_weights_and_new_runs_ignore_what_an_objective_trains(tmp_path):
+    record = record_of("uncertainty")
+    run(tmp_path / "first", record, scores=[0.5, 0.7])
+    best = tmp_path / "first" / "best" / "model.ckpt-8"
+    assert remembered(tmp_path / "first" / "model.ckpt-8")
+    assert not remembered(best)
+    messages = []
+    callbacks = train.Callbacks(messages.append)
+    for start, directory in ((best, "second"), (tmp_path / "first" / "model.ckpt-8", "third")):
+        short = dataclasses.replace(record, steps=1, init_from=str(start))
+        settings = {"inputs": FEATURES, "callbacks": callbacks, "start": str(start)}
+        train.run(short, str(tmp_path / directory), source, None, **settings)
+        # One step of Adam from 0.
+        found = remembered(tmp_path / directory / "model.ckpt-1")["objective/log_variances"]
+        np.testing.assert_allclose(np.abs(found), np.full(3, short.learning_rate), rtol=0.01)
+    assert not [message for message in messages if "new tasks" in message]
+    assert os.path.isdir(tmp_path / "third")
