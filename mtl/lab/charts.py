@@ -15,7 +15,7 @@ COLOURS = 6  # classes c0 .. c5; the next six series have them with dashes
 _HEIGHT = 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 24  # around the curves
 _ROW, _AXIS = 40, 24  # of `intervals`: a row, and the space below for the axis
-_EDGE = 8  # left and right of the intervals
+_EDGE = 20  # left and right of the intervals
 _TICKS = 4  # about as many on an axis
 _NAME = 38  # characters of a label
 
@@ -51,11 +51,11 @@ def intervals(rows: Sequence[tuple[str, Mean]], spec: str, alt: str) -> Html:
     for tick in ticks:
         x = across(tick)
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="0" y2="{bottom}"/>')
-        parts.append(_text(x, bottom + 16, _short(tick, spec), _anchor(x)))
+        parts.append(_text(x, bottom + 16, _short(tick, spec), "middle"))
     for index, (label, mean) in enumerate(rows):
         y = _ROW * index + 27
         left, right = map(across, _ends(mean))
-        parts.append(_text(0, y - 11, _cut(label), "name"))
+        parts.append(_text(0, y - 11, _cut(label), "left"))
         parts.append(_text(WIDTH, y - 11, format(mean.mean, spec), "right"))
         if mean.half is not None:
             parts.append(f'<line class="c1 band" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')

@@ -86,7 +86,7 @@ def _cost(comparison):
     ended = [result.ended for variant in comparison.variants for result in variant.chosen]
     beside = sorted({each.beside for each in ended if each})
     together = f"{' or '.join(map(str, beside))} runs at a time"
-    hint = "Runs beside each other slow each other down: use --jobs=1 for exact times. "
+    hint = f"They slow each other down; for exact times use {words('--jobs=1')}. "
     if beside in ([], [1]):
         together, hint = "one run at a time", ""
     text = (

@@ -8,10 +8,9 @@ from mtl.lab import charts, curves
 from mtl.lab.statistics import Mean
 from mtl.lab.summary import Comparison, Summary, metric_of, score_spec
 from mtl.lab.variants import Variant
-from mtl.reports.page import NOTHING, Html, escape, table
+from mtl.reports.page import NOTHING, Html, escape, table, words
 
 TEXT = "s"  # the format of text that is aligned like a number
-NO_SINGLE = "For Delta-m, add single to --objectives: it trains one network for each task."
 _TOTALS = {
     "sequence_accuracy": "sequence accuracy",
     "character_accuracy": "character accuracy",
@@ -27,7 +26,14 @@ def shown(mean: Mean | None, spec: str, *, signed: bool = False) -> str:
     text = format(mean.mean, f"+{spec}" if signed else spec)
     if mean.half is None:
         return text
-    return f"{text} ± {format(mean.half, spec).rstrip('%')}"
+    # The digits of "g" depend on the size of the number; two are enough for an interval.
+    half = format(mean.half, ".2g" if spec.endswith("g") else spec)
+    return f"{text} ± {half.rstrip('%')}"
+
+
+def figure(title: str, chart: Html) -> Html:
+    """Return a chart with its title."""
+    return Html(f"<figure><figcaption>{escape(title)}</figcaption>\n{chart}</figure>")
 
 
 # -- results ---------------------------------------------------------------------------------------
@@ -35,7 +41,8 @@ def shown(mean: Mean | None, spec: str, *, signed: bool = False) -> str:
 
 def results(comparison: Comparison) -> Html:
     """Return the scores of the variants, on validation and, if it was evaluated, on test."""
-    parts = [f"<p>{_method(comparison)}</p>"]
+    items = "".join(f"<li>{each}</li>" for each in _method(comparison))
+    parts = [f"<ul>{items}</ul>"]
     splits = [("validation", comparison.validation)]
     if comparison.test:
         splits.insert(0, ("test", comparison.test))
@@ -45,27 +52,26 @@ def results(comparison: Comparison) -> Html:
 
 
 def _method(comparison):
-    """Return how the figures are computed, as HTML."""
+    """Return how the figures are computed, sentences as HTML."""
     metrics = dict.fromkeys(by_task.words(metric_of(task)[0]) for task in comparison.tasks)
-    words = [
-        "Each figure is a mean over seeds, ± half of its 95% interval (Student's t; the seeds are "
-        "the sample, so the interval says nothing about other data).",
-        "A run counts with its best weights on validation, so figures on validation are slightly "
-        "too high.",
-        f"The difference is from <b>{escape(comparison.reference)}</b>, seed by seed.",
-    ]
-    if any(variant.is_single for variant in comparison.variants):
-        words.append(
-            f"Delta-m is the mean over the tasks of the relative difference ({', '.join(metrics)}) "
-            "from the single-task networks, seed by seed; above 0 is better."
-        )
-    else:
-        words.append(NO_SINGLE)
-    words.append(
-        "The rank of a variant is that of its mean in each task, averaged over the tasks; 1 is "
-        "best. A rank hides how small a difference is."
+    delta = (
+        f"For Delta-m, add single to {words('--objectives')}: it trains one network for each task."
     )
-    return " ".join(words)
+    if any(variant.is_single for variant in comparison.variants):
+        delta = (
+            f"Delta-m is the mean over the tasks of the relative difference ({', '.join(metrics)}) "
+            "from the single-task networks, seed by seed. Above 0 is better."
+        )
+    return [
+        "Each figure is a mean over seeds, ± half of its 95% interval by Student's t. The interval "
+        "covers other seeds, not other data.",
+        "A run counts with its best weights on validation, so its figures on validation are "
+        "slightly too high.",
+        f"The difference is from <b>{escape(comparison.reference)}</b>, seed by seed.",
+        delta,
+        "The rank of a variant is that of its mean in each task, averaged over the tasks; 1 is "
+        "best. A rank hides how small a difference is.",
+    ]
 
 
 def _scores(comparison, split, summaries):
@@ -75,10 +81,11 @@ def _scores(comparison, split, summaries):
     parts = [f"<h3>{split.capitalize()}</h3>"]
     known = [(variant.label, each.score) for variant, each in pairs if each.score]
     if known:
+        known.sort(key=lambda row: -row[1].mean)  # stable, so equal ones keep their order
         alt = f"{name} on {split} with its 95% interval, of each variant; the table has the figures"
         title = f"{name[:1].upper()}{name[1:]} on {split}, mean and 95% interval"
         chart = charts.intervals(known, spec, alt)
-        parts.append(f"<figure>{chart}<figcaption>{escape(title)}</figcaption></figure>")
+        parts.append(figure(title, chart))
     rows = [_score_row(variant, summary, spec) for variant, summary in pairs]
     columns = {
         "variant": "",
@@ -89,9 +96,10 @@ def _scores(comparison, split, summaries):
         "seeds": ",d",
     }
     parts.append(table(columns, rows, f"Results on {split}"))
-    totals = dict.fromkeys(metric for each in summaries for metric in each.totals)
-    if len(totals) > 1:
-        parts.append(_totals(pairs, [name for name in totals if name != "score"], split))
+    known = {name for each in summaries for name, mean in each.totals.items() if mean}
+    totals = [name for name in _TOTALS if name in known]
+    if totals:
+        parts.append(_totals(pairs, totals, split))
     return parts
 
 
@@ -153,9 +161,9 @@ def _of_metric(
     for variant, summary in zip(variants, summaries):
         means = [summary.tasks.get(task.name, {}).get(metric) for task in group]
         rows.append((variant.label, *[shown(mean, spec) for mean in means]))
-    words = by_task.words(metric)
+    name = by_task.words(metric)
     columns = [("variant", ""), *[(task.name, TEXT) for task in group]]
-    return table(columns, rows, f"{words[:1].upper()}{words[1:]} of each task on {split}")
+    return table(columns, rows, f"{name[:1].upper()}{name[1:]} of each task on {split}")
 
 
 # -- training --------------------------------------------------------------------------------------
@@ -179,7 +187,7 @@ def training(comparison: Comparison) -> Html:
         alt = f"{name} of {label} over the training steps, from {points[0][1].mean:{spec}} "
         alt += f"to {points[-1][1].mean:{spec}}"
         chart = charts.curves(series, spec, alt, limits)
-        figures.append(f"<figure>{chart}<figcaption>{escape(label)}</figcaption></figure>")
+        figures.append(figure(label, chart))
     text = (
         f"The {escape(name)} on validation over the training steps: mean over the seeds, and its "
         "95% interval as a band (cut where it leaves the chart). The dashed line is "
@@ -206,8 +214,7 @@ def weights(comparison: Comparison) -> Html:
         if series:
             alt = f"Share of each task in the sum of the weights of {variant.label}, over the steps"
             chart = charts.curves(series, ".0%", alt, (0.0, 1.0))
-            caption = f"<figcaption>{escape(variant.label)}</figcaption>"
-            figures.append(f"<figure>{chart}{caption}</figure>")
+            figures.append(figure(variant.label, chart))
     parts = []
     if figures:
         text = (

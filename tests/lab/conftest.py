@@ -1,0 +1,35 @@
+"""Fixtures of the lab: a program in place of mtl, and a comparison in a folder."""
+
+import pathlib
+import sys
+
+import pytest
+
+from mtl.config import Config
+from mtl.lab import grid, work
+
+FAKE = pathlib.Path(__file__).with_name("fake_mtl.py")
+TASKS = {"tasks": "a:2,h:real", "dataset": "npz", "data_dir": "data", "batch_size": 8, "steps": 4}
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Let processes run fake_mtl.py instead of mtl."""
+    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-S", "-E", str(FAKE)))
+    monkeypatch.setattr(work, "POLL", 0.01)
+
+
+@pytest.fixture
+def settings():
+    """Return the settings of a comparison of two own tasks, dict field -> value."""
+    return {**vars(Config(**TASKS))}
+
+
+@pytest.fixture
+def runs(settings):
+    """A function (values, choose, **settings) -> the runs of a grid."""
+
+    def make(values, choose=("learning_rate",), **changed):
+        return grid.runs({**settings, **changed}, values, choose)
+
+    return make
