@@ -36,6 +36,11 @@ def figure(title: str, chart: Html) -> Html:
     return Html(f"<figure><figcaption>{escape(title)}</figcaption>\n{chart}</figure>")
 
 
+def _capital(text):
+    """Return a text with a capital letter; the others stay, as in RMSE."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 # -- results ---------------------------------------------------------------------------------------
 
 
@@ -83,7 +88,7 @@ def _scores(comparison, split, summaries):
     if known:
         known.sort(key=lambda row: -row[1].mean)  # stable, so equal ones keep their order
         alt = f"{name} on {split} with its 95% interval, of each variant; the table has the figures"
-        title = f"{name[:1].upper()}{name[1:]} on {split}, mean and 95% interval"
+        title = f"{_capital(name)} on {split}, mean and 95% interval"
         chart = charts.intervals(known, spec, alt)
         parts.append(figure(title, chart))
     rows = [_score_row(variant, summary, spec) for variant, summary in pairs]
@@ -136,9 +141,11 @@ def tasks(comparison: Comparison) -> Html:
     by_kind = {}
     for task in comparison.tasks:
         by_kind.setdefault(task.kind, []).append(task)
-    for group in by_kind.values():
+    for kind, group in by_kind.items():
+        which = "each task" if len(by_kind) == 1 else f"each task of kind {kind}"
         for metric, spec in _metrics_of(group[0], summaries).items():
-            made = _of_metric(comparison.variants, summaries, group, metric, spec, split)
+            caption = f"{_capital(by_task.words(metric))} of {which} on {split}"
+            made = _of_metric(comparison.variants, summaries, group, metric, spec, caption)
             (parts if metric == metric_of(group[0])[0] else more).append(made)
     if more:
         folded = "\n".join(more)
@@ -154,16 +161,15 @@ def _metrics_of(task, summaries):
 
 
 def _of_metric(
-    variants: Sequence[Variant], summaries: Sequence[Summary], group, metric, spec, split
+    variants: Sequence[Variant], summaries: Sequence[Summary], group, metric, spec, caption
 ):
     """Return the table of one metric of the tasks of one kind."""
     rows = []
     for variant, summary in zip(variants, summaries):
         means = [summary.tasks.get(task.name, {}).get(metric) for task in group]
         rows.append((variant.label, *[shown(mean, spec) for mean in means]))
-    name = by_task.words(metric)
     columns = [("variant", ""), *[(task.name, TEXT) for task in group]]
-    return table(columns, rows, f"{name[:1].upper()}{name[1:]} of each task on {split}")
+    return table(columns, rows, caption)
 
 
 # -- training --------------------------------------------------------------------------------------
