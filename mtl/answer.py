@@ -35,76 +35,19 @@ def cost(logits, labels):
       ValueError: a dict lacks one of the six tasks or has another one, or the shapes of a task differ.
     """
     losses.check(logits, labels, [task.name for task in NUMBER_TASKS])
-    loss_length = tf.log(
-        tf.clip_by_value(
-            tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(
-                    labels=labels["length"], logits=logits["length"]
-                )
-            ),
-            1e-37,
-            1e37,
-        )
-    )
-    loss_digit1 = tf.log(
-        tf.clip_by_value(
-            tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(
-                    labels=labels["digit1"], logits=logits["digit1"]
-                )
-            ),
-            1e-37,
-            1e37,
-        )
-    )
-    loss_digit2 = tf.log(
-        tf.clip_by_value(
-            tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(
-                    labels=labels["digit2"], logits=logits["digit2"]
-                )
-            ),
-            1e-37,
-            1e37,
-        )
-    )
-    loss_digit3 = tf.log(
-        tf.clip_by_value(
-            tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(
-                    labels=labels["digit3"], logits=logits["digit3"]
-                )
-            ),
-            1e-37,
-            1e37,
-        )
-    )
-    loss_digit4 = tf.log(
-        tf.clip_by_value(
-            tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(
-                    labels=labels["digit4"], logits=logits["digit4"]
-                )
-            ),
-            1e-37,
-            1e37,
-        )
-    )
-    loss_digit5 = tf.log(
-        tf.clip_by_value(
-            tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(
-                    labels=labels["digit5"], logits=logits["digit5"]
-                )
-            ),
-            1e-37,
-            1e37,
-        )
-    )
+    loss_length = tf.log(tf.clip_by_value(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels["length"], logits=logits["length"])), 1e-37, 1e+37))
+    loss_digit1 = tf.log(tf.clip_by_value(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels["digit1"], logits=logits["digit1"])), 1e-37, 1e+37))
+    loss_digit2 = tf.log(tf.clip_by_value(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels["digit2"], logits=logits["digit2"])), 1e-37, 1e+37))
+    loss_digit3 = tf.log(tf.clip_by_value(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels["digit3"], logits=logits["digit3"])), 1e-37, 1e+37))
+    loss_digit4 = tf.log(tf.clip_by_value(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels["digit4"], logits=logits["digit4"])), 1e-37, 1e+37))
+    loss_digit5 = tf.log(tf.clip_by_value(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels["digit5"], logits=logits["digit5"])), 1e-37, 1e+37))
 
     return tf.add(
-        tf.add(
-            tf.add(tf.add(tf.add(loss_length, loss_digit1), loss_digit2), loss_digit3), loss_digit4
-        ),
-        loss_digit5,
-    )
+            tf.add(
+            tf.add(
+            tf.add(
+            tf.add(loss_length, loss_digit1),
+            loss_digit2),
+            loss_digit3),
+            loss_digit4),
+            loss_digit5)

@@ -1,7 +1,7 @@
 """The training graph: inputs -> bottom -> tops -> losses -> objective -> optimiser."""
 
 import functools
-from typing import Any, Dict, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple, Sequence
 
 import tensorflow.compat.v1 as tf
 
@@ -26,6 +26,9 @@ class Graph(NamedTuple):
     watched: Any  # float32 [tasks + variables], losses and gradients: one fetch is faster than 30
     rate: Any  # the learning rate, a float if constant, else float32 scalar
     minimize: Any  # the operation of one training step
+    shared: Sequence  # the variables of the bottom
+    # () -> dict task name -> float32 scalar, the weight of its gradient. It adds operations.
+    weights: Callable
 
 
 def build(config, *, tasks=None, inputs=None):
@@ -75,6 +78,8 @@ def build(config, *, tasks=None, inputs=None):
         watched=watched,
         rate=rate,
         minimize=_minimize(config, step_once, step, watched),
+        shared=_shared(network),
+        weights=functools.partial(_weights, update, means),
     )
 
 
@@ -135,7 +140,7 @@ def _is_complete(config, tasks):
 def _objective(config, tasks, network, means, targets, step):
     """Build the objective; return its Update."""
     objective = objectives.find(config.objective)
-    shared = [each for layer in network.layers for each in layer.variables]
+    shared = _shared(network)
     if objective.NEEDS == catalogue.GRADIENTS and not shared:
         what = f"--bottom={config.bottom} has no variables, which --objective={config.objective}"
         raise UsageError(f"{what} needs; use --objective=linear")
@@ -154,6 +159,22 @@ def _objective(config, tasks, network, means, targets, step):
         labelled=None if _is_complete(config, tasks) else labelled,
     )
     return objective.build(problem)
+
+
+def _shared(network):
+    """Return the variables of the bottom."""
+    return tuple(each for layer in network.layers for each in layer.variables)
+
+
+def _weights(update, means):
+    """Return the weight of each task's gradient, dict task name -> float32 scalar."""
+    weights = update.weights() if callable(update.weights) else update.weights
+    if weights is None:
+        found = tf.gradients(update.cost, list(means.values()))
+        weights = [tf.constant(0.0) if each is None else each for each in found]
+    else:
+        weights = tf.unstack(weights)
+    return dict(zip(means, weights))
 
 
 def _learning_rate(config, step):

@@ -70,7 +70,11 @@ class Training:
         self.skipped = 0
         self.options = None  # the tf.ConfigProto of the session, once it is recorded
         self.variables = {each.op.name: each for each in tf.global_variables()}
-        self.weights = _weights()
+        self.weights = {  # without those that the objective learns
+            each.op.name: each
+            for each in tf.trainable_variables()
+            if not each.op.name.startswith(f"{OBJECTIVE}/")
+        }
         self.saver = tf.train.Saver(self.variables)
         self.best_saver = tf.train.Saver({**self.weights, "global_step": graph.step})
         self.initialize = tf.variables_initializer(list(self.variables.values()))
@@ -270,12 +274,6 @@ class Training:
 
     def _say(self, text):
         self.callbacks.say(f"{self.model_dir}: {text}")
-
-
-def _weights():
-    """Return the trained variables of the network, without those that the objective learns."""
-    names = {each.op.name: each for each in tf.trainable_variables()}
-    return {name: each for name, each in names.items() if name.split("/")[0] != OBJECTIVE}
 
 
 def _measured(measure):

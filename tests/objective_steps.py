@@ -67,7 +67,8 @@ class Steps:
 
     def load(self, name, value):
         """Set a variable."""
-        self.variables[name].load(value, self._session)
+        initializer = self.variables[name].initializer
+        self._session.run(initializer, {initializer.inputs[1]: value})
 
     def state(self):
         """Return the values of all variables, dict name -> array."""

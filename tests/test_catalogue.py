@@ -49,7 +49,7 @@ def test_the_table_has_a_row_for_each_objective():
 def test_the_help_has_one_line_for_each_objective():
     lines = catalogue.help_text().splitlines()
     assert [line.split()[0] for line in lines[:-1]] == list(catalogue.NAMES)
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 92  # mtl train --help indents them by 8
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import helpers
-from mtl import graph, objectives
+from mtl import graph, objectives, tasks
 from mtl.config import Config
 from mtl.errors import UsageError
 from mtl.inputs import Inputs
@@ -56,7 +56,8 @@ def variable(name, count=1):
 def test_state_is_computed_before_the_weights_and_the_step_change(built, own, on_nonfinite):
     def objective(logits, labels, means):
         (bias,) = tf.trainable_variables("a/b")
-        step = tf.cast(tf.train.get_global_step(), tf.float32)
+        (counter,) = tf.global_variables("global_step")
+        step = tf.cast(counter.value(), tf.float32)
         state = [(variable("bias", 3), bias.value()), (variable("step"), step[tf.newaxis])]
         return Update(tf.add_n(list(means.values())), dict(means), state=state)
 
@@ -130,6 +131,40 @@ def test_an_objective_gets_the_variables_the_features_and_the_settings(built, mo
     labels = {"a": np.full(BATCH, -1, np.int32), "b": np.float32([np.nan, 1.0, 2.0, 0.1])}
     known = session.run(problem.labelled(), feed | helpers.feed((found.labels, labels)))
     np.testing.assert_array_equal(known, [False, True])
+
+
+@pytest.mark.parametrize(
+    "objective, formula",
+    [
+        ("linear", np.ones_like),
+        ("log_sum", np.reciprocal),
+        ("geometric", lambda means: np.sqrt(means.prod()) / 2 / means),
+        ("imtl_l", np.ones_like),
+        ("uw_so", lambda means: helpers.softmax(0.1 / means)),
+    ],
+)
+def test_weights_of_the_tasks(built, objective, formula):
+    found, feed, session = built(objective=objective)
+    before = len(session.graph.get_operations())
+    weights, means = session.run([found.weights(), found.losses], feed)
+    assert len(session.graph.get_operations()) > before
+    assert list(weights) == ["a", "b"]
+    expected = formula(np.array(list(means.values())))
+    np.testing.assert_allclose(list(weights.values()), expected, rtol=1e-5)
+
+
+def test_weights_of_the_answer():
+    record = Config(bottom="mlp", objective="answer", crop=7, window=9)
+    with tf.Graph().as_default(), tf.Session() as session:
+        found = graph.build(record)
+        session.run(tf.global_variables_initializer())
+        images = np.random.default_rng(0).integers(0, 255, [3, 7, 7, 3]).astype(np.uint8)
+        labels = tasks.encode_all(["12", "", "54321"])
+        feed = {found.inputs: images} | helpers.feed((found.labels, labels))
+        weights, means = session.run([found.weights(), found.losses], feed)
+    for name, weight in weights.items():
+        assert weight == pytest.approx(1 / means[name], rel=1e-5)
+    assert [each.op.name for each in found.shared] == ["shared/dense1/w", "shared/dense1/b"]
 
 
 def test_a_bottom_without_variables_has_no_gradients_to_combine(monkeypatch):

@@ -214,6 +214,18 @@ def test_reads_the_image_sizes_of_earlier_versions(tmp_path):
     assert run_files.read(str(tmp_path)).inputs == inputs.Inputs((48, 48, 1), 40)
 
 
+@pytest.mark.parametrize("objective", ["answer", "linear", "log_sum"])
+def test_runs_of_earlier_versions_have_the_cost_that_they_had(tmp_path, objective):
+    record = dataclasses.asdict(config.Config(objective=objective))
+    for name in ("objective_options", "task_weights", "clip_min", "clip_max"):
+        del record[name]
+    (tmp_path / "config.json").write_text(json.dumps({"config": record}))
+    held = run_files.read_config(str(tmp_path))
+    assert held == config.Config(objective=objective)
+    assert (held.clip_min, held.clip_max, held.task_weights) == (1e-37, 1e37, "")
+    assert run_files.differences(held, config.Config(objective=objective)) == []
+
+
 @pytest.mark.parametrize("record, steps", [({}, 0), ({"warmup_steps": 7}, 7)])
 def test_runs_of_earlier_versions_have_no_warmup(tmp_path, record, steps):
     (tmp_path / "config.json").write_text(json.dumps({"config": record}))

@@ -75,7 +75,8 @@ class Update(NamedTuple):
     # function (means after the update of the weights, on the same batch) -> more such pairs. It
     # costs a second forward pass. None means that there is no such pass.
     follow: Optional[Callable] = None
-    # float32 [tasks], the weight of each task's gradient; None means d cost / d mean loss.
+    # float32 [tasks], the weight of each task's gradient, or a function that builds it; None means
+    # d cost / d mean loss.
     weights: Any = None
 
 

@@ -4,6 +4,10 @@ Training minimises `mtl.answer.cost`. Its graph equals that of losses.log_sum, n
 log_sum for the formula. It needs the six tasks of the answer and --absent=x.
 """
 
+import functools
+
+import tensorflow.compat.v1 as tf
+
 from mtl import answer
 from mtl.objectives import Update, log_sum
 from mtl.tasks import NUMBER_TASKS
@@ -21,7 +25,14 @@ def build(problem):
     cost = answer.cost(problem.logits, problem.labels)
     names = [task.name for task in NUMBER_TASKS]  # the order of the answer's lines
     terms = dict(zip(names, _terms(cost, len(names))))
-    return Update(cost, {name: terms[name] for name in problem.logits})
+    weights = functools.partial(_weights, problem)
+    return Update(cost, {name: terms[name] for name in problem.logits}, weights=weights)
+
+
+def _weights(problem):
+    """Return the weight of each task's gradient; the cost does not depend on problem.means."""
+    means = list(problem.means.values())
+    return tf.stack(tf.gradients([log_sum.term(mean) for mean in means], means))
 
 
 def _terms(cost, count):

@@ -1,11 +1,11 @@
-"""Dynamic weight average: a task whose loss falls more slowly than before has more weight.
+"""Dynamic weight average: a task whose loss falls more slowly gains weight.
 
     cost = sum over tasks k of w_k L_k,  w = K softmax(r / T),  r_k = a_k / b_k
 
 a_k and b_k are the means of L_k over the last window of steps and over the one before. The paper
 has epochs for windows. Training data of mtl may have no epochs, so a window is a number of steps.
 
-Source: Liu, Johns and Davison 2019, arXiv:1803.10704, section 3.3 (DWA).
+Source: Liu, Johns and Davison 2019, arXiv:1803.10704 (DWA).
 
 State: the sum and the number of the losses of this window, and the means of the last two.
 

@@ -1,4 +1,4 @@
-"""Robust weights: tasks far from their best reachable loss, by their excess risk, gain weight.
+"""Robust weights: a task far from its best reachable loss gains weight.
 
     direction at the bottom = sum over tasks k of w_k g_k
     w_k in proportion to w_k exp(rate e_k / E_k),  e_k = sum over parameters p of g_kp^2 / h_kp,

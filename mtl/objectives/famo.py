@@ -1,4 +1,4 @@
-"""Fast adaptive optimisation: weights that make the logarithms of all losses fall equally fast.
+"""Fast adaptive optimisation: the logarithms of all losses fall equally fast.
 
     cost = sum over tasks k of c z_k log(clip(L_k, clip_min, clip_max))
     z = softmax(w),  1/c = sum over tasks k of z_k / L_k;  c and z count as constants
@@ -46,7 +46,8 @@ def build(problem):
 
     inside = weighting.inside(problem)
     losses = weighting.stack(problem.means)
-    slopes = weighting.keep(inside, shares / weighting.keep(inside, losses, 1.0), 0.0)
+    counted = weighting.keep(inside, shares, 0.0)
+    slopes = counted / weighting.keep(inside, losses, 1.0)
     scale = tf.math.divide_no_nan(1.0, tf.reduce_sum(slopes))
     limits = problem.settings.clip_min, problem.settings.clip_max
     before = term(losses, *limits)
@@ -57,7 +58,7 @@ def build(problem):
         return list(zip(variables, _adam(values, gradient, problem.settings.options)))
 
     weights = tf.stop_gradient(scale * slopes)
-    terms = tf.stop_gradient(scale * shares) * before
+    terms = tf.stop_gradient(scale * counted) * before
     return weighting.summed(problem, terms, weights=weights, follow=follow)
 
 

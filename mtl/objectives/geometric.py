@@ -1,4 +1,4 @@
-"""The geometric mean of the losses: the answer's direction, scaled by the mean itself.
+"""The geometric mean of the losses: the answer's direction, scaled by the mean.
 
     cost = (product over tasks k of clip(L_k, clip_min, clip_max))^(1/K)
          = exp(mean over tasks k of log(clip(L_k, clip_min, clip_max)))

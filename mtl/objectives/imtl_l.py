@@ -2,7 +2,7 @@
 
     cost = sum over tasks k of exp(s_k) L_k - s_k
 
-Source: Liu et al. 2021, "Towards impartial multi-task learning" (ICLR), section 3.2, IMTL-L.
+Source: Liu et al. 2021, "Towards impartial multi-task learning" (ICLR), IMTL-L.
 
 State: s_k, which the optimiser of the weights trains. It starts at 0.
 

@@ -1,4 +1,4 @@
-"""The answer's cost for any tasks, the sum of the logarithms of the mean losses.
+"""The answer's cost for any tasks: the sum of the logarithms of the losses.
 
     cost = sum over tasks k of log(clip(L_k, clip_min, clip_max))
 

@@ -7,7 +7,7 @@ w_k are the --task_weights, by default 1. z_k, the nadir, is 1, or with the opti
 mean of L_k over the first N steps, in which the cost is that of log_sum. The sum is over the tasks
 with a label in the batch.
 
-Source: Lin et al. 2024, arXiv:2402.19078, section 3.2 (STCH). Its code for many tasks has logs:1
+Source: Lin et al. 2024, arXiv:2402.19078 (STCH). Its code for many tasks has logs:1
 and measures the nadir; TorchJD has logs:0 and the weights 1/K.
 
 State: with nadir_steps, the sums and the numbers of the first losses.
@@ -36,7 +36,7 @@ PASSES = "1"
 SOURCE = "Lin et al. 2024, arXiv:2402.19078"
 OPTIONS = {"mu": (0.5, 0.001, 1e6), "logs": (1, 0, 1), "nadir_steps": (0, 0, 1_000_000_000)}
 USES = ("task_weights", "clip_min", "clip_max")
-_LOWEST = -3e38  # near the least float32: its exponential is 0
+_LOWEST = -3e38  # near the least float32: its exponential adds nothing
 
 
 def build(problem):

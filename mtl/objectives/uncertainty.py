@@ -1,4 +1,4 @@
-"""Learned uncertainty weights: each task has a log variance, trained with the network.
+"""Uncertainty weights: a log variance of each task, trained with the network.
 
     cost = sum over tasks k of L_k / (2 exp(s_k)) + s_k / 2
 
@@ -6,7 +6,7 @@ Every kind of task has this form. For a real task with squared error it is the n
 log-likelihood of a normal distribution of variance exp(s_k). For classes, Kendall et al. derive
 L / exp(s) + s / 2; the factor 2 moves s_k by ln 2 and halves the gradient at its optimum.
 
-Source: Kendall, Gal and Cipolla 2018, arXiv:1705.07115, section 3; the form of LibMTL and TorchJD.
+Source: Kendall, Gal and Cipolla 2018, arXiv:1705.07115; the form of LibMTL and TorchJD.
 
 State: s_k, which the optimiser of the weights trains. It starts at 0, as in TorchJD; LibMTL starts
 at -0.5.

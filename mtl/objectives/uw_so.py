@@ -1,10 +1,10 @@
-"""Soft optimal uncertainty weights: the softmax of 1 / L over the tasks, with a temperature.
+"""Soft optimal uncertainty weights: the softmax of 1 / loss over the tasks.
 
     cost = sum over tasks k of w_k L_k,  w = softmax(1 / (T clip(L, clip_min, clip_max)))
 
 The weights count as constants. Tasks without a label in the batch have weight 0.
 
-Source: Kirchdorfer et al. 2024, arXiv:2408.07985, section 3.2 (UW-SO).
+Source: Kirchdorfer et al. 2024, arXiv:2408.07985 (UW-SO).
 
 Identity: the weights sum to 1. For T -> infinity they are 1/K, the direction of linear; for T -> 0
 the task of the smallest loss has weight 1. Weights 1 / L_k without the softmax (UW-O) would give
@@ -27,14 +27,15 @@ PASSES = "1"
 SOURCE = "Kirchdorfer et al. 2024, arXiv:2408.07985"
 OPTIONS = {"temperature": (10.0, 0.01, 1e6)}
 USES = ("clip_min", "clip_max")
-_LOWEST = -3e38  # near the least float32: its exponential is 0
+_LARGEST = 3e38  # near the largest float32
 
 
 def build(problem):
     """Build the cost from the mean losses; see mtl.objectives for the arguments."""
     limits, temperature = problem.settings, problem.settings.options["temperature"]
     losses = tf.clip_by_value(weighting.stack(problem.means), limits.clip_min, limits.clip_max)
-    logits = weighting.keep(weighting.labelled(problem), 1.0 / losses / temperature, _LOWEST)
+    logits = tf.minimum(1.0 / losses / temperature, _LARGEST)  # the softmax of infinity is NaN
+    logits = weighting.keep(weighting.labelled(problem), logits, -_LARGEST)
     return weighting.weighted(problem, tf.nn.softmax(logits))
 
 

@@ -30,6 +30,16 @@ def test_flag_shows_its_default_choices_and_range():
     assert "  --only_check_args, --noonly_check_args\n" in text
 
 
+def test_each_objective_has_a_line_below_its_flag():
+    lines = shown("objective", "steps").splitlines()
+    start, end = lines.index("  --objective"), lines.index("  --steps")
+    first, *others, last = lines[start + 1 : end]
+    assert first.endswith(" (default log_sum; one of these, or module:function)")
+    assert [line.split()[0] for line in others] == list(config.OBJECTIVES)
+    assert all(line.startswith(" " * 8) and len(line) <= 100 for line in others)
+    assert "--objective=list" in last
+
+
 def test_flags_of_a_run_have_headings():
     text = shown(*config.FIELDS)
     assert set(help_text.GROUPS) <= {*config.FIELDS, "only_check_args"}

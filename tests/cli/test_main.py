@@ -15,7 +15,7 @@ import mtl
 from mtl.cli import main
 from mtl.errors import DataError, Interrupted, NotFiniteError
 
-COMMANDS = {"train", "evaluate", "predict", "preview", "convert", "explain"}
+COMMANDS = {"train", "evaluate", "predict", "preview", "convert", "explain", "compare"}
 
 
 # -- find a command --------------------------------------------------------------------------------
@@ -169,6 +169,8 @@ def test_help_and_flag_checks_import_nothing_heavy():
         (["evaluate", "--model_dir=x", "--split=tset"], 1),
         (["predict", "--only_check_args"], 0),
         (["explain", "--only_check_args"], 0),
+        (["train", "--objective=list"], 0),
+        (["train", "--model_dir=x", "--objective=stch", "--objective_options=mu:0"], 1),
     ]
     command = [sys.executable, "-c", HEAVY, json.dumps(cases)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

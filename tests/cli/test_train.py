@@ -7,7 +7,7 @@ import pathlib
 import pytest
 from absl import flags as absl_flags
 
-from mtl import config
+from mtl import catalogue, config
 from mtl.cli import flags, train
 
 FLAGS = pathlib.Path(__file__).resolve().parents[2] / "flags"
@@ -107,6 +107,25 @@ def test_bad_value_names_its_flag_and_writes_nothing(refused, tmp_path, flag):
     assert line.startswith("mtl train: ")
     assert flag.split("=")[0] in line
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "objective=lineer", "task_weights=1,2", "objective_options=mu:1", "clip_min=0",
+        "clip_max=inf", "clip_min=2e37",
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_fit_the_objective_are_one_line(refused, tmp_path, flag):
+    line = refused(1, "train", f"--model_dir={tmp_path / 'run'}", f"--{flag}")
+    assert line.startswith(f"mtl train: --{flag.split('=')[0]}=")
+    assert ("did you mean linear?" in line) == (flag == "objective=lineer")
+
+
+@pytest.mark.parametrize("name", ["train", "explain"])
+def test_objective_list_prints_the_table_and_does_nothing_else(command, name):
+    assert command(name, "--objective=list") == (0, catalogue.table(), "")
+    assert command(name, "--objective=list", "--only_check_args") == (0, catalogue.table(), "")
 
 
 def test_model_dir_is_required(refused):

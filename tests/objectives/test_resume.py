@@ -12,8 +12,8 @@ from mtl import config, inputs, kinds, objectives, tasks, train
 from tests.run_directories import assert_same_variables, variables_of
 
 pytestmark = pytest.mark.slow
-# With windows and nadirs that end within the run.
-OPTIONS = {"dwa": "window:2", "stch": "nadir_steps:3", "excess": "warmup:2"}
+# The window, the nadir and the warmup end within the run.
+OPTIONS = {"dwa": "window:2", "stch": "nadir_steps:6", "excess": "warmup:2"}
 STATEFUL = [name for name in config.OBJECTIVES if objectives.find(name).STATE not in ("none", "")]
 RECORD = config.Config(
     tasks="a:3,b:real,c:4",
