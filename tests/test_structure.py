@@ -81,6 +81,7 @@ ROOMS = {
         "runs",
     ],
     "lab": ["evaluation", "reports", "runs"],
+    "lab": ["catalogue", "evaluation", "reports", "runs.files"],
     "examples": ["runs.files"],
     "lessons": ["core", "data", "inference", "cli"],
     "pretrained": ["core", "runs"],

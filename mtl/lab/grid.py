@@ -158,7 +158,7 @@ def _pairs(fitted, changed, choose, task):
     """Return the flags that vary, with their values: of the variant, and of the setting."""
     variant, setting = [], []
     for flag, value in changed.items():
-        if flag in objectives.FLAGS:
+        if flag in objectives.OPTIONAL:
             if task or not objectives.uses(fitted["objective"], flag):
                 continue
             value = fitted[flag]

@@ -10,11 +10,11 @@ from mtl.fields import names_function
 SINGLE = "single"  # one network for each task, trained on it alone
 OPTIONS = "objective_options"
 # The fields of Config that an objective may not use; see catalogue.check.
-FLAGS = ("task_weights", "clip_min", "clip_max", OPTIONS)
+OPTIONAL = ("task_weights", "clip_min", "clip_max", OPTIONS)
 
 
 def uses(objective: str, flag: str) -> bool:
-    """Return whether an objective uses one of FLAGS."""
+    """Return whether an objective uses one of OPTIONAL."""
     if names_function("objective", objective):
         return False
     entry = catalogue.entry(objective)
@@ -28,7 +28,7 @@ def fitted(settings: Mapping[str, Any]) -> dict[str, Any]:
       settings: dict field -> value for all fields of Config.
     """
     objective, found = settings["objective"], dict(settings)
-    for flag in FLAGS:
+    for flag in OPTIONAL:
         if not uses(objective, flag):
             found[flag] = config_lib.FIELDS[flag].default
     if found[OPTIONS]:
@@ -51,9 +51,9 @@ def single(settings: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 
 def parts(settings: Mapping[str, Any]) -> set[tuple[str, Any]]:
-    """Return the settings of FLAGS that are not defaults, (flag, value) each, and each option."""
+    """Return the settings of OPTIONAL that are not defaults, (flag, value) each, and each option."""
     found = set()
-    for flag in FLAGS:
+    for flag in OPTIONAL:
         value = settings[flag]
         if value == config_lib.FIELDS[flag].default:
             continue
@@ -65,13 +65,13 @@ def parts(settings: Mapping[str, Any]) -> set[tuple[str, Any]]:
 def check_used(
     settings: Mapping[str, Any], values: Mapping[str, Sequence], used: set[tuple[str, Any]]
 ) -> None:
-    """Raise UsageError if a setting of FLAGS has no effect on any run of a grid.
+    """Raise UsageError if a setting of OPTIONAL has no effect on any run of a grid.
 
     Args:
       settings, values: as grid.runs.
       used: the `parts` of all runs.
     """
-    for flag in FLAGS:
+    for flag in OPTIONAL:
         for value in values.get(flag, [settings[flag]]):
             given = parts({**settings, flag: value})
             unused = [each for each in given - used if each[0] == flag]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mtl.lab import sections
+from mtl.lab import sections, training_sections
 from mtl.lab.grid import label
 from mtl.lab.sections import TEXT, shown
 from mtl.lab.statistics import Mean
@@ -29,11 +29,11 @@ class About(NamedTuple):
 def html(comparison: Comparison, about: About) -> str:
     """Return the page, a whole HTML document."""
     title = f"Comparison: {', '.join(_names(about))}"
-    weights = sections.weights(comparison)
+    weights = training_sections.weights(comparison)
     parts = [
         ("results", "Results", sections.results(comparison)),
         ("tasks", "Tasks", sections.tasks(comparison)),
-        ("training", "Learning curves", sections.training(comparison)),
+        ("training", "Learning curves", training_sections.training(comparison)),
         *([("weights", "Weights of the tasks", weights)] if weights else []),
         ("cost", "Time and memory", _cost(comparison)),
         ("choice", "How settings were chosen", _choice(comparison, about)),
@@ -162,10 +162,10 @@ def _failed(comparison):
         for what, why in (("training", result.error), ("test", result.test_error)):
             if why:
                 pairs = label((*run.variant, *run.setting))
-                rows.append((run.name, pairs, run.config.seed, what, why))
+                rows.append((run.name, why, what, run.config.seed, pairs))
     if not rows:
         return "<p>None: all runs have a result.</p>"
-    columns = {"run": "", "flags": "", "seed": "d", "of": "", "why": ""}
+    columns = {"run": "", "why": "", "of": "", "seed": "d", "flags": ""}
     return table(columns, rows, "Runs without a result")
 
 

@@ -1,10 +1,10 @@
-"""The sections of the page of a comparison: figures of the variants, as tables and charts."""
+"""The sections of the page of a comparison with its results: tables and a chart of the variants."""
 
 from collections.abc import Sequence
 
 from mtl import kinds
 from mtl.evaluation import by_task
-from mtl.lab import charts, curves
+from mtl.lab import charts
 from mtl.lab.statistics import Mean
 from mtl.lab.summary import Comparison, Summary, metric_of, score_spec
 from mtl.lab.variants import Variant
@@ -102,7 +102,7 @@ def _scores(comparison, split, summaries):
     }
     parts.append(table(columns, rows, f"Results on {split}"))
     known = {name for each in summaries for name, mean in each.totals.items() if mean}
-    totals = [name for name in _TOTALS if name in known]
+    totals = [metric for metric in _TOTALS if metric in known and _TOTALS[metric] != name]
     if totals:
         parts.append(_totals(pairs, totals, split))
     return parts
@@ -170,76 +170,3 @@ def _of_metric(
         rows.append((variant.label, *[shown(mean, spec) for mean in means]))
     columns = [("variant", ""), *[(task.name, TEXT) for task in group]]
     return table(columns, rows, caption)
-
-
-# -- training --------------------------------------------------------------------------------------
-
-
-def training(comparison: Comparison) -> Html:
-    """Return a chart of the learning curve of each variant, beside that of the reference."""
-    name, spec = score_spec(comparison)
-    found = [(variant.label, curves.scores(variant)) for variant in comparison.variants]
-    found = [(label, points) for label, points in found if points]
-    if not found:
-        return Html("<p>No variant has a curve.</p>")
-    reference = next((pair for pair in found if pair[0] == comparison.reference), found[0])
-    values = [mean.mean for _, points in found for _, mean in points]
-    limits = min(values), max(values)
-    figures = []
-    for label, points in found:
-        series = [_band(points)]
-        if label != reference[0]:
-            series.insert(0, charts.Series([(x, y.mean) for x, y in reference[1]], "other"))
-        alt = f"{name} of {label} over the training steps, from {points[0][1].mean:{spec}} "
-        alt += f"to {points[-1][1].mean:{spec}}"
-        chart = charts.curves(series, spec, alt, limits)
-        figures.append(figure(label, chart))
-    text = (
-        f"The {escape(name)} on validation over the training steps: mean over the seeds, and its "
-        "95% interval as a band (cut where it leaves the chart). The dashed line is "
-        f"<b>{escape(reference[0])}</b>."
-    )
-    return Html(f'<p>{text}</p>\n<div class="charts">{"".join(figures)}</div>')
-
-
-def _band(points):
-    values = [(step, mean.mean) for step, mean in points]
-    return charts.Series(values, charts.style_of(1), [mean.half for _, mean in points])
-
-
-def weights(comparison: Comparison) -> Html:
-    """Return a chart of the weights of each variant, and tables of gradients; "" without any."""
-    names = [task.name for task in comparison.tasks]
-    figures = []
-    for variant in comparison.variants:
-        found = curves.weights(variant)
-        series = []
-        for index, task in enumerate(names):
-            if task in found:
-                series.append(charts.Series(found[task], charts.style_of(index)))
-        if series:
-            alt = f"Share of each task in the sum of the weights of {variant.label}, over the steps"
-            chart = charts.curves(series, ".0%", alt, (0.0, 1.0))
-            figures.append(figure(variant.label, chart))
-    parts = []
-    if figures:
-        text = (
-            "The weight of a task multiplies the gradient of its mean loss. Shown is its share of "
-            "the sum of all weights, the mean over the seeds."
-        )
-        charted = f'<div class="charts">{"".join(figures)}</div>'
-        parts += [f"<p>{text}</p>", charts.legend(names), charted]
-    parts += _monitored(comparison, "norms", "Mean gradient norm of each task", ".3g")
-    parts += _monitored(comparison, "cosines", "Mean cosine between two gradients", "+.3f")
-    return Html("\n".join(parts))
-
-
-def _monitored(comparison, name, caption, spec):
-    """Return a table of what the runs report about their gradients, as a list."""
-    found = [(variant, curves.monitored(variant, name)) for variant in comparison.variants]
-    keys = list(dict.fromkeys(key for _, values in found for key in values))
-    if not keys:
-        return []
-    rows = [(each.label, *[values.get(key) for key in keys]) for each, values in found if values]
-    columns = [("variant", ""), *[(key, spec) for key in keys]]
-    return [table(columns, rows, f"{caption} at the shared bottom, over all steps")]

@@ -35,7 +35,8 @@ class Comparison(NamedTuple):
     results: Sequence[Result]
     variants: Sequence[Variant]
     tasks: Sequence[Task]  # of the first run
-    reference: str  # what differences and ratios are relative to, in words
+    references: Sequence[Variant]  # what differences and ratios are relative to
+    reference: str  # the same in words
     validation: Sequence[Summary]
     test: Sequence[Summary] | None  # None without an evaluation on test
     costs: Sequence[costs.Cost]
@@ -53,6 +54,7 @@ def make(results: Sequence[Result]) -> Comparison:
         results,
         variants,
         parse(results[0].run.config.tasks),
+        references,
         name,
         _summaries(variants, references, best),
         _summaries(variants, references, on_test) if tested else None,

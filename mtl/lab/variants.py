@@ -7,7 +7,7 @@ import numpy as np
 
 from mtl.lab import statistics
 from mtl.lab.grid import SEED, SINGLE, Pairs, label
-from mtl.lab.objectives import FLAGS
+from mtl.lab.objectives import OPTIONAL
 from mtl.lab.results import Evaluation, Result
 from mtl.lab.statistics import Mean
 
@@ -112,7 +112,7 @@ def twin(variant: Variant, objective: str, variants: Sequence[Variant]) -> Varia
 
 def _others(variant):
     """Return the flags of a variant without its objective and what only some objectives use."""
-    return [pair for pair in variant.pairs if pair[0] not in ("objective", *FLAGS)]
+    return [pair for pair in variant.pairs if pair[0] not in ("objective", *OPTIONAL)]
 
 
 def _is_whole(variant, pairs):

@@ -86,9 +86,9 @@ def test_failed_runs_are_listed_with_the_reason():
     found[-1] = found[-1]._replace(test_error="no split test")
     rows = tree(found).one("section", id="failed").one("table").rows()
     assert len(rows) == 1 + 4 + 1
-    assert rows[1][1:4] == ["linear, learning_rate=0.1", "0", "training"]
-    assert rows[1][4].startswith("exit code 3: mtl train: task a: loss is nan")
-    assert rows[-1][3:] == ["test", "no split test"]
+    assert rows[1][1].startswith("exit code 3: mtl train: task a: loss is nan")
+    assert rows[1][2:] == ["training", "0", "linear, learning_rate=0.1"]
+    assert rows[-1][1:3] == ["no split test", "test"]
     assert "None: all runs" in tree().one("section", id="failed").text
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtl.lab import sections, summary
+from mtl.lab import sections, summary, training_sections
 from mtl.lab.statistics import Mean
 from mtl.tasks import NUMBER_TASKS
 from tests import html_check
@@ -55,7 +55,7 @@ def test_test_comes_before_validation():
     assert tables[0].rows()[1] == ["linear", "12.50%"]
 
 
-def test_results_of_numbers_have_their_three_metrics():
+def test_results_of_numbers_have_their_other_metrics():
     totals = {"sequence_accuracy": 0.5, "character_accuracy": 0.75, "coverage_at_98": 0.25}
     tasks = {task.name: {"accuracy": 0.5, "loss": 1.0} for task in NUMBER_TASKS}
     values = {"objective": ["linear", "single"]}
@@ -68,9 +68,9 @@ def test_results_of_numbers_have_their_three_metrics():
     assert tables[0].rows()[0][1] == "sequence accuracy"
     assert tables[0].rows()[2][1] == "–", "six networks have no sequence accuracy"
     assert tables[1].rows() == [
-        ["variant", "sequence accuracy", "character accuracy", "coverage at 98%"],
-        ["linear", "50.00%", "75.00%", "25.00%"],
-        ["single", "–", "–", "–"],
+        ["variant", "character accuracy", "coverage at 98%"],
+        ["linear", "75.00%", "25.00%"],
+        ["single", "–", "–"],
     ]
     assert len(parsed(sections.tasks(comparison)).all("table")[0].rows()[0]) == 7
 
@@ -89,41 +89,12 @@ def test_tasks_of_different_kinds_have_tables_of_their_own():
 def test_names_of_variants_are_escaped():
     run = made.runs({"objective": ["linear"]})[0]._replace(variant=(("data_dir", "<b>&"),))
     comparison = summary.make([made.result(run, made.evaluation(4, 0.5, 0.5, 1.0))])
-    for section in (sections.results, sections.tasks, sections.training):
+    for section in (sections.results, sections.tasks, training_sections.training):
         assert "data_dir=&lt;b&gt;&amp;" in section(comparison)
 
 
-def test_learning_curves_show_each_variant_beside_the_reference():
-    results = made.seeds(("linear", [0.5, 0.6]), ("log_sum", [0.75, 0.7]))
-    results = [
-        each._replace(evaluations=[made.evaluation(2, 0.1, 0.1, 1.0), *each.evaluations])
-        for each in results
-    ]
-    found = parsed(sections.training(summary.make(results)))
-    assert [each.text for each in found.all("figcaption")] == ["linear", "log_sum"]
-    curves = [len(each.all("polyline")) for each in found.all("figure")]
-    assert curves == [1, 2]
-    assert "The dashed line is linear" in found.text
-
-
-def test_without_a_result_there_is_no_curve():
+def test_without_a_result_there_are_dashes():
     results = [each._replace(ended=made.DIVERGED) for each in made.seeds(("linear", [0.5]))]
     comparison = summary.make(results)
-    assert "No variant has a curve" in sections.training(comparison)
     assert parsed(sections.results(comparison)).all("table")[0].rows()[1][1] == "–"
     assert sections.tasks(comparison) == ""
-
-
-def test_weights_are_shown_only_where_a_run_reports_them():
-    comparison = summary.make(made.seeds(("linear", [0.5]), ("log_sum", [0.75])))
-    assert sections.weights(comparison) == ""
-    results = made.seeds(("linear", [0.5]), ("log_sum", [0.75]))
-    monitor = {"weights": {"a": 1.0, "h": 3.0}, "norms": {"a": 2.0}, "cosines": {"a h": -0.5}}
-    best = results[1].best._replace(**monitor)
-    results[1] = results[1]._replace(best=best, evaluations=[best])
-    found = parsed(sections.weights(summary.make(results)))
-    assert [each.text for each in found.all("figcaption")] == ["log_sum"]
-    assert [each.text for each in found.one("ul").all("li")] == ["a", "h"]
-    norms, cosines = found.all("table")
-    assert norms.rows() == [["variant", "a"], ["log_sum", "2"]]
-    assert cosines.rows() == [["variant", "a h"], ["log_sum", "-0.500"]]

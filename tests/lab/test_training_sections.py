@@ -1,0 +1,38 @@
+"""Learning curves, weights and gradients on the page of a comparison."""
+
+from mtl.lab import summary, training_sections
+from tests.lab import made
+from tests.lab.test_sections import parsed
+
+
+def test_learning_curves_show_each_variant_beside_the_reference():
+    results = made.seeds(("linear", [0.5, 0.6]), ("log_sum", [0.75, 0.7]))
+    results = [
+        each._replace(evaluations=[made.evaluation(2, 0.1, 0.1, 1.0), *each.evaluations])
+        for each in results
+    ]
+    found = parsed(training_sections.training(summary.make(results)))
+    assert [each.text for each in found.all("figcaption")] == ["linear", "log_sum"]
+    curves = [len(each.all("polyline")) for each in found.all("figure")]
+    assert curves == [1, 2]
+    assert "The dashed line is linear" in found.text
+
+
+def test_without_a_result_there_is_no_curve():
+    results = [each._replace(ended=made.DIVERGED) for each in made.seeds(("linear", [0.5]))]
+    assert "No variant has a curve" in training_sections.training(summary.make(results))
+
+
+def test_weights_are_shown_only_where_a_run_reports_them():
+    comparison = summary.make(made.seeds(("linear", [0.5]), ("log_sum", [0.75])))
+    assert training_sections.weights(comparison) == ""
+    results = made.seeds(("linear", [0.5]), ("log_sum", [0.75]))
+    monitor = {"weights": {"a": 1.0, "h": 3.0}, "norms": {"a": 2.0}, "cosines": {"a h": -0.5}}
+    best = results[1].best._replace(**monitor)
+    results[1] = results[1]._replace(best=best, evaluations=[best])
+    found = parsed(training_sections.weights(summary.make(results)))
+    assert [each.text for each in found.all("figcaption")] == ["log_sum"]
+    assert [each.text for each in found.one("ul").all("li")] == ["a", "h"]
+    norms, cosines = found.all("table")
+    assert norms.rows() == [["variant", "a"], ["log_sum", "2"]]
+    assert cosines.rows() == [["variant", "a h"], ["log_sum", "-0.500"]]
