@@ -51,7 +51,7 @@ def single(settings: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 
 def parts(settings: Mapping[str, Any]) -> set[tuple[str, Any]]:
-    """Return the settings of OPTIONAL that are not defaults, (flag, value) each, and each option."""
+    """Return the settings of OPTIONAL that are not defaults, (flag, value) each; all options."""
     found = set()
     for flag in OPTIONAL:
         value = settings[flag]

@@ -5,7 +5,6 @@ says how the process ended. A run whose process ended well is not started again.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import shlex
@@ -19,12 +18,11 @@ from typing import Any, NamedTuple
 from mtl.lab import lock
 from mtl.runs import files
 
-PROGRAM = (sys.executable, "-m", "mtl")  # tests replace it
+PROGRAM = (sys.executable, "-m", "mtl.lab.child", "mtl")  # tests replace it
 PROMPT = "$ mtl "  # the start of the line of a log that has the command
 POLL = 0.1  # seconds between two looks at the processes
 NOT_FINITE = 3  # the exit code of a run that diverged: repeating it gives the same result
 TAIL = 1 << 16  # bytes of a log that are read for its last lines
-_PR_SET_PDEATHSIG = 1
 
 
 class Job(NamedTuple):
@@ -157,7 +155,6 @@ class _Process:
                 stderr=log,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
 
     def send(self, signum):
@@ -219,11 +216,3 @@ def tail(path: str) -> str:
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_parent():
-    """Let the kernel send SIGTERM to this process when its parent is killed; it saves and ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -24,7 +24,7 @@ GRID = [*DATA, "--objectives=linear,log_sum", "--seeds=2"]
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
     """Let processes run fake_mtl.py instead of mtl."""
-    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-S", "-E", str(FAKE)))
+    monkeypatch.setattr(work, "PROGRAM", FAKE)
     monkeypatch.setattr(work, "POLL", 0.01)
 
 

@@ -17,9 +17,14 @@ PATH_FLAGS = {
     "preview": (["data_dir", "out"], ["--dataset=npz", "--data_dir=y"]),
     "convert": (["archive_dir", "data_dir", "out", "checksums"], ["--archive_dir=x", "--out=y"]),
     "explain": (["out", "data_dir", "init_from"], []),
+    "compare": (
+        ["out", "data_dir", "init_from"],
+        ["--out=x", "--seeds=1", "--dataset=npz", "--data_dir=y"],
+    ),
 }
 # Flags of free text that is not a path.
-TEXTS = {"url", "box", "tasks", "top_units", "best_by"}
+TEXTS = {"url", "box", "tasks", "top_units", "best_by", "objectives", "learning_rates"}
+TEXTS |= {"objective_options", "task_weights"}
 CHOICES = [name for name in config.FIELDS if config.choices(name)]
 BAD = {
     "gs://bucket/run.png": "gs:// addresses are not read or written; name a path of this machine",

@@ -70,6 +70,7 @@ def valid_commands(folder, out):
             "--splits=test",
         ],
         "explain": ["explain", "--bottom=mlp", f"--out={out / 'graph.txt'}"],
+        "compare": ["compare", f"--out={out / 'compare'}", "--seeds=1", *data, *small],
     }
 
 
@@ -214,6 +215,7 @@ def outcomes(folder, tmp_path_factory):
 PROGRESS = {
     "train": r"(step [123]: validation sequence accuracy \d+\.\d%\n){3}",
     "convert": r"\S+/svhn/test: .*test\.tar\.gz.*\n",
+    "compare": r"1/1  log_sum-\w+-seed0  best validation score \S+ at step \d  \(\d:\d\d\)\n",
 }
 
 

@@ -1,6 +1,5 @@
 """Fixtures of the lab: a program in place of mtl, and a comparison in a folder."""
 
-import pathlib
 import sys
 
 import pytest
@@ -8,14 +7,14 @@ import pytest
 from mtl.config import Config
 from mtl.lab import grid, work
 
-FAKE = pathlib.Path(__file__).with_name("fake_mtl.py")
+FAKE = (sys.executable, "-m", "mtl.lab.child", "tests.lab.fake_mtl")
 TASKS = {"tasks": "a:2,h:real", "dataset": "npz", "data_dir": "data", "batch_size": 8, "steps": 4}
 
 
 @pytest.fixture
 def fake(monkeypatch):
     """Let processes run fake_mtl.py instead of mtl."""
-    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-S", "-E", str(FAKE)))
+    monkeypatch.setattr(work, "PROGRAM", FAKE)
     monkeypatch.setattr(work, "POLL", 0.01)
 
 
