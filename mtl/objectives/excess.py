@@ -40,19 +40,28 @@ def build(problem):
     tasks = len(problem.means)
     variables = (
         objectives.variable("log_weights", np.full(tasks, -np.log(tasks), np.float32)),
-        objectives.variable("squares", np.zeros(gradients.rows.shape, np.float32)),
         objectives.variable("first_excess", np.zeros(tasks, np.float32)),
         objectives.variable("steps", np.int64(0)),
     )
-    logs, squares, first, steps = (each.value() for each in variables)
-
-    square = tf.square(gradients.rows)
-    squares += square
-    excess = tf.reduce_sum(square / tf.sqrt(squares + SMALL), axis=1)
+    logs, first, steps = (each.value() for each in variables)
+    excess, squares = _excess(problem, gradients.rows)
     steps += 1
     warm = steps <= options["warmup"]
-    start = tf.math.divide_no_nan(excess, first / float(options["warmup"]))
-    moved = tf.nn.log_softmax(logs + options["rate"] * start)
+    ratios = tf.math.divide_no_nan(excess, first / float(options["warmup"]))
+    moved = tf.nn.log_softmax(logs + options["rate"] * ratios)
     logs = tf.where(warm, logs, moved)
-    state = (logs, squares, tf.where(warm, first + excess, first), steps)
-    return gradients.update(tf.exp(logs), state=list(zip(variables, state)))
+    state = (logs, tf.where(warm, first + excess, first), steps)
+    return gradients.update(tf.exp(logs), state=[*zip(variables, state), *squares])
+
+
+def _excess(problem, rows):
+    """Return the excess risks, float32 [tasks], and the (variable, tensor) pairs of the squares."""
+    excess, pairs = [], []
+    for row, variable in zip(rows, problem.shared):
+        zeros = np.zeros(row.shape, np.float32)
+        squares = objectives.variable(f"squares/{variable.op.name}", zeros)
+        square = tf.square(row)
+        total = squares.value() + square
+        excess.append(tf.reduce_sum(square / tf.sqrt(total + SMALL), axis=1))
+        pairs.append((squares, total))
+    return tf.add_n(excess), pairs

@@ -29,6 +29,19 @@ def test_default_is_one_screen_of_text_on_stdout(command):
     assert out.count("\n") <= 40 and "--all" in out
 
 
+# A learned scale, a state, a second forward pass, and gradients of each task.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["uncertainty", "dwa", "famo", "gradnorm", "excess"])
+def test_objectives_with_memory_are_explained(command, tmp_path, name):
+    page = tmp_path / "page.html"
+    flags = ["--bottom=mlp", f"--objective={name}", "--batch_size=6", "--pool=64"]
+    code, out, err = command("explain", *flags)
+    assert (code, err) == (0, "") and out.startswith(f"mlp, {name}: ")
+    assert command("explain", *flags, "--format=svg", f"--out={tmp_path / 'graph.svg'}")[0] == 0
+    assert command("explain", *flags, "--format=html", "--step=1", f"--out={page}")[0] == 0
+    assert f"file-objectives/{name}.py" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_all_lists_every_operation(command):
     code, out, err = command("explain", "--bottom=mlp", "--all")

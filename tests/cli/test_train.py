@@ -28,7 +28,11 @@ def test_defaults_are_those_of_config():
 
 OTHER = config.Config(
     bottom="mlp",
-    objective="linear",
+    objective="stch",
+    objective_options="mu:0.25",
+    task_weights="1,2,3,4,5,6",
+    clip_min=0.01,
+    clip_max=50.0,
     absent="mask",
     label_smoothing=0.25,
     brightness="keep",

@@ -147,7 +147,7 @@ def test_an_operation_from_elsewhere_is_an_error():
     with tf.Graph().as_default() as graph:
         named = train.build(Config(bottom="mlp", threads=1))
         tf.constant(7, name="stray")
-        with pytest.raises(LookupError, match=r"no line of .*train\.py.* made the operation stray"):
+        with pytest.raises(LookupError, match=r"no line of .*graph\.py.* made the operation stray"):
             lines.assign(graph, named.cost, named.minimize)
 
 

@@ -35,3 +35,12 @@ def test_all_tasks_have_the_same_mean_weight(steps):
 def test_a_loss_of_zero_and_a_large_seed(steps):
     found = steps("rlw", seed=2**31 - 1)([0.0, 7.0, 1.9], step=2**40)
     assert np.isfinite(found.cost) and found.weights.sum() == pytest.approx(1.0, rel=1e-6)
+
+
+def test_equals_torchjd_for_the_same_normals(steps, monkeypatch):
+    torch, peers = pytest.importorskip("torch"), pytest.importorskip("torchjd.scalarization")
+    found = steps("rlw", seed=3)(MEANS, step=5)
+    normals = torch.log(torch.tensor(found.weights))  # up to a constant, which the softmax removes
+    monkeypatch.setattr(torch, "randn", lambda *shape, **settings: normals)
+    cost = peers.Random()(torch.tensor(MEANS, dtype=torch.float32))
+    assert found.cost == pytest.approx(float(cost), rel=1e-6)
