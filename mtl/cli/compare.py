@@ -45,6 +45,11 @@ def define(values):
         "choose"
     )
     absl_flags.DEFINE_boolean("test", False, text, flag_values=values)
+    text = (
+        "store the norms of the tasks' gradients and their cosines at each evaluation, as in mtl "
+        "train; a run that is finished without them stays so"
+    )
+    absl_flags.DEFINE_boolean("monitor_gradients", False, text, flag_values=values)
     flags.define_gpu(values)
     flags.define_run(values)
 
@@ -71,7 +76,8 @@ def main(values, arguments):
     except DataError as error:
         raise UsageError(str(error)) from None
     parallel = min(values.jobs, len(runs))
-    options = [] if values.gpu_memory_growth else ["--nogpu_memory_growth"]
+    common = [] if values.gpu_memory_growth else ["--nogpu_memory_growth"]
+    options = [*common, "--monitor_gradients"] if values.monitor_gradients else common
     line = _StatusLine()
     status = line.show if sys.stderr.isatty() else None
     about = page.About(_command(values), _common(values, varied), varied, values.choose)
@@ -83,7 +89,7 @@ def main(values, arguments):
 
         stopped = comparison.train(folder, runs, parallel, options, progress, signalled)
         if values.test and not stopped:
-            stopped = comparison.test(folder, runs, parallel, options, progress, signalled)
+            stopped = comparison.test(folder, runs, parallel, common, progress, signalled)
         line.clear()
         found = comparison.write(values.out, runs, about)
     if stopped:

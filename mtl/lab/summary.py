@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
 
     results: Sequence[Result]
     variants: Sequence[Variant]
-    tasks: Sequence[Task]  # of the first run
+    tasks: Sequence[Task]  # of all variants
     references: Sequence[Variant]  # what differences and ratios are relative to
     reference: str  # the same in words
     validation: Sequence[Summary]
@@ -53,7 +53,7 @@ def make(results: Sequence[Result]) -> Comparison:
     return Comparison(
         results,
         variants,
-        parse(results[0].run.config.tasks),
+        _all_tasks(variants),
         references,
         name,
         _summaries(variants, references, best),
@@ -119,6 +119,15 @@ def _summaries(variants, references, pick):
     return found
 
 
+def _all_tasks(variants):
+    """Return the tasks of all variants, in order, each name once."""
+    found = {}
+    for variant in variants:
+        for task in _tasks_of(variant):
+            found.setdefault(task.name, task)
+    return list(found.values())
+
+
 def _tasks_of(variant):
     return parse(variant.networks[0].settings[0].results[0].run.config.tasks)
 
@@ -167,7 +176,7 @@ def _ranks(variants, tasks):
     """Return the mean rank of each variant over the tasks; single-task networks have none."""
     ranked = [None if variant.is_single else means for variant, means in zip(variants, tasks)]
     found = [[] for _ in variants]
-    for task in _tasks_of(variants[0]):
+    for task in _all_tasks(variants):
         metric, larger = metric_of(task)
         values = []
         for means in ranked:

@@ -120,8 +120,11 @@ def _started(folder, to_come, parallel, count):
 
 
 def _is_done(folder, job):
+    """Return whether a job has a final record, and the run directory that belongs to it."""
     record = record_of(folder, job.name)
-    return record is not None and record.is_final
+    if record is None or not record.is_final:
+        return False
+    return record.code != 0 or os.path.isdir(os.path.dirname(job.locks) or folder)
 
 
 def _stop(running, signum):

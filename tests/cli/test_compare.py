@@ -81,6 +81,16 @@ def test_processes_share_the_cores(command, out, monkeypatch):
     assert "--threads=3" in log and "--workers=3" in log and "--notensorboard" in log
 
 
+def test_options_of_training_reach_the_runs_and_not_their_evaluation(command, out):
+    options = ["--monitor_gradients", "--nogpu_memory_growth", "--test", "--seeds=1"]
+    assert command("compare", f"--out={out}", *DATA, *options)[0] == 0
+    for pattern, gradients in (("*-seed0.log", True), ("*.test.log", False)):
+        (path,) = out.glob(f"runs/{pattern}")
+        first = path.read_text().splitlines()[0]
+        assert "--nogpu_memory_growth" in first
+        assert ("--monitor_gradients" in first) == gradients
+
+
 def test_given_threads_are_not_shared(command, out):
     command("compare", f"--out={out}", *GRID, "--jobs=2", "--threads=5")
     assert {path.read_text().split()[1] for path in out.glob("runs/*/starts")} == {"5"}

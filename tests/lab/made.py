@@ -13,7 +13,7 @@ DIVERGED = Ended(3, "mtl train: task a: loss is nan; lower --learning_rate", 1.0
 def evaluation(step, score, accuracy, rmse, **more):
     """Return an Evaluation of the tasks a:2 and h:real."""
     tasks = {"a": {"loss": 0.5, "accuracy": accuracy}, "h": {"loss": 0.5, "rmse": rmse}}
-    empty = {"weights": {}, "at_floor": None, "norms": {}, "cosines": {}}
+    empty = {"weights": {}, "steps": None, "at_floor": None, "norms": {}, "cosines": {}}
     totals = {"score": score, "exact_match": None}
     return Evaluation(step, score, totals, tasks, **{**empty, **more})
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mtl import machine
+from mtl import checkpoint, machine
 from mtl.errors import UsageError
 from mtl.lab import comparison, summary, work
 from mtl.lab.page import About
@@ -50,6 +50,10 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         pass
     one_line(error, "holds line\\nbreak, and is not a comparison", "choose another --out")
     assert os.listdir(tmp_path) == ["line\nbreak"]
+
+
+def test_a_run_is_locked_by_the_file_that_mtl_train_locks():
+    assert comparison.LOCK == checkpoint.LOCK
 
 
 def test_an_empty_folder_is_used(tmp_path):

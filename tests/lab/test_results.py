@@ -90,6 +90,15 @@ def test_monitor_is_read_where_it_is_present():
     assert (without.weights, without.at_floor) == ({}, None)
 
 
+def test_floor_is_weighted_by_the_steps_that_a_continued_run_has_counted(write):
+    rows = [
+        row(4, 0.5, monitor={"steps": 1, "at_floor": 1.0}),
+        row(8, 0.5, monitor={"steps": 3, "at_floor": 0.0}),
+        row(9, 0.5, monitor={"steps": 0, "at_floor": None}),
+    ]
+    assert results.floor_of(write(rows)) == pytest.approx(1 / 4)
+
+
 def test_floor_is_weighted_by_the_steps_between_evaluations(write):
     rows = [
         row(2, 0.5, monitor={"at_floor": 1.0}),

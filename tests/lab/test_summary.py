@@ -74,6 +74,18 @@ def test_rank_is_the_mean_over_the_tasks_without_single_task_networks():
     assert found == [(3 + 1) / 2, (1 + 2.5) / 2, (2 + 2.5) / 2, None]
 
 
+def test_variants_may_have_different_tasks():
+    results = []
+    for run in made.runs({"tasks": ["a:2", "a:2,h:real"]}):
+        best = made.evaluation(4, 0.5, 0.5, 1.0)
+        if run.config.tasks == "a:2":
+            best = best._replace(tasks={"a": best.tasks["a"]})
+        results.append(made.result(run, best))
+    found = summary.make(results)
+    assert [task.name for task in found.tasks] == ["a", "h"]
+    assert [each.rank for each in found.validation] == [None, 1.25]
+
+
 def test_a_variant_without_a_result_has_no_figures():
     results = made.seeds(("linear", [0.5]), ("log_sum", [0.5]))
     results[1] = results[1]._replace(ended=made.DIVERGED)

@@ -1,6 +1,7 @@
 """Processes of runs: records, errors, signals, locks, and what is not started again."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,13 @@ def test_runs_all_jobs_with_as_many_at_a_time_as_allowed(watch, tmp_path):
 def test_a_finished_run_is_not_started_again(watch, tmp_path):
     for _ in range(2):
         work.run(str(tmp_path), [job(tmp_path, "a")], 1, watch.events())
+    assert starts(tmp_path, "a") == 1
+
+
+def test_a_finished_run_whose_directory_is_gone_is_trained_again(watch, tmp_path):
+    work.run(str(tmp_path), [job(tmp_path, "a")], 1, watch.events())
+    shutil.rmtree(tmp_path / "a")
+    work.run(str(tmp_path), [job(tmp_path, "a")], 1, watch.events())
     assert starts(tmp_path, "a") == 1
 
 
