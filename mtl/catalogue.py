@@ -71,7 +71,10 @@ def table() -> str:
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
     ]
-    return "\n".join(lines) + "\n"
+    foot = (
+        "K is the number of tasks; a pass is through the whole network, a short one through its end"
+    )
+    return "\n".join([*lines, "", foot]) + "\n"
 
 
 def weights(text: str) -> Tuple[float, ...]:

@@ -37,13 +37,14 @@ def test_an_entry_is_complete(name):
 
 
 def test_the_table_has_a_row_for_each_objective():
-    head, *rows = catalogue.table().splitlines()
+    head, *rows, empty, foot = catalogue.table().splitlines()
     assert head.split() == ["objective", "needs", "state", "passes", "options", "source"]
     assert [row.split()[0] for row in rows] == list(catalogue.NAMES)
     (row,) = [row for row in rows if row.startswith("uw_so ")]
     assert "temperature:10" in row and row.endswith("arXiv:2408.07985")
     (row,) = [row for row in rows if row.startswith("linear ")]
-    assert row.split()[1:5] == ["losses", "none", "1", "none"]
+    assert row.split()[1:8] == ["losses", "none", "1", "forward,", "1", "backward", "none"]
+    assert (empty, foot.split()[0]) == ("", "K")
 
 
 def test_the_help_has_one_line_for_each_objective():

@@ -23,8 +23,8 @@ from mtl.objectives.common import weighting
 
 NEUTRAL = 0.0
 NEEDS = "losses"
-STATE = "the means of the losses over three windows"
-PASSES = "1"
+STATE = "mean losses of three windows"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Liu et al. 2019, arXiv:1803.10704"
 OPTIONS = {"temperature": (2.0, 0.01, 1e6), "window": (100, 1, 1_000_000)}
 

@@ -27,8 +27,8 @@ from mtl.objectives.common import jacobian
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
-STATE = "weights; a sum of squares for each task and shared parameter"
-PASSES = "1 forward, 1 backward for each task"
+STATE = "weights, squares of all gradients"
+PASSES = "1 forward, K backward"
 SOURCE = "He et al. 2024 (ICML)"
 OPTIONS = {"rate": (1.0, 0.0, 1000.0), "warmup": (1, 1, 1_000_000_000)}
 SMALL = 1e-7  # added to the sums of squares, as in the paper's code

@@ -28,8 +28,8 @@ from mtl.objectives.log_sum import term
 
 NEUTRAL = 1.0
 NEEDS = "losses"
-STATE = "logits of the weights, and their Adam"
-PASSES = "1, and a second forward pass"
+STATE = "weights and their Adam"
+PASSES = "2 forward, 1 backward"
 SOURCE = "Liu et al. 2023, arXiv:2306.03792"
 OPTIONS = {"rate": (0.025, 0.0, 10.0), "decay": (1e-3, 0.0, 1.0)}
 USES = ("clip_min", "clip_max")

@@ -25,7 +25,7 @@ from mtl.objectives.log_sum import term
 NEUTRAL = 1.0
 NEEDS = "losses"
 STATE = "none"
-PASSES = "1"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Chennupati et al. 2019, arXiv:1904.08492"
 USES = ("clip_min", "clip_max")
 

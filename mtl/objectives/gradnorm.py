@@ -1,11 +1,13 @@
 """Weights that make the gradient norms of all tasks fit their training rates.
 
     cost = sum over tasks k of w_k L_k,  w = K softmax(v),  w counts as constant
-    v minimises sum over k of |w_k n_k - mean of (w n) (r_k / mean of r)^alpha|
+    v minimises sum over k of |w_k n_k - target_k|
+    target_k = mean of (w n) (r_k / mean of r)^alpha
 
-n_k is the norm of the gradient of L_k at the variables of the last shared layer, and counts as a
-constant like the whole second term. r_k = L_k / L_k(0) with the first loss of the task: a task that
-fell less than the others gets a larger norm. The means are over the tasks with a label.
+n_k is the norm of the gradient of L_k at the variables of the last shared layer: one short backward
+pass for each task. r_k = L_k / L_k(0), with the first loss of the task. n_k and the targets count
+as constants. A task that fell less than the others gets a larger norm. The means are over the tasks
+with a label in the batch.
 
 Source: Chen et al. 2018, arXiv:1711.02257, algorithm 1. Differences: the paper rescales the weights
 to the sum K after each step, and could make one negative; this softmax is that of LibMTL. The paper
@@ -15,7 +17,8 @@ State: v, which starts at 0, and L_k(0).
 
 Identity: the weights sum to K, and are 1 at first. With alpha:0 the norms w_k n_k become equal.
 
-r_k is 1 if L_k(0) is 0. A task with gradient 0 has norm 0 and changes no other norm.
+r_k is 1 if L_k(0) is 0. If the gradient of a task is 0, its weight changes only because the weights
+of the others do and the sum is K.
 """
 
 import numpy as np
@@ -26,8 +29,8 @@ from mtl.objectives.common import jacobian, weighting
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
-STATE = "weights, trained with the network; the first losses"
-PASSES = "1, and 1 backward for each task through its top and the last shared layer"
+STATE = "learned weights, first losses"
+PASSES = "1 forward, 1 backward, K short"
 SOURCE = "Chen et al. 2018, arXiv:1711.02257"
 OPTIONS = {"alpha": (1.5, 0.0, 10.0)}
 

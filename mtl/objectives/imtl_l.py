@@ -21,8 +21,8 @@ from mtl.objectives.common import weighting
 
 NEUTRAL = 1.0
 NEEDS = "losses"
-STATE = "log scales, trained with the weights"
-PASSES = "1"
+STATE = "learned log scales"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Liu et al. 2021 (ICLR), IMTL-L"
 USES = ("clip_min", "clip_max")
 

@@ -17,7 +17,7 @@ from mtl.objectives import Update
 NEUTRAL = 0.0
 NEEDS = "losses"
 STATE = "none"
-PASSES = "1"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Goodfellow et al. 2013, arXiv:1312.6082"
 USES = ("task_weights",)
 

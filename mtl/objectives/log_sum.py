@@ -21,7 +21,7 @@ from mtl.objectives import Update
 NEUTRAL = 1.0
 NEEDS = "losses"
 STATE = "none"
-PASSES = "1"
+PASSES = "1 forward, 1 backward"
 SOURCE = "the answer, 2016"
 USES = ("clip_min", "clip_max")
 

@@ -18,7 +18,7 @@ from mtl.objectives.common import weighting
 NEUTRAL = 0.0
 NEEDS = "losses"
 STATE = "none"
-PASSES = "1"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Lin et al. 2022, arXiv:2111.10603"
 
 

@@ -32,7 +32,7 @@ from mtl.objectives.log_sum import term
 NEUTRAL = 1.0
 NEEDS = "losses"
 STATE = "the nadir, with nadir_steps"
-PASSES = "1"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Lin et al. 2024, arXiv:2402.19078"
 OPTIONS = {"mu": (0.5, 0.001, 1e6), "logs": (1, 0, 1), "nadir_steps": (0, 0, 1_000_000_000)}
 USES = ("task_weights", "clip_min", "clip_max")

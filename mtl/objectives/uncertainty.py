@@ -26,8 +26,8 @@ from mtl.objectives.common import weighting
 
 NEUTRAL = 1.0
 NEEDS = "losses"
-STATE = "log variances, trained with the weights"
-PASSES = "1"
+STATE = "learned log variances"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Kendall et al. 2018, arXiv:1705.07115"
 USES = ("clip_min", "clip_max")
 

@@ -23,7 +23,7 @@ from mtl.objectives.common import weighting
 NEUTRAL = 1.0
 NEEDS = "losses"
 STATE = "none"
-PASSES = "1"
+PASSES = "1 forward, 1 backward"
 SOURCE = "Kirchdorfer et al. 2024, arXiv:2408.07985"
 OPTIONS = {"temperature": (10.0, 0.01, 1e6)}
 USES = ("clip_min", "clip_max")
