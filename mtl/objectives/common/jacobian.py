@@ -1,7 +1,7 @@
 """The gradient of each task at the shared bottom, and one update made of them.
 
-The rows of the Jacobian are the gradients of the mean losses, one for each task, at all variables
-of the shared bottom together. Most methods need only their inner products, the Gram matrix.
+The Jacobian has one row for each task: the gradients of its mean loss at all variables of the
+shared bottom together. Most methods need only the inner products of the rows, the Gram matrix.
 
 A method decides only how the gradients of the bottom are combined. The variables of a top have the
 gradient of their own loss, with weight 1, as in LibMTL and TorchJD's mtl_backward.
@@ -11,15 +11,17 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from mtl.errors import UsageError
 from mtl.objectives import Problem, Update
 
 
 class Jacobian(NamedTuple):
-    """The gradients of each task. K tasks, P numbers in the variables of the bottom."""
+    """The gradients of each task. K is the number of tasks."""
 
     problem: Problem
-    rows: Any  # float32 [K, P]
-    gram: Any  # float64 [K, K], rows times rows transposed
+    terms: dict  # task name -> float32 scalar, the loss that is differentiated
+    rows: list  # float32 [K, numbers] for each variable of the bottom
+    gram: Any  # float64 [K, K], the inner products of the rows; the identity if one is not finite
     tops: list  # (gradient, variable) pairs of the tops
 
     def update(self, weights, state=(), rows=None):
@@ -28,33 +30,42 @@ class Jacobian(NamedTuple):
         Args:
           weights: float64 [K].
           state: as Update.state.
-          rows: float32 [K, P], if others than the gradients are combined.
+          rows: as `rows`, if others than the gradients are combined.
         """
-        means = self.problem.means
         weights = tf.cast(weights, tf.float32)
-        rows = self.rows if rows is None else rows
-        direction = tf.reshape(tf.matmul(weights[tf.newaxis], rows), [-1])
-        shared = self.problem.shared
-        parts = tf.split(direction, [variable.shape.num_elements() for variable in shared])
-        pairs = [(tf.reshape(part, each.shape), each) for part, each in zip(parts, shared)]
-        cost = tf.add_n(list(means.values()))
-        return Update(cost, dict(means), [*pairs, *self.tops], state, weights=weights)
+        pairs = []
+        for row, variable in zip(rows or self.rows, self.problem.shared):
+            direction = tf.matmul(weights[tf.newaxis], row)
+            pairs.append((tf.reshape(direction, variable.shape), variable))
+        cost = tf.add_n(list(self.terms.values()))
+        return Update(cost, dict(self.terms), [*pairs, *self.tops], state, weights=weights)
 
 
-def build(problem):
-    """Return the Jacobian of a problem. It costs one backward pass for each task."""
-    rows, tops = [], {}
-    for mean in problem.means.values():
+def build(problem, terms=None):
+    """Return the Jacobian of a problem. It costs one backward pass for each task.
+
+    Args:
+      problem: Problem.
+      terms: dict task name -> float32 scalar, the losses to differentiate; None means the means.
+
+    Raises:
+      UsageError: the bottom has no variables.
+    """
+    terms = problem.means if terms is None else terms
+    if not problem.shared:
+        what = "this objective combines the gradients of the bottom, but --bottom has no variables"
+        raise UsageError(f"{what}; use --objective=linear")
+    columns, tops = [], {}
+    for term in terms.values():
         variables = [*problem.shared, *problem.own]
-        gradients = compute_gradients(mean, variables, problem.gated)
-        rows.append(_row(gradients[: len(problem.shared)], problem.shared))
+        gradients = compute_gradients(term, variables, problem.gated)
+        columns.append(gradients[: len(problem.shared)])
         for gradient, variable in zip(gradients[len(problem.shared) :], problem.own):
             if gradient is not None:
                 tops.setdefault(variable.ref(), []).append(gradient)
     pairs = [(tf.add_n(parts), reference.deref()) for reference, parts in tops.items()]
-    rows = tf.stack(rows)
-    gram = tf.cast(tf.matmul(rows, rows, transpose_b=True), tf.float64)
-    return Jacobian(problem, rows, gram, pairs)
+    rows = [_row(*each) for each in zip(problem.shared, zip(*columns))]
+    return Jacobian(problem, dict(terms), rows, gram(rows), pairs)
 
 
 def compute_gradients(mean, variables, gated):
@@ -62,10 +73,25 @@ def compute_gradients(mean, variables, gated):
     return tf.gradients(mean, variables, gate_gradients=gated)
 
 
-def _row(gradients, variables):
-    """Join gradients into one vector, with zeros where there is none."""
-    parts = []
-    for gradient, variable in zip(gradients, variables):
-        zeros = tf.zeros([variable.shape.num_elements()])
-        parts.append(zeros if gradient is None else tf.reshape(gradient, [-1]))
-    return tf.concat(parts, 0)
+def gram(rows):
+    """Return the inner products of the rows, float64 [K, K].
+
+    Args:
+      rows: list of float32 [K, numbers].
+    """
+    # In float32, equal gradients could have a cosine above 1, and squares of 1e-23 are 0.
+    parts = [tf.cast(row, tf.float64) for row in rows]
+    products = tf.add_n([tf.matmul(part, part, transpose_b=True) for part in parts])
+    # A NaN would be an error of the solvers. It is still in the rows, so it stops the run.
+    finite = tf.reduce_all(tf.is_finite(products))
+    return tf.where(finite, products, tf.eye(rows[0].shape.as_list()[0], dtype=tf.float64))
+
+
+def _row(variable, gradients):
+    """Stack the gradients of a variable; zeros where a task does not depend on it."""
+    size = variable.shape.num_elements()
+    flat = [
+        tf.zeros([size]) if each is None else tf.reshape(tf.convert_to_tensor(each), [size])
+        for each in gradients
+    ]
+    return tf.stack(flat)
