@@ -7,7 +7,7 @@ import time
 
 from absl import flags as absl_flags
 
-from mtl import config as config_lib
+from mtl import catalogue, config as config_lib
 from mtl.cli import console, flags, paths, signals
 from mtl.errors import DataError, Interrupted, UsageError
 
@@ -32,7 +32,8 @@ def define(values):
         "values of any flag of a run to compare, such as label_smoothing=0,0.1; may be repeated, "
         "then all combinations are trained; separate values that contain commas by semicolons"
     )
-    absl_flags.DEFINE_multi_string("vary", [], text, flag_values=values)
+    absl_flags.DEFINE_multi_string("vary", None, text, flag_values=values)
+    values["vary"].help = text  # absl adds that the flag may be repeated
     text = (
         "flags that vary and are not compared: validation chooses one value for each variant, the "
         "same for all seeds"
@@ -59,6 +60,8 @@ def check(values, arguments):
     flags.check_no_arguments(arguments)
     if not values.out:
         raise UsageError("--out is required; name a folder: --out=runs/comparison")
+    if values.objectives == catalogue.LIST:
+        raise UsageError("--objectives takes names; mtl train --objective=list prints all of them")
     _grid(values)
 
 
@@ -106,7 +109,9 @@ def _grid(values):
 
     named = {"objective": values.objectives, "learning_rate": values.learning_rates}
     shorthands = {flag: text for flag, text in named.items() if text}
-    varied = grid.varied(values.vary, shorthands, lambda flag, text: _parsed(values, flag, text))
+    varied = grid.varied(
+        values.vary or [], shorthands, lambda flag, text: _parsed(values, flag, text)
+    )
     if values["seeds"].present or grid.SEED not in varied:
         if grid.SEED in varied:
             raise UsageError("--seeds and --vary=seed=... exclude each other; remove one")

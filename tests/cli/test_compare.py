@@ -255,6 +255,7 @@ def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, monkey
         ([], ["nothing to compare; give --objectives=linear,log_sum"]),
         (["--objectives=linear,linaer"], ["linaer", "did you mean linear?"]),
         (["--objectives=,"], ["objective="]),
+        (["--objectives=list"], ["mtl train --objective=list prints all of them"]),
         (["--objectives=linear,linear"], ["given twice"]),
         (["--vary=label_smothing=0,0.1"], ["did you mean label_smoothing?"]),
         (["--vary=label_smoothing=0,2"], ["label_smoothing=2", "from 0 to 1"]),
