@@ -29,6 +29,7 @@ def scores(variant: Variant) -> list[tuple[int, Mean]]:
 def weights(variant: Variant) -> dict[str, list[tuple[int, float]]]:
     """Return each task's share of the sum of the weights at each step, the mean over the seeds.
 
+    The sum is that of the absolute weights, because some objectives have negative ones.
     The weights of single-task networks are fixed, so they have none here.
     """
     found = {}

@@ -130,7 +130,8 @@ def _choice(comparison, about):
         "figures too high."
     )
     if not about.tested:
-        tested = "The test split has not been used; --test evaluates the chosen settings on it."
+        flag = words("--test")
+        tested = f"The test split has not been used; {flag} evaluates the chosen settings on it."
     if not flags:
         return f"<p>No flag was chosen: each variant has one setting. {tested}</p>"
     text = (

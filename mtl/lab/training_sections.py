@@ -42,7 +42,7 @@ def weights(comparison: Comparison) -> Html:
     """Return a chart of the weights of each variant, and tables of gradients; "" without any."""
     names = [task.name for task in comparison.tasks]
     by_variant = [(variant, curves.weights(variant)) for variant in comparison.variants]
-    largest = _largest(found for _, found in by_variant)
+    limits = _range(found for _, found in by_variant)
     figures = []
     for variant, found in by_variant:
         series = []
@@ -51,13 +51,13 @@ def weights(comparison: Comparison) -> Html:
                 series.append(charts.Series(found[task], charts.style_of(index)))
         if series:
             alt = f"Share of each task in the sum of the weights of {variant.label}, over the steps"
-            chart = charts.curves(series, ".0%", alt, (0.0, largest))
+            chart = charts.curves(series, ".0%", alt, limits)
             figures.append(figure(variant.label, chart))
     parts = []
     if figures:
         text = (
             "The weight of a task multiplies the gradient of its mean loss. Shown is its share of "
-            "the sum of all weights, the mean over the seeds."
+            "the sum of the absolute weights at each evaluation, the mean over the seeds."
         )
         charted = f'<div class="charts">{"".join(figures)}</div>'
         parts += [f"<p>{text}</p>", charts.legend(names), charted]
@@ -66,13 +66,16 @@ def weights(comparison: Comparison) -> Html:
     return Html("\n".join(parts))
 
 
-def _largest(of_variants):
-    """Return the largest share in the results of curves.weights; 0 without any."""
+def _range(of_variants):
+    """Return the least and the largest share in the results of curves.weights, with 0 between.
+
+    A share is negative if an objective turns the gradient of a task around.
+    """
     values = [0.0]
     for found in of_variants:
         for points in found.values():
             values += [share for _, share in points]
-    return max(values)
+    return min(values), max(values)
 
 
 def _monitored(comparison, name, caption, spec):

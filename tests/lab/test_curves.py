@@ -32,6 +32,11 @@ def test_weights_are_shares_of_their_sum():
     assert found == {"a": [(2, 0.5), (4, 0.5)], "h": [(2, 0.5), (4, 0.5)]}
 
 
+def test_a_negative_weight_has_a_negative_share():
+    found = curves.weights(variant([(2, 0.1, {"a": -1.0, "h": 3.0})]))
+    assert found == {"a": [(2, -0.25)], "h": [(2, 0.75)]}
+
+
 def test_without_weights_there_are_none():
     assert curves.weights(variant([(2, 0.1, {}), (4, 0.2, {"a": 0.0, "h": 0.0})])) == {}
     weights = {"a": 1.0, "h": 0.0}

@@ -36,3 +36,15 @@ def test_weights_are_shown_only_where_a_run_reports_them():
     norms, cosines = found.all("table")
     assert norms.rows() == [["variant", "a"], ["log_sum", "2"]]
     assert cosines.rows() == [["variant", "a h"], ["log_sum", "-0.500"]]
+
+
+def test_the_chart_shows_negative_weights():
+    results = made.seeds(("linear", [0.5]))
+    before = made.evaluation(2, 0.25, 0.25, 1.0, weights={"a": -1.0, "h": 1.0})
+    best = results[0].best._replace(weights={"a": 1.0, "h": 1.0})
+    results[0] = results[0]._replace(best=best, evaluations=[before, best])
+    found = parsed(training_sections.weights(summary.make(results)))
+    assert "-50%" in [each.text for each in found.all("text")]
+    line = found.all("polyline", class_="c0 curve")[-1].attributes["points"]
+    heights = [float(point.split(",")[1]) for point in line.split()]
+    assert heights[0] > heights[1]
