@@ -12,8 +12,7 @@ Identity: c = 0 gives the mean of the gradients. norm(d - g0) <= c norm(g0).
 A task whose gradient is 0 counts in g0 only; d still solves the problem. If the gradients can
 cancel, g_w = 0 and any d in the ball may be a solution; then d is about g0. TorchJD returns 0 in
 both cases. LibMTL divides d by 1 + c^2 by default, TorchJD does not. If g0 = 0, d = 0. The worst
-g_k . d is exact to 1e-6 of norm(g0) times the smallest gradient, and to 1e-10 unless gradients
-nearly cancel.
+g_k . d is exact to 1e-6 of norm(g0) times the smallest gradient.
 """
 
 import tensorflow.compat.v1 as tf

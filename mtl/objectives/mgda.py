@@ -10,8 +10,8 @@ Identity: g_k . d >= norm(d)^2 for every task, so a small step along -d raises n
 if no such direction exists.
 
 So a task whose gradient is 0, such as one without a label in the batch, stops the bottom: d = 0.
-The smallest gradient decides the length of d. d is exact to 1e-6 of the smallest gradient, and to
-1e-10 unless gradients nearly cancel.
+The smallest gradient decides the length of d. d is exact to 1e-8 of the smallest gradient; if
+gradients cancel, norm(d) is at most 1e-5 of it.
 """
 
 import tensorflow.compat.v1 as tf

@@ -9,8 +9,8 @@ State: none.
 Identity: d . g_k >= 0 for every task. Without conflict, d is the mean of the gradients.
 
 A gradient of 0 adds nothing and constrains nothing. Two opposite gradients cancel. d is exact to
-1e-6 of the largest gradient, and to 1e-10 unless gradients nearly cancel. The default of TorchJD is
-a different problem: it adds 1e-4 to the diagonal of G / trace(G), so weak tasks do not count.
+1e-6 of the largest gradient. The default of TorchJD is a different problem: it adds 1e-4 to the
+diagonal of G / trace(G), so a gradient of 1/1000 of the largest hardly constrains d.
 """
 
 import tensorflow.compat.v1 as tf
