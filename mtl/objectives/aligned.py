@@ -1,4 +1,4 @@
-"""Gradients whose principal components all have the length of the smallest (Aligned-MTL).
+"""Gradients whose principal components all have the least length.
 
     d = J' w,  w = sqrt(least eigenvalue of G) G^(-1/2) 1 / K,  G = J J'
 
@@ -21,7 +21,7 @@ from mtl.objectives.common import jacobian
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Senushkin et al. 2023, arXiv:2305.19000"
 
 

@@ -20,7 +20,7 @@ from mtl.objectives.common import jacobian, solvers
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Liu et al. 2024, arXiv:2408.11104"
 _CANCELLED = 1e-20  # a squared norm of v that is rounding error
 

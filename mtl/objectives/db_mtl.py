@@ -24,8 +24,8 @@ from mtl.objectives.common import jacobian
 
 NEUTRAL = 1.0
 NEEDS = "gradients"
-STATE = "the running mean of the gradient of each task"
-PASSES = "1 forward, 1 backward for each task"
+STATE = "mean gradient of each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Lin et al. 2023, arXiv:2308.12029"
 OPTIONS = {"beta": (0.9, 0.0, 1.0), "sigma": (0.5, 0.0, 10.0)}
 USES = ("clip_min", "clip_max")

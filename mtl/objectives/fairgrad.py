@@ -1,4 +1,4 @@
-"""Gains that are fair between the tasks, with alpha from the plain mean to the worst task.
+"""Fair gains of the tasks: alpha leads from the mean to the worst task.
 
     d = sum over tasks k of w_k g_k,  w > 0 with (G w)_k = w_k^(-1 / alpha),  G = J J'
 
@@ -22,7 +22,7 @@ from mtl.objectives.common import jacobian, solvers
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Ban and Ji 2024, arXiv:2402.15638"
 OPTIONS = {"alpha": (1.0, 0.0, 10.0)}
 

@@ -25,8 +25,8 @@ from mtl.objectives.common import jacobian, order as order_lib
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
-STATE = "a running mean of the cosine of each pair of tasks"
-PASSES = "1 forward, 1 backward for each task"
+STATE = "mean cosines of the tasks"
+PASSES = "1 forward, K backward"
 SOURCE = "Wang et al. 2021, arXiv:2010.05874"
 OPTIONS = {"beta": (0.5, 0.0, 1.0)}
 

@@ -22,7 +22,7 @@ from mtl.objectives.common import jacobian, solvers
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Liu et al. 2021, Towards Impartial Multi-task Learning"
 
 

@@ -21,7 +21,7 @@ from mtl.objectives.common import jacobian, solvers
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Sener and Koltun 2018, arXiv:1810.04650"
 
 

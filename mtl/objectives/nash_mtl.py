@@ -1,4 +1,4 @@
-"""The bargain of Nash between the tasks: every task gains the same share of its loss.
+"""The bargain of Nash: the product of the gains of all tasks is largest.
 
     d = sum over tasks k of w_k g_k,  w > 0 with (G w)_k = 1 / w_k,  G = J J'
 
@@ -21,7 +21,7 @@ from mtl.objectives.common import jacobian
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Navon et al. 2022, arXiv:2202.01017"
 
 

@@ -21,7 +21,7 @@ from mtl.objectives.common import jacobian, order as order_lib
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Yu et al. 2020, arXiv:2001.06782"
 
 

@@ -20,7 +20,7 @@ from mtl.objectives.common import jacobian, solvers
 NEUTRAL = 0.0
 NEEDS = "gradients"
 STATE = "none"
-PASSES = "1 forward, 1 backward for each task"
+PASSES = "1 forward, K backward"
 SOURCE = "Quinton and Rey 2024, arXiv:2406.16232"
 
 

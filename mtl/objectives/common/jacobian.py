@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl.errors import UsageError
 from mtl.objectives import Problem, Update
 
 
@@ -47,14 +46,8 @@ def build(problem, terms=None):
     Args:
       problem: Problem.
       terms: dict task name -> float32 scalar, the losses to differentiate; None means the means.
-
-    Raises:
-      UsageError: the bottom has no variables.
     """
     terms = problem.means if terms is None else terms
-    if not problem.shared:
-        what = "this objective combines the gradients of the bottom, but --bottom has no variables"
-        raise UsageError(f"{what}; use --objective=linear")
     columns, tops = [], {}
     for term in terms.values():
         variables = [*problem.shared, *problem.own]
