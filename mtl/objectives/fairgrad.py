@@ -11,8 +11,8 @@ w_k^(1 - 1 / alpha). Multiplying all gradients by c multiplies d by c^((1 - alph
 
 An alpha between 0 and 0.1 is used as 0.1. The equation holds to 1e-12, see common/solvers.py. A
 task whose gradient is 0 takes no part: its weight is 0, or 1 / K with alpha 0. Gradients that
-cancel: as in nash_mtl. TorchJD stops at a relative change of 1e-8 by the least squares of SciPy,
-which fails for lengths that differ by orders of magnitude.
+cancel: as in nash_mtl. TorchJD 0.18 uses the least squares of SciPy, which stop far from the
+solution if the norms are as different as 1e-4 and 1e4.
 """
 
 import tensorflow.compat.v1 as tf

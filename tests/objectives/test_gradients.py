@@ -8,11 +8,12 @@ from mtl import catalogue, graph, inputs
 from mtl.config import Config
 from mtl.explain import lines
 
-# excess needs the gradients, but it weighs losses: its tops are weighted too.
+# excess and gradnorm need the gradients, but they weigh losses: their tops are weighted too.
+OTHERS = ("excess", "gradnorm")
 NAMES = [
     name
     for name in catalogue.NAMES
-    if catalogue.entry(name).needs == catalogue.GRADIENTS and name != "excess"
+    if catalogue.entry(name).needs == catalogue.GRADIENTS and name not in OTHERS
 ]
 FEATURES = inputs.Inputs((5,), 0, "float32")
 TASKS = ("a", "b", "c")

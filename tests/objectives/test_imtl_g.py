@@ -66,4 +66,6 @@ def test_equals_torchjd(weights, kind):
         for each in (rows, rows * np.logspace(-1, 1, count)[:, np.newaxis]):
             peer = peers.IMTLG()(torch.tensor(each)).numpy()
             error = np.linalg.norm(weights(each) @ each - peer)
-            assert error <= 1e-5 * np.linalg.norm(peer)
+            # The length is 1 over a sum that nearly cancels if gradients are nearly parallel.
+            tolerance = 1e-4 if kind == "nearly parallel" else 1e-6
+            assert error <= tolerance * np.linalg.norm(peer)

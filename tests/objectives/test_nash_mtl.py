@@ -55,23 +55,23 @@ def test_degenerate_gradients_have_bounded_weights(weights, kind):
         rows = cases.jacobian(kind, count)
         norms = np.linalg.norm(rows, axis=1)
         found = weights(rows)
-        assert (found * norms <= 1.1e6).all() and np.isfinite(found).all()
+        assert np.isfinite(found).all()
+        assert (found * norms <= 1.01e6 * np.sqrt(count)).all()
         assert np.linalg.norm(found @ rows) <= np.sqrt(count) * (1 + 1e-6)
     opposite = cases.jacobian("opposite", 2)
     assert np.linalg.norm(weights(opposite) @ opposite) <= 1e-5
 
 
-@pytest.mark.parametrize("kind", cases.KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in cases.KINDS if kind != "nearly parallel"])
 def test_equals_torchjd(weights, kind):
+    # For nearly parallel gradients, the peer returns its start, weights of 1: see the next test.
     torch, peers = pytest.importorskip("torch"), pytest.importorskip("torchjd.aggregation")
     pytest.importorskip("cvxpy"), pytest.importorskip("ecos")
     compared = 0
-    for count in cases.COUNTS[:3]:
+    for count in (3, 5, 8) if kind == "one zero" else cases.COUNTS:
         rows = cases.jacobian(kind, count)
         found = weights(rows) @ rows
         peer_rows = cases.units(rows)  # its solver stops at an absolute error of the equation
-        if kind == "conflicting":
-            peer_rows = 0.5 * peer_rows
         peer = peers.NashMTL(len(peer_rows), max_norm=0.0, optim_niter=100)
         expected = peer(torch.tensor(peer_rows)).numpy()
         # Sometimes the peer's solver gives up: then its d has not the norm of the solution.
@@ -79,3 +79,12 @@ def test_equals_torchjd(weights, kind):
             compared += 1
             assert np.linalg.norm(found - expected) <= 1e-4 * np.linalg.norm(expected)
     assert compared >= 2
+
+
+def test_solves_what_torchjd_gives_up(weights):
+    torch, peers = pytest.importorskip("torch"), pytest.importorskip("torchjd.aggregation")
+    pytest.importorskip("cvxpy"), pytest.importorskip("ecos")
+    rows = 0.1 * cases.units(cases.jacobian("nearly parallel", 3))
+    peer = peers.NashMTL(3, max_norm=0.0, optim_niter=100)(torch.tensor(rows)).numpy()
+    assert peer @ peer != pytest.approx(3.0, rel=0.5)
+    assert np.square(weights(rows) @ rows).sum() == pytest.approx(3.0, rel=1e-9)

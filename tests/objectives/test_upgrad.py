@@ -74,4 +74,5 @@ def test_equals_torchjd(weights, kind):
             peer = peers.UPGrad(projector=projector(norm_eps=0.0, reg_eps=1e-13))
         expected = peer(torch.tensor(rows)).numpy()
         error = np.linalg.norm(weights(rows) @ rows - expected)
-        assert error <= 1e-6 * np.linalg.norm(expected)
+        # With lengths of 1e-4 and 1e4, even 1e-21 of the trace moves the peer's d by 1e-5.
+        assert error <= (1e-4 if kind == "scales" else 1e-6) * np.linalg.norm(expected)

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 # Added to the diagonal of the cosines. Without it, gradients that are linearly dependent, such as
 # two opposite ones, would have a singular matrix and unbounded weights.
 RIDGE = 1e-12
-LIMIT = 60  # iterations; problems without a conflict need about 15
+LIMIT = 60  # iterations; the usual number is 5 to 20
 SMALLEST = 1e-11  # smaller eigenvalues of the cosines are rounding errors
 
 
@@ -186,7 +186,7 @@ def equal_products(directions):
     """Return v, float64 [K], so that sum of v_k u_k has product 1 with every unit gradient u_k.
 
     Where no vector has these products, the sum of squared errors is least. Gradients of 0 have
-    v = 0.
+    v = 0, up to rounding.
 
     Args:
       directions: Unit.
