@@ -21,6 +21,11 @@ def define(values):
     flags.define_model_dir(values, text)
     text = "write event files for TensorBoard: scalars, the graph, images with their predictions"
     absl_flags.DEFINE_boolean("tensorboard", True, text, flag_values=values)
+    text = (
+        "at each evaluation, store the norms of the tasks' gradients at the shared bottom and the "
+        "cosines between them; building them makes the start slower"
+    )
+    absl_flags.DEFINE_boolean("monitor_gradients", False, text, flag_values=values)
     flags.define_gpu(values)
     flags.define_run(values)
 
@@ -86,6 +91,7 @@ def _train(config, values, check_lock):
         first,
         verbose=values.verbosity >= 1,
         events=values.tensorboard,
+        gradients=values.monitor_gradients,
         examples=len(examples.inputs) if examples else 0,
     )
     with contextlib.closing(monitor), signals.Caught() as signalled:

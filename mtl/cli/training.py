@@ -10,7 +10,7 @@ from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
 from mtl.evaluation import by_task, evaluate, reliability
 from mtl.inference import graph as inference_graph
-from mtl.monitor import progress, tensorboard
+from mtl.monitor import combination, progress, tensorboard
 from mtl.runs import verify
 from mtl.tasks import is_numbers
 
@@ -78,9 +78,9 @@ def _check_labelled(config, tasks, examples):
 
 
 class Monitor:
-    """The progress line on a terminal, and TensorBoard's event files."""
+    """The progress line on a terminal, how tasks are combined, and TensorBoard's event files."""
 
-    def __init__(self, run, model_dir, first, *, verbose, events, examples=0):
+    def __init__(self, run, model_dir, first, *, verbose, events, gradients=False, examples=0):
         """Store the settings. Files are created later.
 
         Args:
@@ -89,23 +89,27 @@ class Monitor:
           first: int, the step from which the run continues.
           verbose: bool, whether progress lines are written to a pipe too.
           events: bool, whether event files are written.
+          gradients: bool, whether evaluations compare the gradients of the tasks.
           examples: int, of validation; 0 if nothing is evaluated.
         """
         terminal = sys.stderr.isatty()
         self._line = progress.Progress(run.config, console.say, timed=terminal, examples=examples)
         self._shows_line = verbose or terminal
+        self._combination = combination.Combination(run, gradients)
         self._events = None
         if events:
             self._events = tensorboard.Events(run, model_dir, first, console.say)
 
     def watch(self, session, graph):
-        """Add the tensors that TensorBoard shows to the training graph."""
+        """Add the tensors that are reported to the training graph."""
+        self._combination.watch(session, graph)
         if self._events:
             self._events.watch(session, graph)
 
-    def each_step(self, *outcome):
+    def each_step(self, step, cost, losses):
         """Report the progress on a terminal; see train.Callbacks.each_step."""
-        self._line.each_step(*outcome)
+        self._line.each_step(step, cost, losses)
+        self._combination.each_step(losses)
 
     def step(self, *outcome):
         """Report a step; see train.Callbacks.progress."""
@@ -121,7 +125,8 @@ class Monitor:
             yield
 
     def evaluated(self, row, examples, outputs):
-        """Report an evaluation; see tensorboard.Events.evaluated."""
+        """Complete the row of an evaluation, and report it; see tensorboard.Events.evaluated."""
+        row["monitor"] = self._combination.measured(examples)
         if self._events:
             self._events.evaluated(row, examples, outputs)
 

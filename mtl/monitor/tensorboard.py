@@ -12,6 +12,8 @@ At each evaluation of numbers:
     coverage_at_98                      the largest share of examples with 98% correct
     validation/read                     an image of predictions
 
+    monitor/...                         see combination.py
+
 Other tasks than numbers have loss/TASK/mean instead of raw_ce, and at each evaluation:
     validation/score, exact_match, cost
     validation/TASK/loss, METRIC/TASK   such as accuracy/digit, r2/height
@@ -125,6 +127,7 @@ class Events:
         step = int(self._session.run(self._global_step))
         self._timed = None  # the time of an evaluation is not training time
         scalars = _scalars_of_numbers(row) if is_numbers(tasks) else _scalars_of_tasks(row, tasks)
+        scalars.update(_scalars_of_monitor(row.get("monitor", {})))
         self._write_scalars(step, {tag: x for tag, x in scalars.items() if x is not None})
         first = select(examples, range(min(SHOWN, len(examples.inputs))))
         rows = {name: each[:SHOWN] for name, each in outputs.items()}
@@ -230,6 +233,15 @@ def _scalars_of_tasks(row, tasks):
             if metric == "loss":  # loss/... are those of training
                 tag = f"validation/{task.name}/loss"
             scalars[tag] = row["tasks"][task.name][metric]
+    return scalars
+
+
+def _scalars_of_monitor(entry):
+    """Return dict tag -> number or None; entry: see combination.py."""
+    scalars = {"monitor/at_floor": entry.get("at_floor")}
+    for tag, key in (("weight", "weights"), ("grad_norm", "gradient_norms"), ("cosine", "cosines")):
+        for name, value in entry.get(key, {}).items():
+            scalars[f"monitor/{tag}/{name.replace(' ', '_')}"] = value
     return scalars
 
 
