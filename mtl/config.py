@@ -113,7 +113,7 @@ class Config:
     )
     pool: int = setting(1024, "synthetic images in memory, a multiple of --reuse", range=POSITIVE)
     reuse: int = setting(
-        8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
+        4, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
     )
     # The optimiser and the length of the run.
     batch_size: int = setting(64, "examples in a training step", range=POSITIVE)
@@ -129,7 +129,7 @@ class Config:
         range=Range(0.0, above_low=True, below_high=True),
     )
     schedule: str = setting(
-        "cosine",
+        "linear",
         "how the learning rate changes; linear and cosine fall to 0 at the last step",
         choices=("constant", "linear", "cosine"),
     )
@@ -160,7 +160,7 @@ class Config:
         range=Range(0.0, below_high=True),
     )
     steps: int = setting(
-        2300,
+        1900,
         "training steps in all; a larger number continues a finished run, with its schedule "
         "stretched to the new end",
         range=POSITIVE,
