@@ -12,6 +12,7 @@ from helpers import one_line
 from mtl import checkpoint, model, run_files, tasks
 from mtl.config import Config
 from mtl.errors import DataError
+from mtl.inference import network as network_module
 from mtl.inference.network import Network
 from mtl.inputs import NUMBERS, Inputs
 
@@ -116,6 +117,26 @@ def test_predicts_in_bfloat16_on_request(run):
         Network.open(run[0], precision="fp8")
 
 
+@pytest.mark.parametrize("most, kept", [(0, 14), (5000, 1)])
+def test_large_weights_stay_variables_and_the_others_become_constants(run, monkeypatch, most, kept):
+    images = images_of(6, seed=3)
+    restored, restore = [], checkpoint.restore
+
+    def recorded(session, variables, path):
+        restored.append(sorted(variables))
+        restore(session, variables, path)
+
+    monkeypatch.setattr(checkpoint, "restore", recorded)
+    with Network.open(run[0]) as network:
+        expected = network.outputs(images)
+    monkeypatch.setattr(network_module, "MOST_CONSTANT", most)
+    with Network.open(run[0]) as network:
+        for count in (6, 1, 6):  # a small batch has operations of its own
+            for name, rows in network.outputs(images[:count]).items():
+                np.testing.assert_allclose(rows, expected[name][:count], atol=1e-5)
+    assert restored[0] == [] and len(restored[1]) == kept and "shared/dense1/w" in restored[1]
+
+
 @pytest.mark.slow
 def test_opens_best_last_or_the_path_of_a_checkpoint(tmp_path):
     directory = str(tmp_path / "run")
@@ -191,8 +212,11 @@ def test_opens_a_run_of_other_tasks(tmp_path):
 
 def test_opens_a_run_with_a_bottom_of_the_user(tmp_path, monkeypatch):
     (tmp_path / "my_layers.py").write_text(
-        "from mtl import bottoms\n\n\ndef net(images, **settings):\n"
-        "    return bottoms.mlp(images, **settings).features\n"
+        "import tensorflow.compat.v1 as tf\n\nfrom mtl import bottoms\n\n\n"
+        "def net(images, **settings):\n"
+        "    features = bottoms.mlp(images, **settings).features\n"
+        "    assert tf.global_variables()[0].initializer is not None\n"
+        "    return features\n"
     )
     OwnRun.save(tmp_path, bottom="my_layers:net")
     with pytest.raises(DataError) as caught:
