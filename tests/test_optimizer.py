@@ -87,6 +87,20 @@ def test_gradients_wait_for_each_other_only_in_fp32_and_are_the_same(dtype, erro
         np.testing.assert_allclose(found[name], value, atol=error * np.abs(value).max())
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_only_in_bf16_later_layers_wait_for_the_second_bias(precision):
+    with tf.Graph().as_default():
+        x = tf.ones([2, 3])
+        for scope in ("one", "two", "three"):
+            x = layers.dense(x, scope, 3, seed=0)
+        unused = layers.dense(x, "unused", 3, seed=0)
+        chosen = optimizer.build("adam", RATE, **SETTINGS)
+        pairs = optimizer.gradients(chosen, tf.reduce_sum(x), precision)
+        assert unused is not None and [gradient for gradient, _ in pairs[6:]] == [None, None]
+        waits = [pairs[3][0].op in gradient.op.control_inputs for gradient, _ in pairs[:6]]
+        assert waits == [False] * 4 + [precision == "bf16"] * 2
+
+
 # -- the update ------------------------------------------------------------------------------------
 
 
