@@ -23,7 +23,7 @@ class Inference(NamedTuple):
     placeholder: Any  # inputs.dtype [batch, *inputs.network_shape]
     outputs: dict[str, Any]  # task name -> float32 [batch, task.outputs], in task order
     others: tuple = ()  # (placeholder, outputs) of the other parts, which share the variables
-    single: bool = False  # whether the first part is for small batches only
+    has_small: bool = False  # whether the first part is for small batches only
 
     def bind(self, session) -> "Bound":
         """Return the graph as a function of arrays. Adds no operation."""
@@ -39,7 +39,7 @@ class Bound:
         self.inputs = graph.inputs
         parts = [(graph.placeholder, graph.outputs), *graph.others]
         calls = [session.make_callable(outputs, [taken]) for taken, outputs in parts]
-        self._small, self._large = calls[0], calls[1:] if graph.single else calls
+        self._small, self._large = calls[0], calls[1:] if graph.has_small else calls
         # The threads are kept, because oneDNN compiles its kernels again in each new thread.
         self._pool = concurrent.futures.ThreadPoolExecutor(len(self._large))
         # One caller at a time, because a part must not run concurrently with itself; see `build`.
@@ -84,7 +84,7 @@ def build(
     top_units=(),
     precision="fp32",
     parts=1,
-    single=False,
+    small=None,
 ):
     """Build the network without dropout into the current graph.
 
@@ -97,17 +97,23 @@ def build(
       absent, brightness, top_units, precision: as model.build.
       parts: int, the number of parts of a batch that can run concurrently. Each has its own
         operations, because concurrent runs of one fused convolution crash TensorFlow 2.21.
-      single: bool, whether small batches have one more part of their own. oneDNN converts a
-        constant weight once, to the layout for the size of the first batch.
+      small: a custom_getter of tf.variable_scope, for the variables of one more part, which runs
+        small batches; None adds no such part.
 
     Returns:
       Inference.
     """
     built = []
     with tf.name_scope("inference"):  # does not affect the names of variables
-        for part in range(parts + int(single)):
+        getters = [small] * bool(small) + [None] * parts
+        for index, getter in enumerate(getters):
+            # The part for small batches may create some of the variables.
+            reuse = tf.AUTO_REUSE if small else index > 0 or None
             scope = tf.variable_scope(
-                tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if part else None
+                tf.get_variable_scope(),
+                auxiliary_name_scope=False,
+                reuse=reuse,
+                custom_getter=getter,
             )
             with scope:
                 shape = [None, *inputs.network_shape]
@@ -122,4 +128,4 @@ def build(
                     precision=precision,
                 )
                 built.append((placeholder, network.outputs))
-    return Inference(tuple(tasks), inputs, *built[0], tuple(built[1:]), single)
+    return Inference(tuple(tasks), inputs, *built[0], tuple(built[1:]), bool(small))

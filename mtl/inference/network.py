@@ -8,8 +8,8 @@ from mtl.errors import DataError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
 
-# A variable of at most this many values becomes a constant. TensorFlow keeps several copies of a
-# constant: 2 million values in all take 90 to 190 MB.
+# For small batches, a variable of at most this many values is a constant. TensorFlow keeps several
+# copies of a constant.
 MOST_CONSTANT = 1 << 22
 
 
@@ -35,17 +35,14 @@ class Network:
         self.step = checkpoint.step_of(checkpoint_path)
         # A bottom of the user's may need a variable, such as one to assign to.
         own = fields.names_function("bottom", run.config.bottom)
-        getter = None if own else _constants(checkpoint_path)
-        with (
-            tf.Graph().as_default() as graph,
-            tf.variable_scope(tf.get_variable_scope(), custom_getter=getter),
-        ):
+        small = None if own else _constants(checkpoint_path)
+        with tf.Graph().as_default() as graph:
             built = inference_graph.build(
                 tasks=run.tasks,
                 inputs=run.inputs,
                 precision=precision,
                 parts=sessions.parts_of_predictions(),
-                single=True,
+                small=small,
                 **model.network_settings(run.config),
             )
             self._session = tf.Session(graph=graph, config=sessions.prediction_config())
@@ -109,19 +106,15 @@ def _constants(path):
 
     oneDNN converts a constant weight to the layout of its kernels once, a variable at every run, or
     for a single image never: there it uses slower kernels. With constants, one image takes 0.9
-    times as long, and 0.7 times on AVX2.
+    times as long, and 0.7 times on AVX2. Large batches are no faster, or slower in bf16.
 
     Args:
       path: of the checkpoint, without .index.
     """
-    known = {}  # the parts of the graph share them
 
     def get(getter, name, shape, **settings):
         if np.prod(shape) > MOST_CONSTANT:
             return getter(name, shape=shape, **settings)
-        if name not in known:
-            value = checkpoint.read(path, {name: (list(shape), tf.float32)})[name]
-            known[name] = tf.constant(value)
-        return known[name]
+        return tf.constant(checkpoint.read(path, {name: (list(shape), tf.float32)})[name])
 
     return get

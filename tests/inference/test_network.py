@@ -117,24 +117,26 @@ def test_predicts_in_bfloat16_on_request(run):
         Network.open(run[0], precision="fp8")
 
 
-@pytest.mark.parametrize("most, kept", [(0, 14), (5000, 1)])
-def test_large_weights_stay_variables_and_the_others_become_constants(run, monkeypatch, most, kept):
+@pytest.mark.parametrize("most, constants", [(1 << 22, 14), (5000, 13), (0, 0)])
+def test_small_weights_are_constants_in_small_batches(run, monkeypatch, most, constants):
     images = images_of(6, seed=3)
-    restored, restore = [], checkpoint.restore
-
-    def recorded(session, variables, path):
-        restored.append(sorted(variables))
-        restore(session, variables, path)
-
-    monkeypatch.setattr(checkpoint, "restore", recorded)
+    made, constant = [], tf.constant
     with Network.open(run[0]) as network:
         expected = network.outputs(images)
+
+    def recorded(value, *arguments, **settings):
+        made.append(np.shape(value))
+        return constant(value, *arguments, **settings)
+
     monkeypatch.setattr(network_module, "MOST_CONSTANT", most)
+    monkeypatch.setattr(network_module.tf, "constant", recorded)
     with Network.open(run[0]) as network:
+        monkeypatch.undo()
         for count in (6, 1, 6):  # a small batch has operations of its own
             for name, rows in network.outputs(images[:count]).items():
                 np.testing.assert_allclose(rows, expected[name][:count], atol=1e-5)
-    assert restored[0] == [] and len(restored[1]) == kept and "shared/dense1/w" in restored[1]
+    assert len(made) == constants
+    assert ((54 * 54 * 3, 256) in made) == (most == 1 << 22)
 
 
 @pytest.mark.slow
