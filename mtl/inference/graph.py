@@ -105,7 +105,7 @@ def build(
     """
     built = []
     with tf.name_scope("inference"):  # does not affect the names of variables
-        getters = [small] * bool(small) + [None] * parts
+        getters = [*([small] if small else []), *[None] * parts]
         for index, getter in enumerate(getters):
             # The part for small batches may create some of the variables.
             reuse = tf.AUTO_REUSE if small else index > 0 or None
