@@ -111,8 +111,7 @@ def _label_placeholder(task):
 def _cost(config, tasks, logits, labels):
     """Return the mean loss of each task, dict task name -> float32 scalar, and the Update.
 
-    The means are watched separately, because the cost hides what it clips: an infinite loss adds
-    85.2 to the cost and has gradient 0.
+    The means are watched, because an infinite loss adds only 85.2 to the cost, with gradient 0.
     """
     objective = objectives.find(config.objective)
     numbers = is_numbers(tasks)  # they have labels for every example
@@ -159,6 +158,7 @@ def _minimize(config, optimiser, pairs, step, rate, watched):
         pairs,
         step,
         rate=rate,
+        precision=config.precision,
         clip_norm=config.clip_norm,
         weight_decay=config.weight_decay,
     )

@@ -88,16 +88,19 @@ def test_gradients_wait_for_each_other_only_in_fp32_and_are_the_same(dtype, erro
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_only_in_bf16_later_layers_wait_for_the_second_bias(precision):
-    with tf.Graph().as_default():
+def test_only_in_bf16_updates_of_later_layers_wait_for_the_second_bias(precision):
+    with tf.Graph().as_default() as graph:
+        step = tf.train.get_or_create_global_step()
         x = tf.ones([2, 3])
         for scope in ("one", "two", "three"):
             x = layers.dense(x, scope, 3, seed=0)
-        unused = layers.dense(x, "unused", 3, seed=0)
-        chosen = optimizer.build("adam", RATE, **SETTINGS)
+        chosen = optimizer.build("sgd", RATE, **SETTINGS)
         pairs = optimizer.gradients(chosen, tf.reduce_sum(x), precision)
-        assert unused is not None and [gradient for gradient, _ in pairs[6:]] == [None, None]
-        waits = [pairs[3][0].op in gradient.op.control_inputs for gradient, _ in pairs[:6]]
+        optimizer.update(chosen, pairs, step, rate=RATE, precision=precision)
+        updates = [op for op in graph.get_operations() if op.type == "ResourceApplyGradientDescent"]
+        assert [op.inputs[0] for op in updates] == [variable.handle for _, variable in pairs]
+        second_bias = pairs[3][0].op
+        waits = [second_bias in op.inputs[2].op.control_inputs for op in updates]
         assert waits == [False] * 4 + [precision == "bf16"] * 2
 
 
