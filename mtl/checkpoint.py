@@ -160,10 +160,10 @@ def restore(session, variables, path):
     wanted = {}
     for name, variable in variables.items():
         wanted[name] = (variable.shape.as_list(), variable.dtype.base_dtype)
-    for name, value in read(path, wanted).items():
-        # Fed to the initializer, because an assignment would add an operation to the graph.
-        initializer = variables[name].initializer
-        session.run(initializer, {initializer.inputs[1]: value})
+    # Fed to the initializers, because an assignment would add an operation to the graph.
+    initializers = {name: variables[name].initializer for name in variables}
+    values = read(path, wanted)
+    session.run(initializers, {initializers[name].inputs[1]: values[name] for name in values})
 
 
 def transfer(session, weights, path):

@@ -128,7 +128,7 @@ class Config:
     )
     pool: int = setting(1024, "synthetic images in memory, a multiple of --reuse", range=POSITIVE)
     reuse: int = setting(
-        8, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
+        4, "random crops taken of each synthetic image before it is replaced", range=POSITIVE
     )
     # The optimiser and the length of the run.
     batch_size: int = setting(64, "examples in a training step", range=POSITIVE)
@@ -142,7 +142,7 @@ class Config:
         3e-3, "learning rate at the first step, or after --warmup_steps", range=ABOVE_0
     )
     schedule: str = setting(
-        "cosine",
+        "linear",
         "how the learning rate changes; linear and cosine fall to 0 at the last step",
         choices=("constant", "linear", "cosine"),
     )
@@ -169,7 +169,7 @@ class Config:
         range=FROM_0,
     )
     steps: int = setting(
-        2300,
+        1900,
         "training steps in all; a larger number continues a finished run, with its schedule "
         "stretched to the new end",
         range=POSITIVE,

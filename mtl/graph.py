@@ -211,6 +211,7 @@ def _step(config, optimiser, pairs, step, rate, update, again):
         pairs,
         step,
         rate=rate,
+        precision=config.precision,
         clip_norm=config.clip_norm,
         weight_decay=config.weight_decay,
     )

@@ -77,7 +77,22 @@ def gradients(optimizer, cost, precision):
     return optimizer.compute_gradients(cost, gate_gradients=gate)
 
 
-def update(optimizer, pairs, step, *, rate, clip_norm=0.0, weight_decay=0.0):
+def _delayed(pairs):
+    """Delay the gradients from the third layer on until that of the second bias is known.
+
+    It is for gradients that do not wait for each other, see `gradients`. The towers reach the first
+    layers at different times. The updates of the large layers then fill the core that would wait
+    for the last tower, and a step of `small` takes 0.95 times as long.
+
+    Args:
+      pairs: list of (gradient, variable), in order of creation: weight and bias of a layer.
+    """
+    with tf.control_dependencies([gradient for gradient, _ in pairs[3:4]]):
+        later = [(tf.identity(gradient), variable) for gradient, variable in pairs[4:]]
+    return pairs[:4] + later
+
+
+def update(optimizer, pairs, step, *, rate, precision="fp32", clip_norm=0.0, weight_decay=0.0):
     """Build the operation of one training step. It also works in a branch of tf.cond.
 
     Weight decay is that of Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, line 12:
@@ -89,10 +104,13 @@ def update(optimizer, pairs, step, *, rate, clip_norm=0.0, weight_decay=0.0):
       pairs: list of (gradient, variable), without None.
       step: int64 variable; the operation adds 1.
       rate: float or float32 scalar tensor, the learning rate, which also scales the weight decay.
+      precision: as of `gradients`.
       clip_norm: float; if the norm of all gradients together is larger, they are scaled to this
         norm (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1). 0 adds no operation.
       weight_decay: float; 0 adds no operation.
     """
+    if precision == "bf16":
+        pairs = _delayed(pairs)
     if clip_norm:
         gradients, variables = zip(*pairs)
         clipped, _ = tf.clip_by_global_norm(gradients, clip_norm)

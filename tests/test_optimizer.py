@@ -87,6 +87,23 @@ def test_gradients_wait_for_each_other_only_in_fp32_and_are_the_same(dtype, erro
         np.testing.assert_allclose(found[name], value, atol=error * np.abs(value).max())
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_only_in_bf16_updates_of_later_layers_wait_for_the_second_bias(precision):
+    with tf.Graph().as_default() as graph:
+        step = tf.train.get_or_create_global_step()
+        x = tf.ones([2, 3])
+        for scope in ("one", "two", "three"):
+            x = layers.dense(x, scope, 3, seed=0)
+        chosen = optimizer.build("sgd", RATE, **SETTINGS)
+        pairs = optimizer.gradients(chosen, tf.reduce_sum(x), precision)
+        optimizer.update(chosen, pairs, step, rate=RATE, precision=precision)
+        updates = [op for op in graph.get_operations() if op.type == "ResourceApplyGradientDescent"]
+        assert [op.inputs[0] for op in updates] == [variable.handle for _, variable in pairs]
+        second_bias = pairs[3][0].op
+        waits = [second_bias in op.inputs[2].op.control_inputs for op in updates]
+        assert waits == [False] * 4 + [precision == "bf16"] * 2
+
+
 # -- the update ------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ def no_source(first_step):
         {"bottom": "small"},
         {"seed": 6, "batch_size": 7},
         {"dropout": 0.0},
-        {"schedule": "linear"},
+        {"schedule": "cosine"},
     ],
     ids="-".join,
 )

@@ -12,6 +12,8 @@ from mtl.data import batches
 from mtl.inputs import NUMBERS, Inputs
 from mtl.tasks import Task
 
+SMALL_BATCH = 4  # smaller batches are not divided
+
 
 class Inference(NamedTuple):
     """The named tensors of an inference graph."""
@@ -21,6 +23,7 @@ class Inference(NamedTuple):
     placeholder: Any  # inputs.dtype [batch, *inputs.network_shape]
     outputs: dict[str, Any]  # task name -> float32 [batch, task.outputs], in task order
     others: tuple = ()  # (placeholder, outputs) of the other parts, which share the variables
+    has_small: bool = False  # whether the first part is for small batches only
 
     def bind(self, session) -> "Bound":
         """Return the graph as a function of arrays. Adds no operation."""
@@ -35,7 +38,10 @@ class Bound:
         self.tasks = graph.tasks
         self.inputs = graph.inputs
         parts = [(graph.placeholder, graph.outputs), *graph.others]
-        self._calls = [session.make_callable(outputs, [taken]) for taken, outputs in parts]
+        calls = [session.make_callable(outputs, [taken]) for taken, outputs in parts]
+        self._small, self._large = calls[0], calls[1:] if graph.has_small else calls
+        # The threads are kept, because oneDNN compiles its kernels again in each new thread.
+        self._pool = concurrent.futures.ThreadPoolExecutor(len(self._large))
         # One caller at a time, because a part must not run concurrently with itself; see `build`.
         self._lock = threading.Lock()
 
@@ -52,15 +58,19 @@ class Bound:
           ValueError: the inputs have another type or shape.
         """
         batches.check_inputs(inputs, self.inputs)
-        parts = min(len(self._calls), len(inputs) // 2)
+        parts = min(len(self._large), len(inputs) // 2)
         with self._lock:
-            if parts < 2:
-                return self._calls[0](inputs)
+            if len(inputs) < SMALL_BATCH:
+                return self._small(inputs)
+            if parts == 1:
+                return self._large[0](inputs)
             split = np.array_split(inputs, parts)
             # A running session releases Python's lock, so the threads run in parallel.
-            with concurrent.futures.ThreadPoolExecutor(parts) as pool:
-                futures = [pool.submit(*each) for each in zip(self._calls, split)]
+            futures = [self._pool.submit(*each) for each in zip(self._large, split)]
+            try:
                 outputs = [future.result() for future in futures]
+            finally:
+                concurrent.futures.wait(futures)  # a part that fails must not leave one running
         return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
 
@@ -74,6 +84,7 @@ def build(
     top_units=(),
     precision="fp32",
     parts=1,
+    small=None,
 ):
     """Build the network without dropout into the current graph.
 
@@ -86,15 +97,23 @@ def build(
       absent, brightness, top_units, precision: as model.build.
       parts: int, the number of parts of a batch that can run concurrently. Each has its own
         operations, because concurrent runs of one fused convolution crash TensorFlow 2.21.
+      small: a custom_getter of tf.variable_scope, for the variables of one more part, which runs
+        small batches; None adds no such part.
 
     Returns:
       Inference.
     """
     built = []
     with tf.name_scope("inference"):  # does not affect the names of variables
-        for part in range(parts):
+        getters = [*([small] if small else []), *[None] * parts]
+        for index, getter in enumerate(getters):
+            # The part for small batches may create some of the variables.
+            reuse = tf.AUTO_REUSE if small else index > 0 or None
             scope = tf.variable_scope(
-                tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True if part else None
+                tf.get_variable_scope(),
+                auxiliary_name_scope=False,
+                reuse=reuse,
+                custom_getter=getter,
             )
             with scope:
                 shape = [None, *inputs.network_shape]
@@ -109,4 +128,4 @@ def build(
                     precision=precision,
                 )
                 built.append((placeholder, network.outputs))
-    return Inference(tuple(tasks), inputs, *built[0], tuple(built[1:]))
+    return Inference(tuple(tasks), inputs, *built[0], tuple(built[1:]), bool(small))

@@ -8,6 +8,10 @@ from mtl.errors import DataError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
 
+# For small batches, a variable of at most this many values is a constant. TensorFlow keeps several
+# copies of a constant.
+MOST_CONSTANT = 1 << 22
+
 
 class Network:
     """A network with its own graph and session. Close it, or use it in `with`."""
@@ -29,12 +33,16 @@ class Network:
         self.inputs = run.inputs
         self.temperature = run.temperature
         self.step = checkpoint.step_of(checkpoint_path)
+        # A bottom of the user's may need a variable, such as one to assign to.
+        own = fields.names_function("bottom", run.config.bottom)
+        small = None if own else _constants(checkpoint_path)
         with tf.Graph().as_default() as graph:
             built = inference_graph.build(
                 tasks=run.tasks,
                 inputs=run.inputs,
                 precision=precision,
                 parts=sessions.parts_of_predictions(),
+                small=small,
                 **model.network_settings(run.config),
             )
             self._session = tf.Session(graph=graph, config=sessions.prediction_config())
@@ -91,3 +99,22 @@ class Network:
 
     def __exit__(self, *unused):
         self.close()
+
+
+def _constants(path):
+    """Return a custom_getter of tf.variable_scope that reads variables as constants.
+
+    oneDNN converts a constant weight to the layout of its kernels once, a variable at every run, or
+    for a single image never: there it uses slower kernels. With constants, one image takes 0.9
+    times as long, and 0.7 times on AVX2. Large batches are no faster, or slower in bf16.
+
+    Args:
+      path: of the checkpoint, without .index.
+    """
+
+    def get(getter, name, shape, **settings):
+        if np.prod(shape) > MOST_CONSTANT:
+            return getter(name, shape=shape, **settings)
+        return tf.constant(checkpoint.read(path, {name: (list(shape), tf.float32)})[name])
+
+    return get

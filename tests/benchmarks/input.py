@@ -21,7 +21,7 @@ TITLE = "Input: the synthetic stream and arrays in memory"
 def run(arguments):
     """Compare the synthetic stream with arrays."""
     # As in flags/log_sum.flags.
-    config = config_lib.Config(bottom="small", pool=4096, batch_size=32, warmup_steps=0)
+    config = config_lib.Config(bottom="small", pool=4096, reuse=8, batch_size=32, warmup_steps=0)
     measure(config, arguments.rounds)
 
 

@@ -12,7 +12,14 @@ from tests.benchmarks import mtl_trainer, sides, tables, turns
 SEEDS = 3
 # As in flags/log_sum.flags. The competitors have no warm-up.
 STEPS = 5500
-SETTINGS = {"bottom": "small", "batch_size": 32, "learning_rate": 2e-3, "warmup_steps": 0}
+SETTINGS = {
+    "bottom": "small",
+    "reuse": 8,
+    "batch_size": 32,
+    "learning_rate": 2e-3,
+    "warmup_steps": 0,
+    "schedule": "cosine",
+}
 TITLE = f"Time to accuracy: log_sum, {STEPS} steps, {SEEDS} seeds"
 CHUNK = 250  # steps between two evaluations
 READ = 250  # images that a side predicts at a time

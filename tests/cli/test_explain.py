@@ -108,7 +108,7 @@ STEP = ["--format=html", "--step=1"]
         (["--format=html", "--step=201"], "--step"),
         (["--format=png"], "--format"),
         (["--bottom=smal"], "--bottom=smal must be one of mlp, light, small, base, paper"),
-        (["--pool=9"], "--pool=9 must be a multiple of --reuse=8"),
+        (["--pool=9"], "--pool=9 must be a multiple of --reuse=4"),
         (["svg"], "unexpected argument 'svg'"),
         ([*STEP, "--dataset=svhn"], "--data_dir is required"),
         (["--tasks=odd:2", "--dataset=npz"], "--data_dir is required with --dataset=npz"),

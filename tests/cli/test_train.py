@@ -51,7 +51,7 @@ OTHER = config.Config(
     batch_size=7,
     precision="bf16",
     learning_rate=0.02,
-    schedule="linear",
+    schedule="cosine",
     warmup_steps=3,
     optimizer="momentum",
     momentum=0.5,
@@ -102,7 +102,7 @@ def test_flags_text_gives_the_same_config_again(tmp_path):
         "learning_rate=-1", "learning_rate=nan", "learning_rate=inf", "label_smoothing=1",
         "label_smoothing=-0.1", "label_smoothing=nan", "dropout=1", "dropout=nan", "difficulty=1.5",
         "augment=1.1", "augment=nan", "augment=0.5", "bottom=big", "precision=int8", "views=0",
-        "views=3", "views=", "objective=mean", "dataset=mnist", "schedule=step", "pool=12",
+        "views=3", "views=", "objective=mean", "dataset=mnist", "schedule=step", "pool=13",
         "dataset=svhn", "data_dir=somewhere", "stpes=3",
     ],
 )  # fmt: skip

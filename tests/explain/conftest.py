@@ -7,9 +7,7 @@ from mtl.inputs import Inputs
 
 # Together they cover every choice that changes the graph.
 CONFIGS = {
-    "answer": Config(
-        bottom="mlp", label_smoothing=0.0, schedule="constant", warmup_steps=0
-    ),
+    "answer": Config(bottom="mlp", label_smoothing=0.0, schedule="constant", warmup_steps=0),
     "small": Config(bottom="small"),
     "masked": Config(
         bottom="base",
@@ -27,7 +25,13 @@ CONFIGS = {
         schedule="linear",
         dropout=0.2,
     ),
-    "paper": Config(bottom="paper", objective="linear", on_nonfinite="skip", dropout=0.3),
+    "paper": Config(
+        bottom="paper",
+        objective="linear",
+        on_nonfinite="skip",
+        schedule="cosine",
+        dropout=0.3,
+    ),
     "own": Config(
         tasks="digit:10,height:real",
         dataset="npz",

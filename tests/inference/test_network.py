@@ -12,6 +12,7 @@ from helpers import one_line
 from mtl import checkpoint, model, run_files, tasks
 from mtl.config import Config
 from mtl.errors import DataError
+from mtl.inference import network as network_module
 from mtl.inference.network import Network
 from mtl.inputs import NUMBERS, Inputs
 
@@ -116,6 +117,28 @@ def test_predicts_in_bfloat16_on_request(run):
         Network.open(run[0], precision="fp8")
 
 
+@pytest.mark.parametrize("most, constants", [(1 << 22, 14), (5000, 13), (0, 0)])
+def test_small_weights_are_constants_in_small_batches(run, monkeypatch, most, constants):
+    images = images_of(6, seed=3)
+    made, constant = [], tf.constant
+    with Network.open(run[0]) as network:
+        expected = network.outputs(images)
+
+    def recorded(value, *arguments, **settings):
+        made.append(np.shape(value))
+        return constant(value, *arguments, **settings)
+
+    monkeypatch.setattr(network_module, "MOST_CONSTANT", most)
+    monkeypatch.setattr(network_module.tf, "constant", recorded)
+    with Network.open(run[0]) as network:
+        monkeypatch.undo()
+        for count in (6, 1, 6):  # a small batch has operations of its own
+            for name, rows in network.outputs(images[:count]).items():
+                np.testing.assert_allclose(rows, expected[name][:count], atol=1e-5)
+    assert len(made) == constants
+    assert ((54 * 54 * 3, 256) in made) == (most == 1 << 22)
+
+
 @pytest.mark.slow
 def test_opens_best_last_or_the_path_of_a_checkpoint(tmp_path):
     directory = str(tmp_path / "run")
@@ -191,8 +214,11 @@ def test_opens_a_run_of_other_tasks(tmp_path):
 
 def test_opens_a_run_with_a_bottom_of_the_user(tmp_path, monkeypatch):
     (tmp_path / "my_layers.py").write_text(
-        "from mtl import bottoms\n\n\ndef net(images, **settings):\n"
-        "    return bottoms.mlp(images, **settings).features\n"
+        "import tensorflow.compat.v1 as tf\n\nfrom mtl import bottoms\n\n\n"
+        "def net(images, **settings):\n"
+        "    features = bottoms.mlp(images, **settings).features\n"
+        "    assert tf.global_variables()[0].initializer is not None\n"
+        "    return features\n"
     )
     OwnRun.save(tmp_path, bottom="my_layers:net")
     with pytest.raises(DataError) as caught:

@@ -143,7 +143,7 @@ def test_values(whole):
             assert found[step, f"loss/{name}/raw_ce"] == np.float32(loss)
             assert found[step, f"loss/{name}/log"] == pytest.approx(math.log(loss), abs=1e-6)
             assert found[step, f"loss/{name}/at_floor"] == 0.0
-        rate = 2e-3 * 0.5 * (1 + math.cos(math.pi * step / 12))
+        rate = 2e-3 * (1 - step / 12)
         assert found[step, "lr"] == pytest.approx(rate, abs=1e-9)
     assert found[6, "accuracy/sequence"] == 0.5
     assert (6, "validation/cost") not in found  # it is None

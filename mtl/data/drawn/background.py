@@ -17,7 +17,7 @@ def paint_background(
     width, height = size
     realism = realism_of(difficulty)
     tone = paint.colour(rng, rng.uniform(0.04, 0.96), realism)
-    image = np.broadcast_to(tone, (height, width, 3)).copy()
+    image = np.tile(tone, (height, width, 1))
     spots = paint.smooth_noise(size, rng.integers(2, 9, 2), rng)
     image += spots * rng.exponential(0.035) * difficulty
     if rng.random() < 0.25 * difficulty:

@@ -1,5 +1,6 @@
 """How a camera degrades a scene: light, haze, blur, noise, lens errors and compression."""
 
+import functools
 import io
 
 import numpy as np
@@ -43,11 +44,7 @@ def _light(size, rng, difficulty):
     """Return the brightness of the light, [height, width]: a gradient, and sometimes a shadow."""
     width, height = size
     slope = rng.normal(0.0, 0.25, 2) * difficulty
-    light = (
-        1.0
-        + slope[0] * np.linspace(-0.5, 0.5, width)[None, :]
-        + slope[1] * np.linspace(-0.5, 0.5, height)[:, None]
-    )
+    light = 1.0 + slope[0] * _ramp(width)[None, :] + slope[1] * _ramp(height)[:, None]
     if rng.random() < 0.12 * difficulty:
         angle = rng.uniform(0, 2 * np.pi)
         side = (
@@ -58,6 +55,12 @@ def _light(size, rng, difficulty):
         shadow = np.clip((side - rng.uniform(-0.5, 0.5)) * 8.0, 0.0, 1.0)
         light = light * (1.0 - strength * shadow)
     return light
+
+
+@functools.cache
+def _ramp(length):
+    """Return `length` numbers from -0.5 to 0.5. The array is shared, so nobody may change it."""
+    return np.linspace(-0.5, 0.5, length)
 
 
 def _lose_contrast(image, rng, difficulty):

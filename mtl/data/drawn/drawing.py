@@ -43,4 +43,4 @@ def _choose_size(text, view, rng, difficulty):
     least, most = 48 - 36 * difficulty, 64 - 12 * difficulty
     height = np.exp(rng.uniform(np.log(least), np.log(most))) * (1.0 if len(text) < 4 else 1.3)
     width = height * view.width / view.height
-    return int(np.clip(width, 8, 128)), int(np.clip(height, 8, 96))
+    return int(min(max(width, 8), 128)), int(min(max(height, 8), 96))

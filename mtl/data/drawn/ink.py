@@ -50,7 +50,8 @@ def _choose_brightness(image, rng, difficulty):
     """Return a brightness for the digits, in 0..1, that contrasts with the background."""
     behind = float(image.mean())
     contrast = 0.45 - 0.30 * difficulty
-    values = [value for value in rng.uniform(0.0, 1.0, 16) if abs(value - behind) >= contrast]
+    values = rng.uniform(0.0, 1.0, 16).tolist()
+    values = [value for value in values if abs(value - behind) >= contrast]
     opposite = float(behind < 0.5)
     if rng.random() < 0.4:
         return opposite * 0.95 + 0.03  # plain black or white

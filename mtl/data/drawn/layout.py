@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtl.data.drawn.chance import choose, cumulative
 from mtl.data.drawn.glyphs import TILE, Glyphs
 from mtl.data.drawn.realism import realism_of
 
 PAD = 64  # empty pixels of the text plane around the line
+_SPACINGS = cumulative([0.8, 0.2])  # narrow, wide
 
 
 class Style(NamedTuple):
@@ -56,7 +58,7 @@ def _choose_style(text, rng, difficulty, faces):
     """Return a random Style; faces: int, the number of faces to choose from."""
     realism = realism_of(difficulty)
     face = rng.integers(faces)
-    spacing = rng.choice([rng.uniform(-0.5, 3.0), rng.uniform(1.0, 9.0)], p=[0.8, 0.2])
+    spacing = (rng.uniform(-0.5, 3.0), rng.uniform(1.0, 9.0))[choose(rng, _SPACINGS)]
     jumpy = rng.random() < 0.18 * difficulty
     stairs = 0.0
     if rng.random() < 0.12 * difficulty and len(text) < 5:

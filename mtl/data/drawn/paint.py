@@ -7,9 +7,16 @@ is (width, height) in pixels.
 import numpy as np
 from PIL import Image
 
+from mtl.data.drawn.chance import choose, cumulative
+
+_HUES = cumulative([0.4, 0.3, 0.3])  # brownish, bluish, any
+_PHASES = np.array([0.0, 4.0, 2.0])  # of red, green and blue on the colour circle
+_BRIGHTNESS = np.array([0.3, 0.6, 0.1])  # shares of red, green and blue
+
 
 def blend(image: np.ndarray, paint: np.ndarray, cover: np.ndarray) -> np.ndarray:
     """Return an image covered with paint; cover is the covered share of each pixel, 0..1."""
+    cover = np.repeat(cover, image.shape[2], axis=2)  # faster than broadcasting the last axis
     return image * (1.0 - cover) + paint * cover
 
 
@@ -23,10 +30,10 @@ def colour(rng: np.random.Generator, value: float, realism: float) -> np.ndarray
     else:
         saturation = rng.uniform(0.3, 1.0)
     hues = [rng.normal(0.08, 0.05), rng.normal(0.6, 0.06), rng.random()]
-    hue = rng.choice(hues, p=[0.4, 0.3, 0.3])
-    rgb = np.clip(np.abs((hue * 6.0 + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
+    hue = hues[choose(rng, _HUES)]
+    rgb = (np.abs((hue * 6.0 + _PHASES) % 6.0 - 3.0) - 1.0).clip(0.0, 1.0)
     tinted = 1.0 - saturation * (1.0 - rgb)
-    return (value * tinted / max(tinted @ [0.3, 0.6, 0.1], 0.35)).clip(0.0, 1.0).astype(np.float32)
+    return (value * tinted / max(tinted @ _BRIGHTNESS, 0.35)).clip(0.0, 1.0).astype(np.float32)
 
 
 def smooth_noise(

@@ -13,6 +13,7 @@ import numpy as np
 from mtl import machine
 from mtl.config import SPLITS, Config
 from mtl.data.drawn import drawing, glyphs, handwriting, workers as workers_lib
+from mtl.data.drawn.chance import choose, cumulative
 from mtl.data.examples import Examples, Opened, numbers_inputs, of_numbers
 from mtl.data.pool import from_stream
 from mtl.errors import DataError
@@ -35,6 +36,8 @@ LENGTHS["test"] = LENGTHS["validation"]
 # Houses are numbered from 1, so small leading digits are common (Newcomb 1881, Benford 1938).
 LEADING = np.array([0.01] + [np.log10(1 + 1 / digit) for digit in range(1, 10)])
 LEADING = 0.6 * LEADING / LEADING.sum() + 0.4 * np.array([0.1] * 10)
+_LENGTHS = {split: cumulative(shares) for split, shares in LENGTHS.items()}
+_LEADING = cumulative(LEADING)
 
 
 def load(
@@ -99,11 +102,11 @@ def opened(config: Config) -> Opened:
 
 def number(rng: np.random.Generator, split: str) -> str:
     """Return a random number of 0 to 7 digits; the distribution of lengths depends on the split."""
-    length = rng.choice(len(LENGTHS[split]), p=LENGTHS[split])
+    length = choose(rng, _LENGTHS[split])
     if not length:
         return ""
     digits = rng.integers(0, 10, length)
-    digits[0] = rng.choice(10, p=LEADING)
+    digits[0] = choose(rng, _LEADING)
     return "".join(map(str, digits))
 
 
