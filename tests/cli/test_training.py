@@ -58,9 +58,7 @@ def test_a_dataset_without_validation_is_reported(monkeypatch, said):
     assert said == ["no validation, so the newest weights count as the best: data: no example"]
 
 
-@pytest.mark.parametrize(
-    "best_by, missing", [("", ""), ("odd", "odd"), ("height", "")]
-)
+@pytest.mark.parametrize("best_by, missing", [("", ""), ("odd", "odd"), ("height", "")])
 def test_validation_without_a_label_that_selects_weights_is_none(
     monkeypatch, said, best_by, missing
 ):
@@ -137,14 +135,39 @@ def test_stop_checks_the_lock_before_it_returns_the_signal():
         training.Stop(replaced, Signalled(15))()
 
 
-def test_a_monitor_without_events_reports_only_the_progress_line(said):
+@pytest.fixture
+def combined(monkeypatch):
+    """Replace what measures the combination of the tasks; return the list of its calls."""
+    calls = []
+
+    class Recorded:
+        def __init__(self, run, gradients):
+            calls.append(gradients)
+
+        def watch(self, session, graph):
+            calls.append("watch")
+
+        def each_step(self, losses):
+            calls.append(losses)
+
+        def measured(self, examples):
+            return {"at_floor": 0.25}
+
+    monkeypatch.setattr(training.combination, "Combination", Recorded)
+    return calls
+
+
+def test_a_monitor_without_events_reports_only_the_progress_line(said, combined):
     record = run_of(config.Config(steps=2))
     monitor = training.Monitor(record, "run", 0, verbose=True, events=False)
     monitor.watch(None, None)
     monitor.step(1, 2.0, {"length": 0.5}, None, None)
+    row = {}
     with monitor.evaluation():
-        monitor.evaluated({}, None, None)
+        monitor.evaluated(row, None, None)
     monitor.close()
+    assert row == {"monitor": {"at_floor": 0.25}}
+    assert combined == [False, "watch"]
     assert len(said) == 1 and said[0].startswith("step 1/2")
     quiet = training.Monitor(record, "run", 0, verbose=False, events=False)
     quiet.step(1, 2.0, {"length": 0.5}, None, None)
@@ -195,7 +218,9 @@ def validation_of(numbers):
 
 
 @pytest.mark.parametrize("views", [1, 2])
-def test_evaluation_fits_the_temperature_for_the_views_of_the_run(views, monkeypatch, said):
+def test_evaluation_fits_the_temperature_for_the_views_of_the_run(
+    views, monkeypatch, said, combined
+):
     numbers = ["7"] * 30 + ["8"] * 3
     examples = validation_of(numbers)
     examples.inputs[30:, ..., 0] = 9  # predicted wrongly
@@ -225,7 +250,7 @@ class Constant:
 
 
 @pytest.mark.parametrize("best_by, score", [("", (0.75 - 0.5) / 2), ("digit", 0.75)])
-def test_own_tasks_are_measured_and_described(monkeypatch, said, best_by, score):
+def test_own_tasks_are_measured_and_described(monkeypatch, said, combined, best_by, score):
     labels = {"digit": np.int32([1, 1, -1, 0, 1]), "height": np.float32([0, 0, 2, np.nan, -2])}
     examples = Examples(np.zeros((5, 4), np.float32), labels, list("abcde"))
     record = config.Config(
