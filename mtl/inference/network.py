@@ -8,8 +8,8 @@ from mtl.errors import DataError, UsageError
 from mtl.inference import graph as inference_graph
 from mtl.runs import find
 
-# For small batches, a variable of at most this many values is a constant. TensorFlow keeps several
-# copies of a constant.
+# In the part for small batches, a weight of at most this many values is a constant. A larger one
+# would take too much memory, because TensorFlow keeps several copies of a constant.
 MOST_CONSTANT = 1 << 22
 
 
@@ -33,7 +33,7 @@ class Network:
         self.inputs = run.inputs
         self.temperature = run.temperature
         self.step = checkpoint.step_of(checkpoint_path)
-        # A bottom of the user's may need a variable, such as one to assign to.
+        # The bottom of a user may need real variables, for example to assign values to them.
         own = fields.names_function("bottom", run.config.bottom)
         small = None if own else _constants(checkpoint_path)
         with tf.Graph().as_default() as graph:
@@ -104,9 +104,10 @@ class Network:
 def _constants(path):
     """Return a custom_getter of tf.variable_scope that reads variables as constants.
 
-    oneDNN converts a constant weight to the layout of its kernels once, a variable at every run, or
-    for a single image never: there it uses slower kernels. With constants, one image takes 0.9
-    times as long, and 0.7 times on AVX2. Large batches are no faster, or slower in bf16.
+    oneDNN converts weights to the layout of its kernels: a constant once, a variable in every run.
+    For a single image it does not convert a variable, and uses slower kernels. With constants, one
+    image takes 0.9 times as long, and 0.7 times on AVX2. Large batches are no faster, and in bf16
+    slower.
 
     Args:
       path: of the checkpoint, without .index.

@@ -59,7 +59,7 @@ def _light(size, rng, difficulty):
 
 @functools.cache
 def _ramp(length):
-    """Return `length` numbers from -0.5 to 0.5. The array is shared, so nobody may change it."""
+    """Return `length` evenly spaced numbers from -0.5 to 0.5. Do not change the cached array."""
     return np.linspace(-0.5, 0.5, length)
 
 
