@@ -39,6 +39,11 @@ def define(values):
         "same for all seeds"
     )
     absl_flags.DEFINE_list("choose", ["learning_rate"], text, flag_values=values)
+    text = (
+        "how many seeds choose; the others are trained only with the chosen settings, which saves "
+        "time; 0 is all"
+    )
+    absl_flags.DEFINE_integer("choose_seeds", 0, text, lower_bound=0, flag_values=values)
     text = "runs at a time; they share the cores"
     absl_flags.DEFINE_integer("jobs", 1, text, lower_bound=1, flag_values=values)
     text = (
@@ -96,7 +101,7 @@ def main(values, arguments):
         line.clear()
         found = comparison.write(values.out, runs, about)
     if stopped:
-        done = f"{sum(not result.error for result in found.results)} of {len(runs)} runs"
+        done = f"{sum(not each.error for each in found.results)} of {len(found.results)} runs"
         what = f"stopped with {done} finished, the others saved"
         raise Interrupted(f"{values.out}: {what}; the same command continues", stopped)
     print(comparison.text(found, os.path.join(values.out, comparison.PAGE)))
@@ -121,7 +126,7 @@ def _grid(values):
         varied[grid.SEED] = [values.seed + index for index in range(values.seeds)]
     _check_chosen(values, varied)
     settings = {name: values[name].value for name in config_lib.FIELDS}
-    return varied, grid.runs(settings, varied, values.choose)
+    return varied, grid.runs(settings, varied, values.choose, values.choose_seeds)
 
 
 def _parsed(values, flag, text):

@@ -52,7 +52,7 @@ def opened(out: str, about: page.About):
 def train(
     folder: str, runs: Sequence[Run], parallel: int, options: Sequence[str], report, stop
 ) -> int:
-    """Train the runs that are not finished.
+    """Train the runs that are not finished: those that choose, then those of chosen settings.
 
     Args:
       folder: of the runs.
@@ -65,6 +65,15 @@ def train(
     Returns:
       the number of the signal that stopped it, or 0.
     """
+    choosing = [run for run in runs if run.chooses]
+    stopped = _train(folder, choosing, parallel, options, report, stop)
+    if stopped or len(choosing) == len(runs):
+        return stopped
+    needed = [result.run for result in _read(folder, runs)]
+    return _train(folder, needed, parallel, options, report, stop)
+
+
+def _train(folder, runs, parallel, options, report, stop):
     share = max(1, machine.cores() // parallel)
     jobs = []
     for run in runs:
@@ -90,9 +99,8 @@ def test(
     folder: str, runs: Sequence[Run], parallel: int, options: Sequence[str], report, stop
 ) -> int:
     """Evaluate the runs of the chosen settings on test, unless they are. Arguments as `train`."""
-    found = [results_lib.read(folder, run) for run in runs]
     jobs, names = [], {}
-    for variant in variants.of_results(found):
+    for variant in variants.of_results(_read(folder, runs)):
         for result in variant.chosen:
             if not result.error:
                 name = results_lib.name_of_test(result.run)
@@ -100,6 +108,11 @@ def test(
                 jobs.append(work.Job(name, ["evaluate", where, "--split=test", "--json", *options]))
                 names[name] = result.run
     return _work(folder, jobs, parallel, report(names), stop)
+
+
+def _read(folder, runs):
+    """Return the results of the runs of a grid that the comparison needs."""
+    return variants.without_needless([results_lib.read(folder, run) for run in runs])
 
 
 def _work(folder, jobs, parallel, progress, stop):
@@ -110,7 +123,7 @@ def _work(folder, jobs, parallel, progress, stop):
 def write(out: str, runs: Sequence[Run], about: page.About) -> Comparison:
     """Write results.csv and the page; return the Comparison."""
     folder = os.path.join(out, RUNS)
-    found = summary.make([results_lib.read(folder, run) for run in runs])
+    found = summary.make(_read(folder, runs))
     tested = len(glob.glob(os.path.join(glob.escape(folder), "*.test.json")))
     about = about._replace(tested=tested, versions=_versions(folder, runs))
     table = rows.of_results(found, about.values)

@@ -32,6 +32,7 @@ class Run(NamedTuple):
     setting: Pairs  # of the flags that validation chooses
     task: str = ""  # the only task that a single-task network learns
     best_by: str = ""  # of the comparison; a single-task network has its task in its Config
+    chooses: bool = True  # whether validation chooses the setting by this run, among others
 
 
 # -- the values ------------------------------------------------------------------------------------
@@ -101,7 +102,10 @@ def _values(flag, text, parse):
 
 
 def runs(
-    settings: Mapping[str, Any], values: Mapping[str, Sequence], choose: Collection[str]
+    settings: Mapping[str, Any],
+    values: Mapping[str, Sequence],
+    choose: Collection[str],
+    choosing: int = 0,
 ) -> list[Run]:
     """Return the runs of the grid: each combination of values, in order.
 
@@ -112,11 +116,13 @@ def runs(
       settings: dict field -> value for all fields of Config, of the flags that do not vary.
       values: the result of `varied`, with the seeds.
       choose: flags of `values` that validation chooses.
+      choosing: how many seeds, the first ones, choose; 0 is all.
 
     Raises:
       UsageError: a combination does not work, or a setting has no effect on any objective.
     """
     found, used = {}, set()
+    late = values[SEED][choosing:] if choosing else ()
     for combination in itertools.product(*values.values()):
         changed = dict(zip(values, combination))
         wanted = {**settings, **changed}
@@ -124,7 +130,8 @@ def runs(
             used |= objectives.parts(fitted)
             config = _config(fitted, changed)
             pairs = _pairs(fitted, changed, choose, task)
-            run = Run(_name(config, task), config, *pairs, task, wanted["best_by"])
+            chooses = changed.get(SEED) not in late
+            run = Run(_name(config, task), config, *pairs, task, wanted["best_by"], chooses)
             found.setdefault(run.name, run)
     objectives.check_used(settings, values, used)
     return list(found.values())

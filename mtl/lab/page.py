@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mtl.lab import sections, training_sections
-from mtl.lab.grid import label
+from mtl.lab.grid import SEED, label
 from mtl.lab.sections import TEXT, shown
 from mtl.lab.statistics import Mean
 from mtl.lab.summary import Comparison, score_spec
@@ -136,23 +136,32 @@ def _choice(comparison, about):
         return f"<p>No flag was chosen: each variant has one setting. {tested}</p>"
     text = (
         f"For each variant, validation chooses {escape(' and '.join(flags))}: the highest mean "
-        f"{escape(name)} over the seeds. A setting with a failed run is chosen only if all "
-        f"settings have one. {tested}"
+        f"{escape(name)} over {_choosing(comparison)}. A setting with a failed run is chosen only "
+        f"if all settings have one. {tested}"
     )
     rows = []
     for variant in comparison.variants:
         for network in variant.networks:
             for setting in network.settings:
-                whole = sum(not result.error for result in setting.results)
+                whole = sum(not result.error for result in setting.choosing)
                 chosen = "yes" if setting is network.chosen else ""
                 of_task = f"{variant.label}, {network.task}" if network.task else variant.label
                 mean = shown(setting.score, spec)
-                done = f"{whole} of {len(setting.results)}"
+                done = f"{whole} of {len(setting.choosing)}"
                 rows.append((of_task, label(setting.pairs), mean, done, chosen))
     columns = {"variant": "", "setting": "", name: TEXT, "seeds": TEXT, "chosen": ""}
     if any(variant.is_single for variant in comparison.variants):
         text += " A single-task network is chosen by the score of its task."
     return f"<p>{text}</p>\n{table(columns, rows, 'Score on validation of each setting')}"
+
+
+def _choosing(comparison):
+    """Return in words which seeds choose."""
+    chooses = {getattr(each.run.config, SEED): each.run.chooses for each in comparison.results}
+    if all(chooses.values()):
+        return "the seeds"
+    seeds = ", ".join(str(seed) for seed in sorted(chooses) if chooses[seed])
+    return f"the seeds {seeds}; the other seeds are trained only with the chosen setting"
 
 
 def _failed(comparison):

@@ -21,14 +21,19 @@ class Setting(NamedTuple):
     results: Sequence[Result]  # one for each seed
 
     @property
+    def choosing(self) -> list[Result]:
+        """The results by which validation chooses."""
+        return [result for result in self.results if result.run.chooses]
+
+    @property
     def score(self) -> Mean | None:
-        """The mean score on validation of the runs that have a result."""
-        return statistics.mean_of(one.best.score for one in self.results if not one.error)
+        """The mean score on validation of the choosing runs that have a result."""
+        return statistics.mean_of(one.best.score for one in self.choosing if not one.error)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all runs have a result."""
-        return not any(one.error for one in self.results)
+        """Whether all choosing runs have a result."""
+        return not any(one.error for one in self.choosing)
 
 
 class Network(NamedTuple):
@@ -99,6 +104,12 @@ def of_results(results: Sequence[Result]) -> list[Variant]:
             of_variant.append(Network(task, [Setting(*each) for each in settings.items()]))
         found.append(Variant(pairs, of_variant))
     return found
+
+
+def without_needless(results: Sequence[Result]) -> list[Result]:
+    """Return the results without the runs that neither choose nor belong to a chosen setting."""
+    chosen = {id(each) for variant in of_results(results) for each in variant.chosen}
+    return [each for each in results if each.run.chooses or id(each) in chosen]
 
 
 def twin(variant: Variant, objective: str, variants: Sequence[Variant]) -> Variant | None:
