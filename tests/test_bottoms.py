@@ -10,17 +10,25 @@ import tensorflow.compat.v1 as tf
 from helpers import IMAGE_SIZE
 from mtl import bottoms, config
 
-FEATURES = {"mlp": 256, "light": 320, "small": 512, "base": 320, "paper": 3072}
+FEATURES = {"mlp": 256, "tiny": 128, "light": 320, "small": 512, "base": 320, "paper": 3072}
 # The number of filters of each convolution.
 CONVOLUTIONS = {
     "mlp": [],
+    "tiny": [16, 32, 48],
     "light": [32, 64, 96, 96, 192],
     "small": [48, 64, 128, 192],
     "base": [32, 64, 96, 96, 192, 192],
     "paper": [48, 64, 128, 160, 192, 192, 192, 192],
 }
 # How often a stride or a pooling halves the height and the width.
-HALVINGS = {"mlp": (0, 0), "light": (5, 4), "small": (4, 4), "base": (4, 3), "paper": (4, 4)}
+HALVINGS = {
+    "mlp": (0, 0),
+    "tiny": (3, 2),
+    "light": (5, 4),
+    "small": (4, 4),
+    "base": (4, 3),
+    "paper": (4, 4),
+}
 
 each_bottom = pytest.mark.parametrize("name", config.BOTTOMS)
 
@@ -102,6 +110,13 @@ def test_feature_maps_shrink_and_those_of_base_stay_wider(name, widths):
         build(name, 54, 54)
     sizes = [sizes_after(graph, "Conv2D")[0], *sizes_after(graph, "MaxPool")]
     assert sizes == [[height, width] for height, width in zip([27, 14, 7, 4], widths)]
+
+
+def test_tiny_shrinks_with_strides_and_without_pooling():
+    with tf.Graph().as_default() as graph:
+        build("tiny", 36, 36)
+    assert sizes_after(graph, "Conv2D") == [[18, 18], [9, 18], [5, 9]]
+    assert sizes_after(graph, "MaxPool") == []
 
 
 def test_rows_of_light_shrink_before_its_columns():

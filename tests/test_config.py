@@ -20,7 +20,7 @@ WITH_RANGE = [name for name in config.FIELDS if config.range_of(name)]
 
 
 def test_finds_bottoms_objectives_and_datasets_without_importing_them():
-    assert config.BOTTOMS == ("mlp", "light", "small", "base", "paper")
+    assert config.BOTTOMS == ("mlp", "tiny", "light", "small", "base", "paper")
     assert {"answer", "linear", "log_sum"} <= set(config.OBJECTIVES)
     assert config.DATASETS == ("folder", "npz", "records", "svhn", "synthetic", "table")
     assert combinations.OWN_TASKS == ("folder", "npz", "records", "table")

@@ -161,7 +161,7 @@ def _choosing(comparison):
     if all(chooses.values()):
         return "the seeds"
     seeds = ", ".join(str(seed) for seed in sorted(chooses) if chooses[seed])
-    return f"the seeds {seeds}; the other seeds are trained only with the chosen setting"
+    return f"the seeds {seeds}; the others are trained only with the chosen setting"
 
 
 def _failed(comparison):

@@ -144,4 +144,4 @@ def _merged(variant, pairs):
         # The sequence accuracy of six networks would need their joint predictions.
         score = float(np.mean(list(scores.values())))
     step = max(found.step for _, found in pairs)
-    return Evaluation(step, score, {"score": score}, tasks, {}, None, None, {}, {})
+    return Evaluation(step, score, {"score": score}, tasks, {}, None, {}, {})

@@ -13,7 +13,7 @@ from tests.browser import driver
 
 TRAIN = ["--save_every=20", "--log_every=4", "--pool=256", "--batch_size=16", "--schedule=constant"]
 ONE_STEP = ["--steps=1", "--batch_size=2", "--pool=16", "--log_every=1", "--workers=1"]
-BOTTOMS = ("light", "small", "mlp", "base", "paper")
+BOTTOMS = ("tiny", "light", "small", "mlp", "base", "paper")
 TASKS = ("length", "digit1", "digit2", "digit3", "digit4", "digit5")
 ROOTS = {"image", "shared", *TASKS, "loss", "cost", "gradients", "Adam"}
 GROUPS = {

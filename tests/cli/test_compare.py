@@ -70,6 +70,18 @@ def test_trains_the_grid_and_writes_the_page_and_the_table(command, out):
     assert page(out).one("h1").text == "Comparison: objective"
 
 
+def test_first_seeds_choose_and_the_page_says_so(command, out):
+    options = ["--learning_rates=1e-3,2e-3", "--choose_seeds=1", "--test"]
+    code, stdout, stderr = command("compare", f"--out={out}", *GRID, *options)
+    assert code == 0, stderr
+    assert stdout.splitlines()[1:3] == ["linear   0.5250 ± 0.0635", "log_sum  0.6250 ± 0.0635"]
+    found = [(row["learning_rate"], row["seed"], row["chosen"]) for row in rows(out)]
+    assert found == 2 * [("0.001", "0", "0"), ("0.002", "0", "1"), ("0.002", "1", "1")]
+    choice = page(out).one("section", id="choice").text
+    assert "over the seeds 0; the others are trained only with the chosen setting" in choice
+    assert "None: all runs have a result." in page(out).one("section", id="failed").text
+
+
 def test_processes_share_the_cores(command, out, monkeypatch):
     from mtl import machine
 

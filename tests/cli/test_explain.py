@@ -107,7 +107,7 @@ STEP = ["--format=html", "--step=1"]
         (["--all", "--format=html"], "--all does not work with --format=html; use --format=text"),
         (["--format=html", "--step=201"], "--step"),
         (["--format=png"], "--format"),
-        (["--bottom=smal"], "--bottom=smal must be one of mlp, light, small, base, paper"),
+        (["--bottom=smal"], "--bottom=smal must be one of mlp, tiny, light, small, base, paper"),
         (["--pool=9"], "--pool=9 must be a multiple of --reuse=4"),
         (["svg"], "unexpected argument 'svg'"),
         ([*STEP, "--dataset=svhn"], "--data_dir is required"),

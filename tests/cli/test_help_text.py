@@ -25,7 +25,8 @@ def test_flag_shows_its_default_choices_and_range():
     text = shown("steps", "schedule", "bottom", "init_from")
     assert row(text, "steps").endswith(" (default 1900; at least 1)")
     assert row(text, "schedule").endswith(" (default linear; one of constant, linear, cosine)")
-    assert row(text, "bottom").endswith("one of mlp, light, small, base, paper, module:function)")
+    names = "mlp, tiny, light, small, base, paper, module:function"
+    assert row(text, "bottom").endswith(f"one of {names})")
     assert row(text, "init_from").endswith("with --bottom=base")
     assert "  --only_check_args, --noonly_check_args\n" in text
 

@@ -13,7 +13,7 @@ DIVERGED = Ended(3, "mtl train: task a: loss is nan; lower --learning_rate", 1.0
 def evaluation(step, score, accuracy, rmse, **more):
     """Return an Evaluation of the tasks a:2 and h:real."""
     tasks = {"a": {"loss": 0.5, "accuracy": accuracy}, "h": {"loss": 0.5, "rmse": rmse}}
-    empty = {"weights": {}, "steps": None, "at_floor": None, "norms": {}, "cosines": {}}
+    empty = {"weights": {}, "steps_at_floor": None, "norms": {}, "cosines": {}}
     totals = {"score": score, "exact_match": None}
     return Evaluation(step, score, totals, tasks, **{**empty, **more})
 
@@ -24,10 +24,10 @@ def result(run, best, *, seconds=0.01, ended=DONE, before=(), test=None):
     return Result(run, ended, evaluations, best, seconds, test)
 
 
-def runs(values, choose=("learning_rate",), **changed):
+def runs(values, choose=("learning_rate",), choosing=0, **changed):
     """Return the runs of a grid of two own tasks."""
     settings = vars(Config(**TASKS))
-    return grid.runs({**settings, **changed}, values, choose)
+    return grid.runs({**settings, **changed}, values, choose, choosing)
 
 
 def seeds(*pairs):

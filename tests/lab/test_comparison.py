@@ -82,6 +82,18 @@ def test_test_evaluates_the_chosen_settings_of_all_seeds(fake, tmp_path):
     assert tested == {run.name for run in runs if run.config.learning_rate == 0.002}
 
 
+def test_seeds_that_do_not_choose_are_trained_with_the_chosen_setting(fake, tmp_path):
+    values = {"objective": ["linear", "single"], "learning_rate": [0.001, 0.002], "seed": [0, 1]}
+    runs = made.runs(values, choosing=1)
+    assert comparison.train(str(tmp_path), runs, 2, [], Quiet, never) == 0
+    trained = {path.name.removesuffix(".json") for path in tmp_path.glob("*.json")}
+    chosen = [run for run in runs if run.config.learning_rate == 0.002]
+    assert trained == {run.name for run in [*runs, *chosen] if run in chosen or not run.config.seed}
+    comparison.test(str(tmp_path), runs, 2, [], Quiet, never)
+    tested = {path.name.removesuffix(".test.json") for path in tmp_path.glob("*.test.json")}
+    assert tested == {run.name for run in chosen}
+
+
 def test_a_signal_before_the_first_run_starts_none(fake, tmp_path):
     assert comparison.train(str(tmp_path), made.runs(VALUES), 1, [], Quiet, lambda: 15) == 15
     assert os.listdir(tmp_path) == []

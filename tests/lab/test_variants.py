@@ -5,18 +5,23 @@ from mtl.lab.summary import best
 from tests.lab import made
 
 
-def of_scores(scores, failed=()):
-    """Return the only variant of a grid of learning rates, dict rate -> scores over seeds."""
+def results_of(scores, failed=(), choosing=0):
+    """Return the results of a grid of learning rates, dict rate -> scores over seeds."""
     count = len(next(iter(scores.values())))
     values = {"objective": ["linear"], "learning_rate": list(scores), "seed": list(range(count))}
     found = []
-    for run in made.runs(values):
+    for run in made.runs(values, choosing=choosing):
         score = scores[run.config.learning_rate][run.config.seed]
         ended = (
             made.DIVERGED if (run.config.learning_rate, run.config.seed) in failed else made.DONE
         )
         found.append(made.result(run, made.evaluation(4, score, score, 1.0), ended=ended))
-    (variant,) = variants.of_results(found)
+    return found
+
+
+def of_scores(*arguments, **options):
+    """Return the only variant of a grid; arguments as `results_of`."""
+    (variant,) = variants.of_results(results_of(*arguments, **options))
     return variant
 
 
@@ -37,6 +42,24 @@ def test_a_setting_with_a_failed_seed_is_not_chosen_while_another_is_complete():
     variant = of_scores(scores, failed=[(0.1, 1), (0.2, 0)])
     assert chosen_rate(variant) == 0.1
     assert list(variant.over_seeds(best)) == [0]
+
+
+def test_only_the_first_seeds_choose():
+    scores = {0.1: [0.5, 0.6, 0.9], 0.2: [0.8, 0.7, 0.1]}
+    assert chosen_rate(of_scores(scores)) == 0.1
+    variant = of_scores(scores, choosing=2)
+    assert chosen_rate(variant) == 0.2
+    assert variant.networks[0].chosen.score.mean == 0.75
+    # All seeds of the chosen setting count.
+    assert [each.score for each in variant.over_seeds(best).values()] == [0.8, 0.7, 0.1]
+    # A seed that does not choose may fail.
+    assert chosen_rate(of_scores(scores, failed=[(0.2, 2)], choosing=2)) == 0.2
+
+
+def test_other_seeds_of_other_settings_are_needless():
+    found = variants.without_needless(results_of({0.1: [0.5, 0.9], 0.2: [0.8, 0.1]}, choosing=1))
+    runs = [(each.run.config.learning_rate, each.run.config.seed) for each in found]
+    assert runs == [(0.1, 0), (0.2, 0), (0.2, 1)]
 
 
 def test_without_any_result_nothing_is_chosen():
