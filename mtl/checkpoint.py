@@ -23,6 +23,7 @@ CONFIG = "config.json"
 FLAGS = "flags.flags"
 VERSIONS = "versions.json"
 METRICS = "metrics.jsonl"
+MONITOR = "monitor.json"  # see monitor/floor.py
 LOCK = "lock"
 KEEP = 2  # checkpoints, besides the best one
 
@@ -30,7 +31,7 @@ PART = re.compile(rf"({re.escape(PREFIX)}-\d+)\.(data-\d+-of-\d+|index)")
 INDEX = re.compile(rf"{re.escape(PREFIX)}-(\d+)\.index")
 # The names that a run writes, and the checkpoints of any TensorFlow program.
 RUN_FILE = re.compile(
-    "|".join(map(re.escape, (STATE, BEST, FLAGS, VERSIONS, METRICS)))
+    "|".join(map(re.escape, (STATE, BEST, FLAGS, VERSIONS, METRICS, MONITOR)))
     + r"|.+-\d+\.(index|meta)|.+\.data-\d+-of-\d+"
 )
 # What TensorFlow raises for a damaged checkpoint.
@@ -203,7 +204,7 @@ def first_line(error):
     return message.splitlines()[0][:200] if message else type(error).__name__
 
 
-def save(saver, session, directory, step, keep=1):
+def save(saver, session, directory, step, keep=1, texts=None):
     """Save a step, then remove older checkpoints.
 
     Args:
@@ -212,12 +213,14 @@ def save(saver, session, directory, step, keep=1):
       directory: str, created if missing.
       step: int.
       keep: int, at least 1, the number of checkpoints to keep, including the new one.
+      texts: dict file name -> text, text files that are written before the checkpoint.
 
     Raises:
       DataError: the directory cannot be written. Earlier checkpoints are untouched.
     """
     try:
         os.makedirs(directory, exist_ok=True)
+        write_texts(directory, texts or {})
         with contextlib.ExitStack() as stack:
             folder = directory
             if not _is_literal(directory):

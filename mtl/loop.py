@@ -31,8 +31,8 @@ class Callbacks(NamedTuple):
     watch: Optional[Callable] = None  # (session, Graph): may add operations to the graph
     # (step, cost, losses, inputs, labels), every config.log_every steps.
     progress: Optional[Callable] = None
-    # (step, cost, losses), after every step, so it must take no time.
-    each_step: Optional[Callable] = None
+    each_step: Optional[Callable] = None  # (step, cost, losses), after every step: must be fast
+    texts: Optional[Callable] = None  # (step) -> dict file name -> text, written before a save
     # () -> int: the number of a received signal, or 0. Called after steps and while waiting.
     stop: Callable = _never
 
@@ -252,7 +252,8 @@ class Training:
             raise NotFiniteError(f"{broken[0]} at step {step}; {CURE}")
         last = checkpoint.newest(self.model_dir)
         if step > (checkpoint.step_of(last) if last else 0):
-            checkpoint.save(self.saver, self.session, self.model_dir, step, checkpoint.KEEP)
+            texts = self.callbacks.texts(step) if self.callbacks.texts else {}
+            checkpoint.save(self.saver, self.session, self.model_dir, step, checkpoint.KEEP, texts)
 
     def evaluate(self, step):
         """Evaluate a saved step, save its weights if they are the best, and store the metrics."""

@@ -41,8 +41,8 @@ def evaluated_steps(directory):
 def file_names(directory):
     """Return the relative paths of a run that every kind of run writes."""
     paths = {path.relative_to(directory).as_posix() for path in directory.rglob("*")}
-    # `mtl train` writes these two, train.run alone does not.
-    return paths - {"flags.flags", "versions.json"}
+    # `mtl train` writes these, train.run alone does not.
+    return paths - {"flags.flags", "versions.json", "monitor.json"}
 
 
 def assert_same_run(directory, reference):

@@ -70,6 +70,7 @@ def test_run_may_use_a_missing_directory(tmp_path):
         ["flags.flags"],
         ["versions.json"],
         ["metrics.jsonl"],
+        ["monitor.json"],
         ["ckpt-7.index"],
         ["model-7.meta"],
         ["weights.data-00001-of-00002"],

@@ -103,6 +103,7 @@ def _train(config, values, check_lock):
             watch=monitor.watch,
             progress=monitor.step,
             each_step=monitor.each_step,
+            texts=monitor.texts,
             stop=training.Stop(check_lock, signalled),
         )
         source = training.ArmedSource(opened.source, signalled, training.first_notice(config))

@@ -10,7 +10,7 @@ from mtl.cli import console, outcomes
 from mtl.errors import Interrupted, NoExamplesError
 from mtl.evaluation import by_task, evaluate, reliability
 from mtl.inference import graph as inference_graph
-from mtl.monitor import combination, progress, tensorboard
+from mtl.monitor import combination, floor, progress, tensorboard
 from mtl.runs import verify
 from mtl.tasks import is_numbers
 
@@ -96,6 +96,7 @@ class Monitor:
         self._line = progress.Progress(run.config, console.say, timed=terminal, examples=examples)
         self._shows_line = verbose or terminal
         self._combination = combination.Combination(run, gradients)
+        self._floor = floor.Floor(run.config.clip_min, model_dir, first)
         self._events = None
         if events:
             self._events = tensorboard.Events(run, model_dir, first, console.say)
@@ -107,9 +108,13 @@ class Monitor:
             self._events.watch(session, graph)
 
     def each_step(self, step, cost, losses):
-        """Report the progress on a terminal; see train.Callbacks.each_step."""
+        """Report the progress on a terminal, and count; see train.Callbacks.each_step."""
         self._line.each_step(step, cost, losses)
-        self._combination.each_step(losses)
+        self._floor.each_step(losses)
+
+    def texts(self, step):
+        """Return what a continued run needs to count on; see train.Callbacks.texts."""
+        return self._floor.texts(step)
 
     def step(self, *outcome):
         """Report a step; see train.Callbacks.progress."""
@@ -126,7 +131,7 @@ class Monitor:
 
     def evaluated(self, row, examples, outputs):
         """Complete the row of an evaluation, and report it; see tensorboard.Events.evaluated."""
-        row["monitor"] = self._combination.measured(examples)
+        row["monitor"] = {floor.KEY: self._floor.count, **self._combination.measured(examples)}
         if self._events:
             self._events.evaluated(row, examples, outputs)
 

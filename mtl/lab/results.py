@@ -33,10 +33,9 @@ class Evaluation(NamedTuple):
     score: float | None  # selects the best weights, the larger the better
     totals: Mapping[str, float | None]  # metric of all tasks together -> value
     tasks: Mapping[str, Mapping[str, float | None]]  # task -> metric -> value
-    # Of the steps since the evaluation before; empty or None if the run does not report it.
-    weights: Mapping[str, float]  # task -> mean weight
-    steps: int | None  # how many they are; None takes all since the evaluation before
-    at_floor: float | None  # share of them with a task at the floor of the clip
+    # Empty or None if the run does not report it.
+    weights: Mapping[str, float]  # task -> weight of its gradient
+    steps_at_floor: float | None  # steps so far with a task at the floor of the clip
     norms: Mapping[str, float]  # task -> gradient norm at the shared bottom
     cosines: Mapping[str, float]  # "task task" -> cosine of their gradients
 
@@ -109,8 +108,7 @@ def evaluation(row: Mapping[str, Any], tasks: Sequence[Task]) -> Evaluation:
         {name: number(row.get(name)) for name in names},
         {task.name: (_of_number if numbers else _of_task)(row, task) for task in tasks},
         _finite(monitor, "weights"),
-        number(monitor.get("steps")),
-        number(monitor.get("at_floor")),
+        number(monitor.get("steps_at_floor")),
         _finite(monitor, "gradient_norms"),
         _finite(monitor, "cosines"),
     )
@@ -132,14 +130,10 @@ def _of_task(row, task):
 
 def floor_of(result: Result) -> float | None:
     """Return the share of all steps of a run with a task at the floor; None if it is not known."""
-    before, steps, at_floor = 0, 0, 0.0
-    for each in result.evaluations:
-        count = each.step - before if each.steps is None else each.steps
-        before = each.step
-        if each.at_floor is not None and count > 0:
-            steps += count
-            at_floor += count * each.at_floor
-    return at_floor / steps if steps else None
+    last = result.evaluations[-1] if result.evaluations else None
+    if last is None or last.steps_at_floor is None or last.step < 1:
+        return None
+    return last.steps_at_floor / last.step
 
 
 # -- the log ---------------------------------------------------------------------------------------

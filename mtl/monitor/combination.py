@@ -2,9 +2,6 @@
 
 Each evaluation stores under "monitor":
     weights         task -> the weight of its gradient in the update
-    steps           steps since the last evaluation, or since the process started
-    at_floor        the share of these steps in which a loss was at most --clip_min; None without
-                    steps
     gradient_norms  task -> norm of the gradient of its mean loss at the shared bottom
     cosines         "TASK TASK" -> cosine of the angle between their gradients; None if one is zero
 
@@ -17,7 +14,6 @@ the start slower. --monitor_gradients enables them.
 """
 
 import itertools
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,7 +35,6 @@ class Combination:
         """Store the settings; gradients: whether gradients are compared."""
         self._run = run
         self._gradients = gradients and 2 <= len(run.tasks) <= MOST
-        self._steps = self._at_floor = 0
 
     def watch(self, session: Any, graph: graph_lib.Graph) -> None:
         """Add the tensors to a training graph.
@@ -58,13 +53,8 @@ class Combination:
         feeds = [graph.inputs, *graph.labels.values()]
         self._measure = session.make_callable(fetched, feeds)
 
-    def each_step(self, losses: Mapping[str, float]) -> None:
-        """Count a training step; losses: dict task name -> float, the mean losses."""
-        self._steps += 1
-        self._at_floor += min(losses.values(), default=1.0) <= self._run.config.clip_min
-
     def measured(self, examples: Examples) -> dict[str, Any]:
-        """Return the entry of metrics.jsonl, and start to count again.
+        """Return the entry of metrics.jsonl.
 
         Args:
           examples: of validation, at least one.
@@ -74,12 +64,8 @@ class Combination:
         if self._run.inputs.crop:
             inputs = batches.centre_crop(inputs, self._run.inputs.crop)
         found = self._measure(inputs, *(first.labels[task.name] for task in self._run.tasks))
-        entry = {
-            "weights": {name: kinds.finite(each) for name, each in found["weights"].items()},
-            "steps": self._steps,
-            "at_floor": self._at_floor / self._steps if self._steps else None,
-        }
-        self._steps = self._at_floor = 0
+        weights = {name: kinds.finite(each) for name, each in found["weights"].items()}
+        entry: dict[str, Any] = {"weights": weights}
         if self._gradients:
             entry.update(_compared(list(found["weights"]), found["gram"]))
         return entry

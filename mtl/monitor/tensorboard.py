@@ -12,7 +12,7 @@ At each evaluation of numbers:
     coverage_at_98                      the largest share of examples with 98% correct
     validation/read                     an image of predictions
 
-    monitor/...                         see combination.py
+    monitor/...                         see combination.py, floor.py
 
 Other tasks than numbers have loss/TASK/mean instead of raw_ce, and at each evaluation:
     validation/score, exact_match, cost
@@ -37,7 +37,7 @@ from mtl.config import Config
 from mtl.data.examples import Examples, select
 from mtl.explain import blocks, diagram, lines
 from mtl.inputs import Inputs
-from mtl.monitor import event_files
+from mtl.monitor import event_files, floor
 from mtl.reports import captions, sheet
 from mtl.run_files import Run
 from mtl.tasks import Task, is_numbers
@@ -237,8 +237,8 @@ def _scalars_of_tasks(row, tasks):
 
 
 def _scalars_of_monitor(entry):
-    """Return dict tag -> number or None; entry: see combination.py."""
-    scalars = {"monitor/at_floor": entry.get("at_floor")}
+    """Return dict tag -> number or None; entry: see combination.py, floor.py."""
+    scalars = {f"monitor/{floor.KEY}": entry.get(floor.KEY)}
     for tag, key in (("weight", "weights"), ("grad_norm", "gradient_norms"), ("cosine", "cosines")):
         for name, value in entry.get(key, {}).items():
             scalars[f"monitor/{tag}/{name.replace(' ', '_')}"] = value

@@ -13,7 +13,13 @@ ASIDE = "damaged-"  # prefix of files that are set aside
 
 # The files that a killed save leaves: TensorFlow's (.tempstate1234, checkpoint.tmp1234) and ours. A
 # data file without an index is unfinished too, because the index is written last.
-_TEXTS = (checkpoint.CONFIG, checkpoint.FLAGS, checkpoint.VERSIONS, checkpoint.METRICS)
+_TEXTS = (
+    checkpoint.CONFIG,
+    checkpoint.FLAGS,
+    checkpoint.VERSIONS,
+    checkpoint.METRICS,
+    checkpoint.MONITOR,
+)
 UNFINISHED = re.compile(
     rf"{checkpoint.PART.pattern}\.tempstate\d+"
     rf"|{re.escape(checkpoint.STATE)}\.tmp[0-9a-f]*"

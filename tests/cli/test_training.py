@@ -147,11 +147,8 @@ def combined(monkeypatch):
         def watch(self, session, graph):
             calls.append("watch")
 
-        def each_step(self, losses):
-            calls.append(losses)
-
         def measured(self, examples):
-            return {"at_floor": 0.25}
+            return {"weights": {}}
 
     monkeypatch.setattr(training.combination, "Combination", Recorded)
     return calls
@@ -161,12 +158,13 @@ def test_a_monitor_without_events_reports_only_the_progress_line(said, combined)
     record = run_of(config.Config(steps=2))
     monitor = training.Monitor(record, "run", 0, verbose=True, events=False)
     monitor.watch(None, None)
+    monitor.each_step(1, 2.0, {"length": 0.0})
     monitor.step(1, 2.0, {"length": 0.5}, None, None)
     row = {}
     with monitor.evaluation():
         monitor.evaluated(row, None, None)
     monitor.close()
-    assert row == {"monitor": {"at_floor": 0.25}}
+    assert row == {"monitor": {"steps_at_floor": 1, "weights": {}}}
     assert combined == [False, "watch"]
     assert len(said) == 1 and said[0].startswith("step 1/2")
     quiet = training.Monitor(record, "run", 0, verbose=False, events=False)

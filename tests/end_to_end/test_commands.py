@@ -67,7 +67,7 @@ def test_a_masked_run_never_predicts_x(command, trained, image_files, tmp_path):
 def test_files_of_a_run_directory(trained):
     names = set(os.listdir(trained.model_dir))
     documented = {"config.json", "flags.flags", "versions.json", "metrics.jsonl", "checkpoint"}
-    assert documented | {"best", "model.ckpt-60.index"} <= names
+    assert documented | {"monitor.json", "best", "model.ckpt-60.index"} <= names
     assert not [name for name in names if name.endswith(".tmp")]
     with open(os.path.join(trained.model_dir, "metrics.jsonl"), encoding="utf-8") as file:
         assert [strict(line)["step"] for line in file] == [30, 60]

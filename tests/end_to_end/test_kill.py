@@ -3,7 +3,9 @@
 Each process is ended by SIGKILL; only its files remain.
 """
 
+import os
 import re
+import signal
 import time
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from mtl import checkpoint
 from mtl.data import npz
 from tests import event_files, lives, record_sets, svhn_files
-from tests.run_directories import assert_same_run
+from tests.run_directories import assert_same_run, metrics_of
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +27,7 @@ COMMON = [
     "--dropout=0.4",
     "--batch_size=5",
     "--learning_rate=0.01",
+    "--clip_min=2",  # some steps have a task at the floor, and are counted
     "--seed=3",
 ]
 
@@ -93,6 +96,8 @@ def longer(tmp_path_factory, data):
     directory = tmp_path_factory.mktemp("longer")
     life = lives.live(directory / "log", [*flags, f"--model_dir={directory / 'run'}"])
     assert life.code == 0, life.text
+    counts = [row["monitor"]["steps_at_floor"] for row in metrics_of(directory / "run")]
+    assert 0 < counts[1] < counts[2] < counts[3] < 12
     return flags, directory / "run"
 
 
@@ -102,13 +107,15 @@ def longer(tmp_path_factory, data):
         (("mtl.inference.reading", "read", 2), 6),
         (("mtl.evaluation.evaluate", "measure", 3), 9),
         (("mtl.run_files", "write_records", 3), 6),  # the first call is that of the start
-        (("os", "replace", 5), None),
+        (("mtl.checkpoint", "_is_literal", 3), 3),  # called after monitor.json is written
+        (("os", "replace", 6), 3),
         (("mtl.evaluation.evaluate", "measure", 4), 12),
     ],
     ids=[
         "in an evaluation",
         "after an evaluation",
         "before its metrics",
+        "before a checkpoint",
         "within a rename",
         "in the last evaluation",
     ],
@@ -118,7 +125,19 @@ def test_resumes_from_last_save_after_sigkill(tmp_path, longer, moment, at):
     command = [*flags, f"--model_dir={tmp_path / 'run'}"]
     assert lives.live(tmp_path / "log", command, lives.die_in, *moment).code == -9
     life = lives.live(tmp_path / "log", command)
-    assert life.code == 0 and (at is None or continued_from(life.text) == at), life.text
+    assert life.code == 0 and continued_from(life.text) == at, life.text
+    assert_same_run(tmp_path / "run", reference)
+
+
+def test_resumes_from_the_step_that_a_signal_saved(tmp_path, longer):
+    flags, reference = longer
+    command, log = [*flags, f"--model_dir={tmp_path / 'run'}"], tmp_path / "log"
+    process = lives.start(log, command, lives.hold_step, 8)
+    lives.reached(process, log)
+    os.kill(process.pid, signal.SIGTERM)
+    assert lives.ended(process, log).code == 143
+    life = lives.live(log, command)
+    assert life.code == 0 and continued_from(life.text) == 8, life.text
     assert_same_run(tmp_path / "run", reference)
 
 

@@ -165,6 +165,28 @@ def test_continues_after_a_move_and_in_a_copy(toy_command, whole, at_40, tmp_pat
         assert_ends_as(tmp_path / name, whole, life)
 
 
+# -- steps at the floor ----------------------------------------------------------------------------
+
+
+def steps_at_floor(directory):
+    return [row["monitor"]["steps_at_floor"] for row in metrics_of(directory)]
+
+
+def test_longer_run_counts_on_from_the_finished_one(command, toy_command, whole, tmp_path):
+    run = shutil.copytree(whole, tmp_path / "run")
+    flags = [*toy_command, f"--model_dir={run}", "--steps=61", "--notensorboard"]
+    assert command(*flags)[0] == 0
+    assert steps_at_floor(run) == [*steps_at_floor(whole), 0]
+
+
+def test_run_of_an_earlier_version_does_not_know_its_count(command, toy_command, at_40):
+    (at_40 / "monitor.json").unlink()
+    before = steps_at_floor(at_40)
+    flags = [*toy_command, f"--model_dir={at_40}", "--steps=41", "--notensorboard"]
+    assert command(*flags)[0] == 0
+    assert steps_at_floor(at_40) == [*before, None]
+
+
 # -- flags and threads -----------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import time
 
 SCORES = {"linear": 0.6, "log_sum": 0.7, "geometric": 0.5}
 WEIGHTS = {"linear": (1.0, 1.0), "log_sum": (1.0, 3.0)}
-FLOOR = {"log_sum": 0.25}
+FLOOR = {"log_sum": 1}
 
 
 def score(flags):
@@ -105,7 +105,7 @@ def row(flags, step, value):
         },
         "monitor": {
             "weights": {"a": first, "h": second},
-            "at_floor": FLOOR.get(objective, 0.0),
+            "steps_at_floor": FLOOR.get(objective, 0),
             "gradient_norms": {"a": 2.0, "h": 4.0},
             "cosines": {"a h": -0.5},
         },

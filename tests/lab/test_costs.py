@@ -7,12 +7,12 @@ from mtl.lab.statistics import mean_of
 from tests.lab import made
 
 
-def variant(objective, seconds, memory, at_floor=None):
+def variant(objective, seconds, memory, steps_at_floor=None):
     """Return a variant of two seeds (or the single-task networks of one seed)."""
     values = {"objective": [objective], "seed": [0, 1] if objective != "single" else [0]}
     results = []
     for run, each in zip(made.runs(values), seconds):
-        best = made.evaluation(4, 0.5, 0.5, 1.0, at_floor=at_floor)
+        best = made.evaluation(4, 0.5, 0.5, 1.0, steps_at_floor=steps_at_floor)
         ended = made.DONE._replace(memory=memory)
         results.append(made.result(run, best, seconds=each, ended=ended))
     return variants.of_results(results)[0]
@@ -20,7 +20,7 @@ def variant(objective, seconds, memory, at_floor=None):
 
 def test_ratios_are_relative_to_the_reference():
     linear = variant("linear", [0.01, 0.03], 500.0)
-    found = costs.cost(variant("log_sum", [0.03, 0.05], 600.0, at_floor=0.25), linear)
+    found = costs.cost(variant("log_sum", [0.03, 0.05], 600.0, steps_at_floor=1), linear)
     assert found.seconds == mean_of([0.03, 0.05])
     assert found.ratio == pytest.approx(2.0)
     assert (found.memory, found.memory_ratio) == (600.0, pytest.approx(1.2))

@@ -79,34 +79,26 @@ def test_metrics_of_numbers(tmp_path):
 def test_monitor_is_read_where_it_is_present():
     monitor = {
         "weights": {"a": 1e30, "h": 2, "x": None},
-        "at_floor": 0.5,
+        "steps_at_floor": 1,
         "gradient_norms": {"a": 3.0},
         "cosines": {"a h": -1.0},
     }
     found = results.evaluation(row(2, 0.5, monitor=monitor), parse("a:2,h:real"))
     assert found.weights == {"a": 1e30, "h": 2}
-    assert (found.at_floor, found.norms, found.cosines) == (0.5, {"a": 3.0}, {"a h": -1.0})
+    assert (found.steps_at_floor, found.norms, found.cosines) == (1, {"a": 3.0}, {"a h": -1.0})
     without = results.evaluation(row(2, 0.5), parse("a:2,h:real"))
-    assert (without.weights, without.at_floor) == ({}, None)
+    assert (without.weights, without.steps_at_floor) == ({}, None)
 
 
-def test_floor_is_weighted_by_the_steps_that_a_continued_run_has_counted(write):
+def test_floor_is_the_share_of_all_steps_until_the_last_evaluation(write):
     rows = [
-        row(4, 0.5, monitor={"steps": 1, "at_floor": 1.0}),
-        row(8, 0.5, monitor={"steps": 3, "at_floor": 0.0}),
-        row(9, 0.5, monitor={"steps": 0, "at_floor": None}),
+        row(4, 0.5, monitor={"steps_at_floor": 4}),
+        row(10, 0.5, monitor={"steps_at_floor": 5}),
     ]
-    assert results.floor_of(write(rows)) == pytest.approx(1 / 4)
-
-
-def test_floor_is_weighted_by_the_steps_between_evaluations(write):
-    rows = [
-        row(2, 0.5, monitor={"at_floor": 1.0}),
-        row(8, 0.5, monitor={"at_floor": 0.5}),
-        row(10, 0.5),
-    ]
-    assert results.floor_of(write(rows)) == pytest.approx((2 * 1.0 + 6 * 0.5) / 8)
-    assert results.floor_of(write([row(2, 0.5)])) is None
+    assert results.floor_of(write(rows)) == 0.5
+    unknown = row(12, 0.5, monitor={"steps_at_floor": None})
+    for evaluations in ([*rows, unknown], [row(2, 0.5)], []):
+        assert results.floor_of(write(evaluations)) is None
 
 
 def test_a_run_without_a_result_says_why(write, tmp_path):

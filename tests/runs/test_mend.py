@@ -53,6 +53,7 @@ def test_removes_files_of_killed_saves_only(directory):
         "config.json.tmp",
         "flags.flags.tmp",
         "versions.json.tmp",
+        "monitor.json.tmp",
         "best/checkpoint.tmp9",
         f"best/model.ckpt-5.{DATA}",
     ]
