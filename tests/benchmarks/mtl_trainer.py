@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import sessions, train
+from mtl import graph as graph_lib, sessions
 from mtl.data import batches
 from mtl.inference import graph as inference_graph, reading
 from mtl.inference.network import Network
@@ -55,8 +55,8 @@ def training(config, layout=None):
         options.inter_op_parallelism_threads = layout.inter
         towers = lambda *_: layout.towers  # noqa: E731
     with tf.Graph().as_default(), tf.Session(config=options) as session:
-        with mock.patch.object(train, "towers_of", towers):
-            graph = train.build(config)
+        with mock.patch.object(graph_lib, "towers_of", towers):
+            graph = graph_lib.build(config)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             inference = inference_graph.build(tasks=NUMBER_TASKS, bottom=config.bottom)
         session.run(tf.global_variables_initializer())
