@@ -16,7 +16,7 @@ gradient of 0. The smallest gradient decides the length of d.
 
 import tensorflow.compat.v1 as tf
 
-from mtl.objectives.common import jacobian
+from mtl.objectives.common import jacobian, present
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -48,4 +48,4 @@ def weights(gram):
 def build(problem):
     """Build the gradients; see mtl.objectives for the arguments."""
     found = jacobian.build(problem)
-    return found.update(weights(found.gram))
+    return found.update(present.weights(problem, found.gram, weights))

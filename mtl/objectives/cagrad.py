@@ -15,9 +15,11 @@ both cases. LibMTL divides d by 1 + c^2 by default, TorchJD does not. If g0 = 0,
 g_k . d is exact to 1e-6 of norm(g0) times the smallest gradient.
 """
 
+import functools
+
 import tensorflow.compat.v1 as tf
 
-from mtl.objectives.common import jacobian, solvers
+from mtl.objectives.common import jacobian, present, solvers
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -55,4 +57,5 @@ def weights(gram, c):
 def build(problem):
     """Build the gradients; see mtl.objectives for the arguments."""
     found = jacobian.build(problem)
-    return found.update(weights(found.gram, problem.settings.options["c"]))
+    solve = functools.partial(weights, c=problem.settings.options["c"])
+    return found.update(present.weights(problem, found.gram, solve))

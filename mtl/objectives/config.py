@@ -15,7 +15,7 @@ are equal in the sense of least squares; d = 0 if they cancel.
 
 import tensorflow.compat.v1 as tf
 
-from mtl.objectives.common import jacobian, solvers
+from mtl.objectives.common import jacobian, present, solvers
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -43,4 +43,4 @@ def weights(gram):
 def build(problem):
     """Build the gradients; see mtl.objectives for the arguments."""
     found = jacobian.build(problem)
-    return found.update(weights(found.gram))
+    return found.update(present.weights(problem, found.gram, weights))

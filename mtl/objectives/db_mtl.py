@@ -12,15 +12,16 @@ Identity: all terms of d have the same norm. Multiplying a loss by a number chan
 
 At the first step b is 0, so m_k is the gradient. In LibMTL m_k starts at 0, so that with beta 0.9
 the first d is 0.1 of this one. LibMTL adds 1e-8 to a loss instead of the clip. The gradients of the
-tops are those of the log losses, as in LibMTL. A task whose m_k is 0 has weight 0; a loss outside
-the clip, such as exactly 0, has a gradient of 0.
+tops are those of the log losses, as in LibMTL. A task without a label in the batch has weight 0 and
+keeps its m_k. A task whose m_k is 0 has weight 0 too. A loss outside the clip, such as exactly 0,
+has a gradient of 0.
 """
 
 import tensorflow.compat.v1 as tf
 
 from mtl import tasks
 from mtl.objectives import log_sum
-from mtl.objectives.common import jacobian
+from mtl.objectives.common import jacobian, present
 
 NEUTRAL = 1.0
 NEEDS = "gradients"
@@ -54,13 +55,16 @@ def build(problem):
     terms = {name: log_sum.term(mean, *limits) for name, mean in problem.means.items()}
     found = jacobian.build(problem, terms)
     share = decay(problem.step, settings.options["beta"], settings.options["sigma"])
+    known = None if problem.labelled is None else problem.labelled()
     state, rows = [], []
     for row, variable in zip(found.rows, problem.shared):
         mean = _variable(f"mean/{variable.op.name}", row.shape)
-        # Not row + share * (mean - row), which can be wrong by the rounding of an old, large mean.
-        rows.append(share * mean.value() + (1.0 - share) * row)
+        old = mean.value()
+        # Not row + share * (old - row), which can be wrong by the rounding of an old, large mean.
+        moved = share * old + (1.0 - share) * row
+        rows.append(moved if known is None else tf.where(known, moved, old))
         state.append((mean, rows[-1]))
-    return found.update(weights(jacobian.gram(rows)), state, rows)
+    return found.update(present.weights(problem, jacobian.gram(rows), weights), state, rows)
 
 
 def _variable(name, shape):

@@ -6,24 +6,25 @@
 
 g_k is the gradient of L_k at the shared bottom. e_k estimates the excess risk: how much of L_k can
 still be removed, with the curvature of AdaGrad. E_k is the mean of e_k over the first `warmup`
-steps, in which the weights are 1/K.
+steps, in which w_k does not change. It starts at 1/K.
 
-Source: He et al. 2024, "Robust multi-task learning with excess risks" (ICML), equations 6 to 9. As
-in TorchJD, the weights start at 1/K; in the paper's code at 1.
+Source: He et al. 2024, "Robust multi-task learning with excess risks" (ICML), equations 6 to 9. In
+the paper's code the weights start at 1, in TorchJD at 1/K.
 
-State: the logarithms of the weights, the sum of e_k in the warmup, the number of steps, and the
-sums of squared gradients: as many numbers as tasks times parameters of the bottom.
+State: the logarithms of the weights, the number of steps and the sum of e_k in the warmup of each
+task, and the sums of squared gradients: as many numbers as tasks times parameters of the bottom.
 
 Identity: the weights sum to 1. With rate -> 0 they stay 1/K, the direction of linear.
 
-A task whose E_k is 0 counts as e_k / E_k = 0. A task with gradient 0 has e_k = 0.
+A task whose E_k is 0 counts as e_k / E_k = 0. A task with gradient 0 has e_k = 0. Steps without a
+label of a task do not count for it: its w_k does not change.
 """
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from mtl import objectives
-from mtl.objectives.common import jacobian
+from mtl.objectives.common import jacobian, weighting
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -32,6 +33,7 @@ PASSES = "1 forward, K backward"
 SOURCE = "He et al. 2024 (ICML)"
 OPTIONS = {"rate": (1.0, 0.0, 1000.0), "warmup": (1, 1, 1_000_000_000)}
 SMALL = 1e-7  # added to the sums of squares, as in the paper's code
+_LOWEST = -3e38  # near the least float32: its exponential adds nothing
 
 
 def build(problem):
@@ -41,17 +43,26 @@ def build(problem):
     variables = (
         objectives.variable("log_weights", np.full(tasks, -np.log(tasks), np.float32)),
         objectives.variable("first_excess", np.zeros(tasks, np.float32)),
-        objectives.variable("steps", np.int64(0)),
+        objectives.variable("steps", np.zeros(tasks, np.int64)),
     )
     logs, first, steps = (each.value() for each in variables)
     excess, squares = _excess(problem, gradients.rows)
-    steps += 1
+    known = weighting.labelled(problem)
+    steps += tf.cast(known, tf.int64)
     warm = steps <= options["warmup"]
     ratios = tf.math.divide_no_nan(excess, first / float(options["warmup"]))
-    moved = tf.nn.log_softmax(logs + options["rate"] * ratios)
-    logs = tf.where(warm, logs, moved)
-    state = (logs, tf.where(warm, first + excess, first), steps)
+    logs = _moved(logs, options["rate"] * ratios, known & ~warm)
+    state = (logs, first + weighting.keep(known & warm, excess, 0.0), steps)
     return gradients.update(tf.exp(logs), state=[*zip(variables, state), *squares])
+
+
+def _moved(logs, rises, moving):
+    """Raise the logarithms of the moving weights, whose sum stays the same, float32 [tasks]."""
+    raised = logs + rises
+    before, after = (
+        tf.reduce_logsumexp(weighting.keep(moving, each, _LOWEST)) for each in (logs, raised)
+    )
+    return tf.nn.log_softmax(tf.where(moving, raised + before - after, logs))
 
 
 def _excess(problem, rows):

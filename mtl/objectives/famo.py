@@ -15,8 +15,9 @@ State: w, the two moments of its Adam, and their number of updates.
 Identity: the weights of the gradients, c z_k / L_k, sum to 1. While w is 0, as in the first step,
 they are the direction of log_sum.
 
-A task without a label, or with a loss outside the clip, such as exactly 0, has weight 0. The peers
-add 1e-8 to each loss instead, so that such a task has all the weight.
+A task without a label, or with a loss outside the clip, such as exactly 0, has weight 0, and its
+loss does not change w. The peers add 1e-8 to each loss instead, so that such a task has all the
+weight.
 """
 
 import numpy as np
@@ -54,7 +55,8 @@ def build(problem):
 
     def follow(means):
         change = tf.stop_gradient(before - term(weighting.stack(means), *limits))
-        gradient = shares * (change - tf.reduce_sum(shares * change))
+        fall = tf.math.divide_no_nan(tf.reduce_sum(counted * change), tf.reduce_sum(counted))
+        gradient = weighting.keep(inside, shares * (change - fall), 0.0)
         return list(zip(variables, _adam(values, gradient, problem.settings.options)))
 
     weights = tf.stop_gradient(scale * slopes)

@@ -17,7 +17,7 @@ all tasks. Where it is 0, to 10 digits, d is 0. A task whose gradient is 0 has w
 
 import tensorflow.compat.v1 as tf
 
-from mtl.objectives.common import jacobian, solvers
+from mtl.objectives.common import jacobian, present, solvers
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -42,4 +42,4 @@ def weights(gram):
 def build(problem):
     """Build the gradients; see mtl.objectives for the arguments."""
     found = jacobian.build(problem)
-    return found.update(weights(found.gram))
+    return found.update(present.weights(problem, found.gram, weights))

@@ -9,14 +9,14 @@ State: none.
 Identity: g_k . d >= norm(d)^2 for every task, so a small step along -d raises no loss. d = 0 only
 if no such direction exists.
 
-So a task whose gradient is 0, such as one without a label in the batch, stops the bottom: d = 0.
-The smallest gradient decides the length of d. d is exact to 1e-8 of the smallest gradient; if
-gradients cancel, norm(d) is at most 1e-5 of it.
+So a task with labels whose gradient is 0 stops the bottom: d = 0. The smallest gradient decides the
+length of d. d is exact to 1e-8 of the smallest gradient; if gradients cancel, norm(d) is at most
+1e-5 of it.
 """
 
 import tensorflow.compat.v1 as tf
 
-from mtl.objectives.common import jacobian, solvers
+from mtl.objectives.common import jacobian, present, solvers
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -44,4 +44,4 @@ def weights(gram):
 def build(problem):
     """Build the gradients; see mtl.objectives for the arguments."""
     found = jacobian.build(problem)
-    return found.update(weights(found.gram))
+    return found.update(present.weights(problem, found.gram, weights))

@@ -17,7 +17,7 @@ gradients, and for some that conflict, TorchJD 0.18 returns its start, weights o
 """
 
 from mtl.objectives import fairgrad
-from mtl.objectives.common import jacobian
+from mtl.objectives.common import jacobian, present
 
 NEUTRAL = 0.0
 NEEDS = "gradients"
@@ -38,4 +38,4 @@ def weights(gram):
 def build(problem):
     """Build the gradients; see mtl.objectives for the arguments."""
     found = jacobian.build(problem)
-    return found.update(weights(found.gram))
+    return found.update(present.weights(problem, found.gram, weights))

@@ -14,8 +14,8 @@ SLOPES = np.float32(np.random.default_rng(6).normal(size=(3, 7)))
 class Run:
     """Three losses, linear in a shared vector and in a number of each top."""
 
-    def __init__(self, session):
-        self.session = session
+    def __init__(self, session, labelled=None):
+        self.session, self.fixed = session, {}
         self.losses = tf.placeholder(tf.float32, [3])
         self.slopes = tf.placeholder(tf.float32, [3, 7])
         self.step = tf.placeholder(tf.int64, [])
@@ -29,7 +29,12 @@ class Run:
             means[f"task{index}"] = self.losses[index] + products - tf.stop_gradient(products)
         options = {"beta": BETA, "sigma": SIGMA}
         problem = Problem(
-            means, shared=shared, own=own, step=self.step, settings=Settings(options=options)
+            means,
+            shared=shared,
+            own=own,
+            step=self.step,
+            settings=Settings(options=options),
+            labelled=labelled,
         )
         update = db_mtl.build(problem)
         self.fetches = [[each for each, _ in update.gradients], update.weights, update.cost]
@@ -39,7 +44,7 @@ class Run:
 
     def __call__(self, losses, step, slopes=SLOPES):
         """Return the gradient of the bottom [7], of the tops, the weights and the cost."""
-        feed = {self.losses: losses, self.step: step, self.slopes: slopes}
+        feed = {self.losses: losses, self.step: step, self.slopes: slopes, **self.fixed}
         (gradients, weights, cost), _ = self.session.run([self.fetches, self.assign], feed)
         bottom = np.concatenate([np.ravel(each) for each in gradients[:2]])
         return bottom, np.array(gradients[2:]), weights, cost
@@ -94,6 +99,23 @@ def test_a_loss_of_zero_has_weight_zero(run):
     assert weights[0] == 0.0 and tops[0] == 0.0 and np.isfinite([*bottom, cost]).all()
     others = SLOPES[1:] / np.array([[2.0], [1.0]])
     np.testing.assert_allclose(weights[1:], norms(others).max() / norms(others), rtol=1e-5)
+
+
+def test_a_task_without_labels_keeps_its_mean_and_has_weight_zero():
+    with tf.Graph().as_default(), tf.Session() as session:
+        known = tf.placeholder_with_default([True, True, True], [3])
+        run = Run(session, labelled=lambda: known)
+        losses = np.array([0.5, 2.0, 1.0])
+        run(losses, 0)
+        before = session.run(run.state)
+        run.fixed[known] = [True, False, True]
+        bottom, _, weights, _ = run(losses, 1)
+        after = session.run(run.state)
+    for one, other in zip(before, after):
+        np.testing.assert_array_equal(one[1], other[1])
+    assert weights[1] == 0.0
+    rows = (SLOPES / losses[:, np.newaxis])[[0, 2]]
+    np.testing.assert_allclose(bottom, (norms(rows).max() / norms(rows)) @ rows, rtol=1e-4)
 
 
 def test_equals_libmtl_but_for_the_start(run):

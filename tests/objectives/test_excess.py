@@ -73,6 +73,18 @@ def test_a_task_whose_first_excess_is_zero_never_takes_all_the_weight(rows):
     assert found.weights[1] < min(found.weights[0], found.weights[2])
 
 
+def test_a_step_without_a_label_does_not_change_the_weight_of_its_task(rows):
+    built, gradients = rows(masked=True), random_rows(6)
+    known = np.ones([6, 3], bool)
+    known[[0, 3], 1] = False  # once in the warmup of task 1, and once after it
+    gradients[~known] = 0.0
+    found = [built(MEANS, each, known=mask).weights for each, mask in zip(gradients, known)]
+    assert found[0][1] == pytest.approx(1 / 3) and found[1][1] == pytest.approx(1 / 3)
+    assert found[3][1] == pytest.approx(found[2][1], rel=1e-5) != pytest.approx(1 / 3)
+    for each in found:
+        assert each.sum() == pytest.approx(1.0, rel=1e-5)
+
+
 def test_equal_gradients_have_equal_weights(rows):
     built = rows()
     for each in random_rows(4):

@@ -47,12 +47,15 @@ def test_extreme_lengths_and_alphas_are_finite_and_raise_no_loss(weights):
             assert (units @ direction >= -1e-9 * size).all()
 
 
-def test_alpha_1_is_nash_and_alpha_0_the_mean(weights):
-    rows = cases.jacobian("conflicting", 5)
-    found = weights(rows)
+def test_alpha_1_is_nash(weights):
+    found = weights(cases.jacobian("conflicting", 5))
     np.testing.assert_array_equal(found[ALPHAS.index(1.0)], found[-1])
-    with cases.solver(lambda gram: fairgrad.weights(gram, 0.0)) as mean:
-        np.testing.assert_array_equal(mean(rows), np.full(5, 0.2))
+
+
+def test_a_small_alpha_is_linear_without_conflict():
+    rows = np.abs(cases.jacobian("plain", 5))
+    with cases.solver(lambda gram: fairgrad.weights(gram, 1e-4)) as small:
+        np.testing.assert_allclose(small(rows), np.ones(5), rtol=1e-3)
 
 
 def test_a_large_alpha_levels_the_gains(weights):

@@ -81,6 +81,16 @@ def test_a_task_without_labels_has_no_weight(steps):
     assert found.gradients[0] == 0.0
 
 
+def test_a_task_without_labels_changes_no_logit(steps):
+    logits = {}
+    for loss in (0.5, 1.9):
+        built = steps("famo", masked=True, **OPTIONS)
+        built([1.0, 7.0, 1.9], after=[loss, 6.0, 1.8], known=[False, True, True])
+        logits[loss] = built.value("objective/logits")
+    np.testing.assert_array_equal(logits[0.5], logits[1.9])
+    assert logits[0.5][0] == 0.0 and logits[0.5][1] < 0.0 < logits[0.5][2]
+
+
 def test_equals_torchjd(steps):
     torch, scalarization = (
         pytest.importorskip("torch"),
