@@ -15,12 +15,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from mtl.errors import DataError, UsageError
 from mtl.lab import lock
 from mtl.runs import files
 
 PROGRAM = (sys.executable, "-m", "mtl.lab.child", "mtl")  # tests replace it
 PROMPT = "$ mtl "  # the start of the line of a log that has the command
 POLL = 0.1  # seconds between two looks at the processes
+# Exit codes of wrong flags or data, with the error that ends the comparison; see `run`.
+MISTAKES = {UsageError.exit_code: UsageError, DataError.exit_code: DataError}
 NOT_FINITE = 3  # the exit code of a run that diverged: repeating it gives the same result
 TAIL = 1 << 16  # bytes of a log that are read for its last lines
 
@@ -70,7 +73,9 @@ def log_of(folder: str, name: str) -> str:
     return os.path.join(folder, f"{name}.log")
 
 
-def run(folder: str, jobs: Sequence[Job], parallel: int, events: Events) -> int:
+def run(
+    folder: str, jobs: Sequence[Job], parallel: int, events: Events, careful: bool = False
+) -> int:
     """Run the jobs that have no final record, `parallel` at a time.
 
     A job whose lock another process holds, such as a run of a comparison that was killed, waits.
@@ -80,11 +85,17 @@ def run(folder: str, jobs: Sequence[Job], parallel: int, events: Events) -> int:
       jobs: in the order to start them.
       parallel: the most processes at a time.
       events: Events. After a signal, the processes get the same signal, so that they save and end.
+      careful: whether a wrong flag or bad data in the first job that ends stops the others, which
+        would usually fail in the same way. It does not if an earlier call finished a job.
 
     Returns:
       the number of the signal that stopped it, or 0.
+
+    Raises:
+      UsageError, DataError: the error of the first job.
     """
     to_come = [job for job in jobs if not _is_done(folder, job)]
+    careful = careful and len(to_come) == len(jobs)
     running = []
     signum = signal.SIGTERM  # if this process fails
     try:
@@ -97,6 +108,9 @@ def run(folder: str, jobs: Sequence[Job], parallel: int, events: Events) -> int:
             ended = [process for process in running if process.poll()]
             for process in ended:
                 running.remove(process)
+                if careful and process.ended.code in MISTAKES:
+                    raise _mistake(process.ended)
+                careful = False
                 events.ended(process.job, process.ended)
             if not ended:
                 now = time.monotonic()
@@ -117,6 +131,12 @@ def _started(folder, to_come, parallel, count):
             to_come.remove(job)
             started.append(_Process(folder, job, parallel))
     return started
+
+
+def _mistake(ended):
+    """Return the error that ends the comparison; see `run`."""
+    reason = ended.error.removeprefix("mtl train: ")
+    return MISTAKES[ended.code](f"the first run failed, so the others are not trained: {reason}")
 
 
 def _is_done(folder, job):
