@@ -7,7 +7,7 @@ import difflib
 import functools
 from typing import Any, Dict, NamedTuple, Tuple
 
-from mtl.fields import FROM_0, PACKAGE, Range, literals, names_function, summary
+from mtl.fields import FLOAT32, PACKAGE, Range, literals, names_function, summary
 
 _FILES = {path.stem: path for path in sorted(PACKAGE.glob("objectives/[a-z]*.py"))}
 NAMES = tuple(_FILES)
@@ -53,7 +53,8 @@ def users(flag: str) -> str:
 
 def unknown(name: str) -> str:
     """Return the error for a name that is no objective, with the nearest one."""
-    nearest = difflib.get_close_matches(name, NAMES, n=1)
+    # Papers write PCGrad, Nash-MTL and IMTL-G.
+    nearest = difflib.get_close_matches(name.lower().replace("-", "_"), NAMES, n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     return f"objective={name} is unknown; {hint}--objective={LIST} shows all of them"
 
@@ -97,16 +98,20 @@ def options(name: str, text: str) -> Dict[str, float]:
       dict option -> float, or int if its default is an int.
 
     Raises:
-      ValueError: an option is unknown, is no number or is out of range.
+      ValueError: an option is unknown, is given twice, is no number or is out of range.
     """
     known = {} if names_function("objective", name) else entry(name).options
     values = {key: default for key, (default, _, _) in known.items()}
-    for part in text.split(",") if text else ():
+    given = set()
+    for part in map(str.strip, text.split(",") if text else ()):
         key, _, number = part.partition(":")
         if key not in known:
             forms = ", ".join(f"{each}:{default:g}" for each, (default, _, _) in known.items())
             cure = f"its options and their defaults are {forms}" if known else "it has no options"
             raise ValueError(f"--objective_options={part} is no option of {name}; {cure}")
+        if key in given:
+            raise ValueError(f"--objective_options={text} has {key} twice; give it once")
+        given.add(key)
         values[key] = _number(part, number, *known[key])
     return values
 
@@ -151,12 +156,13 @@ def check(config: Any, tasks: Tuple[str, ...]) -> None:
 
 
 def _check_weights(text, tasks):
-    """Raise ValueError if --task_weights does not have one weight, 0 or larger, for each task."""
+    """Raise ValueError if --task_weights does not have one valid weight for each task."""
     given = weights(text)
     if not given:
         return
     if len(given) != len(tasks):
         cure = f"give one for each of {', '.join(tasks)}"
         raise ValueError(f"--task_weights={text} has {len(given)} weights; {cure}")
-    if not all(FROM_0.contains(each) for each in given) or not any(given):
-        raise ValueError(f"--task_weights={text} must be finite, 0 or larger, and not all 0")
+    if not all(each == 0 or FLOAT32.contains(each) for each in given) or not any(given):
+        what = f"--task_weights={text} must be 0 or {FLOAT32.text()}"
+        raise ValueError(f"{what}, and not all 0; change the weights")

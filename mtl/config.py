@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional, Tuple
 from mtl import catalogue, combinations, inputs, tasks as tasks_lib
 from mtl.fields import (
     ABOVE_0,
+    FLOAT32,
     FROM_0,
     NOT_NEGATIVE,
     POSITIVE,
@@ -67,12 +68,12 @@ class Config:
     clip_min: float = setting(
         catalogue.CLIP_MIN,
         f"{catalogue.users('clip_min')}: a task whose loss is smaller has gradient 0",
-        range=ABOVE_0,
+        range=FLOAT32,
     )
     clip_max: float = setting(
         catalogue.CLIP_MAX,
         f"{catalogue.users('clip_max')}: a task whose loss is larger has gradient 0",
-        range=ABOVE_0,
+        range=FLOAT32,
     )
     absent: str = setting(
         "x",

@@ -68,6 +68,9 @@ SHARE = Range(0.0, 1.0)
 SHARE_BELOW_1 = Range(0.0, 1.0, below_high=True)
 ABOVE_0 = Range(0.0, above_low=True, below_high=True)
 FROM_0 = Range(0.0, below_high=True)
+# Numbers that are neither 0 nor infinite in float32, without the denormal ones, which some
+# processors set to 0.
+FLOAT32 = Range(1.2e-38, 3.4e38)
 POSITIVE = Range(1)
 NOT_NEGATIVE = Range(0)
 

@@ -58,6 +58,8 @@ def test_the_help_has_one_line_for_each_objective():
     [
         ("logsum", "objective=logsum is unknown; did you mean log_sum? --objective=list shows"),
         ("famos", "objective=famos is unknown; did you mean famo? --objective=list shows"),
+        ("PCGrad", "objective=PCGrad is unknown; did you mean pcgrad? --objective=list shows"),
+        ("Nash-MTL", "objective=Nash-MTL is unknown; did you mean nash_mtl? --objective=list"),
         ("xyz", "objective=xyz is unknown; --objective=list shows all of them"),
     ],
 )
@@ -75,6 +77,7 @@ def test_options_have_their_defaults_and_types():
     found = catalogue.options("dwa", "window:7,temperature:0.5")
     assert found == {"temperature": 0.5, "window": 7} and type(found["window"]) is int
     assert catalogue.options("stch", "mu:1")["mu"] == 1.0
+    assert catalogue.options("dwa", " window:7, temperature:0.5") == found
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,8 @@ def test_options_have_their_defaults_and_types():
         ("uw_so", "temperature:0", "--objective_options=temperature:0 must be from 0.01 to"),
         ("uw_so", "temperature:nan", "--objective_options=temperature:nan must be from 0.01 to"),
         ("dwa", "window:0", "--objective_options=window:0 must be from 1 to 1000000"),
+        ("dwa", "window:2,window:3", "--objective_options=window:2,window:3 has window twice; giv"),
+        ("fairgrad", "alpha:0.05", "--objective_options=alpha:0.05 must be from 0.1 to 10"),
     ],
 )
 def test_wrong_options_are_refused(name, text, message):
@@ -106,15 +111,20 @@ def test_wrong_options_are_refused(name, text, message):
         ({"task_weights": "1,2", **TWO}, "=1,2 has no effect on --objective=log_sum; use it with"),
         ({"clip_min": 0.1, "objective": "linear"}, "--clip_min=0.1 has no effect on --objective="),
         ({"clip_max": 9.0, "objective": "my:f"}, "--clip_max=9.0 has no effect on --objective=my"),
+        ({"clip_min": 1e-60}, "clip_min=1e-60 must be from 1.2e-38 to 3.4e+38"),
+        ({"clip_max": 1e60}, "clip_max=1e+60 must be from 1.2e-38 to 3.4e+38"),
         ({"clip_min": 0.5, "clip_max": 0.5}, "--clip_min=0.5 must be below --clip_max=0.5"),
         (
             {"task_weights": "1,2,3", "objective": "linear", **TWO},
             "--task_weights=1,2,3 has 3 weights; give one for each of a, b",
         ),
-        ({"task_weights": "1,-2", "objective": "linear", **TWO}, "finite, 0 or larger, and not"),
-        ({"task_weights": "0,0", "objective": "linear", **TWO}, "0 or larger, and not all 0"),
-        ({"task_weights": "1,inf", "objective": "linear", **TWO}, "=1,inf must be finite"),
-        ({"task_weights": "1,nan", "objective": "linear", **TWO}, "=1,nan must be finite"),
+        ({"task_weights": "1,-2", "objective": "linear", **TWO}, "=1,-2 must be 0 or from 1.2e-38"),
+        ({"task_weights": "0,0", "objective": "linear", **TWO}, "=0,0 must be 0 or from 1.2e-38 "),
+        ({"task_weights": "0,0", "objective": "linear", **TWO}, "and not all 0; change the weigh"),
+        ({"task_weights": "1,inf", "objective": "linear", **TWO}, "=1,inf must be 0 or from"),
+        ({"task_weights": "1,nan", "objective": "linear", **TWO}, "=1,nan must be 0 or from"),
+        ({"task_weights": "1,1e39", "objective": "stch", **TWO}, "=1,1e39 must be 0 or from"),
+        ({"task_weights": "0,1e-39", "objective": "linear", **TWO}, "=0,1e-39 must be 0 or"),
         ({"task_weights": "1,b", "objective": "linear", **TWO}, "=1,b is no list of numbers;"),
         ({"task_weights": "1,", "objective": "linear", **TWO}, "=1, is no list of numbers;"),
         (

@@ -75,12 +75,12 @@ def test_rejects_a_value_that_is_not_a_choice(name):
 
 def outside(limits, kind):
     """Return values just outside a range."""
-    step = 1 if kind is int else 1e-6
-    values = [limits.low - step]
+    whole = kind is int
+    values = [limits.low - 1 if whole else math.nextafter(limits.low, -math.inf)]
     if limits.above_low:
         values.append(limits.low)
     if not math.isinf(limits.high):
-        values.append(limits.high + step)
+        values.append(limits.high + 1 if whole else math.nextafter(limits.high, math.inf))
     if limits.below_high:
         values.append(limits.high)
     return values if kind is int else [*values, math.nan]
