@@ -3,7 +3,9 @@
 import dataclasses
 import itertools
 import os
+import pathlib
 import shutil
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -73,36 +75,48 @@ def remembered(path):
     return {name: value for name, value in found.items() if name.startswith("objective/")}
 
 
-@pytest.mark.parametrize("name", STATEFUL)
-def test_a_run_continues_to_the_last_bit(name, tmp_path):
-    run(tmp_path / "whole", record_of(name))
-    shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
-    for path in (tmp_path / "resumed").glob("model.ckpt-8.*"):  # as after a kill before its save
+class Whole(NamedTuple):
+    """A finished run of an objective."""
+
+    name: str
+    directory: pathlib.Path
+
+
+@pytest.fixture(scope="module", params=STATEFUL)
+def whole(request, tmp_path_factory):
+    """A run of each objective that remembers something. Read only."""
+    directory = tmp_path_factory.mktemp(request.param)
+    run(directory, record_of(request.param))
+    return Whole(request.param, directory)
+
+
+@pytest.fixture
+def at_4(whole, tmp_path):
+    """A copy of it as after a kill before its last save: step 4 is saved."""
+    directory = shutil.copytree(whole.directory, tmp_path / "run")
+    for path in directory.glob("model.ckpt-8.*"):
         path.unlink()
-    run(tmp_path / "resumed", record_of(name))
+    return directory
+
+
+def test_a_run_continues_to_the_last_bit(whole, at_4):
+    run(at_4, record_of(whole.name))
     last = "model.ckpt-8"
-    assert_same_variables(tmp_path / "resumed" / last, tmp_path / "whole" / last)
-    before, after = (remembered(tmp_path / "whole" / f"model.ckpt-{step}") for step in (4, 8))
+    assert_same_variables(at_4 / last, whole.directory / last)
+    before, after = (remembered(whole.directory / f"model.ckpt-{step}") for step in (4, 8))
     assert before and before.keys() == after.keys()
     assert all(np.isfinite(value).all() for value in after.values())
     assert any((after[key] != before[key]).any() for key in after)
 
 
-@pytest.mark.parametrize("name", STATEFUL)
-def test_a_skipped_step_changes_nothing(name, tmp_path):
+def test_a_skipped_step_changes_nothing(whole, at_4):
     def broken(first_step):
         return source(first_step, broken_at=4)
 
-    record = record_of(name, on_nonfinite="skip")
-    run(tmp_path / "run", record)
-    shutil.copytree(tmp_path / "run", tmp_path / "skipped")
-    for path in (tmp_path / "skipped").glob("model.ckpt-8.*"):
-        path.unlink()
-    shorter = dataclasses.replace(record, steps=5, save_every=5)
-    messages = run(tmp_path / "skipped", shorter, broken)
+    record = record_of(whole.name, on_nonfinite="skip")
+    messages = run(at_4, dataclasses.replace(record, steps=5, save_every=5), broken)
     assert any("skipped, 1 so far" in message for message in messages)
-    before = remembered(tmp_path / "run" / "model.ckpt-4")
-    after = remembered(tmp_path / "skipped" / "model.ckpt-5")
+    before, after = (remembered(at_4 / f"model.ckpt-{step}") for step in (4, 5))
     assert before.keys() == after.keys()
     for key, value in before.items():
         np.testing.assert_array_equal(after[key], value, err_msg=key)
