@@ -92,7 +92,7 @@ def _train(folder, runs, parallel, options, report, stop):
         ]
         jobs.append(work.Job(run.name, arguments, os.path.join(directory, LOCK)))
     names = {run.name: run for run in runs}
-    return _work(folder, jobs, parallel, report(names), stop)
+    return _work(folder, jobs, parallel, report(names), stop, careful=True)
 
 
 def test(
@@ -115,9 +115,9 @@ def _read(folder, runs):
     return variants.without_needless([results_lib.read(folder, run) for run in runs])
 
 
-def _work(folder, jobs, parallel, progress, stop):
+def _work(folder, jobs, parallel, progress, stop, careful=False):
     events = work.Events(progress.ended, progress.waiting, stop)
-    return work.run(folder, jobs, parallel, events)
+    return work.run(folder, jobs, parallel, events, careful)
 
 
 def write(out: str, runs: Sequence[Run], about: page.About) -> Comparison:

@@ -91,7 +91,9 @@ def _values(flag, text, parse):
                 value = parse(flag, part)
                 config_lib.check(flag, value)
             except ValueError as error:
-                raise UsageError(" ".join(f"{flag}={part}: {error}".split())) from None
+                text = str(error)
+                named = text if text.startswith(f"{flag}=") else f"{flag}={part}: {text}"
+                raise UsageError(" ".join(named.split())) from None
         if value in values:
             raise UsageError(f"{flag}={part} is given twice; name each value once")
         values.append(value)
@@ -157,7 +159,10 @@ def _config(fitted, changed):
         config_lib.check_data(config.dataset, config.data_dir)
     except ValueError as error:
         where = ", ".join(f"{flag}={value}" for flag, value in changed.items())
-        raise UsageError(f"{where}: {error}") from None
+        texts = [flag for flag, value in changed.items() if isinstance(value, str)]
+        named = any(f"--{flag}=" in str(error) for flag in texts)
+        hint = "; separate values that contain commas by semicolons" if named else ""
+        raise UsageError(f"{where}: {error}{hint}") from None
     return config
 
 

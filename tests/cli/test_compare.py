@@ -278,7 +278,12 @@ def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, monkey
         (["--learning_rates=0.1,0"], ["learning_rate=0", "above 0"]),
         (["--learning_rates=0.1,0.10"], ["given twice"]),
         (["--learning_rates=nan"], ["learning_rate=nan"]),
+        (
+            ["--objectives=linear", "--vary=task_weights=1,2"],
+            ["has 1 weights", "separate values that contain commas by"],
+        ),
         (["--objectives=linear", "--seeds=0"], ["seeds"]),
+        (["--objectives=linear", "--choose_seeds=-1"], ["choose_seeds"]),
         (["--objectives=linear", "--seeds=x"], ["seeds"]),
         (["--objectives=linear", "--jobs=0"], ["jobs"]),
         (["--vary=seed=1,2", "--seeds=2"], ["--seeds and --vary=seed"]),
@@ -295,6 +300,17 @@ def test_bad_flags_are_one_line_and_nothing_is_written(refused, out, arguments, 
     for part in parts:
         assert part in line, line
     assert not out.exists()
+
+
+def test_a_wrong_value_is_named_once(refused, out):
+    line = refused(1, "compare", f"--out={out}", *DATA, "--objectives=linear,PCGrad")
+    assert line.startswith("mtl compare: objective=PCGrad is unknown; did you mean pcgrad?")
+
+
+def test_wrong_data_is_one_line_before_the_other_runs(refused, out):
+    line = refused(2, "compare", f"--out={out}", *GRID, "--clip_norm=9")
+    assert "data: no such file; choose another" in line
+    assert len(starts(out)) == 1
 
 
 def test_out_is_required(refused):
