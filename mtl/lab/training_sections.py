@@ -1,5 +1,7 @@
 """The sections of the page of a comparison about the training: curves, weights and gradients."""
 
+import statistics
+
 from mtl.lab import charts, curves
 from mtl.lab.sections import figure
 from mtl.lab.summary import Comparison, score_spec
@@ -10,10 +12,10 @@ def training(comparison: Comparison) -> Html:
     """Return a chart of the learning curve of each variant, beside that of the reference."""
     name, spec = score_spec(comparison)
     found = {variant.label: curves.scores(variant) for variant in comparison.variants}
-    values = [mean.mean for points in found.values() for _, mean in points]
-    if not values:
+    means = [mean for points in found.values() for _, mean in points]
+    if not means:
         return Html("<p>No variant has a curve.</p>")
-    limits = min(values), max(values)
+    limits = _limits(means)
     figures = []
     for variant, reference in zip(comparison.variants, comparison.references):
         points, others = found[variant.label], found[reference.label]
@@ -31,6 +33,14 @@ def training(comparison: Comparison) -> Html:
         f"<b>{escape(comparison.reference)}</b>."
     )
     return Html(f'<p>{text}</p>\n<div class="charts">{"".join(figures)}</div>')
+
+
+def _limits(means):
+    """Return the ends of the charts, at which bands wider than the median one are cut."""
+    halves = [mean.half or 0.0 for mean in means]
+    widest = statistics.median(halves)
+    ends = [(mean.mean, min(half, widest)) for mean, half in zip(means, halves)]
+    return min(y - half for y, half in ends), max(y + half for y, half in ends)
 
 
 def _band(points):

@@ -1,5 +1,7 @@
 """Learning curves, weights and gradients on the page of a comparison."""
 
+import pytest
+
 from mtl.lab import summary, training_sections
 from tests.lab import made
 from tests.lab.test_sections import parsed
@@ -16,6 +18,22 @@ def test_learning_curves_show_each_variant_beside_the_reference():
     curves = [len(each.all("polyline")) for each in found.all("figure")]
     assert curves == [1, 2]
     assert "The dashed line is linear" in found.text
+
+
+def test_the_charts_show_the_whole_bands_but_the_wide_ones(monkeypatch):
+    limits = []
+
+    def curves(series, spec, alt, given):
+        limits.append(given)
+        return ""
+
+    monkeypatch.setattr(training_sections.charts, "curves", curves)
+    scores = {"linear": [0.5, 0.51], "log_sum": [0.6, 0.62], "geometric": [0.4, 0.9]}
+    found = summary.make(made.seeds(*scores.items()))
+    training_sections.training(found)
+    # Student's t is 12.706 for two seeds, so half an interval is 6.353 times their difference.
+    low, high = 0.505 - 6.353 * 0.01, 0.65 + 6.353 * 0.02
+    assert limits == [pytest.approx((min(low, 0.65 - 6.353 * 0.02), high), rel=1e-3)] * 3
 
 
 def test_without_a_result_there_is_no_curve():
