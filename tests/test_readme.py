@@ -15,7 +15,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from mtl import losses, objectives, tasks
+from mtl import catalogue, losses, objectives, tasks
 from mtl.cli.main import COMMANDS
 from mtl.config import Config
 from mtl.data import images
@@ -204,6 +204,15 @@ def test_least_costs_are_those_of_the_labels():
             least = objectives.find(objective).value(means[labels], objectives.Settings())
             figure = cell.split(",")[0]
             assert float(figure) == round(least, len(figure.partition(".")[2])), objective
+
+
+def test_table_of_objectives_names_each_one_once():
+    section = read("README.md").split("## Objectives")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    named = re.findall(r"`(\w+)`", " ".join(rows))
+    assert sorted(named) == sorted(catalogue.NAMES)
+    path, name = re.search(r"\]\((tests/.+?)\):\s+`(test_\w+)`", section).groups()
+    assert f"def {name}(" in read(path)
 
 
 def test_objective_shown_is_complete():
