@@ -55,6 +55,9 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
     ops = explained.ops
     blocks = _recorded(explained) | _updates(explained, diagram)
     rest = [name for name, op in ops.items() if name not in blocks and op.kind == FORWARD]
+    # The cost does not depend on what combines the gradients, or on what an objective remembers.
+    combined = [name for name in rest if _is_of_objective(explained.stack_of(ops[name]))]
+    blocks |= dict.fromkeys(combined, COST)
     updates = [name for name, op in ops.items() if op.kind == UPDATE]
     unrecorded = {WATCHED: [explained.named.watched.op.name], RATE: updates}
     for block, starts in unrecorded.items():
@@ -68,6 +71,11 @@ def assign(explained: Explained, diagram: Diagram) -> dict[str, str]:
             blocks[name] = known[0] if known else before
         before = blocks[name]
     return {name: blocks[op.of if op.kind == GRADIENT else name] for name, op in ops.items()}
+
+
+def _is_of_objective(stack):
+    """Return whether a line of an objective made an operation."""
+    return any(file.startswith("objectives/") for file, _ in stack)
 
 
 def _recorded(explained):

@@ -5,7 +5,9 @@ import re
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl.explain import blocks, diagram, lines
+from mtl.config import Config
+from mtl.explain import blocks, diagram, lines, summary
+from mtl.inputs import Inputs
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +52,18 @@ def test_rate_and_watched_operations_have_blocks(any_graph):
     cosines = [name for name, op in any_graph.ops.items() if op.type == "Cos"]
     assert len(cosines) == (any_graph.config.schedule == "cosine")
     assert all(block_of[name] == blocks.RATE for name in cosines)
+
+
+@pytest.mark.parametrize("objective", ["pcgrad", "dwa"])
+def test_lines_of_an_objective_are_lines_of_the_cost(objective):
+    config = Config(tasks="cost:3,height:real", dataset="npz", bottom="mlp", objective=objective)
+    explained = lines.explain(config, inputs=Inputs((5,), 0, "float32"))
+    found = diagram.of(explained)
+    block_of = blocks.assign(explained, found)
+    file = f"objectives/{objective}.py"
+    own = [name for name, op in explained.ops.items() if file in dict(explained.stack_of(op))]
+    assert own and {block_of[name] for name in own} <= {blocks.COST, "loss/cost", "loss/height"}
+    assert file in summary.render(explained, found)
 
 
 def test_layers_hold_exactly_the_operations_of_their_scope(any_graph):
