@@ -1,24 +1,21 @@
-"""The images of the study: what is written, at which size, and wrong arguments."""
+"""The images of the study: what is written, and at which size."""
 
 import numpy as np
-import pytest
 
 from mtl.data import npz, registry
-from mtl.errors import UsageError
-from mtl.lab import study
 from tests import svhn_files
-from tests.helpers import one_line
+from tests.benchmarks import study_data
 
 NUMBERS = [f"{number}" for number in range(12, 32)]
 
 
 def test_writes_drawn_numbers_and_photographs(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(study, "COUNTS", {"train": 5, "validation": 3, "test": 2})
+    monkeypatch.setattr(study_data, "COUNTS", {"train": 5, "validation": 3, "test": 2})
     for split in ("train", "test"):
         labelled = [(f"{i}.png", svhn_files.boxes(number)) for i, number in enumerate(NUMBERS, 1)]
         svhn_files.draw(tmp_path / "svhn" / split, labelled)
     out = tmp_path / "new" / "study"
-    study.main([str(out), str(tmp_path / "svhn")])
+    study_data.write(str(out), str(tmp_path / "svhn"))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9 and lines[0] == f"{out}/easy/train.npz: 5 images"
     for name, difficulty in (("easy", 0.2), ("hard", 0.7)):
@@ -30,9 +27,3 @@ def test_writes_drawn_numbers_and_photographs(monkeypatch, tmp_path, capsys):
     validation = npz.read(str(out / "photographs" / "validation.npz"))
     assert sorted([*train.numbers, *validation.numbers]) == NUMBERS
     assert train.inputs.shape[1:] == (36, 36, 3) and np.ptp(train.inputs) > 0
-
-
-def test_two_folders_are_required():
-    with pytest.raises(UsageError) as error:
-        study.main(["data/study"])
-    one_line(error, "two folders are required", "python -m mtl.lab.study OUT PHOTOGRAPHS")
