@@ -67,14 +67,14 @@ class Config:
     )
     clip_min: float = setting(
         catalogue.CLIP_MIN,
-        f"{catalogue.users('clip_min')}: a smaller loss counts as this number; its task has gradient "
-        "0, except in uw_so",
+        f"{catalogue.users('clip_min')}: a smaller loss counts as this number; its task has "
+        "gradient 0, except in uw_so",
         range=FLOAT32,
     )
     clip_max: float = setting(
         catalogue.CLIP_MAX,
-        f"{catalogue.users('clip_max')}: a larger loss counts as this number; its task has gradient "
-        "0, except in uw_so",
+        f"{catalogue.users('clip_max')}: a larger loss counts as this number; its task has "
+        "gradient 0, except in uw_so",
         range=FLOAT32,
     )
     absent: str = setting(
