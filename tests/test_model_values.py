@@ -209,7 +209,7 @@ def rejects(message, images=None, **arguments):
 
 
 def test_rejects_unknown_names_and_lists_the_known_ones():
-    rejects("bottom=smal must be one of mlp, light, small, base, paper", bottom="smal")
+    rejects("bottom=smal must be one of mlp, tiny, light, small, base, paper", bottom="smal")
     rejects("precision=half must be one of fp32, bf16", precision="half")
     rejects("absent=X must be one of x, mask", absent="X")
 
