@@ -157,6 +157,7 @@ def _objective(config, tasks, network, means, targets, step):
         settings=objectives.settings(config),
         gated=optimizer.is_gated(config.precision),
         labelled=None if _is_complete(config, tasks) else labelled,
+        batch_size=config.batch_size,
     )
     return objective.build(problem)
 

@@ -58,6 +58,9 @@ class Problem(NamedTuple):
     gated: bool = True
     # () -> bool [tasks], whether the batch has a label of the task; None: it always has.
     labelled: Optional[Callable] = None
+    # The expected number of examples in a batch, or 0 if unknown. It decides only which of two
+    # equal computations is faster.
+    batch_size: int = 0
 
 
 class Update(NamedTuple):

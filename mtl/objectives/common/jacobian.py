@@ -20,6 +20,7 @@ class Jacobian(NamedTuple):
     problem: Problem
     terms: dict  # task name -> float32 scalar, the loss that is differentiated
     rows: list  # float32 [K, numbers] for each variable of the bottom
+    products: list  # Product for each variable of the bottom, or None
     gram: Any  # float64 [K, K], the inner products of the rows; the identity if one is not finite
     tops: list  # (gradient, variable) pairs of the tops
 
@@ -33,11 +34,45 @@ class Jacobian(NamedTuple):
         """
         weights = tf.cast(weights, tf.float32)
         pairs = []
-        for row, variable in zip(rows or self.rows, self.problem.shared):
+        for index, variable in enumerate(self.problem.shared):
+            product = None if rows else self.products[index]
+            row = product.stacked if product else (rows or self.rows)[index]
             direction = tf.matmul(weights[tf.newaxis], row)
+            if product:
+                direction = tf.reshape(direction, [-1, variable.shape[1]])
+                direction = tf.matmul(product.x, direction, transpose_a=True)
             pairs.append((tf.reshape(direction, variable.shape), variable))
         cost = tf.add_n(list(self.terms.values()))
         return Update(cost, dict(self.terms), [*pairs, *self.tops], state, weights=weights)
+
+
+class Product(NamedTuple):
+    """The gradients of a dense layer as products: task k's gradient is x' y_k."""
+
+    x: Any  # float32 [batch, inputs], the input of the layer
+    stacked: Any  # float32 [K, batch * outputs], the y_k: the gradients of its output
+
+    def shortened(self):
+        """Return shorter vectors with the inner products of the gradients, float64 [K, numbers].
+
+        With a root of x x' = R R', they are the R' y_k (compare Goodfellow 2015, arXiv:1510.01799).
+        Their Gram matrix is positive semidefinite, and is exact to 1e-13 of the products of
+        norm(x) norm(y_k).
+        """
+        x = tf.cast(self.x, tf.float64)
+        size = tf.shape(x)[0]
+        identity = tf.eye(size, dtype=tf.float64)
+        square = tf.matmul(x, x, transpose_b=True)
+        # Cholesky's algorithm fails without full rank, and if a number is not finite.
+        trace = tf.linalg.trace(square)
+        square += 1e-13 * trace * identity
+        regular = tf.reduce_all(tf.is_finite(square)) & (trace > 0.0)
+        root = tf.linalg.cholesky(tf.where(regular, square, identity))
+        root = tf.where(regular, root, square)
+        tasks = self.stacked.shape[0]
+        y = tf.reshape(tf.cast(self.stacked, tf.float64), [tasks, size, -1])
+        roots = tf.broadcast_to(root, [tasks, size, size])
+        return tf.reshape(tf.matmul(roots, y, transpose_a=True), [tasks, -1])
 
 
 def build(problem, terms=None):
@@ -57,8 +92,11 @@ def build(problem, terms=None):
             if gradient is not None:
                 tops.setdefault(variable.ref(), []).append(gradient)
     pairs = [(tf.add_n(parts), reference.deref()) for reference, parts in tops.items()]
-    rows = [_row(*each) for each in zip(problem.shared, zip(*columns))]
-    return Jacobian(problem, dict(terms), rows, gram(rows), pairs)
+    columns = list(zip(*columns))
+    rows = [_row(*each) for each in zip(problem.shared, columns)]
+    products = [_product(each, problem.batch_size) for each in columns]
+    parts = [each.shortened() if each else row for row, each in zip(rows, products)]
+    return Jacobian(problem, dict(terms), rows, products, gram(parts), pairs)
 
 
 def compute_gradients(mean, variables, gated):
@@ -70,7 +108,7 @@ def gram(rows):
     """Return the inner products of the rows, float64 [K, K].
 
     Args:
-      rows: list of float32 [K, numbers].
+      rows: list of float32 or float64 [K, numbers].
     """
     # In float32, equal gradients could have a cosine above 1, and squares of 1e-23 are 0.
     parts = [tf.cast(row, tf.float64) for row in rows]
@@ -78,6 +116,37 @@ def gram(rows):
     # A NaN would be an error of the solvers. It is still in the rows, so it stops the run.
     finite = tf.reduce_all(tf.is_finite(products))
     return tf.where(finite, products, tf.eye(rows[0].shape.as_list()[0], dtype=tf.float64))
+
+
+def _product(gradients, batch):
+    """Return the Product of the gradients of a variable, or None without a gain.
+
+    Args:
+      gradients: list of tensors, or None.
+      batch: int, the expected size of a batch, or 0 if unknown.
+    """
+    factors = [_factors(each) for each in gradients]
+    if not batch or None in factors or len({x.ref() for x, _ in factors}) > 1:
+        return None
+    x, tasks = factors[0][0], len(factors)
+    inputs, outputs = (each.shape[1] for each in factors[0])
+    # Multiplications; to stack and cast a number costs as much as 16 of them.
+    if batch**2 * (inputs + tasks * outputs) > inputs * outputs * tasks * (tasks + 16):
+        return None
+    return Product(x, tf.stack([tf.reshape(y, [-1]) for _, y in factors]))
+
+
+def _factors(gradient):
+    """Return (x, y) if a gradient is the product x' y of two float32 matrices, else None."""
+    if not isinstance(gradient, tf.Tensor):  # None, or the gradient of tf.gather
+        return None
+    operation = gradient.op
+    while operation.type == "Identity":  # of gate_gradients
+        operation = operation.inputs[0].op
+    if operation.type != "MatMul" or gradient.dtype != tf.float32:
+        return None
+    transposed = [operation.get_attr(f"transpose_{side}") for side in "ab"]
+    return tuple(operation.inputs) if transposed == [True, False] else None
 
 
 def _row(variable, gradients):
