@@ -55,16 +55,27 @@ def build(problem):
     terms = {name: log_sum.term(mean, *limits) for name, mean in problem.means.items()}
     found = jacobian.build(problem, terms)
     share = decay(problem.step, settings.options["beta"], settings.options["sigma"])
-    known = None if problem.labelled is None else problem.labelled()
+    if problem.labelled is not None:  # without a label, a task keeps all of its old mean
+        known = problem.labelled()[:, tf.newaxis]
+        share = tf.where(known, tf.fill(tf.shape(known), share), tf.ones_like(known, tf.float32))
     state, rows = [], []
     for row, variable in zip(found.rows, problem.shared):
         mean = _variable(f"mean/{variable.op.name}", row.shape)
         old = mean.value()
         # Not row + share * (old - row), which can be wrong by the rounding of an old, large mean.
-        moved = share * old + (1.0 - share) * row
-        rows.append(moved if known is None else tf.where(known, moved, old))
+        rows.append(share * old + (1.0 - share) * row)
         state.append((mean, rows[-1]))
-    return found.update(present.weights(problem, jacobian.gram(rows), weights), state, rows)
+    gram = tf.linalg.diag(_squares(rows))  # the weights depend on no other products
+    return found.update(present.weights(problem, gram, weights), state, rows)
+
+
+def _squares(rows):
+    """Return the squared norms, float64 [K]; rows: list of float32 [K, numbers]."""
+    # One task at a time, so that the numbers in float64 stay in the cache.
+    halves = [
+        [tf.nn.l2_loss(tf.cast(each, tf.float64)) for each in tf.unstack(row)] for row in rows
+    ]
+    return 2.0 * tf.add_n([tf.stack(each) for each in halves])
 
 
 def _variable(name, shape):
