@@ -53,7 +53,12 @@ setup(
         "examples": ["mlxtend", "scikit-learn"],
         "plot": ["matplotlib"],
         "tensorboard": ["tensorboard"],
-        "bench": ["jax", "keras>=3.5", "torch"],
+        "bench": [
+            "jax",
+            "keras>=3.5",
+            "torch",
+            "torchjd[cagrad,fairgrad,nash_mtl,quadprog_projector]>=0.18",
+        ],
     },
     entry_points={"console_scripts": ["mtl=mtl.cli.main:run"]},
     classifiers=[
