@@ -65,7 +65,7 @@ def _parse():
     parser.add_argument("--write", action="store_true", help="replace the sections of RESULTS.md")
     parser.add_argument("--bottom", choices=bottoms, help="only this network")
     parser.add_argument("--precision", choices=config.choices("precision"), help="only this one")
-    text = "skip JAX and compiled competitors, and some networks and batches"
+    text = "skip JAX and compiled competitors, and some networks, batches and numbers of tasks"
     parser.add_argument("--quick", action="store_true", help=text)
     text = "limit all sides to an older instruction set"
     parser.add_argument("--isa", choices=list(isa.LIMITS), help=text)
