@@ -217,10 +217,10 @@ class Killer:
         self.evaluations += 1
         return {"sequence_accuracy": self.evaluations / 9}
 
-    def save_or_die(self, saver, session, directory, step, keep=1):
+    def save_or_die(self, saver, session, directory, step, *options):
         if os.path.basename(directory) == "best":
             self.reach("before the best weights", step)
-        self.save(saver, session, directory, step, keep)
+        self.save(saver, session, directory, step, *options)
 
     def write_or_die(self, model_dir, texts, rows):
         if rows:
