@@ -25,7 +25,7 @@ setup(
     package_data={
         "mtl.examples": ["*.md"],
         "mtl.explain": ["*.css", "*.html", "*.js"],
-        "mtl.lab": ["*.css"],
+        "mtl.lab": ["*.css", "*.md"],
         "mtl.lessons": ["*.md"],
         "mtl.reports": ["*.css"],
         "mtl.data.drawn": ["*.npz", "*.txt"],
