@@ -9,7 +9,7 @@ from mtl.lab.grid import SEED, label
 from mtl.lab.sections import TEXT, shown
 from mtl.lab.statistics import Mean
 from mtl.lab.summary import Comparison, score_spec
-from mtl.reports.page import Html, document, escape, table, words
+from mtl.reports.page import Html, document, escape, sectioned, table, words
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compare.css")
 RESULTS = "results.csv"
@@ -40,19 +40,9 @@ def html(comparison: Comparison, about: About) -> str:
         ("failed", "Runs without a result", _failed(comparison)),
         ("again", "Reproduce", _again(about)),
     ]
-    links = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading, _ in parts]
-    body = [
-        '<a class="skip" href="#content">Skip to the content</a>',
-        f"<header>\n<h1>{escape(title)}</h1>\n{_facts(comparison, about)}\n</header>",
-        f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>',
-        '<main id="content">',
-    ]
-    for name, heading, content in parts:
-        body.append(f'<section id="{name}" aria-labelledby="{name}-heading">')
-        body.append(f'<h2 id="{name}-heading">{heading}</h2>\n{content}\n</section>')
-    body.append("</main>")
+    body = sectioned(title, _facts(comparison, about), parts)
     with open(STYLE, encoding="utf-8") as file:
-        return document(f"mtl compare: {title}", "\n".join(body), style=file.read())
+        return document(f"mtl compare: {title}", body, style=file.read())
 
 
 def _names(about):

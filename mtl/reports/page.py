@@ -100,6 +100,27 @@ def document(title: str, body: str, *, style: str = "", script: str = "", data: 
     return "\n".join([*lines, "</body>", "</html>"]) + "\n"
 
 
+def sectioned(title: str, lead: str, parts: Sequence[tuple[str, str, str]]) -> str:
+    """Return the body of a page: a heading, links to the sections, and the sections.
+
+    Args:
+      title: the text of the heading.
+      lead: HTML below it.
+      parts: id, heading and HTML of each section.
+    """
+    links = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading, _ in parts]
+    lines = [
+        '<a class="skip" href="#content">Skip to the content</a>',
+        f"<header>\n<h1>{escape(title)}</h1>\n{lead}\n</header>",
+        f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>',
+        '<main id="content">',
+    ]
+    for name, heading, content in parts:
+        lines.append(f'<section id="{name}" aria-labelledby="{name}-heading">')
+        lines.append(f'<h2 id="{name}-heading">{heading}</h2>\n{content}\n</section>')
+    return "\n".join([*lines, "</main>"])
+
+
 def _check_inline(name, text):
     if re.search(r"</(style|script)|<!--|\r", text, re.IGNORECASE):
         raise ValueError(f"{name} must not contain </style, </script, <!-- or a carriage return")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mtl.reports import number_sections, own_sections, sections
-from mtl.reports.page import document, escape
+from mtl.reports.page import document, escape, sectioned
 from mtl.reports.sections import shortened
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_page.css")
@@ -52,19 +52,9 @@ def html(
         ("run", "Flags and environment", sections.environment(run)),
         ("again", "Reproduce", sections.reproduce(run, beside)),
     ]
-    links = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading, _ in parts]
-    body = [
-        '<a class="skip" href="#content">Skip to the content</a>',
-        f"<header>\n<h1>{escape(title)}</h1>\n{_result(report, special)}\n</header>",
-        f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>',
-        '<main id="content">',
-    ]
-    for name, heading, content in parts:
-        body.append(f'<section id="{name}" aria-labelledby="{name}-heading">')
-        body.append(f'<h2 id="{name}-heading">{heading}</h2>\n{content}\n</section>')
-    body.append("</main>")
+    body = sectioned(title, _result(report, special), parts)
     with open(STYLE, encoding="utf-8") as file:
-        return document(f"mtl report: {title}", "\n".join(body), style=file.read())
+        return document(f"mtl report: {title}", body, style=file.read())
 
 
 def _result(report, special):

@@ -182,3 +182,16 @@ def test_plots_have_visible_colours_in_dark_mode():
     for colour in [plot.BLUE, plot.ORANGE, plot.GREY, *[colour for colour, _ in plot._STYLES]]:
         assert contrast(colour, "#ffffff") >= 3.0, colour
         assert contrast(in_dark_mode(colour), background) >= 3.0, colour
+
+
+def test_sections_have_links_and_headings():
+    parts = [("one", "First", "<p>1</p>"), ("two", "Second", "<p>2</p>")]
+    body = page.sectioned("a < b", "<p>lead</p>", parts)
+    document = tree(page.document("title", body))
+    assert document.one("h1").text == "a < b"
+    links = document.one("nav").all("a")
+    assert [each.text for each in links] == ["First", "Second"]
+    for each, (name, heading, _) in zip(links, parts):
+        section = document.one("section", id=name)
+        assert each.attributes["href"] == f"#{name}"
+        assert section.one("h2").text == heading
