@@ -77,7 +77,7 @@ def build(config, *, tasks=None, inputs=None):
         gradients=sums,
         watched=watched,
         rate=rate,
-        minimize=_minimize(config, step_once, step, watched),
+        minimize=_minimize(config, step_once, step, watched, update),
         shared=_shared(network),
         weights=functools.partial(_weights, update, means),
     )
@@ -228,7 +228,7 @@ def _step(config, optimiser, pairs, step, rate, update, again):
     return tf.group(applied, *assigned)
 
 
-def _minimize(config, step_once, step, watched):
+def _minimize(config, step_once, step, watched, update):
     """Build the operation of one training step.
 
     With on_nonfinite "skip", a NaN or infinity in `watched` skips the update.
@@ -236,8 +236,12 @@ def _minimize(config, step_once, step, watched):
     if config.on_nonfinite == "stop":
         # Without a condition, an update need not wait for the gradients of other variables.
         return step_once()
+    # `_step` waits for these values too, but what is inside a tf.cond does not always wait for what
+    # is outside. It always waits for the condition.
+    with tf.control_dependencies([value for _, value in update.state]):
+        is_finite = tf.reduce_all(tf.is_finite(watched))
     return tf.cond(
-        tf.reduce_all(tf.is_finite(watched)),
+        is_finite,
         lambda: tf.group(step_once()),
         lambda: tf.group(step.assign_add(1)),
     )

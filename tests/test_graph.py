@@ -74,6 +74,27 @@ def test_state_is_computed_before_the_weights_and_the_step_change(built, own, on
 
 
 @pytest.mark.parametrize("on_nonfinite", ["stop", "skip"])
+def test_weights_wait_for_a_slow_state(built, own, on_nonfinite):
+    def objective(logits, labels, means):
+        (bias,) = tf.trainable_variables("a/b")
+        slow = tf.random.uniform([700, 700], seed=1)
+        for _ in range(5):
+            slow = tf.matmul(slow, slow) / 350
+        with tf.control_dependencies([slow]):
+            late = bias.read_value()
+        state = [(variable("bias", 3), late)]
+        return Update(tf.add_n(list(means.values())), dict(means), state=state)
+
+    found, feed, session = built(objective=own(objective), on_nonfinite=on_nonfinite)
+    (bias,) = tf.trainable_variables("a/b")
+    (remembered,) = tf.global_variables("objective/")
+    for _ in range(3):
+        before = session.run(bias)
+        session.run(found.minimize, feed)
+        np.testing.assert_array_equal(session.run(remembered), before)
+
+
+@pytest.mark.parametrize("on_nonfinite", ["stop", "skip"])
 def test_follow_gets_the_losses_of_the_new_weights_with_the_same_masks(built, own, on_nonfinite):
     def objective(logits, labels, means):
         after = variable("after", 2)
