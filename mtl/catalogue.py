@@ -52,7 +52,7 @@ def users(flag: str) -> str:
 
 
 def unknown(name: str) -> str:
-    """Return the error for a name that is no objective, with the nearest one."""
+    """Return the error message for an unknown objective; it suggests the nearest name."""
     # Papers write PCGrad, Nash-MTL and IMTL-G.
     nearest = difflib.get_close_matches(name.lower().replace("-", "_"), NAMES, n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""

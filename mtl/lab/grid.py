@@ -118,7 +118,7 @@ def runs(
       settings: dict field -> value for all fields of Config, of the flags that do not vary.
       values: the result of `varied`, with the seeds.
       choose: flags of `values` that validation chooses.
-      choosing: how many seeds, the first ones, choose; 0 is all.
+      choosing: the number of seeds by which validation chooses, the first ones; 0 is all.
 
     Raises:
       UsageError: a combination does not work, or a setting has no effect on any objective.

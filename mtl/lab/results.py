@@ -189,7 +189,7 @@ def _dict(row, name):
 
 
 def _finite(row, name):
-    """Return the finite numbers of an object; weights may be large, so `number` does not fit."""
+    """Return the finite numbers of an object. `number` would drop large ones, such as weights."""
     return {key: value for key, value in _dict(row, name).items() if _is_finite(value)}
 
 

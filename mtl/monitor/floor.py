@@ -2,8 +2,8 @@
 
 Each evaluation stores it as "steps_at_floor" under "monitor": the number of steps so far in which
 the mean loss of at least one task was at most --clip_min. A continued run stores the same numbers,
-because monitor.json has the count of each of the last checkpoints. It is written before its
-checkpoint, so a process that is killed in between trains these steps again.
+because monitor.json has the count of each of the last checkpoints. A count is written before its
+checkpoint. A process that is killed between the two trains the steps again, and counts them again.
 
 If monitor.json is damaged, or has no count of the checkpoint that a run continues from, the count
 is not known: it is None until the end of the run. Runs of earlier versions have no such file.

@@ -13,8 +13,8 @@ and of the step.
 
 Identity: after a change, cos(p_k, g_j) = t_kj. With beta 0 all targets stay 0, which is PCGrad.
 
-A gradient of 0 has no cosine: it changes no other gradient and no running mean. LibMTL updates a
-mean only if c < t_kj; the paper and TorchJD always do. The default of beta is that of both.
+A gradient of 0 has no cosine, so it changes no other gradient and no running mean. LibMTL updates
+a mean only if c < t_kj; the paper and TorchJD always update it. Both have the same default of beta.
 """
 
 import numpy as np
