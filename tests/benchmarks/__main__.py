@@ -13,7 +13,6 @@
 import argparse
 import contextlib
 import importlib
-import importlib.metadata
 import os
 import platform
 
@@ -107,12 +106,13 @@ def _machine(limit):
     """Return the processor, its limit, the versions and the load of this machine, as a sentence."""
     # Not at the top: worker processes import this module again and do not need TensorFlow.
     from mtl.runs.environment import processor
+    from tests.benchmarks import sides
 
     parts = [processor(), f"{machine.cores()} cores"]
     parts += [isa.described(limit)] if limit else []
     parts += [f"{platform.system()} {platform.release()}"]
     parts += [f"Python {platform.python_version()}"]
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "numpy")]
+    parts += [f"{name} {sides.version(name)}" for name in ("tensorflow", "numpy")]
     return f"{', '.join(parts)}; load {os.getloadavg()[0]:.1f}."
 
 

@@ -1,7 +1,6 @@
 """The training step of every objective, compared with what its definition needs, and TorchJD's."""
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import itertools
 
@@ -63,7 +62,7 @@ def _has_peer():
 
 
 def _versions():
-    return f"{sides.versions()[:-1]}, torchjd {importlib.metadata.version('torchjd')}."
+    return f"{sides.versions()[:-1]}, torchjd {sides.version('torchjd')}."
 
 
 @contextlib.contextmanager

@@ -104,8 +104,15 @@ def _installed():
 
 def versions():
     """Return the versions of the competitors, as a sentence."""
-    installed = _installed()
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in installed) + "."
+    return ", ".join(f"{name} {version(name)}" for name in _installed()) + "."
+
+
+def version(package):
+    """Return the version of an installed package, such as "tensorflow".
+
+    The distribution can have another name: tensorflow-cpu also installs the package tensorflow.
+    """
+    return importlib.metadata.version(importlib.metadata.packages_distributions()[package][0])
 
 
 def cropped(count):
