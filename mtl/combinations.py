@@ -23,6 +23,9 @@ def check(config) -> None:
     if config.top_dropout and not config.top_units:
         what = f"--top_dropout={config.top_dropout} needs hidden layers"
         raise ValueError(f"{what}; add --top_units=128, or remove the flag")
+    if config.backup_workers and config.sync != "all":
+        what = f"--backup_workers={config.backup_workers} needs --sync=all, not {config.sync}"
+        raise ValueError(f"{what}; with none, no worker waits for another; remove the flag")
     if config.window and config.crop > config.window:
         what = f"--crop={config.crop} is larger than --window={config.window}"
         raise ValueError(f"{what}; use a smaller crop, or 0")

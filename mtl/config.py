@@ -215,6 +215,18 @@ class Config:
         choices=(1, 2, 4),
     )
     threads: int = setting(0, "threads of TensorFlow; 0 is one for each core", range=NOT_NEGATIVE)
+    sync: str = setting(
+        "all",
+        "how the workers of a cluster train: all makes each step together, as one machine does "
+        "with the whole batch; none lets each worker update the variables by itself",
+        choices=("all", "none"),
+    )
+    backup_workers: int = setting(
+        0,
+        "with --sync=all in a cluster: how many workers a step does without, the slowest ones; "
+        "the result then depends on their speed",
+        range=NOT_NEGATIVE,
+    )
 
     def __post_init__(self):
         """Validate all fields; raise ValueError, naming the first that is wrong."""

@@ -22,6 +22,7 @@ MAY_CHANGE = (
     "views",
     "patience",
     "threads",
+    "backup_workers",
     "data_dir",
     "init_from",
     "on_nonfinite",

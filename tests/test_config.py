@@ -206,7 +206,7 @@ TEXTS = {
     "objective_options": [""],
 }
 TOGETHER = ("pool", "reuse", "augment", "objective", "top_dropout", "window", "crop")
-TOGETHER += ("clip_min", "clip_max")
+TOGETHER += ("clip_min", "clip_max", "backup_workers")
 FREE = [name for name in config.FIELDS if name not in TOGETHER]
 
 

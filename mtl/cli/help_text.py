@@ -9,6 +9,8 @@ GROUPS = {
     "dataset": "The data:",
     "batch_size": "The optimiser and the length of the run:",
     "log_every": "Reports, the best weights, and speed:",
+    "sync": "Several workers:",
+    "job_name": "This process of a cluster:",
     "only_check_args": "Every command:",
 }
 

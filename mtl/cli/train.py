@@ -6,7 +6,8 @@ import os
 
 from absl import flags as absl_flags
 
-from mtl.cli import console, flags, signals
+from mtl.cli import cluster_flags, console, flags, signals
+from mtl.cluster import spec
 from mtl.errors import UsageError
 from mtl.runs import files
 
@@ -28,21 +29,27 @@ def define(values):
     absl_flags.DEFINE_boolean("monitor_gradients", False, text, flag_values=values)
     flags.define_gpu(values)
     flags.define_run(values)
+    cluster_flags.define(values)
 
 
 def check(values, arguments):
     """Validate combinations of flags. Reads no file."""
     flags.check_no_arguments(arguments)
-    flags.check_model_dir(values, "name the run directory: --model_dir=runs/mine")
+    cluster = cluster_flags.cluster(values)
+    if cluster is None or cluster.is_chief or cluster.job == spec.EVALUATOR:  # others write nothing
+        flags.check_model_dir(values, "name the run directory: --model_dir=runs/mine")
     if values.model_dir == "pretrained":
         raise UsageError(PACKAGED)
     config = flags.to_config(values)
     flags.check_data(config.dataset, config.data_dir)
+    spec.check_run(cluster, config)
 
 
 def main(values, arguments):
     """Train; return the exit code."""
     config, model_dir = flags.to_config(values), values.model_dir
+    if cluster_flags.cluster(values) or values.separate_evaluator:
+        raise UsageError("--job_name: training in a cluster is not built yet; remove the flag")
     files.check_place(model_dir, "--model_dir")
     console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     from mtl import tasks, train

@@ -71,9 +71,10 @@ OTHER = config.Config(
     workers=1,
     views=4,
     threads=4,
+    backup_workers=1,
 )
-# Some flags apply only to numbers, so the tasks need a Config of their own.
-OWN = config.Config(tasks="digit:10,height:real", dataset="npz", data_dir="a b")
+# Some flags exclude others, so they need a Config of their own.
+OWN = config.Config(tasks="digit:10,height:real", dataset="npz", data_dir="a b", sync="none")
 
 
 def test_every_flag_sets_its_field():

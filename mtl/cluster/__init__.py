@@ -1,0 +1,1 @@
+"""Training on many machines, with TensorFlow's own distributed runtime."""
