@@ -31,7 +31,7 @@ class Graph(NamedTuple):
     weights: Callable
 
 
-def build(config, *, tasks=None, inputs=None):
+def build(config, *, tasks=None, inputs=None, replica=None):
     """Build the training graph: inputs -> bottom -> tops -> losses -> objective -> optimiser.
 
     Args:
@@ -39,6 +39,7 @@ def build(config, *, tasks=None, inputs=None):
       tasks: list of tasks.Task, see tasks.check; None means those of config. The objective answer
         needs NUMBER_TASKS.
       inputs: inputs.Inputs; None means the images of numbers.
+      replica: cluster.replica.Replica, one of several workers that train together, or None.
 
     Returns:
       Graph.
@@ -49,11 +50,11 @@ def build(config, *, tasks=None, inputs=None):
     values = tf.placeholder(inputs.dtype, [None, *inputs.network_shape], "images")
     zero = tf.zeros_initializer()
     step = tf.get_variable("global_step", [], tf.int64, zero, trainable=False, use_resource=True)
-    network = _network(config, tasks, model.prepare(values, inputs), step)
+    network = _network(config, tasks, model.prepare(values, inputs), step, replica)
     labels = {task.name: _label_placeholder(task) for task in tasks}
     targets = _targets(config, tasks, labels)
-    means = _means(config, tasks, network.logits, targets)
-    update = _objective(config, tasks, network, means, targets, step)
+    means, labelled = _means(config, tasks, network.logits, targets, replica)
+    update = _objective(config, network, means, labelled, targets, step, replica)
     rate = _learning_rate(config, step)
     optimiser = _optimiser(config, rate)
     pairs = update.gradients or optimizer.gradients(optimiser, update.cost, config.precision)
@@ -62,10 +63,16 @@ def build(config, *, tasks=None, inputs=None):
     if not pairs:
         what = f"the cost of --objective={config.objective} depends on no variable"
         raise UsageError(f"{what}; compute it from logits or means")
+    if replica and not update.gradients:
+        pairs = replica.gradients(pairs)
     sums = {variable.op.name: tf.reduce_sum(gradient) for gradient, variable in pairs}
     watched = tf.stack([*means.values(), *sums.values()])
-    again = functools.partial(_again, config, tasks, values, inputs, targets, step)
-    step_once = functools.partial(_step, config, optimiser, pairs, step, rate, update, again)
+    again = functools.partial(_again, config, tasks, values, inputs, targets, step, replica)
+    step_once = functools.partial(_step, config, optimiser, pairs, step, rate)
+    is_finite = _is_finite(watched, update) if config.on_nonfinite == "skip" else None
+    minimize = functools.partial(_minimize, step_once, step, is_finite)
+    if replica:
+        minimize = functools.partial(replica.minimize, pairs, minimize, is_finite)
     return Graph(
         inputs=values,
         labels=labels,
@@ -77,7 +84,7 @@ def build(config, *, tasks=None, inputs=None):
         gradients=sums,
         watched=watched,
         rate=rate,
-        minimize=_minimize(config, step_once, step, watched, update),
+        minimize=minimize(update, again),
         shared=_shared(network),
         weights=functools.partial(_weights, update, means),
     )
@@ -89,7 +96,7 @@ def _label_placeholder(task):
     return tf.placeholder(tf.as_dtype(kind.DTYPE), shape, f"labels_{task.name}")
 
 
-def _network(config, tasks, inputs, step):
+def _network(config, tasks, inputs, step, replica):
     """Build the network for training; a second call needs a scope that reuses the variables."""
     return model.build(
         inputs,
@@ -97,7 +104,7 @@ def _network(config, tasks, inputs, step):
         training=True,
         dropout=config.dropout,
         top_dropout=config.top_dropout,
-        seed=config.seed,
+        seed=replica.seed(config.seed) if replica else config.seed,
         step=step,
         precision=config.precision,
         towers=towers_of(config.threads, config.batch_size),
@@ -119,17 +126,22 @@ def _targets(config, tasks, labels):
     return targets
 
 
-def _means(config, tasks, logits, targets):
-    """Return the mean loss of each task, dict task name -> float32 scalar.
+def _means(config, tasks, logits, targets, replica):
+    """Return the mean loss of each task, dict task name -> float32 scalar, and Problem.labelled.
 
-    They are watched, because the cost hides what it clips: an infinite loss adds 85.2 to the cost
-    and has gradient 0.
+    The means are watched, because the cost hides what it clips: an infinite loss adds 85.2 to the
+    cost and has gradient 0.
     """
     otherwise = None
     if not _is_complete(config, tasks):
         otherwise = objectives.find(config.objective).NEUTRAL
+    labelled = functools.partial(losses.labelled, tasks, targets)
     with tf.name_scope("cross_entropy"):
-        return losses.mean_losses(tasks, logits, targets, otherwise)
+        if replica:
+            means, labelled = losses.whole_means(tasks, logits, targets, otherwise, replica.total)
+        else:
+            means = losses.mean_losses(tasks, logits, targets, otherwise)
+    return means, None if otherwise is None else labelled
 
 
 def _is_complete(config, tasks):
@@ -137,15 +149,16 @@ def _is_complete(config, tasks):
     return is_numbers(tasks) and config.absent == "x"
 
 
-def _objective(config, tasks, network, means, targets, step):
+def _objective(config, network, means, labelled, targets, step, replica):
     """Build the objective; return its Update."""
-    objective = objectives.find(config.objective)
+    objective = objectives.find(
+        replica.objective(config.objective) if replica else config.objective
+    )
     shared = _shared(network)
     if objective.NEEDS == catalogue.GRADIENTS and not shared:
         what = f"--bottom={config.bottom} has no variables, which --objective={config.objective}"
         raise UsageError(f"{what} needs; use --objective=linear")
     tops = [layer for layers in network.tops.values() for layer in layers]
-    labelled = functools.partial(losses.labelled, tasks, targets)
     problem = objectives.Problem(
         means=means,
         logits=network.logits,
@@ -156,8 +169,9 @@ def _objective(config, tasks, network, means, targets, step):
         step=step,
         settings=objectives.settings(config),
         gated=optimizer.is_gated(config.precision),
-        labelled=None if _is_complete(config, tasks) else labelled,
+        labelled=labelled,
         batch_size=config.batch_size,
+        whole=replica.whole if replica else None,
     )
     return objective.build(problem)
 
@@ -195,13 +209,13 @@ def _optimiser(config, rate):
     )
 
 
-def _again(config, tasks, values, inputs, targets, step):
+def _again(config, tasks, values, inputs, targets, step, replica):
     """Build the network a second time; return its mean losses. They read the current variables."""
     scope = tf.variable_scope(tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True)
     with tf.name_scope("again"), scope:
         # The update has counted the step. Its dropout masks are those of the step before.
-        network = _network(config, tasks, model.prepare(values, inputs), step - 1)
-        return _means(config, tasks, network.logits, targets)
+        network = _network(config, tasks, model.prepare(values, inputs), step - 1, replica)
+        return _means(config, tasks, network.logits, targets, replica)[0]
 
 
 def _step(config, optimiser, pairs, step, rate, update, again):
@@ -228,20 +242,21 @@ def _step(config, optimiser, pairs, step, rate, update, again):
     return tf.group(applied, *assigned)
 
 
-def _minimize(config, step_once, step, watched, update):
-    """Build the operation of one training step.
-
-    With on_nonfinite "skip", a NaN or infinity in `watched` skips the update.
-    """
-    if config.on_nonfinite == "stop":
-        # Without a condition, an update need not wait for the gradients of other variables.
-        return step_once()
-    # `_step` waits for these values too, but what is inside a tf.cond does not always wait for what
+def _is_finite(watched, update):
+    """Return whether all watched values are finite, a bool scalar."""
+    # `_step` waits for the state too, but what is inside a tf.cond does not always wait for what
     # is outside. It always waits for the condition.
     with tf.control_dependencies([value for _, value in update.state]):
-        is_finite = tf.reduce_all(tf.is_finite(watched))
+        return tf.reduce_all(tf.is_finite(watched))
+
+
+def _minimize(step_once, step, is_finite, update, again):
+    """Build the operation of one training step, skipped unless is_finite, a bool or None."""
+    if is_finite is None:
+        # Without a condition, an update need not wait for the gradients of other variables.
+        return step_once(update, again)
     return tf.cond(
         is_finite,
-        lambda: tf.group(step_once()),
+        lambda: tf.group(step_once(update, again)),
         lambda: tf.group(step.assign_add(1)),
     )

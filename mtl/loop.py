@@ -184,7 +184,7 @@ class Training:
         try:
             batch = next(stream, None)
             if batch is not None:
-                self.check_batch(*batch)
+                check_batch(self.run, *batch)
         except Exception as error:
             self.callbacks.stop()  # raises if the directory no longer belongs to this run
             if step - 1 > first:
@@ -202,13 +202,6 @@ class Training:
             self.raise_interrupted(where, signum)
         return batch
 
-    def check_batch(self, inputs, labels):
-        """Raise ValueError if a batch does not fit the network."""
-        batches.check_inputs(inputs, self.run.inputs)
-        if not len(inputs):
-            raise ValueError("a batch has no examples; a source must yield at least one")
-        check_labels(labels, self.run.tasks, len(inputs))
-
     def train_step(self, step, inputs, labels):
         """Run one training step.
 
@@ -221,9 +214,8 @@ class Training:
             _, cost, watched = self.step_once(inputs, *fed)
         except tf.errors.ResourceExhaustedError as error:
             # Some weights may be updated already, so this step is not saved.
-            reason = checkpoint.first_line(error)
-            cure = "lower --batch_size, then repeat the command"
-            raise MtlError(f"step {step}: out of memory ({reason}); {cure}") from error
+            what = f"step {step}: out of memory ({checkpoint.first_line(error)})"
+            raise MtlError(f"{what}; lower --batch_size, then repeat the command") from error
         count = len(self.graph.losses)
         values = dict(zip(self.graph.losses, watched))
         sums = dict(zip(self.graph.gradients, watched[count:]))
@@ -275,6 +267,14 @@ class Training:
 
     def _say(self, text):
         self.callbacks.say(f"{self.model_dir}: {text}")
+
+
+def check_batch(run, inputs, labels):
+    """Raise ValueError if a batch does not fit the network of a run_files.Run."""
+    batches.check_inputs(inputs, run.inputs)
+    if not len(inputs):
+        raise ValueError("a batch has no examples; a source must yield at least one")
+    check_labels(labels, run.tasks, len(inputs))
 
 
 def _measured(measure):

@@ -79,16 +79,34 @@ def mean_losses(tasks, logits, targets, otherwise=None):
     Returns:
       dict task name -> float32 scalar.
     """
-    check(logits, targets)
-    each, known = {}, {}
-    for task in tasks:
-        kind = kinds.find(task.kind)
-        each[task.name] = kind.losses(logits[task.name], targets[task.name])
-        if otherwise is not None:
-            known[task.name] = kind.labelled(targets[task.name])
+    each, known = _each(tasks, logits, targets, otherwise)
     if otherwise is None:
         return {name: tf.reduce_mean(values) for name, values in each.items()}
-    return _masked_means(each, known, otherwise)
+    return _divided(each, _sums(each, known), _counts(known), otherwise)
+
+
+def whole_means(tasks, logits, targets, otherwise, total):
+    """Return `mean_losses` of a batch of which this graph has a part.
+
+    Args:
+      tasks, logits, targets, otherwise: as `mean_losses`, of the part.
+      total: function (list of float32 scalars of the part) -> list of those of the whole batch,
+        whose gradients are those of the part.
+
+    Returns:
+      dict task name -> float32 scalar, and a function () -> bool [tasks], whether the whole batch
+      has a label of each task.
+    """
+    each, known = _each(tasks, logits, targets, otherwise)
+    if otherwise is None:
+        sums = [tf.reduce_sum(values) for values in each.values()]
+        size = tf.cast(tf.size(next(iter(each.values()))), tf.float32)
+        *sums, size = total([*sums, size])
+        return {name: value / size for name, value in zip(each, sums)}, None
+    sums, counts = list(_sums(each, known)), tf.unstack(_counts(known))
+    found = total([*sums, *counts])
+    counts = tf.stack(found[len(sums) :])
+    return _divided(each, found, counts, otherwise), lambda: counts > 0.0
 
 
 def labelled(tasks, targets):
@@ -97,25 +115,38 @@ def labelled(tasks, targets):
     return tf.stack([tf.reduce_any(each) for each in known])
 
 
-def _masked_means(each, known, otherwise):
-    """Return the mean of each task where it is known.
+def _each(tasks, logits, targets, otherwise):
+    """Return the loss of each example and whether it is known, dicts task name -> [batch]."""
+    check(logits, targets)
+    each, known = {}, {}
+    for task in tasks:
+        kind = kinds.find(task.kind)
+        each[task.name] = kind.losses(logits[task.name], targets[task.name])
+        if otherwise is not None:
+            known[task.name] = kind.labelled(targets[task.name])
+    return each, known
 
-    Args:
-      each: dict task name -> float32 [batch].
-      known: dict task name -> bool [batch].
-      otherwise: float, the mean of a task that is not known for any example.
-    """
+
+def _counts(known):
+    """Return the number of examples for which each task is known, float32 [tasks]."""
     # Counted for all tasks at once: with 200 tasks, that saves seconds of building the graph.
-    counts = tf.reduce_sum(tf.cast(tf.stack(list(known.values())), tf.float32), axis=1)
+    return tf.reduce_sum(tf.cast(tf.stack(list(known.values())), tf.float32), axis=1)
+
+
+def _sums(each, known):
+    """Yield the sum of the known losses of each task, a float32 scalar."""
+    zeros = tf.zeros_like(next(iter(each.values())))
+    for name, values in each.items():
+        # An example without a label has loss 0 and no gradient, even if its loss is not finite.
+        yield tf.reduce_sum(tf.where(known[name], values, zeros))
+
+
+def _divided(names, sums, counts, otherwise):
+    """Return the mean loss of each task; `otherwise` where the count is 0."""
     divisors = tf.unstack(tf.maximum(counts, 1.0))
     added = tf.unstack(otherwise * tf.cast(tf.equal(counts, 0.0), tf.float32))
-    zeros = tf.zeros_like(next(iter(each.values())))
-    means = {}
-    for name, divisor, constant in zip(each, divisors, added):
-        # An example without a label has loss 0 and no gradient, even if its loss is not finite.
-        total = tf.reduce_sum(tf.where(known[name], each[name], zeros))
-        means[name] = total / divisor + constant
-    return means
+    parts = zip(names, sums, divisors, added)
+    return {name: total / divisor + constant for name, total, divisor, constant in parts}
 
 
 def log_sum(logits, labels):

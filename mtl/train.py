@@ -30,6 +30,7 @@ def run(
     start=None,
     records=None,
     callbacks: Callbacks = DEFAULTS,
+    member=None,
 ):
     """Train a network, or continue a run. A finished run does nothing.
 
@@ -46,6 +47,7 @@ def run(
       start: str, the path of a checkpoint whose weights a new run starts from, or None.
       records: dict file name -> text, written into the run directory beside config.json.
       callbacks: Callbacks.
+      member: cluster.member.Member, the chief of several workers that train together, or None.
 
     Returns:
       dict: "step" reached, "best" score on validation, or None, and its "best_step".
@@ -62,7 +64,6 @@ def run(
       MtlError: a step does not fit into memory.
     """
     model_dir = os.fspath(model_dir)
-    run_files.check_directory(model_dir)
     run_of = _run_of(config, tasks, inputs)
     saved, first, history = _reached(run_of, model_dir)
     unevaluated = evaluator and first in loop.due_steps(config) and not _evaluated(first, history)
@@ -72,10 +73,9 @@ def run(
         return _result(first, history)
 
     options = session_config(config.threads, config.batch_size)
-    with tf.Graph().as_default(), tf.Session(config=options) as session:
-        training = _training(run_of, model_dir, session, evaluator, history, callbacks)
-        training.restore(saved, start)
-        session.graph.finalize()
+    with tf.Graph().as_default(), _session(options, member) as session:
+        training = _training(run_of, model_dir, session, evaluator, history, callbacks, member)
+        _restore(training, saved, start, member, first)
         begin = functools.partial(training.begin, first, options, records or {}, unevaluated)
         step = training.loop(first, source, begin)
     return _result(step, history)
@@ -83,6 +83,7 @@ def run(
 
 def _reached(run_of, model_dir):
     """Return the newest checkpoint of a directory or None, its step, and the evaluations so far."""
+    run_files.check_directory(model_dir)
     saved = checkpoint.newest(model_dir)
     if saved:
         _check_same_run(run_of, model_dir)
@@ -90,14 +91,27 @@ def _reached(run_of, model_dir):
     return saved, first, run_files.read_metrics(model_dir, up_to=first)
 
 
-def _training(run_of, model_dir, session, evaluator, history, callbacks):
+def _session(options, member):
+    return member.session(options) if member else tf.Session(config=options)
+
+
+def _training(run_of, model_dir, session, evaluator, history, callbacks, member):
     """Build the graph of a run in its session; return a loop.Training."""
-    graph = build(run_of.config, tasks=run_of.tasks, inputs=run_of.inputs)
+    replica = member.replica if member else None
+    graph = build(run_of.config, tasks=run_of.tasks, inputs=run_of.inputs, replica=replica)
     if callbacks.watch:
-        callbacks.watch(session, graph)
+        callbacks.watch(member.alone(session) if member else session, graph)
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
         measure = evaluator(session) if evaluator else None
     return loop.Training(run_of, model_dir, session, graph, measure, history, callbacks)
+
+
+def _restore(training, saved, start, member, first):
+    """Give the variables their values; then others may join the training."""
+    training.restore(saved, start)
+    training.session.graph.finalize()
+    if member:
+        member.publish(training.run, first)
 
 
 def _run_of(config, tasks, inputs):

@@ -61,6 +61,9 @@ class Problem(NamedTuple):
     # The expected number of examples in a batch, or 0 if unknown. It decides only which of two
     # equal computations is faster.
     batch_size: int = 0
+    # Function (list of lists of gradients, variables) -> the same for the whole batch, if this
+    # graph has only a part of it. None: the batch is whole. See mtl/cluster/replica.py.
+    whole: Optional[Callable] = None
 
 
 class Update(NamedTuple):

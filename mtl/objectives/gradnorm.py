@@ -67,5 +67,7 @@ def _norms(problem):
     norms = []
     for mean in problem.means.values():
         gradients = jacobian.compute_gradients(mean, last, problem.gated)
+        if problem.whole:
+            (gradients,) = problem.whole([gradients], last)
         norms.append(tf.linalg.global_norm(gradients))
     return tf.stack(norms)

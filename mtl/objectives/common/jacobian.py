@@ -83,10 +83,12 @@ def build(problem, terms=None):
       terms: dict task name -> float32 scalar, the losses to differentiate; None means the means.
     """
     terms = problem.means if terms is None else terms
+    variables = [*problem.shared, *problem.own]
+    found = [compute_gradients(term, variables, problem.gated) for term in terms.values()]
+    if problem.whole:
+        found = problem.whole(found, variables)
     columns, tops = [], {}
-    for term in terms.values():
-        variables = [*problem.shared, *problem.own]
-        gradients = compute_gradients(term, variables, problem.gated)
+    for gradients in found:
         columns.append(gradients[: len(problem.shared)])
         for gradient, variable in zip(gradients[len(problem.shared) :], problem.own):
             if gradient is not None:

@@ -1,0 +1,188 @@
+"""The hook of one of several workers in the training graph; see also test_equivalence.py."""
+
+import dataclasses
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from mtl import graph as graph_lib, tasks
+from mtl.cluster import placement, replica as replica_lib
+from mtl.errors import UsageError
+from tests.cluster import local
+
+
+def built(number, count, sync=True, **fields):
+    """Build the training graph of a worker; return its operations by name."""
+    with tf.Graph().as_default() as graph, tf.device(placement.setter(local.device(number), 1)):
+        replica = replica_lib.Replica(number, count, local.HOST, "run", sync)
+        graph_lib.build(local.config(**fields), inputs=local.INPUTS, replica=replica)
+    return graph.get_operations()
+
+
+def types_of(operations):
+    return {operation.type for operation in operations}
+
+
+def test_the_graph_of_one_machine_has_nothing_of_a_cluster():
+    with tf.Graph().as_default() as graph:
+        graph_lib.build(local.config(objective="gradnorm"), inputs=local.INPUTS)
+    operations = graph.get_operations()
+    of_replica = types_of(built(0, 2, objective="gradnorm")) - types_of(operations)
+    assert {"FIFOQueueV2", "PlaceholderWithDefault", "IdentityN"} <= of_replica
+    assert {operation.device for operation in operations} == {""}
+
+
+def test_one_worker_has_no_queue():
+    assert not {kind for kind in types_of(built(0, 1)) if "Queue" in kind}
+    assert "QueueDequeueV2" in types_of(built(0, 2))
+
+
+@pytest.mark.parametrize("name", ["log_sum", "mgda", "famo"])
+def test_only_the_chief_updates_variables(name):
+    updates = {"ResourceApplyAdam", "AssignAddVariableOp", "AssignSubVariableOp"}
+    assert updates & types_of(built(0, 2, objective=name))
+    assert not updates & types_of(built(1, 2, objective=name))
+
+
+@pytest.mark.parametrize("name", ["log_sum", "gradnorm", "mgda", "famo"])
+def test_all_workers_have_the_same_queues(name):
+    def queues(number):
+        found = [each for each in built(number, 3, objective=name) if each.type == "FIFOQueueV2"]
+        names = ("shared_name", "container", "component_types", "shapes", "capacity")
+        return [(each.device, *(each.get_attr(name) for name in names)) for each in found]
+
+    chief = queues(0)
+    assert chief == queues(1) == queues(2)
+    assert len(chief) == len({each[1] for each in chief}) >= 6
+
+
+def test_asynchronous_workers_have_no_queue_and_each_update_the_variables():
+    for number in range(2):
+        kinds = types_of(built(number, 2, sync=False, objective="famo"))
+        assert "ResourceApplyAdam" in kinds
+        assert not {kind for kind in kinds if "Queue" in kind}
+
+
+@pytest.mark.slow
+def test_asynchronous_workers_do_not_wait_for_each_other(cluster):
+    batches = [local.batch(step) for step in range(10)]
+
+    def before(number, step):
+        # The chief ends all its steps while the other waits before its first.
+        if number == 1 and step == 0:
+            ended.wait(60)
+        if number == 0 and step == 9:
+            ended.set()
+
+    ended = threading.Event()
+    found = cluster.train(local.config(), batches, workers=2, before=before, sync=False)
+    assert [values["global_step"] for _, _, values in found[:9]] == list(range(1, 10))
+    assert cluster.last["global_step"] == 20
+
+
+def test_gradients_are_added_where_their_variables_are():
+    with tf.Graph().as_default() as graph, tf.device(placement.setter(local.device(0), 2)):
+        replica = replica_lib.Replica(0, 2, local.HOST, "run")
+        graph_lib.build(local.config(), inputs=local.INPUTS, replica=replica)
+        updates = [op for op in graph.get_operations() if op.type == "ResourceApplyAdam"]
+        assert len(updates) == 8
+        for op in updates:
+            gradient = op.inputs[9].op
+            while gradient.type == "Identity":
+                assert gradient.device == op.device
+                gradient = gradient.inputs[0].op
+            assert gradient.type == "AddV2"
+            assert gradient.device == op.device == op.inputs[0].op.device
+
+
+def test_seed_of_the_dropout_masks_is_that_of_the_run_on_the_chief_alone():
+    with tf.Graph().as_default():
+        seeds = [replica_lib.Replica(number, 3, "", "run").seed(7) for number in range(3)]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 3
+
+
+OWN = {
+    "means": lambda logits, labels, means: tf.add_n(list(means.values())),
+    "logits": lambda logits, labels, means: means["size"] + tf.reduce_sum(logits["size"]),
+    "labels": lambda logits, labels, means: means["size"] * tf.reduce_mean(labels["size"]),
+    "weights": lambda logits, labels, means: (
+        means["size"] + tf.nn.l2_loss(tf.trainable_variables()[0])
+    ),
+    "held": lambda logits, labels, means: (
+        means["size"] * tf.stop_gradient(tf.reduce_max(logits["size"]))
+    ),
+}
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """A function name -> --objective of a function of OWN."""
+    module = types.ModuleType("own_objectives")
+    for name, function in OWN.items():
+        setattr(module, name, function)
+    monkeypatch.setitem(sys.modules, "own_objectives", module)
+    return lambda name: f"own_objectives:{name}"
+
+
+@pytest.mark.parametrize("name", ["logits", "labels", "weights", "held"])
+def test_own_cost_of_more_than_the_means_is_refused(name, own):
+    built(0, 1, objective=own(name))
+    for number in range(2):
+        with pytest.raises(UsageError) as caught:
+            built(number, 2, objective=own(name))
+        expected = f"--objective=own_objectives:{name} computes its cost from more than the mean"
+        assert str(caught.value).startswith(expected)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_own_cost_of_the_means_is_divided(own, cluster):
+    fields = {"optimizer": "momentum", "learning_rate": 3e-3}
+    config = local.config(objective=own("means"), **fields)
+    batches = [local.batch(step, absent=0.3) for step in range(20)]
+    expected = local.alone(local.config(objective="linear", **fields), batches)
+    worst = local.ulps(cluster.train(config, batches, workers=2), expected)
+    assert max(worst.values()) <= 4.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_answer_is_divided_as_log_sum(workers, cluster):
+    config = dataclasses.replace(
+        local.config(optimizer="momentum", learning_rate=3e-3), tasks="numbers", objective="answer"
+    )
+    batches = []
+    for step in range(20):
+        rng = np.random.default_rng([5, step])
+        labels = tasks.encode_all([str(number) for number in rng.integers(10**6, size=12)])
+        images = rng.integers(256, size=(12, *local.INPUTS.shape)).astype(np.uint8)
+        batches.append({"inputs": images, **labels})
+    expected = local.alone(config, batches)
+    found = cluster.train(config, batches, workers=workers)
+    if workers == 1:
+        assert local.same(found, expected)
+    assert max(local.ulps(found, expected).values()) <= 4.0
+
+
+@pytest.mark.slow
+def test_gradient_of_a_total_is_that_of_the_own_part(cluster):
+    parts, weights = [2.0, 3.0, 7.0], [1.0, 10.0, 100.0]
+
+    def build(replica):
+        number = replica.exchange.number
+        x = tf.get_variable("x", [], tf.float32, tf.ones_initializer(), use_resource=True)
+        part = weights[number] * x * x
+        (total, other) = replica.total([part, tf.constant(parts[number])])
+        (gradient,) = tf.gradients(tf.log(total) * 5.0, [x])
+        return {"total": total, "other": other, "gradient": gradient}
+
+    step, close = local.workers(cluster, 3, build)
+    found = local.together(lambda number: step(number, {}), 3, close)
+    for weight, each in zip(weights, found):
+        assert (each["total"], each["other"]) == (111.0, 12.0)
+        assert each["gradient"] == pytest.approx(5.0 / 111.0 * 2.0 * weight, rel=1e-6)
