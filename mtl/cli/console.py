@@ -65,13 +65,13 @@ def validation(config, count, tasks, inputs):
     )
 
 
-def opened(config, run=None):
+def opened(config, run=None, part=None):
     """Open the training data of a run, with a notice if it reads files; see registry.opened."""
     from mtl.data import registry
 
     if not hasattr(registry.module(config.dataset), "opened"):
         notice(f"reading {config.dataset}, train ...")
-    return registry.opened(config, run)
+    return registry.opened(config, run, part)
 
 
 def bar(total, shown=True, unit="image", delay=2.0):

@@ -12,7 +12,7 @@ MARGIN = 16  # pixels of padding, for the parts of a turned crop that lie outsid
 
 
 def crops(strength, inputs=NUMBERS):
-    """Return the function (inputs, indices, rng) -> crops of a training source.
+    """Return the function (inputs, indices, rng, keep=slice) -> crops of a training source.
 
     Args:
       strength: float in [0, 1], see `changed_crops`; 0 only crops.
@@ -40,8 +40,13 @@ def turn_and_slant(turn, slant):
     return turned @ np.array([[1.0, slant], [0.0, 1.0]])
 
 
-def changed_crops(images, indices, rng, strength, size=NUMBERS.network_shape[:2]):
+def changed_crops(
+    images, indices, rng, strength, size=NUMBERS.network_shape[:2], keep=slice(None)
+):
     """Return a random crop of each chosen image: rotated, sheared, stretched, relit and blurred.
+
+    Each image takes a varying number of random numbers. So a part that begins later in the batch
+    has other changes than it would have in the whole batch.
 
     Args:
       images: uint8 [n, height, width, channels], with 1 or 3 channels.
@@ -49,10 +54,14 @@ def changed_crops(images, indices, rng, strength, size=NUMBERS.network_shape[:2]
       rng: np.random.Generator.
       strength: float in (0, 1]; 1 is the variation of photographs of house numbers.
       size: (height, width) of a crop in pixels.
+      keep: slice, which of the chosen images are wanted.
 
     Returns:
-      uint8 [batch, *size, channels].
+      uint8 [batch, *size, channels]; batch: images in `keep`.
     """
+    if keep.start:
+        rng = np.random.Generator(rng.bit_generator.jumped(keep.start))
+    indices = indices[keep]
     crops = np.empty((len(indices), *size, images.shape[3]), np.uint8)
     blurred = min(1.0, min(size) / NUMBERS.crop)  # a small image is blurred less
     for crop, index in zip(crops, indices):

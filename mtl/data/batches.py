@@ -13,6 +13,7 @@ import functools
 import itertools
 import queue
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,24 @@ CROPS = 2
 POLL_SECONDS = 0.1
 # A thread that still waits for a file or a process after this time is abandoned: Ctrl-C must work.
 JOIN_SECONDS = 2.0
+
+
+class Part(NamedTuple):
+    """What one of several workers prepares: the examples first .. last - 1 of each batch."""
+
+    size: int  # examples in the batch, of all workers together
+    first: int
+    last: int
+
+    @property
+    def keep(self):
+        """Return the slice of the batch."""
+        return slice(self.first, self.last)
+
+
+def whole(size):
+    """Return the Part that is a whole batch of `size` examples."""
+    return Part(size, 0, size)
 
 
 def generator(seed, purpose, number):
@@ -100,8 +119,10 @@ def centre_crop(images, size=NUMBERS.crop):
     return images[:, top : top + size, left : left + size]
 
 
-def random_crops(images, indices, rng, size=NUMBERS.crop):
+def random_crops(images, indices, rng, size=NUMBERS.crop, keep=slice(None)):
     """Return one random crop of each chosen image.
+
+    The crop of an image does not depend on `keep`, so workers get the crops of a whole batch.
 
     Args:
       images: uint8 or float32 [n, height, width, channels].
@@ -109,15 +130,17 @@ def random_crops(images, indices, rng, size=NUMBERS.crop):
       rng: np.random.Generator.
       size: int, height and width of a crop in pixels; 0 returns the chosen inputs whole, also
         feature vectors.
+      keep: slice, which of the chosen images are wanted.
 
     Returns:
-      array [batch, size, size, channels] of the same type.
+      array [batch, size, size, channels] of the same type; batch: images in `keep`.
     """
     if not size:
-        return images[indices]
+        return images[indices[keep]]
     _check_size(images, size)
-    tops = rng.integers(0, images.shape[1] - size + 1, len(indices))
-    lefts = rng.integers(0, images.shape[2] - size + 1, len(indices))
+    tops = rng.integers(0, images.shape[1] - size + 1, len(indices))[keep]
+    lefts = rng.integers(0, images.shape[2] - size + 1, len(indices))[keep]
+    indices = indices[keep]
     crops = np.empty((len(indices), size, size, images.shape[3]), images.dtype)
     for crop, index, top, left in zip(crops, indices, tops, lefts):
         crop[...] = images[index, top : top + size, left : left + size]
@@ -150,19 +173,20 @@ def epochs(count, batch_size, step):
     return parts
 
 
-def from_arrays(examples, batch_size, seed, crops=random_crops):
+def from_arrays(examples, batch_size, seed, crops=random_crops, part=None):
     """Return a source of examples in memory. Each epoch has each of them once, in a new order.
 
     Args:
       examples: data.examples.Examples.
       batch_size: int.
       seed: int.
-      crops: function (inputs, indices, rng) -> array [batch, ...].
+      crops: function (inputs, indices, rng, keep=slice) -> array [batch, ...]; see random_crops.
+      part: Part of the batches; None is the whole of them.
 
     Raises:
       ValueError: the number of inputs, labels and names differs.
     """
-    count = len(examples.names)
+    count, part = len(examples.names), part or whole(batch_size)
     for name, values in {"inputs": examples.inputs, **examples.labels}.items():
         if len(values) != count:
             raise ValueError(f"{len(values)} {name} for {count} examples; give one for each")
@@ -173,29 +197,33 @@ def from_arrays(examples, batch_size, seed, crops=random_crops):
 
     def source(first_step):
         for step in itertools.count(first_step):
-            parts = epochs(count, batch_size, step)
-            indices = np.concatenate([order(epoch)[first:last] for epoch, first, last in parts])
-            inputs = crops(examples.inputs, indices, generator(seed, CROPS, step))
-            yield inputs, {name: values[indices] for name, values in examples.labels.items()}
+            pieces = epochs(count, part.size, step)
+            indices = np.concatenate([order(epoch)[first:last] for epoch, first, last in pieces])
+            inputs = crops(examples.inputs, indices, generator(seed, CROPS, step), keep=part.keep)
+            chosen = indices[part.keep]
+            yield inputs, {name: values[chosen] for name, values in examples.labels.items()}
 
     return source
 
 
-def from_windows(windows, seed, crops=random_crops):
+def from_windows(windows, seed, crops=random_crops, part=None):
     """Return a source of a dataset that is read during training, in its own order.
 
     Args:
-      windows: function first_step -> endless generator of (images, labels), before the crop.
+      windows: function first_step -> endless generator of (images, labels), before the crop; those
+        of `part` alone.
       seed: int.
-      crops: function (images, indices, rng) -> images [batch, crop, crop, channels].
+      crops: function (images, indices, rng, keep=slice) -> images [batch, crop, crop, channels].
+      part: Part of the batches; None is the whole of them.
     """
 
     def source(first_step):
         stream = windows(first_step)
         try:
             for step, (images, labels) in enumerate(stream, start=first_step):
-                rng = generator(seed, CROPS, step)
-                yield crops(images, np.arange(len(images)), rng), labels
+                rng, own = generator(seed, CROPS, step), part or whole(len(images))
+                indices = np.arange(own.size) - own.first  # in `images`, where they are kept
+                yield crops(images, indices, rng, keep=own.keep), labels
         finally:
             stream.close()
 

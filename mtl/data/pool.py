@@ -9,7 +9,9 @@ from mtl.data import batches
 from mtl.inputs import NUMBERS
 
 
-def from_stream(blocks, pool, reuse, batch_size, seed, check=None, crop=NUMBERS.crop):
+def from_stream(
+    blocks, pool, reuse, batch_size, seed, check=None, crop=NUMBERS.crop, keep=slice(None)
+):
     """Return a source of an endless dataset.
 
     An epoch has each image of the pool once. Then a new block replaces the oldest one, which has
@@ -24,6 +26,7 @@ def from_stream(blocks, pool, reuse, batch_size, seed, check=None, crop=NUMBERS.
       seed: int.
       check: function () -> None, called before each batch. It raises if `blocks` cannot continue.
       crop: int, height and width of a crop in pixels; 0 is the whole image.
+      keep: slice, the part of the batches that is wanted.
     """
 
     def source(first_step):
@@ -35,7 +38,8 @@ def from_stream(blocks, pool, reuse, batch_size, seed, check=None, crop=NUMBERS.
                 if check:
                     check()
                 rng = batches.generator(seed, batches.CROPS, step)
-                yield current.batch(batches.epochs(pool, batch_size, step), rng)
+                crops, labels = current.batch(batches.epochs(pool, batch_size, step), rng)
+                yield crops[keep], {name: classes[keep] for name, classes in labels.items()}
         finally:
             stream.close()
 

@@ -3,8 +3,8 @@
 A dataset is a module under data/ with a line `DATASET = "name"` and these functions:
 
     load(data_dir, split, *, count=None) -> Examples
-    opened(config) -> Opened   optional: a dataset that streams its own training batches; it raises
-                               ValueError if a flag does not fit
+    opened(config, part) -> Opened   optional: a dataset that streams its own training batches; it
+                                     raises ValueError if a flag does not fit
 
 If the next line is `OWN_TASKS = True`, it also has other tasks than numbers, and `load` has the
 arguments tasks, inputs, window and unlabelled of the function below.
@@ -101,13 +101,16 @@ def _check_numbers_only(dataset, tasks):
 # -- training --------------------------------------------------------------------------------------
 
 
-def opened(config: config_lib.Config, run: Any = None) -> Opened:
+def opened(
+    config: config_lib.Config, run: Any = None, part: batches.Part | None = None
+) -> Opened:
     """Open the training data of a run.
 
     Args:
       config: config.Config.
       run: of a run that continues: an object with its `tasks` and `inputs`, such as run_files.Run.
         They are used again, so that the scales stay the same bit by bit. None for a new run.
+      part: of the batches, for one of several workers; None is the whole of them.
 
     Returns:
       Opened: the source, and the tasks and inputs with the scales of train.
@@ -117,9 +120,12 @@ def opened(config: config_lib.Config, run: Any = None) -> Opened:
         that of the run.
       UsageError: a flag does not fit the data.
     """
-    found = module(config.dataset)
+    found, part = module(config.dataset), part or batches.whole(config.batch_size)
     try:
-        made = found.opened(config) if hasattr(found, "opened") else _in_memory(config, run)
+        if hasattr(found, "opened"):
+            made = found.opened(config, part)
+        else:
+            made = _in_memory(config, run, part)
         if run is not None:
             made = _continued(config, made, run)
         inputs_lib.check(made.inputs)
@@ -128,7 +134,7 @@ def opened(config: config_lib.Config, run: Any = None) -> Opened:
     return made
 
 
-def _in_memory(config, run):
+def _in_memory(config, run, part):
     """Return the Opened of a dataset that is loaded into memory.
 
     Raises:
@@ -146,7 +152,7 @@ def _in_memory(config, run):
     if run is None:
         tasks = labels_lib.fitted(config.data_dir, examples.labels, tasks)
     crops = augment.crops(config.augment, inputs)
-    source = batches.from_arrays(examples, config.batch_size, config.seed, crops)
+    source = batches.from_arrays(examples, part.size, config.seed, crops, part)
     return Opened(source, tasks, inputs)
 
 

@@ -60,7 +60,7 @@ def test_notice_is_shown_only_on_a_terminal(monkeypatch):
     ],
 )
 def test_training_data_has_a_notice_if_it_reads_a_split(monkeypatch, fields, notice):
-    monkeypatch.setattr(registry, "opened", lambda config, run: (config, run))
+    monkeypatch.setattr(registry, "opened", lambda config, run, part: (config, run))
     config = Config(**fields)
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert console.opened(config, "run") == (config, "run")

@@ -114,7 +114,7 @@ def test_records_are_cropped_or_changed_like_other_datasets(monkeypatch, tmp_pat
     )
     record_sets.write(tmp_path)
     got = take(registry.opened(record).source, 1, 3)
-    options = {"workers": 2, "found": content.NUMBERS}
+    options = {"workers": 2, "found": content.NUMBERS, "part": batches.whole(3)}
     assert requested == [((str(tmp_path), "train", 3, 5), options)]
     for step, (crops, labels) in enumerate(got, start=1):
         images, numbers = numbered(3 * step, 3)

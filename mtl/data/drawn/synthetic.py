@@ -12,6 +12,7 @@ import numpy as np
 
 from mtl import machine
 from mtl.config import SPLITS, Config
+from mtl.data import batches
 from mtl.data.drawn import drawing, glyphs, handwriting, workers as workers_lib
 from mtl.data.drawn.chance import choose, cumulative
 from mtl.data.examples import Examples, Opened, numbers_inputs, of_numbers
@@ -85,8 +86,11 @@ def load(
     return of_numbers(images, numbers, [f"{split}/{index}" for index in range(count)])
 
 
-def opened(config: Config) -> Opened:
-    """Return the training data of a run; raise ValueError if a flag does not apply."""
+def opened(config: Config, part: batches.Part) -> Opened:
+    """Return the training data of a run; raise ValueError if a flag does not apply.
+
+    Workers that train together all draw the images of all of them.
+    """
     if config.window not in (0, NUMBERS.shape[0]):
         what = f"--window={config.window} does not apply to --dataset=synthetic"
         raise ValueError(f"{what}; remove the flag")
@@ -95,7 +99,7 @@ def opened(config: Config) -> Opened:
     )
     crop = config.crop_size
     source = from_stream(
-        blocks, config.pool, config.reuse, config.batch_size, config.seed, blocks.check, crop
+        blocks, config.pool, config.reuse, part.size, config.seed, blocks.check, crop, part.keep
     )
     return Opened(source, NUMBER_TASKS, numbers_inputs(crop=crop))
 

@@ -115,7 +115,7 @@ def window(record: Record, inputs: Inputs = NUMBERS) -> np.ndarray:
 # -- training batches ------------------------------------------------------------------------------
 
 
-def opened(config: Config) -> Opened:
+def opened(config: Config, part: batches.Part) -> Opened:
     """Return the training data of a run; raise ValueError if a flag does not fit the data."""
     found = content.read(config.data_dir, tasks_lib.parse(config.tasks), config.window)
     height, width = found.inputs.shape[:2]
@@ -125,14 +125,15 @@ def opened(config: Config) -> Opened:
     start = windows(
         config.data_dir,
         "train",
-        config.batch_size,
+        part.size,
         config.seed,
         workers=config.workers,
         found=found,
+        part=part,
     )
     inputs = found.inputs._replace(crop=config.crop_size)
     crops = augment.crops(config.augment, inputs)
-    return Opened(batches.from_windows(start, config.seed, crops), found.tasks, inputs)
+    return Opened(batches.from_windows(start, config.seed, crops, part), found.tasks, inputs)
 
 
 def windows(
@@ -143,6 +144,7 @@ def windows(
     *,
     workers: int = 0,
     found: content.Content = content.NUMBERS,
+    part: batches.Part | None = None,
 ) -> Callable[[int], Windows]:
     """Return a function first_step -> endless iterator of the batches of a split, see `Windows`.
 
@@ -156,6 +158,7 @@ def windows(
       seed: decides the order.
       workers: threads that decode; 0 is one for each core.
       found: what the records contain.
+      part: of the batches; the other records are not decoded. None is the whole of them.
 
     Raises:
       DataError: the manifest or the split is missing or broken.
@@ -164,15 +167,16 @@ def windows(
     if any(length > MAX_RECORD for shard in shards for length in claimed_lengths(shard)):
         raise _first_broken(shards, found)
     threads = workers or machine.cores()
-    return functools.partial(_windows, data_dir, shards, batch_size, seed, threads, found)
+    part = part or batches.whole(batch_size)
+    return functools.partial(_windows, data_dir, shards, part, seed, threads, found)
 
 
-def _windows(data_dir, shards, batch_size, seed, threads, found, first_step):
+def _windows(data_dir, shards, part, seed, threads, found, first_step):
     with tf.Graph().as_default() as graph:
         iterator = stream.build(
             shards,
-            first=first_step * batch_size,
-            batch_size=batch_size,
+            first=first_step * part.size,
+            part=part,
             seed=seed,
             threads=threads,
             content=found,
@@ -194,7 +198,7 @@ def _windows(data_dir, shards, batch_size, seed, threads, found, first_step):
             if found.is_numbers:
                 labels = tasks_lib.encode_all([number.decode("ascii") for number in labels])
             else:
-                tasks_lib.check_labels(labels, found.tasks, batch_size)
+                tasks_lib.check_labels(labels, found.tasks, part.last - part.first)
             yield images_of, labels
     except tf.errors.ResourceExhaustedError:
         raise  # out of memory, not a fault of the data; the command reports it

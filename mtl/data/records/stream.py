@@ -38,13 +38,13 @@ _NUMBER = {
 # -- order -----------------------------------------------------------------------------------------
 
 
-def build(shards, *, first, batch_size, seed, threads, content=NUMBERS):
+def build(shards, *, first, part, seed, threads, content=NUMBERS):
     """Build the endless stream of batches.
 
     Args:
       shards: list of manifest.Shard.
       first: int, the position of the first record in the stream, counted over all epochs.
-      batch_size: int.
+      part: batches.Part; the other records of a batch are not decoded.
       seed: int.
       threads: int, threads that decode.
       content: content.Content of the shards.
@@ -53,6 +53,9 @@ def build(shards, *, first, batch_size, seed, threads, content=NUMBERS):
       an initializable tf.data iterator of (uint8 [batch, *inputs.shape], labels); see `window`.
     """
     serialized = _in_order(shards, seed, first)
+    batch_size = part.last - part.first
+    if batch_size < part.size:
+        serialized = _only(serialized, part)
     one = functools.partial(window, content=content)
     windows = serialized.map(one, num_parallel_calls=threads, deterministic=True)
     batches = windows.batch(batch_size, drop_remainder=True).prefetch(1)
@@ -98,6 +101,16 @@ def _shard_records(path, count):
     """Return the dataset of a shard, which fails unless it has `count` records."""
     records = tf.data.TFRecordDataset(path)
     return records.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def _only(serialized, part):
+    """Return the dataset of the records of a part; the first record begins a batch."""
+
+    def is_kept(position, record):
+        index = position % part.size
+        return (index >= part.first) & (index < part.last)
+
+    return serialized.enumerate().filter(is_kept).map(lambda position, record: record)
 
 
 # -- windows ---------------------------------------------------------------------------------------
