@@ -1,7 +1,6 @@
 """`mtl compare`: train a grid of runs, and compare them on one page."""
 
 import os
-import shutil
 import sys
 import time
 
@@ -86,7 +85,7 @@ def main(values, arguments):
     parallel = min(values.jobs, len(runs))
     common = [] if values.gpu_memory_growth else ["--nogpu_memory_growth"]
     options = [*common, "--monitor_gradients"] if values.monitor_gradients else common
-    line = _StatusLine()
+    line = console.StatusLine()
     status = line.show if sys.stderr.isatty() else None
     about = page.About(_command(values), _common(values, varied), varied, values.choose)
     with signals.Caught() as signalled, comparison.opened(values.out, about) as folder:
@@ -159,36 +158,3 @@ def _command(values):
         if values[name].present and values[name].value is not None:
             given += filter(None, values[name].serialize().split("\n"))
     return " \\\n  ".join(["mtl compare", *map(shlex.quote, given)])
-
-
-class _StatusLine:
-    """The last line of a terminal, which is written again and again."""
-
-    def __init__(self):
-        self._shown = False
-
-    def show(self, text):
-        """Replace the line."""
-        width = shutil.get_terminal_size().columns - 1
-        self._write(f"\r\x1b[K{console.printable(text)[:width]}")
-        self._shown = True
-
-    def say(self, text):
-        """Write a line that stays."""
-        self.clear()
-        console.say(text)
-
-    def clear(self):
-        """Remove the line."""
-        if self._shown:
-            self._write("\r\x1b[K")
-        self._shown = False
-
-    def _write(self, text):
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except BrokenPipeError:
-            raise
-        except OSError:
-            pass

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 
@@ -33,6 +34,39 @@ def notice(line):
     """Announce work of some seconds: write a line to stderr, only if it is a terminal."""
     if sys.stderr is not None and sys.stderr.isatty():
         say(line)
+
+
+class StatusLine:
+    """The last line of a terminal, which is written again and again."""
+
+    def __init__(self):
+        self._shown = False
+
+    def show(self, text):
+        """Replace the line."""
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"\r\x1b[K{printable(text)[:width]}")
+        self._shown = True
+
+    def say(self, text):
+        """Write a line that stays."""
+        self.clear()
+        say(text)
+
+    def clear(self):
+        """Remove the line."""
+        if self._shown:
+            self._write("\r\x1b[K")
+        self._shown = False
+
+    def _write(self, text):
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
 
 
 def load(dataset, data_dir, split, **options):

@@ -50,7 +50,9 @@ def _notes(name, flag):
     if flag.default not in (None, ""):
         default = flag.default_as_str.strip("'")
         notes.append(f"default {default}")
-    if name in config.FIELDS and flag.flag_type() != "string enum":  # absl lists those choices
+    if flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":
+        notes.append(flag.parser.syntactic_help)
+    elif name in config.FIELDS and flag.flag_type() != "string enum":  # absl lists those choices
         choices, limits = config.choices(name), config.range_of(name)
         own = (OWN,) if config.FIELDS[name].metadata["own"] else ()
         if "\n" in flag.help:  # the lines below describe the choices
@@ -59,6 +61,4 @@ def _notes(name, flag):
             notes.append(f"one of {', '.join(map(str, choices + own))}")
         if limits:
             notes.append(limits.text())
-    elif flag.flag_type() == "int" and flag.parser.syntactic_help != "an integer":
-        notes.append(flag.parser.syntactic_help)
     return notes

@@ -16,7 +16,8 @@ from mtl.cli import console, flags, help_text, signals
 from mtl.errors import MtlError, UsageError
 
 # A command is a file of mtl/cli with USAGE = "mtl NAME ...", SUMMARY, define(values),
-# check(values, arguments) and main(values, arguments) -> exit code.
+# check(values, arguments) and main(values, arguments) -> exit code. It may have a parse of its own,
+# which replaces flags.parse.
 COMMANDS = fields.declared("cli/*.py", r'^USAGE = "mtl (\w+)')
 HELP = frozenset(["--help", "-h", "-help", "--helpshort", "--helpfull"])
 # An OSError of these kinds that names no file comes from writing to stdout.
@@ -86,7 +87,7 @@ def _dispatch(arguments):
     if HELP.intersection(before_files):  # before parsing, so that help works despite a wrong flag
         print(help_text.render(command.USAGE, command.SUMMARY, values))
         return 0
-    rest = flags.parse(values, arguments)
+    rest = getattr(command, "parse", flags.parse)(values, arguments)
     text = flags.asked_for(values)
     if text:
         print(text, end="")

@@ -14,6 +14,7 @@ import time
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks SIGHUP
 NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 SAME = 0.3  # seconds; `timeout` sends its signal twice, to the process and to its group
+_AT_SECOND = []  # functions that are called before the second signal ends the process
 
 
 class Caught:
@@ -49,6 +50,16 @@ class Caught:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def at_second(function):
+    """Call a function before the second signal ends the process, in `with`; in another thread."""
+    _AT_SECOND.append(function)
+    try:
+        yield
+    finally:
+        _AT_SECOND.remove(function)
+
+
 def heeded():
     """List the signals of NUMBERS that the process does not ignore; nohup ignores SIGHUP."""
     return [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
@@ -81,6 +92,9 @@ def _watch(reader, where):
             if number not in NUMBERS:
                 continue
             if since is not None and now - since > SAME:
+                for function in list(_AT_SECOND):
+                    with contextlib.suppress(OSError):
+                        function()
                 line = f"{where}: stopped at once by a second signal; the last checkpoint is kept\n"
                 with contextlib.suppress(OSError):  # stderr may be closed
                     os.write(2, line.encode())

@@ -9,7 +9,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +16,9 @@ from typing import Any, NamedTuple
 
 from mtl.errors import DataError, UsageError
 from mtl.lab import lock
-from mtl.runs import files
+from mtl.runs import child, files
 
-PROGRAM = (sys.executable, "-m", "mtl.lab.child", "mtl")  # tests replace it
+PROGRAM = child.PROGRAM  # tests replace it
 PROMPT = "$ mtl "  # the start of the line of a log that has the command
 POLL = 0.1  # seconds between two looks at the processes
 # Exit codes of wrong flags or data, with the error that ends the comparison; see `run`.
@@ -164,21 +163,10 @@ class _Process:
         self.job, self.began, self.ended = job, time.monotonic(), None
         self._parallel = parallel
         self._folder = folder
-        command = [*PROGRAM, *job.arguments]
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
         with open(log_of(folder, job.name), "a", encoding="utf-8") as log:
             log.write(f"{PROMPT}{shlex.join(job.arguments)}\n")
             log.flush()
-            # In a session of its own, a Ctrl-C of the terminal reaches only this process, which
-            # passes it on once. A second signal would end a run without saving.
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-            )
+            self._process = child.start([*PROGRAM, *job.arguments], log, log)
 
     def send(self, signum):
         """Send a signal to the process; it may have ended."""
@@ -195,7 +183,8 @@ class _Process:
         seconds = time.monotonic() - self.began + before.seconds
         memory = max(filter(None, [memory, before.memory]), default=None)
         code = 128 - code if code < 0 else code
-        error = "" if code == 0 else _last_error(log_of(self._folder, self.job.name), code)
+        lines = tail(log_of(self._folder, self.job.name)).splitlines()
+        error = "" if code == 0 else child.last_error(lines, code)
         beside = max(self._parallel, before.beside)
         self.ended = Ended(code, error, round(seconds, 3), memory, beside)
         path = os.path.join(self._folder, f"{self.job.name}.json")
@@ -219,15 +208,6 @@ def _waited(process):
     process.returncode = os.waitstatus_to_exitcode(status)  # else Popen would wait for it too
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     return process.returncode, round(used.ru_maxrss / unit, 1)
-
-
-def _last_error(path, code):
-    """Return the last error line of `mtl` in a log, or its last line."""
-    lines = [line.strip() for line in tail(path).splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("mtl ")]
-    found = (errors or lines or [""])[-1]
-    killed = f"killed by signal {code - 128}" if code > 128 and not errors else ""
-    return "; ".join(filter(None, [killed, found]))[:500]
 
 
 def tail(path: str) -> str:

@@ -15,7 +15,7 @@ import mtl
 from mtl.cli import main
 from mtl.errors import DataError, Interrupted, NotFiniteError
 
-COMMANDS = {"train", "evaluate", "predict", "preview", "convert", "explain", "compare"}
+COMMANDS = {"train", "evaluate", "predict", "preview", "convert", "explain", "compare", "cluster"}
 
 
 # -- find a command --------------------------------------------------------------------------------

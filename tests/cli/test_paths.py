@@ -21,6 +21,7 @@ PATH_FLAGS = {
         ["out", "data_dir", "init_from"],
         ["--out=x", "--seeds=1", "--dataset=npz", "--data_dir=y"],
     ),
+    "cluster": ([], []),  # it has those of train, see test_cluster.py
 }
 # Flags of free text that is not a path.
 TEXTS = {"url", "box", "tasks", "top_units", "best_by", "objectives", "learning_rates"}

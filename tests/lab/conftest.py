@@ -7,7 +7,7 @@ import pytest
 from mtl.config import Config
 from mtl.lab import grid, work
 
-FAKE = (sys.executable, "-m", "mtl.lab.child", "tests.lab.fake_mtl")
+FAKE = (sys.executable, "-m", "mtl.runs.child", "tests.lab.fake_mtl")
 TASKS = {"tasks": "a:2,h:real", "dataset": "npz", "data_dir": "data", "batch_size": 8, "steps": 4}
 
 

@@ -11,7 +11,7 @@ SHOW = "import sys; print(__name__, sys.argv[1:])"
 
 def test_runs_the_module_with_its_arguments_and_exit_code(tmp_path):
     (tmp_path / "shown.py").write_text(f"{SHOW}; sys.exit(7)")
-    command = [sys.executable, "-m", "mtl.lab.child", "shown", "a", "--b=c d"]
+    command = [sys.executable, "-m", "mtl.runs.child", "shown", "a", "--b=c d"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -21,7 +21,7 @@ def test_runs_the_module_with_its_arguments_and_exit_code(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells processes of a dead parent")
 def test_asks_for_a_signal_when_the_parent_dies(monkeypatch):
-    from mtl.lab import child
+    from mtl.runs import child
 
     asked, modules = [], []
 
