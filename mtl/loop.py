@@ -48,7 +48,7 @@ def due_steps(config):
 class Training:
     """A run in its session: the training loop and its parts."""
 
-    def __init__(self, run, model_dir, session, graph, measure, history, callbacks):
+    def __init__(self, run, model_dir, session, graph, measure, history, callbacks, counted=None):
         """Build the savers and the function of one step.
 
         Args:
@@ -58,6 +58,8 @@ class Training:
           graph: graph.Graph.
           measure: function () -> dict of metrics, or None.
           history: list of dict, the evaluations so far; extended in place.
+          counted: function () -> int, the steps done, if others make steps too; None counts those
+            of this loop.
         """
         self.run = run
         self.config = run.config
@@ -66,6 +68,7 @@ class Training:
         self.graph = graph
         self.measure = functools.partial(_measured, measure) if measure else None
         self.history = history
+        self.counted = counted
         self.callbacks = callbacks
         self.skipped = 0
         self.options = None  # the tf.ConfigProto of the session, once it is recorded
@@ -142,32 +145,35 @@ class Training:
         if first >= self.config.steps:
             begin()
             return first
-        due = due_steps(self.config)
+        due, step = due_steps(self.config), first
         stream = batches.prefetch(source(first), stop=self.callbacks.stop)
         try:
-            for step in range(first + 1, self.config.steps + 1):
-                inputs, labels = self.next_batch(stream, step, first)
-                if step == first + 1:
+            while step < self.config.steps:
+                inputs, labels = self.next_batch(stream, step + 1, first)
+                if step == first:
                     begin()
-                if self.is_exhausted(step - 1):
-                    return step - 1
-                cost, values, broken = self.train_step(step, inputs, labels)
+                if self.is_exhausted(step):
+                    return step
+                before = step
+                cost, values, broken = self.train_step(before + 1, inputs, labels)
+                step = self.counted() if self.counted else before + 1
                 if broken:
                     self.skip_or_raise(step, broken)
-                if self.callbacks.progress and step % self.config.log_every == 0:
+                if self.callbacks.progress and _passes(self.config.log_every, before, step):
                     self.callbacks.progress(step, cost, values, inputs, labels)
                 if self.callbacks.each_step:
                     self.callbacks.each_step(step, cost, values)
                 signum = self.callbacks.stop()
-                if step in due or signum:
+                is_due = not due.isdisjoint(range(before + 1, step + 1))
+                if is_due or signum:
                     self.save(step)
                 if signum:
                     self.raise_interrupted(f"and saved at step {step}", signum)
-                if step in due:
+                if is_due:
                     self.evaluate(step)
         finally:
             stream.close()
-        return self.config.steps
+        return step
 
     def is_exhausted(self, step):
         """Return whether a step was evaluated and ends the run, because of --patience."""
@@ -275,6 +281,11 @@ def check_batch(run, inputs, labels):
     if not len(inputs):
         raise ValueError("a batch has no examples; a source must yield at least one")
     check_labels(labels, run.tasks, len(inputs))
+
+
+def _passes(interval, before, step):
+    """Return whether a multiple of `interval` is among before + 1 .. step."""
+    return step // interval > before // interval
 
 
 def _measured(measure):

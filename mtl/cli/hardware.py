@@ -9,11 +9,11 @@ from mtl.cli import console
 from mtl.runs import environment
 
 
-def with_threads(config, model_dir, saved):
+def with_threads(config, model_dir, saved, cluster="none"):
     """Return the Config with its number of threads; a continued run keeps its own.
 
-    Another number of threads changes the last bits, and so do other versions of the software. Both
-    are reported.
+    Another number of threads changes the last bits, and so do other versions of the software or
+    another cluster. All are reported.
     """
     cores = machine.cores()
     if not saved:
@@ -27,7 +27,7 @@ def with_threads(config, model_dir, saved):
         )
     elif threads != (config.threads or cores):
         console.say(f"{model_dir}: keeps its {threads} threads; this machine has {cores} cores")
-    changed = _changed_versions(model_dir)
+    changed = _changed_versions(model_dir, cluster)
     if threads == began:
         changed += _changed_pools(model_dir, threads, config.batch_size)
     if changed:
@@ -38,9 +38,9 @@ def with_threads(config, model_dir, saved):
     return dataclasses.replace(config, threads=threads)
 
 
-def _changed_versions(model_dir):
+def _changed_versions(model_dir, cluster):
     """List the changed versions of environment.DECIDES_BITS, as "numpy 1.26 (now 2.0)"."""
-    before, now = _record(model_dir, checkpoint.VERSIONS), environment.versions()
+    before, now = _record(model_dir, checkpoint.VERSIONS), environment.versions(cluster)
     return [
         f"{name} {before[name]} (now {now[name]})"
         for name in environment.DECIDES_BITS

@@ -48,48 +48,73 @@ def check(values, arguments):
 def main(values, arguments):
     """Train; return the exit code."""
     config, model_dir = flags.to_config(values), values.model_dir
-    if cluster_flags.cluster(values) or values.separate_evaluator:
-        raise UsageError("--job_name: training in a cluster is not built yet; remove the flag")
+    cluster = cluster_flags.cluster(values)
+    if cluster and cluster.number != 0 and cluster.job != spec.EVALUATOR:
+        console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
+        from mtl.cli import members
+
+        return members.run(cluster, config)
     files.check_place(model_dir, "--model_dir")
     console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
-    from mtl import tasks, train
-    from mtl.cli import outcomes, training
-    from mtl.runs import lock
+    from mtl import tasks
+    from mtl.cli import members, outcomes
 
     _check_directory(model_dir)
+    if cluster:
+        with members.chief(cluster, config, model_dir) as attempts:
+            result = attempts(lambda member: _result(config, values, member))
+    else:
+        result = _result(config, values)
+    print(outcomes.of_run(model_dir, result, tasks.parse(config.tasks), config.best_by))
+    return 0
+
+
+def _result(config, values, member=None):
+    """Train, unless the run is finished; return the result of train.run."""
+    from mtl import train
+    from mtl.cli import training
+    from mtl.runs import lock
+
+    model_dir = values.model_dir
     if training.is_finished(config, model_dir):
         # train.run reports it, or rejects other flags, and touches no file.
         run = training.held(config, model_dir)
         known = {"tasks": run.tasks, "inputs": run.inputs} if run else {}
         callbacks = train.Callbacks(say=console.say)
-        result = train.run(config, model_dir, None, None, callbacks=callbacks, **known)
-    else:
-        with lock.held(model_dir) as check_lock:
-            result = _train(config, values, check_lock)
-    print(outcomes.of_run(model_dir, result, tasks.parse(config.tasks), config.best_by))
-    return 0
+        return train.run(config, model_dir, None, None, callbacks=callbacks, **known)
+    with lock.held(model_dir) as check_lock:
+        return _train(config, values, check_lock, member)
 
 
-def _train(config, values, check_lock):
-    """Train in the run directory, which this process has locked; return the result of train.run."""
+def _train(config, values, check_lock, member):
+    """Train in the run directory, which this process has locked; return the result of train.run.
+
+    Args:
+      config: Config.
+      values: FlagValues.
+      check_lock: function () -> None, see Stop.
+      member: cluster.member.Member, the chief of a cluster, or None.
+    """
     from mtl import checkpoint, run_files, train
-    from mtl.cli import hardware, training
+    from mtl.cli import hardware, members, training
     from mtl.runs import environment, find, mend
 
     model_dir = values.model_dir
     mend.mend(model_dir, console.say)
     saved = checkpoint.newest(model_dir)
-    config = hardware.with_threads(config, model_dir, saved)
+    size = member.cluster.size if member else "none"
+    config = hardware.with_threads(config, model_dir, saved, size)
     if not saved:
         find.start(config)  # before the data is read, which may take minutes
     # All data is opened before the run directory is written, so that a failed start writes nothing.
-    opened = console.opened(config, training.held(config, model_dir))
+    part = members.part(member, config)
+    opened = console.opened(config, training.held(config, model_dir), part)
     run = run_files.Run(config, opened.tasks, opened.inputs)
     start = None if saved else find.start(config, opened.inputs)
     examples = training.validation(config, opened.tasks, opened.inputs)
     records = {
         checkpoint.FLAGS: flags.flags_text(values),
-        checkpoint.VERSIONS: json.dumps(environment.versions(), indent=2) + "\n",
+        checkpoint.VERSIONS: json.dumps(environment.versions(size), indent=2) + "\n",
     }
     first = checkpoint.step_of(saved) if saved else 0
     monitor = training.Monitor(
@@ -113,7 +138,8 @@ def _train(config, values, check_lock):
             texts=monitor.texts,
             stop=training.Stop(check_lock, signalled),
         )
-        source = training.ArmedSource(opened.source, signalled, training.first_notice(config))
+        source = members.source(member, config, opened.source)
+        source = training.ArmedSource(source, signalled, training.first_notice(config))
         hardware.report_device(config)
         console.notice("building the graph ...")
         return train.run(
@@ -126,6 +152,7 @@ def _train(config, values, check_lock):
             start=start,
             records=records,
             callbacks=callbacks,
+            member=member,
         )
 
 

@@ -1,49 +1,90 @@
-"""What the members of a cluster tell each other: a record in a variable of a parameter server.
+"""What the members of a cluster tell each other: two variables of the first parameter server.
 
-It outlives the sessions of all workers, so a worker may start before or after the chief.
+They outlive the sessions of all members. The record says which run the workers join, and why it has
+ended. Each member has a row of the beats, which it renews every second.
 """
 
 import json
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-# The states of a run.
+from mtl.cluster import sessions
+
+# The states of a run, in the record.
 STARTING, RUNNING, ENDED = "starting", "running", "ended"
-_NAME = "mtl_board"
-_TIMEOUT_MS = 5000  # of a server that does not answer
+# What a member does, in its beat.
+IDLE, PREPARING, STEPPING, DONE = range(4)
+TIMEOUT_MS = 5000  # of a server that does not answer
+
+
+class Beat(NamedTuple):
+    """A row of the beats; all int."""
+
+    process: int  # a random number of the process; 0: the member has never started
+    count: int  # grows every second
+    step: int  # steps done
+    doing: int  # IDLE, PREPARING the next batch, STEPPING or DONE
 
 
 class Board:
-    """The record, in a session of its own."""
+    """The two variables, in a session of its own."""
 
-    def __init__(self, target, host, filters):
+    def __init__(self, target, host, filters, members):
         """Build the graph. Contacts no server.
 
         Args:
           target: str, of the server of this process.
-          host: str, the device of the variable.
+          host: str, the device of the variables.
           filters: list of str, the device filters of the session.
+          members: int, rows of the beats.
         """
         with tf.Graph().as_default() as graph, tf.device(host):
-            # In no collection: it is no variable of a network.
-            variable = tf.get_variable(
-                _NAME, [], tf.string, tf.zeros_initializer(), collections=[], use_resource=True
-            )
+            record = _variable("mtl_record", [], tf.string)
+            beats = _variable("mtl_beats", [members, len(Beat._fields)], tf.int64)
+            self._create = [record.initializer, beats.initializer]
+            self._is_created = beats.is_initialized()
             self._text = tf.placeholder(tf.string, [], "text")
-            self._write = variable.assign(self._text).op
-            self._known = variable.is_initialized()
-            self._read = variable.read_value()
-        self._options = tf.RunOptions(timeout_in_ms=_TIMEOUT_MS)
+            self._write = record.assign(self._text).op
+            self._row = tf.placeholder(tf.int64, [], "row")
+            self._values = tf.placeholder(tf.int64, [len(Beat._fields)], "values")
+            self._beat = tf.scatter_update(beats, self._row, self._values).op
+            self._read = record.read_value(), beats.read_value()
+        self._options = tf.RunOptions(timeout_in_ms=TIMEOUT_MS)
         options = tf.ConfigProto(device_filters=filters)
         self._session = tf.Session(target, graph=graph, config=options)
 
+    def create(self):
+        """Make both variables empty. Only the process that has them may call it, when it starts."""
+        self._run(self._create)
+
+    def is_created(self):
+        """Return whether the variables exist."""
+        return bool(self._run(self._is_created))
+
     def write(self, state, **record):
         """Replace the record; record: what JSON can hold."""
-        text = json.dumps({"state": state, **record})
-        self._session.run(self._write, {self._text: text}, self._options)
+        self._run(self._write, {self._text: json.dumps({"state": state, **record})})
+
+    def beat(self, row, beat):
+        """Write the Beat of a member."""
+        self._run(self._beat, {self._row: row, self._values: beat})
 
     def read(self):
-        """Return the record as a dict with "state"; {} if no member has written one yet."""
-        if not self._session.run(self._known, options=self._options):
-            return {}
-        return json.loads(self._session.run(self._read, options=self._options))
+        """Return the record, a dict with "state", {} if there is none yet; and the list of Beat."""
+        text, rows = self._run(self._read)
+        return json.loads(text) if text else {}, [Beat(*row) for row in np.asarray(rows).tolist()]
+
+    def close(self):
+        """Close the session."""
+        sessions.close(self._session)
+
+    def _run(self, fetches, feed=None):
+        return self._session.run(fetches, feed, self._options)
+
+
+def _variable(name, shape, dtype):
+    # In no collection: it is no variable of a network.
+    zeros = tf.zeros_initializer()
+    return tf.get_variable(name, shape, dtype, zeros, collections=[], use_resource=True)

@@ -47,6 +47,11 @@ class Cluster:
         return tuple((job, index) for job in jobs for index in range(len(self.jobs.get(job, ()))))
 
     @property
+    def servers(self) -> Tuple[Tuple[str, int], ...]:
+        """Return (job, index) of each parameter server."""
+        return tuple((PS, index) for index in range(len(self.jobs.get(PS, ()))))
+
+    @property
     def number(self) -> Optional[int]:
         """Return the number of this worker, 0 is the chief; None for a ps or an evaluator."""
         me = (self.job, self.index)
@@ -81,9 +86,10 @@ class Cluster:
         count = len(self.workers)
         return batch_size * self.number // count, batch_size * (self.number + 1) // count
 
-    def record(self) -> Dict[str, int]:
-        """Return what config.json stores: the numbers affect the last bits, as threads do."""
-        return {"workers": len(self.workers), "ps": len(self.jobs.get(PS, ()))}
+    @property
+    def size(self) -> str:
+        """Return what versions.json stores: the number of workers affects the last bits."""
+        return f"{len(self.workers)} workers, {len(self.servers)} ps"
 
 
 def from_flags(job_name, task_index, ps_hosts, worker_hosts, chief_hosts="") -> Cluster:

@@ -1,4 +1,8 @@
-"""The session loop of a worker that is not the chief: it computes its part of each step."""
+"""The session loop of a worker that is not the chief.
+
+With --sync=all it computes its part of each step. With --sync=none it makes steps of its own, until
+all workers together have made enough of them.
+"""
 
 import contextlib
 import time
@@ -6,8 +10,8 @@ import time
 import tensorflow.compat.v1 as tf
 
 from mtl import graph as graph_lib, loop, sessions
-from mtl.cluster import board, settings
-from mtl.cluster.member import Ended
+from mtl.cluster import asynchronous, board, settings
+from mtl.cluster.member import Ended, raise_ended
 from mtl.data import batches
 from mtl.errors import Interrupted, UsageError
 
@@ -20,32 +24,53 @@ def run(run_of, member, source, callbacks=loop.DEFAULTS):
 
     Args:
       run_of: run_files.Run, that of the chief.
-      member: member.Member.
-      source: as train.run, of this worker's parts of the batches.
+      member: member.Member, which has joined.
+      source: as train.run, of this worker's parts of the batches, or of its own batches.
       callbacks: loop.Callbacks; uses `say` and `stop`.
 
     Returns:
-      int, the last step in which this worker took part.
+      int, the steps that were done when this worker ended.
 
     Raises:
       Lost: another process has ended before the run did.
       Interrupted: `callbacks.stop` returned a signal.
       UsageError: the chief has other settings.
     """
-    record = _joined(member, callbacks)
-    config, step = run_of.config, record["step"]
+    config, step = run_of.config, 0
     options = sessions.session_config(config.threads, config.batch_size)
     with contextlib.suppress(Ended), tf.Graph().as_default():
+        record = _joined(member, callbacks)
+        step = record["step"]
         with member.session(options, record["run"]) as session:
             _check_settings(run_of, record["settings"], member)
             work = _work(session, run_of, member)
             with contextlib.closing(batches.prefetch(source(step), stop=callbacks.stop)) as stream:
                 while step < config.steps:
-                    _check_stop(member, callbacks, step)
-                    inputs, labels = _next_batch(stream, run_of, member, callbacks, step)
-                    work(inputs, labels)
-                    step += 1
+                    member.step, member.doing = step, board.PREPARING
+                    _check_stop(member, callbacks)
+                    inputs, labels = _next_batch(stream, run_of, member, callbacks)
+                    member.doing = board.STEPPING
+                    step = work(step, inputs, labels)
+                    member.check()
+            member.step, member.doing = step, board.DONE
+            _wait_for_end(member, callbacks)
     return step
+
+
+def _joined(member, callbacks):
+    """Wait for a run of the chief; return its record. Raise Ended if the run is over."""
+    reminded = time.monotonic()
+    while True:
+        record = member.look()
+        if record.get("state") == board.RUNNING and record["run"] != member.run:
+            return record
+        if record.get("state") == board.ENDED and not record["why"]:
+            raise_ended(record)
+        _check_stop(member, callbacks)
+        if time.monotonic() - reminded >= REMIND_SECONDS:
+            reminded = time.monotonic()
+            callbacks.say(f"waiting for {member.chief}")
+        time.sleep(POLL_SECONDS)
 
 
 def _check_settings(run_of, settings_of_chief, member):
@@ -57,47 +82,46 @@ def _check_settings(run_of, settings_of_chief, member):
 
 
 def _work(session, run_of, member):
-    """Build the graph; return the function (inputs, labels) of one step."""
+    """Build the graph; return the function (step, inputs, labels) -> the steps done after it."""
     graph = graph_lib.build(
         run_of.config, tasks=run_of.tasks, inputs=run_of.inputs, replica=member.replica
     )
-    # It ends once the chief has made the update, so one call a step suffices.
-    step_once = session.make_callable([graph.minimize], [graph.inputs, *graph.labels.values()])
+    fetches = [graph.minimize]
+    if not member.is_sync:
+        fetches.append(asynchronous.steps_after(graph))
+    # It ends once the update is made, so one call a step suffices.
+    step_once = session.make_callable(fetches, [graph.inputs, *graph.labels.values()])
     session.graph.finalize()
-    return lambda inputs, labels: step_once(inputs, *(labels[name] for name in graph.labels))
+
+    def work(step, inputs, labels):
+        fetched = step_once(inputs, *(labels[name] for name in graph.labels))
+        return step + 1 if member.is_sync else int(fetched[1])
+
+    return work
 
 
-def _joined(member, callbacks):
-    """Wait for the chief; return the record of its run."""
-    reminded = time.monotonic()
-    while True:
-        record = {}
-        # A server that is not there yet, or busy, is asked again.
-        with contextlib.suppress(tf.errors.UnavailableError, tf.errors.DeadlineExceededError):
-            record = member.board.read()
-        if record.get("state") == board.RUNNING:
-            return record
-        _check_stop(member, callbacks, None)
-        if time.monotonic() - reminded >= REMIND_SECONDS:
-            reminded = time.monotonic()
-            callbacks.say(f"{member.name}: waiting for the chief")
-        time.sleep(POLL_SECONDS)
-
-
-def _next_batch(stream, run_of, member, callbacks, step):
-    """Return the batch after a step; raise ValueError without a valid one."""
+def _next_batch(stream, run_of, member, callbacks):
+    """Return the next batch; raise ValueError without a valid one."""
     batch = next(stream, None)
     if batch is None:
-        _check_stop(member, callbacks, step)
+        _check_stop(member, callbacks)
         cure = "a source must yield batches without end"
-        raise ValueError(f"the source has no batch for step {step + 1}; {cure}")
+        raise ValueError(f"the source has no batch for step {member.step + 1}; {cure}")
     loop.check_batch(run_of, *batch)
     return batch
 
 
-def _check_stop(member, callbacks, step):
-    """Raise Interrupted if a signal was received; step: int, or None before the first."""
+def _wait_for_end(member, callbacks):
+    """Wait until the chief has saved and evaluated; raise Ended then, or Lost."""
+    while True:
+        member.check()
+        _check_stop(member, callbacks)
+        time.sleep(POLL_SECONDS)
+
+
+def _check_stop(member, callbacks):
+    """Raise Interrupted if a signal was received."""
     signum = callbacks.stop()
     if signum:
-        where = "before its first step" if step is None else f"after step {step}"
+        where = f"after step {member.step}" if member.step else "before its first step"
         raise Interrupted(f"{member.name}: stopped {where}", signum)

@@ -9,11 +9,11 @@ import tensorflow.compat.v1 as tf
 from mtl import __version__, devices, machine
 
 # If one of these changes, a run continues, but not bit for bit.
-DECIDES_BITS = ("mtl", "tensorflow", "numpy", "processor", "onednn", "gpu")
+DECIDES_BITS = ("mtl", "tensorflow", "numpy", "processor", "onednn", "gpu", "cluster")
 
 
-def versions():
-    """Return the record of versions.json, dict name -> str."""
+def versions(cluster="none"):
+    """Return the record of versions.json, dict name -> str; cluster: str, its size."""
     return {
         "mtl": __version__,
         "python": platform.python_version(),
@@ -23,6 +23,7 @@ def versions():
         "processor": processor(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "gpu": ", ".join(devices.gpus()) or "none",
+        "cluster": cluster,
     }
 
 

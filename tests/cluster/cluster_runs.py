@@ -41,6 +41,7 @@ class Run:
     def __init__(self, cluster, directory, count=2, configs=None, sources=None, **callbacks):
         """Train; configs, sources: dict number -> another one; callbacks: of the chief."""
         self.said = [[] for _ in range(count)]
+        cluster.clear_board(count)
         self.outcomes = local.together(
             lambda number: self._work(
                 cluster, number, count, directory, configs, sources, callbacks
@@ -51,11 +52,12 @@ class Run:
 
     def _work(self, cluster, number, count, directory, configs, sources, callbacks):
         """Train as one member; return its result or its error."""
-        member = cluster.member(number, count)
+        member = cluster.member(number, count, self.said[number].append)
         given = (configs or {}).get(number, config())
         source = (sources or {}).get(number, source_of(number, count))
         say = self.said[number].append
         try:
+            member.join(lambda: 0)
             if number:
                 run = run_files.Run(given, tuple(tasks.parse(given.tasks)), local.INPUTS)
                 given = callbacks if number == callbacks.get("at") else {}
@@ -74,6 +76,8 @@ class Run:
             )
         except Exception as error:
             return error
+        finally:
+            member.leave()
 
 
 def alone(directory, **fields):

@@ -135,10 +135,18 @@ class Cluster:
             step.session.close()
         return history
 
-    def member(self, number, workers):
-        """Return a worker of a cluster that has only some of the workers."""
+    def member(self, number, workers, say=print, **settings):
+        """Return a worker of a cluster that has only some of the workers; it has not joined."""
         jobs = {**self.jobs, "worker": self.jobs["worker"][:workers]}
-        return member.Member(self.target(number), spec.checked(jobs, "worker", number))
+        described = spec.checked(jobs, "worker", number, recovery_timeout=0.0)
+        return member.Member(self.target(number), described, say=say, **settings)
+
+    def clear_board(self, workers):
+        """Make the board of a cluster that has only some of the workers, as its server does."""
+        first = self.member(0, workers)
+        first.open_board()
+        first.board.create()
+        first.leave()
 
     def name(self):
         """Return a new name for the queues of a run."""

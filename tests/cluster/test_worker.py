@@ -53,9 +53,9 @@ def test_a_worker_with_other_flags_names_the_flag(tmp_path, cluster):
 
 def test_a_worker_that_waits_says_for_whom_and_ends_on_a_signal(cluster, monkeypatch):
     monkeypatch.setattr(worker, "REMIND_SECONDS", 0.5)
-    member = cluster.member(1, 2)
-    member.board.write("starting")
-    said = []
+    cluster.clear_board(2)
+    member, said = cluster.member(1, 2), []
+    member.join(lambda: 0)
 
     def stop():
         return 2 if len(said) >= 2 else 0
@@ -66,4 +66,4 @@ def test_a_worker_that_waits_says_for_whom_and_ends_on_a_signal(cluster, monkeyp
         worker.run(run, member, None, loop.Callbacks(say=said.append, stop=stop))
     address = cluster.jobs["worker"][1]
     assert caught.value.exit_code == 130
-    assert said == [f"worker 1 ({address}): waiting for the chief"] * 2
+    assert said == [f"waiting for worker 0 ({cluster.jobs['worker'][0]})"] * 2

@@ -1,0 +1,54 @@
+"""Sessions of a cluster: opened, closed, and used without the other workers."""
+
+import contextlib
+import threading
+
+import tensorflow.compat.v1 as tf
+
+CLOSE_SECONDS = 2.0  # a server that does not answer must not delay the end
+
+
+class Alone:
+    """A tf.Session that does not wait for other workers; see Exchange.together."""
+
+    def __init__(self, session, together):
+        self._session, self._together = session, together
+        self.graph = session.graph
+
+    def run(self, fetches, feed_dict=None):
+        """Run as tf.Session.run."""
+        return self._session.run(fetches, {**(feed_dict or {}), self._together: False})
+
+    def make_callable(self, fetches, feed_list):
+        """Return a function of the fed values, as tf.Session.make_callable."""
+        function = self._session.make_callable(fetches, [*feed_list, self._together])
+        return lambda *values: function(*values, False)
+
+
+@contextlib.contextmanager
+def opened(target, options):
+    """Open a session of the current graph, in `with`; yield it."""
+    session = tf.Session(target, config=options)
+    try:
+        yield session
+    finally:
+        close(session)
+
+
+def close(session):
+    """Close a session, also if its servers are gone.
+
+    TensorFlow then takes 30 seconds, and again when it deletes a session that is not closed. The
+    thread goes on, and refers to the session until it is closed.
+    """
+    closing = threading.Thread(target=session.close, daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+
+
+def close_queues(session, closing):
+    """Close the queues, so that no other member waits for this one."""
+    if closing:
+        with contextlib.suppress(tf.errors.OpError):  # the server is gone, and the queues with it
+            options = tf.RunOptions(timeout_in_ms=int(1000 * CLOSE_SECONDS))
+            session.run(closing, options=options)
