@@ -30,6 +30,8 @@ class Exchange:
         self._run = run
         # Feeding False lets this worker compute alone: its part counts as the whole.
         self.together = tf.placeholder_with_default(True, [], "together")
+        # With backup workers only, see backup.py.
+        self.step = self.following = self.taking = None
         # Operations that close all queues: whoever waits for one gets an error.
         self.closing = []
         self._steps = []
@@ -48,7 +50,12 @@ class Exchange:
             self._steps.append(queues[self.number - 1].enqueue(parts))
             return parts
         with tf.device(device):
-            return _added(parts, queues)
+            return tf.cond(
+                self.together,
+                lambda: self._sums(parts, queues),
+                lambda: [tf.identity(part) for part in parts],
+                strict=True,  # a list of one tensor stays a list
+            )
 
     def total(self, part, device):
         """Return the sum of the parts of all workers, on all workers.
@@ -66,8 +73,8 @@ class Exchange:
             if self.number:
                 with tf.control_dependencies([parts[self.number - 1].enqueue(part)]):
                     return answers[self.number - 1].dequeue()
-            (whole,) = _added([part], parts)
-            with tf.control_dependencies([queue.enqueue(whole) for queue in answers]):
+            (whole,) = self._sums([part], parts)
+            with tf.control_dependencies(self._put(whole, answers)):
                 return tf.identity(whole)
 
         whole = tf.cond(self.together, exchanged, lambda: tf.identity(part))
@@ -91,33 +98,52 @@ class Exchange:
         with tf.control_dependencies(after):
             if self.number:
                 return queues[self.number - 1].dequeue().op
-            return tf.group(*(queue.enqueue(True) for queue in queues))
+            return tf.group(*self._put(True, queues))
+
+    def end(self, after, device):
+        """Return the operation of `signal` that ends a step; arguments as there."""
+        return self.signal(after, device)
+
+    def _sums(self, parts, queues):
+        """Add an element of each queue to tensors, in the order of the queues."""
+        return _added(parts, queues)
+
+    def _put(self, value, queues):
+        """Put a value into each queue; return a list of operations."""
+        return [queue.enqueue(value) for queue in queues]
 
     def _make(self, what, kinds, device):
         """Return a new queue for each worker but the chief; kinds: list of (dtype, shape)."""
+        # The number of the queues so far distinguishes the queues of two sums.
+        names = [f"worker{number}_{what}{len(self.closing)}" for number in range(1, self.count)]
+        return [self._queue(name, 1, kinds, device) for name in names]
+
+    def _queue(self, name, capacity, kinds, device):
+        """Return a new queue. Its name is in the error of a closed queue; it names the worker."""
         dtypes, shapes = zip(*kinds)
-        made = []
-        for number in range(1, self.count):
-            # The name is in the error of a closed queue, so it names the worker.
-            name = f"worker{number}_{what}{len(self.closing)}"
-            with tf.container(self._run), tf.device(device):
-                made.append(tf.FIFOQueue(1, dtypes, shapes, shared_name=name, name=name))
-        self.closing += [queue.close(cancel_pending_enqueues=True) for queue in made]
-        return made
+        # To close a queue must not wait for what the caller waits for, such as the update.
+        with tf.control_dependencies(None), tf.container(self._run), tf.device(device):
+            queue = tf.FIFOQueue(capacity, dtypes, shapes, shared_name=name, name=name)
+            self.closing.append(queue.close(cancel_pending_enqueues=True))
+        return queue
 
 
 def _added(parts, queues):
-    """Add an element of each queue to tensors, in the order of the queues.
+    """Return the sums of Exchange._sums.
 
     Not tf.add_n: with three or more tensors, the order in which it adds depends on which buffer is
     free. TensorFlow's optimiser of graphs may turn a chain of sums into tf.add_n, but not if a sum
     waits for another operation. So the first sums wait for all parts.
     """
-    elements = [queue.dequeue() for queue in queues]
-    # Of a queue with one component, the element is no list.
-    elements = [each if isinstance(each, (list, tuple)) else [each] for each in elements]
+    elements = [dequeued(queue) for queue in queues]
     for index, element in enumerate(elements):
         later = [tensor.op for each in elements[index + 1 :] for tensor in each[:1]]
         with tf.control_dependencies(later):
             parts = [tf.add(part, other) for part, other in zip(parts, element)]
     return parts
+
+
+def dequeued(queue):
+    """Take an element out of a queue; return its components, a list of tensors."""
+    element = queue.dequeue()
+    return list(element) if isinstance(element, (list, tuple)) else [element]

@@ -22,6 +22,7 @@ import functools
 import tensorflow.compat.v1 as tf
 
 from mtl import layers
+from mtl.cluster import backup
 from mtl.cluster.exchange import Exchange
 from mtl.errors import UsageError
 from mtl.tasks import OBJECTIVE
@@ -32,7 +33,7 @@ STEP = "global_step"
 class Replica:
     """One of several workers."""
 
-    def __init__(self, number, count, host, run, sync=True):
+    def __init__(self, number, count, host, run, sync=True, backups=0):
         """Store the settings; adds to the current graph.
 
         Args:
@@ -41,9 +42,14 @@ class Replica:
           host: str, the device of the queues of single numbers.
           run: str, see Exchange.
           sync: bool; False: asynchronous, each worker updates the variables on its own.
+          backups: int, how many workers a synchronous step may do without, see backup.py.
         """
-        # On its own, each worker is the only one that adds up, and its own chief.
-        self.exchange = Exchange(number, count, run) if sync else Exchange(0, 1, run)
+        if not sync:  # each worker is the only one that adds up, and its own chief
+            self.exchange = Exchange(0, 1, run)
+        elif backups:
+            self.exchange = backup.Exchange(number, count, run, backups, _steps_done)
+        else:
+            self.exchange = Exchange(number, count, run)
         self._number = number
         self._host = host
         self._objective = None  # its name
@@ -112,6 +118,12 @@ class Replica:
         parts, variables = zip(*added)
         (totals,) = self.whole([parts], variables)
         found = {variable.ref(): total for total, variable in zip(totals, variables)}
+        if self.updates and self.exchange.count > 1:
+            # Until all gradients are there, another worker may still read these variables.
+            with tf.control_dependencies(totals):
+                for gradient, variable in pairs:
+                    if variable.ref() not in found:
+                        found[variable.ref()] = tf.identity(gradient)
         return [(found.get(variable.ref(), gradient), variable) for gradient, variable in pairs]
 
     def minimize(self, pairs, build, is_finite, update, again):
@@ -141,7 +153,7 @@ class Replica:
                 state = update.follow(again())
                 if self.updates:
                     updated.append(_assign(state, is_finite))
-        return self.exchange.signal(updated, self._host)
+        return self.exchange.end(updated, self._host)
 
     def _check(self, cost):
         """Raise UsageError if a cost depends on a part of the batch, or on the network."""
@@ -158,6 +170,12 @@ class Replica:
                 what = f"--objective={self._objective} computes its cost from more than the mean"
                 cure = "compute it from `means` alone, or train with --sync=none"
                 raise UsageError(f"{what} losses, so workers cannot divide it; {cure}")
+
+
+def _steps_done():
+    """Return the number of training steps done, an int64 scalar."""
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        return tf.get_variable(STEP, [], tf.int64, use_resource=True).read_value()
 
 
 def _assign(pairs, is_finite):

@@ -129,8 +129,9 @@ def test_one_worker_adds_no_operation():
 
 def test_a_worker_that_is_fed_not_together_computes_alone(cluster):
     def build(replica):
-        return replica.exchange.total(tf.placeholder(tf.float32, [], "x"), local.HOST)
+        made, x = replica.exchange, tf.placeholder(tf.float32, [], "x")
+        return [made.total(x, local.HOST), *made.to_chief([x, 2.0 * x], local.HOST)]
 
     step, _ = local.workers(cluster, 2, build)
     for number in (0, 1):
-        assert step(number, {"x": 5.0, "together": False}) == 5.0
+        assert step(number, {"x": 5.0, "together": False}) == [5.0, 5.0, 10.0]

@@ -10,15 +10,15 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import graph as graph_lib, tasks
-from mtl.cluster import placement, replica as replica_lib
+from mtl.cluster import backup, exchange, placement, replica as replica_lib
 from mtl.errors import UsageError
 from tests.cluster import local
 
 
-def built(number, count, sync=True, **fields):
-    """Build the training graph of a worker; return its operations by name."""
+def built(number, count, sync=True, backups=0, **fields):
+    """Build the training graph of a worker; return its operations."""
     with tf.Graph().as_default() as graph, tf.device(placement.setter(local.device(number), 1)):
-        replica = replica_lib.Replica(number, count, local.HOST, "run", sync)
+        replica = replica_lib.Replica(number, count, local.HOST, "run", sync, backups)
         graph_lib.build(local.config(**fields), inputs=local.INPUTS, replica=replica)
     return graph.get_operations()
 
@@ -38,7 +38,7 @@ def test_the_graph_of_one_machine_has_nothing_of_a_cluster():
 
 def test_one_worker_has_no_queue():
     assert not {kind for kind in types_of(built(0, 1)) if "Queue" in kind}
-    assert "QueueDequeueV2" in types_of(built(0, 2))
+    assert "FIFOQueueV2" in types_of(built(0, 2))
 
 
 @pytest.mark.parametrize("name", ["log_sum", "mgda", "famo"])
@@ -90,13 +90,56 @@ def test_gradients_are_added_where_their_variables_are():
         graph_lib.build(local.config(), inputs=local.INPUTS, replica=replica)
         updates = [op for op in graph.get_operations() if op.type == "ResourceApplyAdam"]
         assert len(updates) == 8
+        library = graph.as_graph_def().library.function
+        functions = {each.signature.name: each for each in library}
         for op in updates:
             gradient = op.inputs[9].op
             while gradient.type == "Identity":
                 assert gradient.device == op.device
                 gradient = gradient.inputs[0].op
-            assert gradient.type == "AddV2"
+            assert gradient.type == "If"
             assert gradient.device == op.device == op.inputs[0].op.device
+            branch = functions[gradient.get_attr("then_branch").name].node_def
+            assert {each.device for each in branch if each.op == "AddV2"} == {op.device}
+
+
+def test_no_variable_changes_before_all_gradients_have_arrived():
+    operations = built(0, 2, objective="uncertainty")
+    updates = [op for op in operations if op.type == "ResourceApplyAdam"]
+    assert any(op.inputs[0].op.name.startswith("objective/") for op in updates)
+    arrived = [op for op in operations if op.type == "If" and len(op.outputs) > 3]
+    assert len(arrived) == 1  # the sums of the gradients, of one parameter server
+    for op in updates:
+        assert arrived[0] in ancestors(op)
+
+
+def ancestors(operation):
+    """Return all operations that an operation waits for."""
+    found, waiting = set(), [operation]
+    while waiting:
+        op = waiting.pop()
+        new = {*(tensor.op for tensor in op.inputs), *op.control_inputs} - found
+        found |= new
+        waiting += new
+    return found
+
+
+@pytest.mark.parametrize("backups", [0, 1])
+def test_queues_can_be_closed_without_a_step(backups):
+    for number in range(2):
+        operations = built(number, 3, backups=backups, objective="famo")
+        closing = [op for op in operations if op.type == "QueueCloseV2"]
+        queues = [op for op in operations if op.type == "FIFOQueueV2"]
+        assert len(closing) == len(queues) > 0
+        assert {each.type for op in closing for each in ancestors(op)} == {"FIFOQueueV2"}
+
+
+def test_backup_workers_are_those_of_the_exchange():
+    with tf.Graph().as_default():
+        kinds = [
+            type(replica_lib.Replica(0, 3, "", "run", backups=each).exchange) for each in (0, 1)
+        ]
+    assert kinds == [exchange.Exchange, backup.Exchange]
 
 
 def test_seed_of_the_dropout_masks_is_that_of_the_run_on_the_chief_alone():
