@@ -5,6 +5,7 @@
     python -m tests.benchmarks --only=records --data_dir=DIR [--bottom=base] [--augment=0.5]
     python -m tests.benchmarks --only=cores --quick                 # a machine with many cores
     python -m tests.benchmarks --only=objectives [--quick]          # --quick: 2 and 6 tasks
+    python -m tests.benchmarks --only=cluster                       # five minutes
     python -m tests.benchmarks --isa=avx2 [--only=step] [--write]    # sections step_avx2, ...
 
 --write also replaces the section of each benchmark in RESULTS.md.
@@ -21,8 +22,8 @@ from tests.benchmarks import isa, results, tables
 
 # Each is a module of this folder with a TITLE and run(arguments).
 DEFAULT = ("step", "prediction", "ceiling", "cold", "scaling", "input")
-# Hours; need data; need a machine with many cores; minutes to build the graphs.
-ALONE = ("quality", "records", "cores", "objectives")
+# Hours; need data; need a machine with many cores; minutes to build the graphs; nine processes.
+ALONE = ("quality", "records", "cores", "objectives", "cluster")
 LIMITED = ("step", "prediction", "ceiling")  # with --isa; each has a section for each limit
 # Fields of Config that --only=records may set, with their defaults.
 RECORDS = {"batch_size": 32, "augment": 0.0, "workers": 0}
