@@ -1,4 +1,9 @@
-"""A small NumPy function instead of a trained network, for the tests of commands."""
+"""Fixtures of the tests of commands: a NumPy function as the network, and a terminal."""
+
+import io
+import os
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -58,3 +63,21 @@ def fake(network, monkeypatch, tmp_path):
     """Return the fake network, and go to an empty folder."""
     monkeypatch.chdir(tmp_path)
     return network
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A function () -> the text that commands write to stderr, from then on a terminal."""
+
+    def install():
+        made = Terminal()
+        monkeypatch.setattr(sys, "stderr", made)  # pytest replaces it before each test
+        monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((30, 24)))
+        return made
+
+    return install

@@ -1,11 +1,9 @@
 """`mtl cluster`: its flags and those of mtl train, its output, stopping, and bad input."""
 
-import io
 import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -90,20 +88,13 @@ def test_help_lists_its_flags_and_names_those_of_train(command):
     assert "default 2; an integer in the range [1, 64]" in text
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, monkeypatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((30, 24)))
+def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, terminal):
+    shown = terminal()
     code, stdout, _ = command("cluster", f"--model_dir={out}")
     assert (code, stdout) == (0, "result: 93%\n")
-    states = re.findall(r"\r\x1b\[K(chief[^\r\n]*)", terminal.getvalue())
+    states = re.findall(r"\r\x1b\[K(chief[^\r\n]*)", shown.getvalue())
     assert states[-1] == "chief    | step 2/2  0:00 left"[:29]
-    kept = re.sub(r"[^\n]*\r\x1b\[K", "", terminal.getvalue())
+    kept = re.sub(r"[^\n]*\r\x1b\[K", "", shown.getvalue())
     assert "chief    | step 1: accuracy 50%\n" in kept and "left" not in kept
 
 

@@ -1,12 +1,10 @@
 """`mtl compare`: the grid, its folder, stopping and continuing, and bad input."""
 
 import csv
-import io
 import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -242,19 +240,12 @@ def test_a_signal_stops_the_runs_and_the_same_command_continues(command, out, si
 # -- the status line -------------------------------------------------------------------------------
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, monkeypatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((30, 24)))
+def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, terminal):
+    shown = terminal()
     assert command("compare", f"--out={out}", *GRID)[0] == 0
-    states = re.findall(r"\r\x1b\[K([^\r\n]*)", terminal.getvalue())
+    states = re.findall(r"\r\x1b\[K([^\r\n]*)", shown.getvalue())
     assert states[0].startswith("0/4 runs  linear-") and len(states[0]) == 29
-    kept = re.sub(r"[^\n]*\r\x1b\[K", "", terminal.getvalue())
+    kept = re.sub(r"[^\n]*\r\x1b\[K", "", shown.getvalue())
     assert [line[:4] for line in kept.splitlines()] == ["1/4 ", "2/4 ", "3/4 ", "4/4 "]
 
 

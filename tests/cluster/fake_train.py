@@ -120,6 +120,12 @@ def lose(folder):
     os._exit(138)
 
 
+def follow(folder):
+    """End because the chief has ended before the end of the run."""
+    until(folder / "ended")
+    os._exit(138)
+
+
 def die(folder):
     until(folder / "chief.json")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -132,7 +138,7 @@ def leave(folder):
 
 
 TROUBLES = {
-    each.__name__: each for each in (wait, stay, ignore, fail, fail_later, lose, die, leave)
+    each.__name__: each for each in (wait, stay, ignore, fail, fail_later, lose, follow, die, leave)
 }
 
 if __name__ == "__main__":

@@ -164,7 +164,8 @@ def test_the_others_have_time_to_end(cluster, monkeypatch):
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_the_chief_gets_the_signal_once_and_the_others_end_by_themselves(cluster, signum):
-    assert cluster.run("chief: wait", cluster.when_here(signum)) == 128 + signum
+    trouble = "chief: wait, worker 1: follow"
+    assert cluster.run(trouble, cluster.when_here(signum)) == 128 + signum
     assert cluster.signals() == [f"chief: {signum.value}"]
     assert "chief    | mtl train: stopped and saved at step 1" in cluster.lines
 
@@ -243,6 +244,12 @@ def test_the_cause_is_named_and_not_a_process_that_noticed_it_first(cluster):
     with pytest.raises(launch.Failed) as error:
         cluster.run("chief: lose, worker 1: fail_later")
     assert error.value.exit_code == 2 and str(error.value).startswith("worker 1: data:")
+
+
+def test_the_exit_code_of_a_consequence_is_that_of_a_member():
+    from mtl.cluster import member
+
+    assert launch.LOST == member.Lost.RETRY
 
 
 def test_a_chief_that_does_not_end_after_a_failure_is_killed(cluster, monkeypatch):
