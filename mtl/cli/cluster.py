@@ -84,7 +84,12 @@ def main(values, arguments):
     show = launch.Show(line.say, result, line.show)
     with launch.free_ports(values.workers + values.ps) as ports:
         launched = launch.Launched(_jobs(values, ports), [*shares, *arguments], show, columns)
-        with signals.Caught() as signalled, signals.at_second(launched.kill):
+
+        def kill():
+            launched.kill()
+            line.clear()
+
+        with signals.Caught() as signalled, signals.at_second(kill):
             signalled.arm()
             try:
                 return launched.run(signalled)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import helpers
-from mtl.cluster import launch
+from mtl.cluster import launch, output
 from mtl.cluster.output import Show
 from tests.cluster import fake_train
 
@@ -125,6 +125,17 @@ def test_runs_all_processes_to_their_end(cluster, monkeypatch):
     assert not any(each["environment"] for each in about.values()), "TF_CONFIG is dropped"
     assert all(each["pid"] == each["group"] for each in about.values())
     assert cluster.signals() == []
+
+
+def test_what_processes_wrote_before_their_end_is_shown(cluster, monkeypatch):
+    copy = output.Output.copy
+
+    def late(self, seconds):
+        return time.sleep(seconds) if seconds else copy(self, 0)
+
+    monkeypatch.setattr(output.Output, "copy", late)
+    assert cluster.run() == 0
+    assert len(cluster.lines) == 3 and cluster.results == ["result: 93%"]
 
 
 def test_on_a_terminal_the_progress_of_the_chief_is_the_status_line(cluster):
