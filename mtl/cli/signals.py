@@ -15,6 +15,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks SIGHUP
 NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 SAME = 0.3  # seconds; `timeout` sends its signal twice, to the process and to its group
 _AT_SECOND = []  # functions that are called before the second signal ends the process
+_ENDING = threading.Lock()  # held from the second signal on
 
 
 class Caught:
@@ -52,12 +53,16 @@ class Caught:
 
 @contextlib.contextmanager
 def at_second(function):
-    """Call a function before the second signal ends the process, in `with`; in another thread."""
+    """Call a function before the second signal ends the process, in `with`; in another thread.
+
+    The block does not end meanwhile, so that the exit code is that of the signal.
+    """
     _AT_SECOND.append(function)
     try:
         yield
     finally:
-        _AT_SECOND.remove(function)
+        with _ENDING:
+            _AT_SECOND.remove(function)
 
 
 def heeded():
@@ -92,6 +97,7 @@ def _watch(reader, where):
             if number not in NUMBERS:
                 continue
             if since is not None and now - since > SAME:
+                _ENDING.acquire()
                 for function in list(_AT_SECOND):
                     with contextlib.suppress(OSError):
                         function()
