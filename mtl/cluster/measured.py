@@ -56,7 +56,7 @@ PAPER = Network(
 NETWORKS = {each.name: each for each in (LIGHT, PAPER)}
 
 MACHINE = Machine(
-    name="Intel Xeon, 2 cores, busy with other work: preliminary",
+    name="Intel Xeon, 2 cores, busy: preliminary; images/s are those of RESULTS.md, rounded",
     copy=1.0e9,
     message=7e-5,
     hop=5e-4,
