@@ -43,7 +43,7 @@ def flags_of(out):
 
 
 def test_runs_a_cluster_with_the_result_on_stdout_and_named_lines_on_stderr(command, out):
-    arguments = [f"--model_dir={out}", "--batch_size=6", "--workers=3", "--ps=2", "--evaluator"]
+    arguments = ["--evaluator", f"--model_dir={out}", "--batch_size=6", "--workers=3", "--ps=2"]
     code, stdout, stderr = command("cluster", *arguments)
     assert (code, stdout) == (0, "result: 93%\n"), stderr
     names = ["chief", "evaluator", "ps 0", "ps 1", "worker 1", "worker 2"]
@@ -88,14 +88,16 @@ def test_help_lists_its_flags_and_names_those_of_train(command):
     assert "default 2; an integer in the range [1, 64]" in text
 
 
-def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, terminal):
+def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, terminal, monkeypatch):
     shown = terminal()
-    code, stdout, _ = command("cluster", f"--model_dir={out}")
-    assert (code, stdout) == (0, "result: 93%\n")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert command("cluster", f"--model_dir={out}")[0] == 0
     states = re.findall(r"\r\x1b\[K(chief[^\r\n]*)", shown.getvalue())
     assert states[-1] == "chief    | step 2/2  0:00 left"[:29]
-    kept = re.sub(r"[^\n]*\r\x1b\[K", "", shown.getvalue())
-    assert "chief    | step 1: accuracy 50%\n" in kept and "left" not in kept
+    kept = re.sub(r"[^\n]*\r\x1b\[K", "", shown.getvalue()).splitlines()
+    lines = ["chief    | I am the worker", "chief    | step 1: accuracy 50%"]
+    lines += ["ps 0     | I am the ps", "result: 93%", "worker 1 | I am the worker"]
+    assert sorted(kept) == lines
 
 
 # -- the end ---------------------------------------------------------------------------------------
@@ -197,7 +199,7 @@ def test_a_second_signal_kills_all_at_once(started, out):
         (["--dataset=svhn"], ["--data_dir"]),
         (["--init_from=gs://x/y"], ["--init_from=gs://x/y", "name a path of this machine"]),
         (["extra"], ["unexpected argument 'extra'"]),
-        (["--", "extra"], ["unexpected argument 'extra'"]),
+        (["--", "--ps=2"], ["unexpected argument '--ps=2'"]),
     ],
 )
 def test_bad_flags_are_one_line_and_nothing_is_started(refused, out, monkeypatch, arguments, parts):

@@ -34,6 +34,21 @@ try:
 except KeyboardInterrupt as error:
     print("interrupted", error.args[0], flush=True)
 """
+CLEANING = """
+import time
+from mtl.cli import signals
+signals.install("mtl train")
+called = []
+def clean_up():
+    called.append(1)
+    time.sleep(0.3)
+with signals.Caught() as stop, signals.at_second(clean_up):
+    stop.arm()
+    print("ready", flush=True)
+    while not called:
+        time.sleep(0.01)
+print("the block has ended", flush=True)
+"""
 IGNORING = """
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -94,6 +109,15 @@ def test_second_signal_ends_a_busy_process(start, number):
     assert time.monotonic() - since < 5.0, "without the watching thread it is a minute"
     assert process.returncode == 128 + number and out == ""
     assert err == "mtl train: stopped at once by a second signal; the last checkpoint is kept\n"
+
+
+def test_second_signal_ends_the_process_after_the_functions_for_it(start):
+    process = start(CLEANING)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.6)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert (out, process.returncode) == ("", 128 + signal.SIGTERM)
 
 
 def test_signal_sent_twice_at_once_counts_once(start):

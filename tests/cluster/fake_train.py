@@ -44,8 +44,10 @@ def main(command, *arguments):
     if sys.stderr.isatty():
         say("step 1/2  0:01 left  cost 1.000")
         say("step 1: accuracy 50%")
-        say("step 2/2  0:00 left  cost 0.500")
+        time.sleep(0.05)  # so that it is shown before the result
     print("result: 93%", flush=True)
+    if sys.stderr.isatty():
+        say("step 2/2  0:00 left  cost 0.500")
     (folder / "ended").touch()
     return 0
 
