@@ -77,7 +77,8 @@ def views_of(jobs):
         slow = {other: next(rest) for other in members}
         slow[member] = own[1][member]
         for other, address in slow.items():
-            if other[0] != member[0]:  # workers do not send to workers
+            # A ps sends the state of Adam to another one. Workers do not send to workers.
+            if other != member and cluster_sides.PS in (other[0], member[0]):
                 pairs.append((member, other, address, own[1][other]))
         views[member] = [_jobs(each) for each in (own[0], slow)]
     return views, pairs

@@ -134,18 +134,17 @@ def test_a_link_is_busy_until_its_bytes_are_through():
 
 def test_each_process_sees_itself_and_the_others_over_links():
     views, pairs = cluster_cases.views_of({"ps": 2, "worker": 3})
-    assert len(views) == 5 and len(pairs) == 2 * 2 * 3
+    assert len(views) == 5 and len(pairs) == 2 * 2 * 3 + 2
+    targets = {address: target for _, _, address, target in pairs}
     for (job, index), (direct, slow) in views.items():
-        own = slow[job][index]
-        assert own not in (address for _, _, address, _ in pairs)
-        targets = {address: target for _, _, address, target in pairs}
-        for other in ("ps", "worker"):
-            assert len(direct[other]) == len(slow[other]) == {"ps": 2, "worker": 3}[other]
-            if other != job:
-                real = [
-                    views[other, number][1][other][number] for number in range(len(slow[other]))
-                ]
-                assert [targets[address] for address in slow[other]] == real
+        for other, count in (("ps", 2), ("worker", 3)):
+            assert len(direct[other]) == len(slow[other]) == count
+            for number, address in enumerate(slow[other]):
+                real = views[other, number][1][other][number]
+                if (other, number) == (job, index):
+                    assert address == real and address not in targets
+                elif "ps" in (job, other):
+                    assert targets[address] == real
 
 
 def test_synchronous_workers_share_a_batch():
