@@ -35,7 +35,10 @@ def run(arguments):
 
 def _show_bytes(players):
     """Print the bytes of a step."""
-    print("Bytes of a synchronous step, to and from all ps, for all workers:\n")
+    print(
+        "Bytes of a synchronous step, to and from all ps, for all workers. RunMetadata rounds them,"
+    )
+    print("and does not record every tensor:\n")
     rows = []
     for count, servers, objective in ((1, 1, "log_sum"), (2, 2, "log_sum"), (2, 2, "mgda")):
         case = cluster_cases.Case("bytes", tuple(range(count)), True, servers, objective=objective)
