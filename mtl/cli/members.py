@@ -118,7 +118,8 @@ def _joined(cluster, config, stop):
         member.give_up(error)
         raise
     finally:
-        member.leave()
+        if member.board:
+            member.leave()
 
 
 def _no_signal():

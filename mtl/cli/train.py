@@ -43,6 +43,9 @@ def check(values, arguments):
     config = flags.to_config(values)
     flags.check_data(config.dataset, config.data_dir)
     spec.check_run(cluster, config)
+    if values.separate_evaluator and config.patience:
+        what = "--patience needs a chief that evaluates, not --separate_evaluator"
+        raise UsageError(f"{what}; remove one of the two")
 
 
 def main(values, arguments):
@@ -57,9 +60,11 @@ def main(values, arguments):
     files.check_place(model_dir, "--model_dir")
     console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
     from mtl import tasks
-    from mtl.cli import members, outcomes
+    from mtl.cli import evaluator, members, outcomes
 
     _check_directory(model_dir)
+    if cluster and cluster.job == spec.EVALUATOR:
+        return evaluator.run(config, model_dir)
     if cluster:
         with members.chief(cluster, config, model_dir) as attempts:
             result = attempts(lambda member: _result(config, values, member))
@@ -128,7 +133,7 @@ def _train(config, values, check_lock, member):
     )
     with contextlib.closing(monitor), signals.Caught() as signalled:
         evaluator = None
-        if examples:
+        if examples and not values.separate_evaluator:
             evaluator = training.Evaluator(run, model_dir, examples, monitor, signalled)
         callbacks = train.Callbacks(
             say=console.say,

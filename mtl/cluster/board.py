@@ -15,7 +15,7 @@ from mtl.cluster import sessions
 # The states of a run, in the record.
 STARTING, RUNNING, ENDED = "starting", "running", "ended"
 # What a member does, in its beat.
-IDLE, PREPARING, STEPPING, DONE = range(4)
+IDLE, PREPARING, STEPPING, DONE, LEFT = range(5)
 TIMEOUT_MS = 5000  # of a server that does not answer
 
 
@@ -25,7 +25,7 @@ class Beat(NamedTuple):
     process: int  # a random number of the process; 0: the member has never started
     count: int  # grows every second
     step: int  # steps done
-    doing: int  # IDLE, PREPARING the next batch, STEPPING or DONE
+    doing: int  # IDLE, PREPARING the next batch, STEPPING, DONE with all steps, or LEFT
 
 
 class Board:

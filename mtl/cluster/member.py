@@ -110,10 +110,16 @@ class Member:
         if missing:
             return
         self.open_board()
-        while not stop() and not self.board.is_created():
+        while not stop():
+            # A server that is busy, or that was just started, is asked again.
+            with contextlib.suppress(tf.errors.OpError):
+                if self.board.is_created():
+                    self._take_place()
+                    return
             time.sleep(0.1)
-        if stop():
-            return
+
+    def _take_place(self):
+        """Write the first beat; raise UsageError if another process beats in this row."""
         before = self.board.read()[1][self._row]
         if before.process not in (0, self._process):
             time.sleep(2.5 * WATCH_SECONDS)
@@ -124,7 +130,8 @@ class Member:
 
     def open_board(self):
         """Open the board, in a new session: that of a server that was replaced is useless."""
-        self.leave()
+        if self.board:
+            self.board.close()
         self.board = board_lib.Board(self._target, HOST, self._filters, len(self._rows))
 
     def look(self):
@@ -142,14 +149,30 @@ class Member:
         return {}
 
     def leave(self):
-        """Close the board."""
-        if self.board:
-            self.board.close()
+        """Write that this process will not look at the board again, and close it."""
+        self.doing = board_lib.LEFT
+        with contextlib.suppress(tf.errors.OpError):
+            self.beat()
+        self.board.close()
+        self.board = None
 
     def beat(self):
         """Write that this process is alive, and what it does."""
         self._count += 1
         self.board.beat(self._row, Beat(self._process, self._count, self.step, self.doing))
+
+    def others_read(self):
+        """Return whether another member may still read the board: it beats, and has not left.
+
+        Takes as long as a member that lives takes to write a beat.
+        """
+        first = self.board.read()[1]
+        time.sleep(1.5 * WATCH_SECONDS)
+        for row, (before, now) in enumerate(zip(first, self.board.read()[1])):
+            beats = now.count != before.count and now.doing != board_lib.LEFT
+            if beats and row != self._row:
+                return True
+        return False
 
     def finish(self):
         """Let the others end, also if the run was finished before this process started."""
@@ -225,13 +248,15 @@ class Member:
             watching = threading.Thread(target=self._watch, args=(session, done), daemon=True)
             try:
                 if not run:
-                    self.board.write(board_lib.STARTING, run=self._run)
+                    self._begin()
                 watching.start()
                 yield session
                 self._write_end("", 0)
             except LOST as error:
                 self.raise_lost(error)
             except BaseException as error:
+                if self._is_loss(error):
+                    self.raise_lost(error)
                 self._write_end(checkpoint.first_line(error), getattr(error, "exit_code", 1))
                 raise
             finally:
@@ -269,6 +294,8 @@ class Member:
         if record.get("state") == board_lib.ENDED and record["run"] == self._run:
             raise_ended(record, error)
         lost = self._lost or self._refusing() or f"{self.chief} has broken off the run"
+        if not self.cluster.recovery_timeout:
+            self._write_end(lost, Lost.RETRY)
         raise Lost(lost) from error
 
     # -- the watch ---------------------------------------------------------------------------------
@@ -313,6 +340,19 @@ class Member:
             if watch_lib.listens(address) is False:
                 return f"{name} has ended"
         return None
+
+    def _begin(self):
+        """Write that a run starts; raise Lost if a worker has given up before."""
+        record, _ = self.board.read()
+        if record.get("state") == board_lib.ENDED and record["run"] is None:
+            raise_ended(record)
+        self.board.write(board_lib.STARTING, run=self._run)
+
+    def _is_loss(self, error):
+        """Return whether an error comes from a lost member, such as a save that fails halfway."""
+        while error is not None and not isinstance(error, LOST):
+            error = error.__cause__ or error.__context__
+        return error is not None and bool(self._lost or self._refusing())
 
     def _write_end(self, why, code):
         """Write that this member ends; why: str, "" if it has done its part; code: exit code."""

@@ -1,5 +1,6 @@
 """Start the server of a process, and do what a parameter server does: wait for the end."""
 
+import contextlib
 import socket
 import time
 
@@ -10,6 +11,7 @@ from mtl.cluster.member import FINAL, Ended, Lost, raise_ended
 from mtl.errors import Interrupted, UsageError
 
 SECONDS = 0.5  # between looks at the board
+LEAVING = 10.0  # the longest time in which the others may learn that the run has ended
 
 
 def start(cluster, options, stop):
@@ -74,15 +76,26 @@ def serve(member, stop):
     else:
         member.join(stop)
     watch = member.watch()
-    while not stop():
-        try:
-            if _is_over(member, watch):
-                return
-        except Lost as error:
-            member.recover(error, stop)
-            watch = member.watch()
-        time.sleep(SECONDS)
+    try:
+        while not stop():
+            try:
+                if _is_over(member, watch):
+                    return
+            except Lost as error:
+                member.recover(error, stop)
+                watch = member.watch()
+            time.sleep(SECONDS)
+    finally:
+        _wait_for_others(member, stop)
     raise Interrupted(f"{member.name}: stopped", stop())
+
+
+def _wait_for_others(member, stop):
+    """Keep the board until the others have read why the run has ended."""
+    until = time.monotonic() + LEAVING
+    with contextlib.suppress(tf.errors.OpError):
+        while member.others_read() and not stop() and time.monotonic() < until:
+            time.sleep(SECONDS)
 
 
 def _is_over(member, watch):

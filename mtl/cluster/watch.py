@@ -77,10 +77,12 @@ class Watch:
     def _judged(self, row, address, now):
         """Return why a member is lost, or None, and why it is waited for, or None."""
         beat, silent = self._seen.get(row), now - self._beat_at[row]
+        if beat is not None and beat.process in (0, *self._gone):
+            return None, "has not started"
         if beat is not None and beat.doing == board.DONE:
             return None, None
-        if beat is not None and not beat.process:
-            return None, "has not started"
+        if beat is not None and beat.doing == board.LEFT:
+            return "has ended", None
         if silent >= QUIET and self._probe(address) is False:
             return "has ended", None
         if silent >= self._patience:
