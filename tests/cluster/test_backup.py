@@ -134,11 +134,11 @@ class Delays:
 
 def test_sums_are_those_of_the_workers_that_take_part(cluster):
     workers = Workers(cluster, sums)
-    history, others = workers.run(60, Delays(1, 60))
+    history, others = workers.run(40, Delays(1, 40))
     taking = np.array([fetched["taking"] for fetched, _ in history])
-    assert taking.shape == (60, 3)
+    assert taking.shape == (40, 3)
     assert taking[:, 0].all() and (taking.sum(1) >= 2).all() and not taking.all()
-    parts = taking * 10.0 ** np.arange(3) * (1 + np.arange(60)[:, np.newaxis] % 7)
+    parts = taking * 10.0 ** np.arange(3) * (1 + np.arange(40)[:, np.newaxis] % 7)
     expected = parts.sum(1)
     np.testing.assert_array_equal([fetched["total"] for fetched, _ in history], expected)
     on_chief = np.array([fetched["on_chief"] for fetched, _ in history])
@@ -223,7 +223,7 @@ def test_the_chief_may_go_on_alone(cluster):
 
 
 def test_a_worker_that_waits_for_its_answer_fails_at_once_when_the_chief_closes(cluster):
-    workers = Workers(cluster, sums)
+    workers = Workers(cluster, sums, count=2)
     session, exchange, fetches, feed = workers.built[1]
 
     def work(number):
@@ -240,7 +240,7 @@ def test_a_worker_that_waits_for_its_answer_fails_at_once_when_the_chief_closes(
 
 
 def test_the_chief_computes_alone_without_waiting(cluster):
-    session, exchange, fetches, feed = Workers(cluster, sums).built[0]
+    session, exchange, fetches, feed = Workers(cluster, sums, count=2).built[0]
     found = session.run(
         [fetches["total"], fetches["on_chief"]], {**feed(4), exchange.together: False}
     )
@@ -250,7 +250,7 @@ def test_the_chief_computes_alone_without_waiting(cluster):
 @pytest.mark.parametrize("name, seed", [("famo", 2), ("mgda", 3)])
 def test_a_step_is_that_of_one_machine_with_the_parts_that_take_part(name, seed, cluster):
     config = local.config(objective=name, **test_equivalence.MOMENTUM)
-    whole = [local.batch(step, absent=0.3) for step in range(10)]
+    whole = [local.batch(step, absent=0.3) for step in range(8)]
 
     def build(replica):
         number = replica.exchange.number
@@ -263,7 +263,7 @@ def test_a_step_is_that_of_one_machine_with_the_parts_that_take_part(name, seed,
 
         return {"end": graph.minimize, "cost": graph.cost, "watched": graph.watched}, feed
 
-    history, _ = Workers(cluster, build).run(10, Delays(seed, 10))
+    history, _ = Workers(cluster, build).run(8, Delays(seed, 8))
     found = [(fetched["cost"], fetched["watched"], values) for fetched, values in history]
     batches = []
     for step, (fetched, _) in enumerate(history):
