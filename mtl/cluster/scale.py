@@ -12,8 +12,8 @@ A synchronous step is the sum of these times:
     update      a server updates its variables
     latency     the messages of a step that wait for each other
 
-An asynchronous worker repeats its own step. It queues for the links and the processors of the
-servers only.
+An asynchronous worker repeats its own step. It queues for the link and the processor of the fullest
+server only.
 """
 
 import math
@@ -114,10 +114,11 @@ def asynchronous(network: Network, setup: Setup, machine: Machine = MACHINE) -> 
     update = size / machine.update
     delay = HOPS_ASYNC * (setup.latency + machine.hop)
     alone = computing + delay + 2.0 * rest  # what a worker does without a queue
-    rate, (out, into, server) = queues(setup.workers, alone, [link, link, handling + update])
+    # The directions of the link do not overlap: equal workers stay in step, and all send at once.
+    rate, (both, server) = queues(setup.workers, alone, [2.0 * link, handling + update])
     parts = {
         COMPUTING: computing,
-        NETWORK: out + into + 2.0 * rest,
+        NETWORK: both + 2.0 * rest,
         MESSAGES: server * handling / (handling + update),
         UPDATE: server * update / (handling + update),
         LATENCY: delay,

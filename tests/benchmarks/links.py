@@ -10,6 +10,7 @@ import time
 
 CHUNK = 1 << 16
 QUEUED = 64  # chunks on their way
+BURST = 0.01  # seconds that a busy machine may be late, without a loss of rate
 
 
 class Pacer:
@@ -21,7 +22,7 @@ class Pacer:
 
     def reserve(self, count, rate, now):
         """Return when a number of bytes is through; rate: bytes/s."""
-        self.free = max(self.free, now) + count / rate
+        self.free = max(self.free, now - BURST) + count / rate
         return self.free
 
 
@@ -67,7 +68,7 @@ class Links:
                 now = time.monotonic()
                 through = self._out[sender].reserve(len(chunk), self.rate, now)
                 through = max(through, self._into[receiver].reserve(len(chunk), self.rate, now))
-                await queue.put((through + self.latency, chunk))
+                await queue.put((max(through, now) + self.latency, chunk))
                 # Without this wait, one connection would reserve the link for seconds.
                 await asyncio.sleep(through - now)
         await queue.put((0.0, b""))
