@@ -10,6 +10,10 @@ from mtl import machine
 from mtl.cli import stderr
 from mtl.errors import MtlError, UsageError
 
+# Whether the process ends without Python's cleanup. A thread that is still in TensorFlow, such as
+# one that closes the session of a lost server, would abort the process during the cleanup.
+ending_at_once = False
+
 
 def printable(text):
     r"""Return a text that can be printed: bytes of file names that are not UTF-8 become \udce9."""

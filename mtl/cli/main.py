@@ -44,6 +44,16 @@ def run(argv=None):
         console.set_backends()
         # File names may contain bytes that are not UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
+    code = _code(arguments, where)
+    if argv is None and console.ending_at_once:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _code(arguments, where):
+    """Run one command; return its exit code. where: str, the start of an error."""
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()

@@ -9,6 +9,8 @@ import tensorflow.compat.v1 as tf
 from mtl import checkpoint, loop, run_files, sessions
 from mtl.cli import console, hardware, signals
 from mtl.cluster import member as member_lib, servers, spec, worker
+from mtl.cluster.lost import Lost
+from mtl.cluster.place import Place
 from mtl.data import batches
 
 SYNC = "all"  # of --sync
@@ -54,7 +56,7 @@ def chief(cluster, config, model_dir):
                 try:
                     result = train(member)
                     break
-                except member_lib.Lost as error:
+                except Lost as error:
                     member.recover(error, _no_signal)
             member.finish()
             return result
@@ -95,7 +97,7 @@ def _work(config, member, signalled):
     while True:
         try:
             return worker.run(run_of, member, batches_of, callbacks)
-        except member_lib.Lost as error:
+        except Lost as error:
             member.recover(error, signalled)
 
 
@@ -105,11 +107,16 @@ def _joined(cluster, config, stop):
 
     If the block fails before its session is open, the others learn why.
     """
+    console.ending_at_once = True
     options = tf.ConfigProto()
     if cluster.number is not None:
         options = sessions.session_config(config.threads, config.batch_size)
     target = servers.start(cluster, options, stop).target
-    member = member_lib.Member(target, cluster, config.sync == SYNC, console.say, _abort)
+    is_sync = config.sync == SYNC
+    if cluster.job == spec.PS:
+        member = Place(target, cluster, is_sync, console.say)
+    else:
+        member = member_lib.Member(target, cluster, is_sync, console.say, _abort)
     try:
         if cluster.job != spec.PS:
             member.join(stop)
@@ -130,4 +137,4 @@ def _abort(message):
     """End the process while its main thread waits for a member that is lost."""
     with contextlib.suppress(OSError):
         print(console.printable(f"mtl train: {message}"), file=sys.stderr, flush=True)
-    os._exit(member_lib.Lost.RETRY)
+    os._exit(Lost.RETRY)

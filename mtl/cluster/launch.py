@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mtl.cluster import spec
+from mtl.cluster.lost import Lost
 from mtl.cluster.output import Output, Show
 from mtl.errors import MtlError
 from mtl.runs import child
@@ -24,7 +25,6 @@ POLL = 0.1  # seconds between two looks at the processes
 SAVE = 60.0  # seconds that the chief has to save after another process failed
 GRACE = 10.0  # seconds after the end of the chief until the others get SIGTERM
 KILL = 5.0  # seconds from SIGTERM to SIGKILL
-LOST = 138  # the exit code of a process that ends because of another one
 
 
 class Job(NamedTuple):
@@ -185,7 +185,7 @@ class Launched:
         """Raise Failed if a process failed; it names the first that was not a consequence."""
         if not self._failures:
             return
-        causes = [each for each in self._failures if each[1] != LOST]
+        causes = [each for each in self._failures if each[1] != Lost.RETRY]
         name, code = (causes or self._failures)[0]
         error = child.last_error(self._output.last[name], code).removeprefix("mtl train: ")
         raise Failed(f"{name}: {error or 'it wrote no error'} (exit code {code})", code)

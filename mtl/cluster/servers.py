@@ -7,7 +7,7 @@ import time
 import tensorflow.compat.v1 as tf
 
 from mtl.cluster import board, spec
-from mtl.cluster.member import FINAL, Ended, Lost, raise_ended
+from mtl.cluster.lost import FINAL, Ended, Lost, raise_ended
 from mtl.errors import Interrupted, UsageError
 
 SECONDS = 0.5  # between looks at the board

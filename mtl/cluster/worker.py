@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import graph as graph_lib, loop, sessions
 from mtl.cluster import asynchronous, board, settings
-from mtl.cluster.member import Ended, raise_ended
+from mtl.cluster.lost import Ended, raise_ended
 from mtl.data import batches
 from mtl.errors import Interrupted, UsageError
 

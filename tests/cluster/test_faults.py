@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mtl import checkpoint
-from mtl.cluster.member import Lost
+from mtl.cluster.lost import Lost
 from tests import lives
 from tests.cluster import processes
 from tests.run_directories import metrics_of

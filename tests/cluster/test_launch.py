@@ -257,12 +257,6 @@ def test_the_cause_is_named_and_not_a_process_that_noticed_it_first(cluster):
     assert error.value.exit_code == 2 and str(error.value).startswith("worker 1: data:")
 
 
-def test_the_exit_code_of_a_consequence_is_that_of_a_member():
-    from mtl.cluster import member
-
-    assert launch.LOST == member.Lost.RETRY
-
-
 def test_a_chief_that_does_not_end_after_a_failure_is_killed(cluster, monkeypatch):
     quick(monkeypatch)
     with pytest.raises(launch.Failed) as error:

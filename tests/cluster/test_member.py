@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, run_files
-from mtl.cluster import member as member_lib
+from mtl.cluster.lost import Lost
 from mtl.errors import Interrupted, NotFiniteError
 from tests.cluster import cluster_runs
 from tests.run_directories import variables_of
@@ -87,7 +87,7 @@ def test_a_signal_to_the_chief_saves_and_ends_the_workers(tmp_path, cluster):
     )
     chief, other = found.outcomes
     assert isinstance(chief, Interrupted) and chief.exit_code == 143
-    assert isinstance(other, member_lib.Lost)
+    assert isinstance(other, Lost)
     address = cluster.jobs["worker"][0]
     assert str(other).startswith(f"worker 0 ({address}) has ended the run: {tmp_path}: stopped")
     assert checkpoint.step_of(checkpoint.newest(str(tmp_path))) == 4
@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_finite_ends_all(tmp_path, cluster):
     both = dict.fromkeys(range(2), cluster_runs.config(learning_rate=1e38, optimizer="sgd"))
     chief, other = cluster_runs.Run(cluster, tmp_path, configs=both).outcomes
     assert isinstance(chief, NotFiniteError)
-    assert isinstance(other, member_lib.Lost) and str(chief) in str(other)
+    assert isinstance(other, Lost) and str(chief) in str(other)
 
 
 def test_what_watches_the_chief_computes_alone(tmp_path, cluster):

@@ -3,7 +3,8 @@
 import pytest
 
 from mtl import loop, run_files, tasks
-from mtl.cluster import member as member_lib, worker
+from mtl.cluster import worker
+from mtl.cluster.lost import Lost
 from mtl.errors import Interrupted, UsageError
 from tests.cluster import cluster_runs, local
 
@@ -16,7 +17,7 @@ def test_a_worker_that_fails_ends_the_others_with_its_reason(tmp_path, cluster):
     assert isinstance(second, ValueError) and "inputs must be uint8" in str(second)
     address = cluster.jobs["worker"][2]
     for each in (chief, first):
-        assert isinstance(each, member_lib.Lost)
+        assert isinstance(each, Lost)
         assert str(each) == f"worker 2 ({address}) has ended the run: {second}"
 
 
@@ -37,7 +38,7 @@ def test_a_signal_to_a_worker_ends_the_others(tmp_path, cluster):
     address = cluster.jobs["worker"][1]
     assert isinstance(other, Interrupted) and other.exit_code == 143
     assert str(other).startswith(f"worker 1 ({address}): stopped after step ")
-    assert isinstance(chief, member_lib.Lost) and str(other) in str(chief)
+    assert isinstance(chief, Lost) and str(other) in str(chief)
 
 
 def test_a_worker_with_other_flags_names_the_flag(tmp_path, cluster):
@@ -48,7 +49,7 @@ def test_a_worker_with_other_flags_names_the_flag(tmp_path, cluster):
     assert isinstance(other, UsageError)
     expected = f"worker 1 ({address}): the chief has --seed=0, not 3; start all"
     assert str(other).startswith(expected)
-    assert isinstance(chief, member_lib.Lost) and "--seed=0, not 3" in str(chief)
+    assert isinstance(chief, Lost) and "--seed=0, not 3" in str(chief)
 
 
 def test_a_worker_that_waits_says_for_whom_and_ends_on_a_signal(cluster, monkeypatch):
@@ -64,6 +65,5 @@ def test_a_worker_that_waits_says_for_whom_and_ends_on_a_signal(cluster, monkeyp
     run = run_files.Run(config, tuple(tasks.parse(config.tasks)), local.INPUTS)
     with pytest.raises(Interrupted, match="stopped before its first step") as caught:
         worker.run(run, member, None, loop.Callbacks(say=said.append, stop=stop))
-    address = cluster.jobs["worker"][1]
     assert caught.value.exit_code == 130
     assert said == [f"waiting for worker 0 ({cluster.jobs['worker'][0]})"] * 2

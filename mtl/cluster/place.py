@@ -1,0 +1,196 @@
+"""The place of a process in its cluster: its row on the board, and what it writes there."""
+
+import contextlib
+import random
+import time
+
+import tensorflow.compat.v1 as tf
+
+from mtl import checkpoint
+from mtl.cluster import board as board_lib, placement, watch as watch_lib
+from mtl.cluster.lost import FINAL, Lost
+from mtl.errors import UsageError
+
+HOST = f"/job:{placement.PS}/task:0"  # of the board and of the queues of single numbers
+WATCH_SECONDS = 1.0  # between looks at the board
+
+
+class Place:
+    """What all processes with a server do: join, beat, look, and write why they end."""
+
+    def __init__(self, target, cluster, sync, say):
+        """Store the settings. Contacts no server.
+
+        Args:
+          target: str, of the tf.train.Server of this process.
+          cluster: spec.Cluster.
+          sync: bool, whether all workers make each step together.
+          say: function (str), for messages about members that are waited for.
+        """
+        self.cluster = cluster
+        self.name = cluster.name_of(cluster.job, cluster.index)
+        self.is_sync = sync
+        self.step, self.doing = 0, board_lib.IDLE  # for the beats
+        self.board = None
+        self.run = None  # the name of the run that was joined last
+        self._target, self._say = target, say
+        self._filters = placement.filters(cluster.device)
+        self._rows = [*cluster.workers, *cluster.servers]
+        self._row = self._rows.index((cluster.job, cluster.index))
+        self._process = random.SystemRandom().getrandbits(62) + 1
+        self._count = 0
+        self._gone = set()  # numbers of processes that were lost
+
+    def join(self, stop, seconds=float("inf")):
+        """Wait for the parameter servers, and take the row of this member on the board.
+
+        Args:
+          stop: function () -> int, nonzero to give up.
+          seconds: float, when to give up.
+
+        Raises:
+          Lost: a server does not listen.
+          UsageError: another process is this member already.
+        """
+        servers = self._peers(self.cluster.servers)
+        missing = watch_lib.wait_for_servers(servers, self._say, stop, seconds)
+        if missing and not stop():
+            raise Lost(f"{missing[0]} does not listen")
+        if missing:
+            return
+        self.open_board()
+        while not stop():
+            # A server that is busy, or that was just started, is asked again.
+            with contextlib.suppress(tf.errors.OpError):
+                if self.board.is_created():
+                    self._take_place()
+                    return
+            time.sleep(0.1)
+
+    def _take_place(self):
+        """Write the first beat; raise UsageError if another process beats in this row."""
+        before = self.board.read()[1][self._row]
+        if before.process not in (0, self._process):
+            time.sleep(2.5 * WATCH_SECONDS)
+            if self.board.read()[1][self._row].count != before.count:
+                cure = "give each process its own job or index, or end the other one"
+                raise UsageError(f"{self.name}: another process has this place already; {cure}")
+        self.beat()
+
+    def open_board(self):
+        """Open the board, in a new session: that of a server that was replaced is useless."""
+        if self.board:
+            self.board.close()
+        self.board = board_lib.Board(self._target, HOST, self._filters, len(self._rows))
+
+    def look(self):
+        """Write a beat, and return the record of the board; {} if it cannot be read.
+
+        Raises:
+          Lost: a member that this one needs has ended.
+        """
+        with contextlib.suppress(tf.errors.OpError):
+            self.beat()
+            return self.board.read()[0]
+        lost = self._refusing()
+        if lost:
+            raise Lost(lost)
+        return {}
+
+    def leave(self):
+        """Write that this process will not look at the board again, and close it."""
+        self.doing = board_lib.LEFT
+        with contextlib.suppress(tf.errors.OpError):
+            self.beat()
+        self.board.close()
+        self.board = None
+
+    def beat(self):
+        """Write that this process is alive, and what it does."""
+        self._count += 1
+        beat = board_lib.Beat(self._process, self._count, self.step, self.doing)
+        self.board.beat(self._row, beat)
+
+    def others_read(self):
+        """Return whether another member may still read the board: it beats, and has not left.
+
+        Takes as long as a member that lives takes to write a beat.
+        """
+        first = self.board.read()[1]
+        time.sleep(1.5 * WATCH_SECONDS)
+        for row, (before, now) in enumerate(zip(first, self.board.read()[1])):
+            beats = now.count != before.count and now.doing != board_lib.LEFT
+            if beats and row != self._row:
+                return True
+        return False
+
+    def recover(self, error, stop):
+        """Wait for the members that are lost, if this is wanted; else raise `error`, a Lost."""
+        seconds = self.cluster.recovery_timeout
+        if not seconds or error.exit_code in FINAL:
+            raise error
+        self._say(f"{error.what}; waiting up to {seconds:g} s for it (--recovery_timeout)")
+        peers = self._peers(self._watched())
+        if watch_lib.wait_for_servers(peers, self._say, stop, seconds) and not stop():
+            raise error
+        self.step, self.doing = 0, board_lib.IDLE
+        self.join(stop, seconds)
+
+    def finish(self):
+        """Let the others end, also if the run was finished before this process started."""
+        with contextlib.suppress(tf.errors.OpError):
+            if self.board.read()[0].get("state") != board_lib.ENDED:
+                self._end("", 0)
+
+    def give_up(self, error):
+        """Write why this member ends before it has a session, so that the others end too."""
+        if self.board is None or isinstance(error, Lost):
+            return
+        with contextlib.suppress(tf.errors.OpError):
+            record, _ = self.board.read()
+            if record.get("state") != board_lib.ENDED:
+                self.run = record.get("run")  # None: the chief has not started one yet
+                self._end(checkpoint.first_line(error), getattr(error, "exit_code", 1))
+
+    def watch(self):
+        """Return a watch.Watch of the members without which this one cannot go on."""
+        peers = self._peers(self._watched())
+        return watch_lib.Watch(peers, self.cluster.recovery_timeout, self._gone)
+
+    @property
+    def chief(self):
+        """The name of the chief, for messages."""
+        return self.cluster.name_of(*self.cluster.workers[0])
+
+    def _watched(self):
+        """Return (job, index) of the members without which this one cannot go on."""
+        workers = self.cluster.workers
+        needed = workers if self.is_sync and self.cluster.is_chief else workers[:1]
+        return [each for each in [*needed, *self.cluster.servers] if each != self._rows[self._row]]
+
+    def _peers(self, members):
+        """Return the argument of watch.Watch; members: list of (job, index)."""
+        peers = {}
+        for job, index in members:
+            row = self._rows.index((job, index))
+            peers[row] = self.cluster.name_of(job, index), self.cluster.address_of(job, index)
+        return peers
+
+    def _refusing(self):
+        """Return a message about a member that refuses connections, or None."""
+        for name, address in self._peers(self._watched()).values():
+            if watch_lib.listens(address) is False:
+                return f"{name} has ended"
+        return None
+
+    def _write_end(self, why, code):
+        """Write that this member ends; why: str, "" if it has done its part; code: exit code."""
+        if not why and not self.cluster.is_chief:
+            return
+        with contextlib.suppress(tf.errors.OpError):
+            record, _ = self.board.read()
+            if record.get("state") != board_lib.ENDED and record.get("run") == self.run:
+                self._end(why, code)
+
+    def _end(self, why, code):
+        self.board.write(board_lib.ENDED, run=self.run, by=self.name, why=why, code=code)
