@@ -69,7 +69,7 @@ class Member(Place):
             watching = threading.Thread(target=self._watch, args=(session, done), daemon=True)
             try:
                 if not run:
-                    self._begin()
+                    self._write(board_lib.STARTING)
                 watching.start()
                 yield session
                 self._write_end("", 0)
@@ -95,8 +95,8 @@ class Member(Place):
           run: run_files.Run.
           step: int, the steps done.
         """
-        record = {"run": self.run, "step": step, "settings": settings.record(run, self.cluster)}
-        self.board.write(board_lib.RUNNING, **record)
+        record = settings.record(run, self.cluster)
+        self._write(board_lib.RUNNING, step=step, settings=record)
 
     def counted(self, session, graph):
         """Return the function () -> steps done of loop.Training, or None; see asynchronous.py."""
@@ -139,12 +139,12 @@ class Member(Place):
                 self._abort(f"{self._lost}; {CURE}")
             return
 
-    def _begin(self):
-        """Write that a run starts; raise Lost if a worker has given up before."""
-        record, _ = self.board.read()
-        if record.get("state") == board_lib.ENDED and record["run"] is None:
-            raise_ended(record)
-        self.board.write(board_lib.STARTING, run=self.run)
+    def _write(self, state, **record):
+        """Write a state of the run of the chief; raise Lost if a worker has given up before."""
+        before, _ = self.board.read()
+        if before.get("state") == board_lib.ENDED and before["run"] in (None, self.run):
+            raise_ended(before)
+        self.board.write(state, run=self.run, **record)
 
     def _is_loss(self, error):
         """Return whether an error comes from a lost member, such as a save that fails halfway."""
