@@ -162,7 +162,8 @@ def _check_weights(text, tasks):
         return
     if len(given) != len(tasks):
         cure = f"give one for each of {', '.join(tasks)}"
-        raise ValueError(f"--task_weights={text} has {len(given)} weights; {cure}")
+        count = "1 weight" if len(given) == 1 else f"{len(given)} weights"
+        raise ValueError(f"--task_weights={text} has {count}; {cure}")
     if not all(each == 0 or FLOAT32.contains(each) for each in given) or not any(given):
         what = f"--task_weights={text} must be 0 or {FLOAT32.text()}"
         raise ValueError(f"{what}, and not all 0; change the weights")

@@ -118,6 +118,10 @@ def test_wrong_options_are_refused(name, text, message):
             {"task_weights": "1,2,3", "objective": "linear", **TWO},
             "--task_weights=1,2,3 has 3 weights; give one for each of a, b",
         ),
+        (
+            {"task_weights": "2", "objective": "linear", **TWO},
+            "--task_weights=2 has 1 weight; give one for each of a, b",
+        ),
         ({"task_weights": "1,-2", "objective": "linear", **TWO}, "=1,-2 must be 0 or from 1.2e-38"),
         ({"task_weights": "0,0", "objective": "linear", **TWO}, "=0,0 must be 0 or from 1.2e-38 "),
         ({"task_weights": "0,0", "objective": "linear", **TWO}, "and not all 0; change the weigh"),

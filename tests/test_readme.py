@@ -208,11 +208,22 @@ def test_least_costs_are_those_of_the_labels():
 
 def test_table_of_objectives_names_each_one_once():
     section = read("README.md").split("## Objectives")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    rows = re.findall(r"^\| (`.+?) \|", section.split("[A study]")[0], re.MULTILINE)
     named = re.findall(r"`(\w+)`", " ".join(rows))
     assert sorted(named) == sorted(catalogue.NAMES)
     path, name = re.search(r"\]\((tests/.+?)\):\s+`(test_\w+)`", section).groups()
     assert f"def {name}(" in read(path)
+
+
+def test_differences_of_objectives_are_those_of_the_study():
+    table = read("README.md").split("[A study]")[1].split("\n\n")[1]
+    study = read("mtl/lab/STUDY.md").split("## All datasets")[1].split("\n## ")[0]
+    rows = [row.strip("|").split("|") for row in study.splitlines() if row.startswith("| `")]
+    known = {row[0].strip(): [cell.strip(" %") for cell in row[1:6]] for row in rows}
+    shown = [row.strip("|").split("|") for row in table.splitlines() if row.startswith("| `")]
+    assert len(shown) == 6
+    for name, *cells in shown:
+        assert [cell.strip() for cell in cells] == known[name.strip()]
 
 
 def test_objective_shown_is_complete():

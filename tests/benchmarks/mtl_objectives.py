@@ -56,7 +56,7 @@ def _sum(means):
     return functools.reduce(tf.add, means.values())
 
 
-# PASSES of an objective -> linear, or the function above whose time it is compared with.
+# PASSES of an objective -> what its time is compared with: linear, or a function above.
 REFERENCES = {
     "1 forward, 1 backward": "linear",
     "2 forward, 1 backward": "again",

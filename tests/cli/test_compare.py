@@ -271,7 +271,7 @@ def test_terminal_has_a_status_line_that_is_gone_at_the_end(command, out, termin
         (["--learning_rates=nan"], ["learning_rate=nan"]),
         (
             ["--objectives=linear", "--vary=task_weights=1,2"],
-            ["has 1 weights", "separate values that contain commas by"],
+            ["has 1 weight;", "separate values that contain commas by"],
         ),
         (["--objectives=linear", "--seeds=0"], ["seeds"]),
         (["--objectives=linear", "--choose_seeds=-1"], ["choose_seeds"]),

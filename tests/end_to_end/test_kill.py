@@ -144,14 +144,14 @@ def test_resumes_from_the_step_that_a_signal_saved(tmp_path, longer):
 def test_survives_sigkill_at_random_moments(tmp_path, longer):
     # It saves and evaluates at every step, so that the kills meet every part of the loop.
     flags = [flag for flag in longer[0] if not flag.startswith(("--steps", "--save_every"))]
-    flags += ["--steps=100", "--save_every=1"]
+    flags += ["--steps=60", "--save_every=1"]
     whole = lives.live(tmp_path / "whole.log", [*flags, f"--model_dir={tmp_path / 'whole'}"])
     assert whole.code == 0, whole.text
     rng, resumed, before = np.random.default_rng(17), [], 0
-    for number in range(7):
+    for number in range(5):
         log = tmp_path / f"log{number}"
         process = lives.start(log, [*flags, f"--model_dir={tmp_path / 'run'}"])
-        if number < 6:
+        if number < 4:
             # Timed from the first step: else every kill would come while the graph is built.
             while process.is_alive() and not (log.exists() and ": validation" in log.read_text()):
                 time.sleep(0.01)
