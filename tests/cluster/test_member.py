@@ -4,7 +4,6 @@ import os
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, run_files
 from mtl.cluster.lost import Lost
@@ -98,29 +97,3 @@ def test_a_loss_that_is_not_finite_ends_all(tmp_path, cluster):
     chief, other = cluster_runs.Run(cluster, tmp_path, configs=both).outcomes
     assert isinstance(chief, NotFiniteError)
     assert isinstance(other, Lost) and str(chief) in str(other)
-
-
-def test_what_watches_the_chief_computes_alone(tmp_path, cluster):
-    found = []
-
-    def watch(session, graph):
-        found.append(
-            session.make_callable(
-                [graph.losses["height"], *tf.gradients(graph.cost, graph.network.features)],
-                [graph.inputs, *graph.labels.values()],
-            )
-        )
-        found.append(lambda feed: session.run(graph.losses["height"], feed))
-        found.append(graph)
-
-    def progress(step, cost, losses, inputs, labels):
-        graph = found[2]
-        fed = [labels[name] for name in graph.labels]
-        value, gradient = found[0](inputs, *fed)
-        feed = {graph.inputs: inputs, **{graph.labels[name]: labels[name] for name in labels}}
-        assert gradient.shape[0] == 6 and found[1](feed) == value
-        found.append((losses["height"], value))
-
-    cluster_runs.Run(cluster, tmp_path, watch=watch, progress=progress)
-    assert len(found) == 3 + cluster_runs.STEPS
-    assert all(whole != part for whole, part in found[3:])
