@@ -8,20 +8,11 @@ import tensorflow.compat.v1 as tf
 from mtl.cluster import board as board_lib, lost, place as place_lib, spec, watch
 from mtl.errors import DataError, Interrupted, UsageError
 from tests.cluster import local
+from tests.sleeping import Sleeping
 
 pytestmark = pytest.mark.slow
 
 ENDED = {"state": board_lib.ENDED, "run": None, "by": "worker 1", "why": "reason", "code": 2}
-
-
-class Others:
-    """In place of the module time: what the other processes do while this one sleeps."""
-
-    def __init__(self, act):
-        self._act = act
-
-    def sleep(self, seconds):
-        self._act()
 
 
 class Broken:
@@ -38,10 +29,10 @@ class Broken:
 def sleeping(monkeypatch):
     """A function (act): from then on, act() is called when a place would sleep."""
 
-    def replace(act):
-        monkeypatch.setattr(place_lib, "time", Others(act))
+    def replace(*acts):
+        monkeypatch.setattr(place_lib, "time", Sleeping(*acts))
 
-    replace(lambda: None)
+    replace()
     return replace
 
 

@@ -9,6 +9,7 @@ from mtl.cluster import board as board_lib, lost, place as place_lib, servers, s
 from mtl.errors import DataError, Interrupted, UsageError
 from tests.cluster import local
 from tests.helpers import one_line
+from tests.sleeping import Sleeping
 
 pytestmark = pytest.mark.slow
 
@@ -17,26 +18,6 @@ OPTIONS = tf.ConfigProto(**local.THREADS)
 
 def go_on():
     return 0
-
-
-class Sleeping:
-    """In place of the module time: others act while this process sleeps; no time passes.
-
-    Each sleep makes the next of some functions act, and the last one again and again.
-    """
-
-    def __init__(self, *acts):
-        self._acts = list(acts)
-        self.slept = 0.0
-
-    def sleep(self, seconds):
-        self.slept += seconds
-        if self._acts:
-            act = self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]
-            act()
-
-    def monotonic(self):
-        return self.slept
 
 
 # -- start -----------------------------------------------------------------------------------------
