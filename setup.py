@@ -23,6 +23,7 @@ setup(
     # Explicit, because setuptools refuses to guess between mtl/ and flags/.
     packages=find_packages(include=["mtl", "mtl.*"]),
     package_data={
+        "mtl.cluster": ["*.md"],
         "mtl.examples": ["*.md"],
         "mtl.explain": ["*.css", "*.html", "*.js"],
         "mtl.lab": ["*.css", "*.md"],

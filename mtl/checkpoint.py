@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import tempfile
+from typing import List, NamedTuple, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -147,24 +148,58 @@ def read(path, wanted):
         raise DataError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
 
 
+class _Stored(NamedTuple):
+    """Where a checkpoint has a variable: the parts of a divided one are parts of one tensor."""
+
+    name: str
+    shape: List[int]
+    part: Tuple[slice, ...]
+
+
+def _stored(name, variable):
+    info = variable._get_save_slice_info()  # of a partitioner; TensorFlow has no public function
+    if info is None:
+        return _Stored(name, variable.shape.as_list(), ())
+    ends = [first + size for first, size in zip(info.var_offset, info.var_shape)]
+    part = tuple(slice(first, end) for first, end in zip(info.var_offset, ends))
+    return _Stored(info.full_name, list(info.full_shape), part)
+
+
+def saver(variables):
+    """Return a tf.train.Saver; variables: dict as of `restore`."""
+    found = {}
+    for name, variable in variables.items():
+        stored = _stored(name, variable)
+        if stored.part:
+            found.setdefault(stored.name, []).append(variable)
+        else:
+            found[name] = variable
+    return tf.train.Saver(found)
+
+
 def restore(session, variables, path):
     """Restore variables from a checkpoint, all or none.
 
     Args:
       session: tf.Session.
-      variables: dict name in the checkpoint -> variable of the session's graph.
+      variables: dict name in the checkpoint -> variable of the session's graph. A part of a
+        variable may have any name.
       path: str, without .index.
 
     Raises:
       DataError: see `read`.
     """
+    stored = {name: _stored(name, variable) for name, variable in variables.items()}
     wanted = {}
     for name, variable in variables.items():
-        wanted[name] = (variable.shape.as_list(), variable.dtype.base_dtype)
+        wanted[stored[name].name] = (stored[name].shape, variable.dtype.base_dtype)
+    values = read(path, wanted)
     # Fed to the initializers, because an assignment would add an operation to the graph.
     initializers = {name: variables[name].initializer for name in variables}
-    values = read(path, wanted)
-    session.run(initializers, {initializers[name].inputs[1]: values[name] for name in values})
+    fed = {
+        initializers[name].inputs[1]: values[each.name][each.part] for name, each in stored.items()
+    }
+    session.run(initializers, fed)
 
 
 def transfer(session, weights, path):
@@ -190,8 +225,8 @@ def transfer(session, weights, path):
         raise DataError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
     new = {}  # an ordered set
     for name, variable in weights.items():
-        scope = name.split("/")[0]
-        if scope != SHARED and shapes.get(name) != variable.shape.as_list():
+        scope, stored = name.split("/")[0], _stored(name, variable)
+        if scope != SHARED and shapes.get(stored.name) != stored.shape:
             new[scope] = True
     kept = {name: each for name, each in weights.items() if name.split("/")[0] not in new}
     restore(session, kept, path)

@@ -211,7 +211,12 @@ def _optimiser(config, rate):
 
 def _again(config, tasks, values, inputs, targets, step, replica):
     """Build the network a second time; return its mean losses. They read the current variables."""
-    scope = tf.variable_scope(tf.get_variable_scope(), auxiliary_name_scope=False, reuse=True)
+    scope = tf.variable_scope(
+        tf.get_variable_scope(),
+        auxiliary_name_scope=False,
+        reuse=True,
+        custom_getter=replica.read_again if replica else None,
+    )
     with tf.name_scope("again"), scope:
         # The update has counted the step. Its dropout masks are those of the step before.
         network = _network(config, tasks, model.prepare(values, inputs), step - 1, replica)

@@ -25,6 +25,12 @@ def key(name: str) -> int:
     return zlib.crc32(name.encode("utf-8"))
 
 
+def name_of(variable):
+    """Return the name of a variable, such as shared/conv1/w; parts of a divided one share it."""
+    info = variable._get_save_slice_info()  # of a partitioner; TensorFlow has no public function
+    return info.full_name if info else variable.op.name
+
+
 def variable(name, shape, stddev, seed):
     """Create a trainable float32 variable. All variables of the network are created here.
 
@@ -40,11 +46,13 @@ def variable(name, shape, stddev, seed):
     def initial(shape, dtype=tf.float32, partition_info=None):
         if not stddev:
             return tf.zeros(shape, dtype)
+        whole = partition_info.full_shape if partition_info else shape
         # tf.random.stateless_truncated_normal gives the same values with four operations more.
         values = tf.raw_ops.StatelessTruncatedNormal(
-            shape=shape, seed=[seed, key(full_name)], dtype=dtype
+            shape=whole, seed=[seed, key(full_name)], dtype=dtype
         )
-        return values * (stddev / TRUNCATED_STDDEV)
+        values *= stddev / TRUNCATED_STDDEV
+        return tf.slice(values, partition_info.var_offset, shape) if partition_info else values
 
     return tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
 

@@ -5,14 +5,14 @@ import functools
 import json
 import math
 import os
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, run_files, sessions
 from mtl.data import batches
 from mtl.errors import Interrupted, MtlError, NotFiniteError
-from mtl.tasks import OBJECTIVE, check_labels, missing
+from mtl.tasks import OBJECTIVE, missing
 
 CURE = (
     "lower --learning_rate in a new --model_dir, check the data, "
@@ -40,6 +40,13 @@ class Callbacks(NamedTuple):
 DEFAULTS = Callbacks()
 
 
+class Others(NamedTuple):
+    """What a training loop asks about other workers, after each step."""
+
+    fetches: Sequence  # tensors, fetched with the step
+    after: Callable  # (step, their values) -> int, the steps done by all workers
+
+
 def due_steps(config):
     """Return the set of steps after which the run is saved and evaluated."""
     return {*range(config.save_every, config.steps, config.save_every), config.steps}
@@ -48,7 +55,7 @@ def due_steps(config):
 class Training:
     """A run in its session: the training loop and its parts."""
 
-    def __init__(self, run, model_dir, session, graph, measure, history, callbacks, counted=None):
+    def __init__(self, run, model_dir, session, graph, measure, history, callbacks, others=None):
         """Build the savers and the function of one step.
 
         Args:
@@ -58,8 +65,7 @@ class Training:
           graph: graph.Graph.
           measure: function () -> dict of metrics, or None.
           history: list of dict, the evaluations so far; extended in place.
-          counted: function () -> int, the steps done, if others make steps too; None counts those
-            of this loop.
+          others: Others, or None on one machine.
         """
         self.run = run
         self.config = run.config
@@ -68,7 +74,7 @@ class Training:
         self.graph = graph
         self.measure = functools.partial(_measured, measure) if measure else None
         self.history = history
-        self.counted = counted
+        self.others = others
         self.callbacks = callbacks
         self.skipped = 0
         self.options = None  # the tf.ConfigProto of the session, once it is recorded
@@ -78,17 +84,16 @@ class Training:
             for each in tf.trainable_variables()
             if not each.op.name.startswith(f"{OBJECTIVE}/")
         }
-        self.saver = tf.train.Saver(self.variables)
-        self.best_saver = tf.train.Saver({**self.weights, "global_step": graph.step})
+        self.saver = checkpoint.saver(self.variables)
+        self.best_saver = checkpoint.saver({**self.weights, "global_step": graph.step})
         self.initialize = tf.variables_initializer(list(self.variables.values()))
         self.totals = {
             name: tf.reduce_sum(each)
             for name, each in self.variables.items()
             if each.dtype.is_floating
         }
-        self.step_once = session.make_callable(
-            [graph.minimize, graph.cost, graph.watched], [graph.inputs, *graph.labels.values()]
-        )
+        fetches = [graph.minimize, graph.cost, graph.watched, *(others.fetches if others else ())]
+        self.step_once = session.make_callable(fetches, [graph.inputs, *graph.labels.values()])
 
     def restore(self, saved, start):
         """Initialise the variables, then restore them from a checkpoint (str or None).
@@ -155,11 +160,12 @@ class Training:
                 if self.is_exhausted(step):
                     return step
                 before = step
-                cost, values, broken = self.train_step(before + 1, inputs, labels)
-                step = self.counted() if self.counted else before + 1
+                step, cost, values, broken = self.train_step(before + 1, inputs, labels)
                 if broken:
                     self.skip_or_raise(step, broken)
-                if self.callbacks.progress and _passes(self.config.log_every, before, step):
+                every = self.config.log_every
+                # With other workers, this step may be some steps later than the one before.
+                if self.callbacks.progress and step // every > before // every:
                     self.callbacks.progress(step, cost, values, inputs, labels)
                 if self.callbacks.each_step:
                     self.callbacks.each_step(step, cost, values)
@@ -190,7 +196,7 @@ class Training:
         try:
             batch = next(stream, None)
             if batch is not None:
-                check_batch(self.run, *batch)
+                self.run.check_batch(*batch)
         except Exception as error:
             self.callbacks.stop()  # raises if the directory no longer belongs to this run
             if step - 1 > first:
@@ -212,12 +218,12 @@ class Training:
         """Run one training step.
 
         Returns:
-          cost (float), losses (dict task name -> float, without tasks that have no label in the
-          batch), and a message (str) for each loss or gradient that is not finite.
+          the steps done (int), cost (float), losses (dict task name -> float, without tasks that
+          have no label in the batch), and a message for each loss or gradient that is not finite.
         """
         try:
             fed = [labels[name] for name in self.graph.labels]
-            _, cost, watched = self.step_once(inputs, *fed)
+            _, cost, watched, *found = self.step_once(inputs, *fed)
         except tf.errors.ResourceExhaustedError as error:
             # Some weights may be updated already, so this step is not saved.
             what = f"step {step}: out of memory ({checkpoint.first_line(error)})"
@@ -229,7 +235,8 @@ class Training:
             if missing(task, self.config.absent, labels[task.name]).all():
                 del values[task.name]
         broken = _not_finite("task {}: loss", values)
-        return cost, values, broken + _not_finite("variable {}: the sum of its gradient", sums)
+        broken += _not_finite("variable {}: the sum of its gradient", sums)
+        return self.others.after(step, found) if self.others else step, cost, values, broken
 
     def skip_or_raise(self, step, broken):
         """Report a skipped step, or raise NotFiniteError; broken: list of str."""
@@ -258,7 +265,7 @@ class Training:
         if not self.measure:
             return
         row = {"step": step, **self.measure()}
-        self.callbacks.say(f"step {step}: {row.pop('message', None) or _outcome(row)}")
+        self.callbacks.say(f"step {step}: {row.pop('message', None) or run_files.outcome(row)}")
         # The best weights are written before the metrics that name them.
         if run_files.best([*self.history, row]) is row:
             best_dir = os.path.join(self.model_dir, checkpoint.BEST)
@@ -275,19 +282,6 @@ class Training:
         self.callbacks.say(f"{self.model_dir}: {text}")
 
 
-def check_batch(run, inputs, labels):
-    """Raise ValueError if a batch does not fit the network of a run_files.Run."""
-    batches.check_inputs(inputs, run.inputs)
-    if not len(inputs):
-        raise ValueError("a batch has no examples; a source must yield at least one")
-    check_labels(labels, run.tasks, len(inputs))
-
-
-def _passes(interval, before, step):
-    """Return whether a multiple of `interval` is among before + 1 .. step."""
-    return step // interval > before // interval
-
-
 def _measured(measure):
     """Return the metrics of an evaluation; raise ValueError without a valid score."""
     row = measure()
@@ -295,14 +289,6 @@ def _measured(measure):
         cure = 'return a dict with "score", a finite float, the larger the better, or None'
         raise ValueError(f"the evaluator returned {row!r:.200}; {cure}")
     return row
-
-
-def _outcome(row):
-    """Return the result of an evaluation in words."""
-    if "sequence_accuracy" in row:
-        return f"validation sequence accuracy {row['sequence_accuracy']:.1%}"
-    score = run_files.score(row)
-    return "validation has no score" if score is None else f"validation score {score:.4f}"
 
 
 def _not_finite(what, values):

@@ -204,7 +204,8 @@ def _top(name, hidden, logits):
     layers_of = [_layer(scope, end) for scope, end in hidden.items()]
     last = _layer(name, logits)
     # The scope of the last layer contains the hidden layers.
-    own = [each for each in last.variables if each.op.name.rpartition("/")[0] == last.scope]
+    parent = f"{last.scope}/"
+    own = [each for each in last.variables if "/" not in layers.name_of(each).removeprefix(parent)]
     return (*layers_of, last._replace(variables=tuple(own)))
 
 

@@ -4,7 +4,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib
+from mtl import config as config_lib, layers
 
 
 def learning_rate(base, schedule, step, steps, warmup_steps=0):
@@ -117,7 +117,7 @@ def update(optimizer, pairs, step, *, rate, precision="fp32", clip_norm=0.0, wei
         pairs = list(zip(clipped, variables))
     if not weight_decay:
         return optimizer.apply_gradients(pairs, global_step=step)
-    weights = [variable for _, variable in pairs if variable.op.name.endswith("/w")]
+    weights = [variable for _, variable in pairs if layers.name_of(variable).endswith("/w")]
     decays = [rate * weight_decay * w for w in weights]
     # Without these two waits, a decay could be computed from a weight that is already updated.
     with tf.control_dependencies([tf.group(decays)]):

@@ -8,6 +8,7 @@ from typing import NamedTuple, Tuple
 
 from mtl import checkpoint, config as config_lib, inputs as inputs_lib, tasks as tasks_lib
 from mtl.config import Config
+from mtl.data import batches
 from mtl.errors import DataError
 from mtl.inputs import Inputs
 from mtl.tasks import Task
@@ -36,6 +37,13 @@ class Run(NamedTuple):
     tasks: Tuple[Task, ...]  # with the scales of train
     inputs: Inputs
     temperature: float = 1.0
+
+    def check_batch(self, inputs, labels):
+        """Raise ValueError if a batch does not fit the network."""
+        batches.check_inputs(inputs, self.inputs)
+        if not len(inputs):
+            raise ValueError("a batch has no examples; a source must yield at least one")
+        tasks_lib.check_labels(labels, self.tasks, len(inputs))
 
 
 def check_directory(model_dir):
@@ -240,6 +248,14 @@ def score(row):
     value = row.get("score", row.get("sequence_accuracy"))
     known = type(value) in (int, float) and math.isfinite(value)
     return value if known else None
+
+
+def outcome(row):
+    """Return the result of an evaluation in words."""
+    if "sequence_accuracy" in row:
+        return f"validation sequence accuracy {row['sequence_accuracy']:.1%}"
+    value = score(row)
+    return "validation has no score" if value is None else f"validation score {value:.4f}"
 
 
 def has_valid_score(row):

@@ -103,8 +103,8 @@ def _training(run_of, model_dir, session, evaluator, history, callbacks, member)
         callbacks.watch(member.alone(session) if member else session, graph)
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
         measure = evaluator(session) if evaluator else None
-    counted = member.counted(session, graph) if member else None
-    return loop.Training(run_of, model_dir, session, graph, measure, history, callbacks, counted)
+    others = member.others(graph) if member else None
+    return loop.Training(run_of, model_dir, session, graph, measure, history, callbacks, others)
 
 
 def _restore(training, saved, start, member, first):

@@ -8,13 +8,14 @@ from absl import flags as absl_flags
 
 from mtl import machine
 from mtl.cli import console, flags, signals, train
-from mtl.cluster import launch
+from mtl.cluster import launch, simulate
 from mtl.errors import UsageError
 
 USAGE = "mtl cluster --workers=N --ps=N --model_dir=DIR [--flagfile=FILE] [any flag of mtl train]"
 SUMMARY = "train in a cluster of processes on this machine, for teaching and tests"
 MOST = 64  # processes of a job
-OWN = ("workers", "ps", "evaluator", "only_check_args")  # the flags that mtl train does not get
+# The flags that mtl train does not get.
+OWN = ("workers", "ps", "evaluator", "simulate", "only_check_args")
 # The flags of mtl train that this command gives to each process, and what to do instead.
 GIVEN = {
     "job_name": "use --workers and --ps",
@@ -44,6 +45,11 @@ def _define_others(values):
     absl_flags.DEFINE_integer("ps", 1, text, 1, MOST, flag_values=values)
     text = "start a process that evaluates, so that the chief does not"
     absl_flags.DEFINE_boolean("evaluator", False, text, flag_values=values)
+    text = (
+        "start nothing, and print how fast a cluster would be: its workers, ps, Gbit/s of each "
+        "machine and, if it is not 50us, the latency, such as 8,2,10 or 8,2,10,0.1ms"
+    )
+    absl_flags.DEFINE_string("simulate", "", text, flag_values=values)
 
 
 def parse(values, arguments):
@@ -66,11 +72,20 @@ def parse(values, arguments):
 
 def check(values, arguments):
     """Validate the flags as `mtl train` does in the process of the chief. Reads no file."""
-    _of_train(values, arguments)
+    if values.simulate:
+        simulate.parse(values.simulate)
+    else:
+        _of_train(values, arguments)
 
 
 def main(values, arguments):
-    """Start the processes, show their output, and return the exit code of the chief."""
+    """Start the processes, show their output, and return the exit code of the chief.
+
+    With --simulate, only print a prediction.
+    """
+    if values.simulate:
+        print(simulate.report(*simulate.parse(values.simulate)))
+        return 0
     given = _of_train(values, arguments)
     share = max(1, machine.cores() // values.workers)
     shares = [f"--threads={given.threads or share}", f"--workers={given.workers or share}"]
@@ -118,7 +133,7 @@ def _of_train(values, arguments):
     flags.define(found)
     _define_others(found)  # so that a wrong name suggests them
     rest = flags.parse(found, ["train", *arguments])
-    for name in ("ps", "evaluator"):
+    for name in ("ps", "evaluator", "simulate"):
         if found[name].present:
             raise UsageError(f"--{name} does not work in a flagfile; give it on the command line")
     for name, cure in GIVEN.items():

@@ -43,6 +43,11 @@ def define(values):
         "ends with an error at once"
     )
     absl_flags.DEFINE_float("recovery_timeout", 0.0, text, flag_values=values)
+    text = (
+        "divide weights of more than this many MB among the parameter servers; the same in all "
+        "processes; 0 divides none"
+    )
+    absl_flags.DEFINE_float("partition_mb", 0.0, text, flag_values=values)
     text = "the chief does not evaluate; a process with --job_name=evaluator does"
     absl_flags.DEFINE_boolean("separate_evaluator", False, text, flag_values=values)
 
@@ -58,9 +63,11 @@ def cluster(values, environment=None):
       UsageError: the description is wrong, incomplete or contradicts another one.
     """
     environment = os.environ if environment is None else environment
-    timeout = values.recovery_timeout
+    timeout, largest = values.recovery_timeout, values.partition_mb
     if not 0 <= timeout < float("inf"):
         raise UsageError(f"--recovery_timeout={timeout:g} must be 0 or more seconds, and finite")
+    if largest and not 0.001 <= largest < float("inf"):
+        raise UsageError(f"--partition_mb={largest:g} must be 0, or 0.001 or more, and finite")
     given = _given(values)
     if values.slurm_ps or values["slurm_port"].present:
         described, names = _of_slurm(values, given, environment), slurm.NAMES
@@ -70,10 +77,11 @@ def cluster(values, environment=None):
     if described:
         _check_job(described)
         job, index = described["job"], described.get("index")
-        found = spec.checked(described, job, index, names, timeout)
-    if found is None and timeout:
-        what = f"--recovery_timeout={timeout:g} needs a cluster"
-        raise UsageError(f"{what}; describe it with --job_name, or remove the flag")
+        found = spec.checked(described, job, index, names, timeout, int(largest * spec.MB))
+    for name, value in (("recovery_timeout", timeout), ("partition_mb", largest)):
+        if found is None and value:
+            what = f"--{name}={value:g} needs a cluster"
+            raise UsageError(f"{what}; describe it with --job_name, or remove the flag")
     if found and found.job == "evaluator" and not values.separate_evaluator:
         cure = "give all processes --separate_evaluator"
         raise UsageError(f"an evaluator has nothing to do, because the chief evaluates; {cure}")

@@ -9,17 +9,22 @@ from mtl.cli import console
 from mtl.runs import environment
 
 
+def threads_of(config, model_dir, saved):
+    """Return the number of threads of a run; a continued run keeps its own."""
+    began = run_files.read_config(model_dir).threads if saved else 0
+    return config.threads or began or machine.cores()
+
+
 def with_threads(config, model_dir, saved, cluster="none"):
-    """Return the Config with its number of threads; a continued run keeps its own.
+    """Return the Config with its number of threads, see `threads_of`.
 
     Another number of threads changes the last bits, and so do other versions of the software or
     another cluster. All are reported.
     """
-    cores = machine.cores()
+    cores, threads = machine.cores(), threads_of(config, model_dir, saved)
     if not saved:
-        return dataclasses.replace(config, threads=config.threads or cores)
+        return dataclasses.replace(config, threads=threads)
     began = run_files.read_config(model_dir).threads
-    threads = config.threads or began or cores
     if began and threads != began:
         console.say(
             f"warning: --threads={threads}, but the run began with {began}: "

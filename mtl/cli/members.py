@@ -1,6 +1,7 @@
 """The processes of `mtl train` in a cluster: their server, their place, and what they do."""
 
 import contextlib
+import dataclasses
 import os
 import sys
 
@@ -25,7 +26,6 @@ def run(cluster, config):
     """
     with signals.Caught() as signalled:
         signalled.arm()
-        config = hardware.with_threads(config, None, None)
         with _joined(cluster, config, signalled) as member:
             if cluster.job == spec.PS:
                 servers.serve(member, signalled)
@@ -48,7 +48,8 @@ def chief(cluster, config, model_dir):
       config: Config.
       model_dir: str.
     """
-    config = hardware.with_threads(config, model_dir, checkpoint.newest(model_dir))
+    threads = hardware.threads_of(config, model_dir, checkpoint.newest(model_dir))
+    config = dataclasses.replace(config, threads=threads)
     with _joined(cluster, config, _no_signal) as member:
 
         def attempts(train):
@@ -116,7 +117,8 @@ def _joined(cluster, config, stop):
     if cluster.job == spec.PS:
         member = Place(target, cluster, is_sync, console.say)
     else:
-        member = member_lib.Member(target, cluster, is_sync, console.say, _abort)
+        backups = config.backup_workers
+        member = member_lib.Member(target, cluster, is_sync, console.say, _abort, backups)
     try:
         if cluster.job != spec.PS:
             member.join(stop)

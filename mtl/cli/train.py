@@ -102,7 +102,7 @@ def _train(config, values, check_lock, member):
     """
     from mtl import checkpoint, run_files, train
     from mtl.cli import hardware, members, training
-    from mtl.runs import environment, find, mend
+    from mtl.runs import find, mend
 
     model_dir = values.model_dir
     mend.mend(model_dir, console.say)
@@ -117,20 +117,7 @@ def _train(config, values, check_lock, member):
     run = run_files.Run(config, opened.tasks, opened.inputs)
     start = None if saved else find.start(config, opened.inputs)
     examples = training.validation(config, opened.tasks, opened.inputs)
-    records = {
-        checkpoint.FLAGS: flags.flags_text(values),
-        checkpoint.VERSIONS: json.dumps(environment.versions(size), indent=2) + "\n",
-    }
-    first = checkpoint.step_of(saved) if saved else 0
-    monitor = training.Monitor(
-        run,
-        model_dir,
-        first,
-        verbose=values.verbosity >= 1,
-        events=values.tensorboard,
-        gradients=values.monitor_gradients,
-        examples=len(examples.inputs) if examples else 0,
-    )
+    monitor = _monitor(run, values, saved, examples)
     with contextlib.closing(monitor), signals.Caught() as signalled:
         evaluator = None
         if examples and not values.separate_evaluator:
@@ -155,10 +142,37 @@ def _train(config, values, check_lock, member):
             tasks=opened.tasks,
             inputs=opened.inputs,
             start=start,
-            records=records,
+            records=_records(values, size),
             callbacks=callbacks,
             member=member,
         )
+
+
+def _monitor(run, values, saved, examples):
+    """Return the training.Monitor of a run; saved: str, its newest checkpoint, or None."""
+    from mtl import checkpoint
+    from mtl.cli import training
+
+    return training.Monitor(
+        run,
+        values.model_dir,
+        checkpoint.step_of(saved) if saved else 0,
+        verbose=values.verbosity >= 1,
+        events=values.tensorboard,
+        gradients=values.monitor_gradients,
+        examples=len(examples.inputs) if examples else 0,
+    )
+
+
+def _records(values, size):
+    """Return text files of a run, dict name -> text; size: str, see environment.versions."""
+    from mtl import checkpoint
+    from mtl.runs import environment
+
+    return {
+        checkpoint.FLAGS: flags.flags_text(values),
+        checkpoint.VERSIONS: json.dumps(environment.versions(size), indent=2) + "\n",
+    }
 
 
 def _check_directory(model_dir):

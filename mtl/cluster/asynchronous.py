@@ -15,8 +15,3 @@ def steps_after(graph):
     """
     with tf.control_dependencies([graph.minimize]):
         return graph.step.read_value()
-
-
-def counter(session, graph):
-    """Return the function () -> int, the steps done by all workers."""
-    return lambda: int(session.run(graph.step))

@@ -133,12 +133,11 @@ def _added(parts, queues):
 
     Not tf.add_n: with three or more tensors, the order in which it adds depends on which buffer is
     free. TensorFlow's optimiser of graphs may turn a chain of sums into tf.add_n, but not if a sum
-    waits for another operation. So the first sums wait for all parts.
+    waits for another operation. So the sums wait for all parts.
     """
     elements = [dequeued(queue) for queue in queues]
-    for index, element in enumerate(elements):
-        later = [tensor.op for each in elements[index + 1 :] for tensor in each[:1]]
-        with tf.control_dependencies(later):
+    with tf.control_dependencies([tf.group(*(element[0].op for element in elements))]):
+        for element in elements:
             parts = [tf.add(part, other) for part, other in zip(parts, element)]
     return parts
 

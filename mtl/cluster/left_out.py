@@ -22,8 +22,9 @@ class LeftOut:
         self._names, self._say, self._seconds, self._now = names, say, seconds, now
         self._said = -float("inf")
 
-    def step(self, step, taking):
-        """Count a step; taking: bool [workers], see backup.Exchange."""
+    def after(self, step, found):
+        """Count a step and return it, see loop.Others; found: [taking], see backup.Exchange."""
+        (taking,) = found
         self.steps += 1
         for number, takes_part in enumerate(taking):
             self.counts[number] += not takes_part
@@ -31,6 +32,7 @@ class LeftOut:
             self._said = self._now()
             late = [self._text(number) for number, each in enumerate(taking) if not each]
             self._say(f"step {step}: without {', '.join(late)}")
+        return step
 
     def end(self):
         """Report the counts of all steps, if a worker was left out."""

@@ -14,8 +14,15 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint
-from mtl.cluster import asynchronous, board as board_lib, placement, sessions, settings
+from mtl import checkpoint, loop
+from mtl.cluster import (
+    asynchronous,
+    board as board_lib,
+    left_out,
+    placement,
+    sessions,
+    settings,
+)
 from mtl.cluster.lost import CURE, Lost, raise_ended
 from mtl.cluster.place import HOST, WATCH_SECONDS, Place
 from mtl.cluster.replica import Replica
@@ -33,18 +40,21 @@ GRACE_SECONDS = 10.0  # from a lost member to the end of a process that still wa
 class Member(Place):
     """A worker in its cluster."""
 
-    def __init__(self, target, cluster, sync=True, say=print, abort=None):
+    def __init__(self, target, cluster, sync=True, say=print, abort=None, backups=0):
         """Store the settings. Contacts no server.
 
         Args:
           target, cluster, sync, say: see Place.
           abort: function (str), called in a thread if the session still waits for a lost member
             after GRACE_SECONDS: it ends the process. None goes on waiting.
+          backups: int, see Replica.
         """
         super().__init__(target, cluster, sync, say)
         self.replica = None  # that of the graph of `session`
         self._abort = abort
         self._lost = None  # the message of the watch
+        self._backups = backups
+        self._left_out = None  # of a chief with backup workers
 
     @contextlib.contextmanager
     def session(self, options, run=None):
@@ -61,10 +71,12 @@ class Member(Place):
         self.run, self._lost = run or f"mtl-{os.getpid()}-{time.time_ns()}", None
         own = tf.ConfigProto(device_filters=self._filters)
         own.MergeFrom(options)
-        device = placement.setter(self.cluster.device, len(self.cluster.servers))
-        with tf.device(device), sessions.opened(self._target, own) as session:
-            count = len(self.cluster.workers)
-            self.replica = Replica(self.cluster.number, count, HOST, self.run, self.is_sync)
+        cluster = self.cluster
+        placed = placement.placed(cluster.device, len(cluster.servers), cluster.largest)
+        with placed, sessions.opened(self._target, own) as session:
+            self.replica = Replica(
+                cluster.number, len(cluster.workers), HOST, self.run, self.is_sync, self._backups
+            )
             done = threading.Event()
             watching = threading.Thread(target=self._watch, args=(session, done), daemon=True)
             try:
@@ -72,6 +84,8 @@ class Member(Place):
                     self._write(board_lib.STARTING)
                 watching.start()
                 yield session
+                if self._left_out:
+                    self._left_out.end()
                 self._write_end("", 0)
             except LOST as error:
                 self.raise_lost(error)
@@ -98,9 +112,16 @@ class Member(Place):
         record = settings.record(run, self.cluster)
         self._write(board_lib.RUNNING, step=step, settings=record)
 
-    def counted(self, session, graph):
-        """Return the function () -> steps done of loop.Training, or None; see asynchronous.py."""
-        return None if self.is_sync else asynchronous.counter(session, graph)
+    def others(self, graph):
+        """Return the loop.Others of a chief, or None if all workers make each step together."""
+        if not self.is_sync:
+            return loop.Others([asynchronous.steps_after(graph)], lambda step, found: int(found[0]))
+        taking = self.replica.exchange.taking
+        if taking is None:
+            return None
+        names = [self.cluster.name_of(*each) for each in self.cluster.workers]
+        self._left_out = left_out.LeftOut(names, self._say)
+        return loop.Others([taking], self._left_out.after)
 
     def check(self):
         """Raise Lost or Ended if the watch has found that the run is over."""

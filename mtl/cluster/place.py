@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import threading
 import time
 
 import tensorflow.compat.v1 as tf
@@ -13,6 +14,7 @@ from mtl.errors import UsageError
 
 HOST = f"/job:{placement.PS}/task:0"  # of the board and of the queues of single numbers
 WATCH_SECONDS = 1.0  # between looks at the board
+POLL_SECONDS = 0.1  # while this process waits for the board
 
 
 class Place:
@@ -59,18 +61,46 @@ class Place:
         if missing:
             return
         self.open_board()
-        while not stop():
-            # A server that is busy, or that was just started, is asked again.
-            with contextlib.suppress(tf.errors.OpError):
-                if self.board.is_created():
-                    self._take_place()
-                    return
-            time.sleep(0.1)
+        if self._board_answers(stop, seconds):
+            self._take_place()
+        else:
+            self.board = None  # a session that waits for its server cannot be used or closed
+            if not stop():
+                raise Lost(f"{self._first} does not answer")
+
+    def _board_answers(self, stop, seconds):
+        """Wait for the board; return whether it exists. Say so if the first server is silent.
+
+        To open a session takes for ever if the server hangs, or is another program. TensorFlow has
+        no timeout for it. So a thread waits.
+        """
+        board, answered, given_up = self.board, threading.Event(), threading.Event()
+
+        def ask():
+            while not given_up.is_set():
+                # A server that is busy, or that was just started, is asked again.
+                with contextlib.suppress(tf.errors.OpError):
+                    if board.is_created():
+                        answered.set()
+                        return
+                time.sleep(POLL_SECONDS)
+
+        threading.Thread(target=ask, daemon=True).start()
+        began = told_at = time.monotonic()
+        while not answered.wait(POLL_SECONDS):
+            now = time.monotonic()
+            if stop() or now - began >= seconds:
+                given_up.set()
+                return False
+            if now - told_at >= watch_lib.WAIT:
+                told_at = now
+                self._say(f"waiting for {self._first}, which does not answer")
+        return True
 
     def _take_place(self):
         """Write the first beat; raise UsageError if another process beats in this row."""
         before = self.board.read()[1][self._row]
-        if before.process not in (0, self._process):
+        if before.process not in (0, self._process) and before.doing != board_lib.LEFT:
             time.sleep(2.5 * WATCH_SECONDS)
             if self.board.read()[1][self._row].count != before.count:
                 cure = "give each process its own job or index, or end the other one"
@@ -156,6 +186,11 @@ class Place:
         """Return a watch.Watch of the members without which this one cannot go on."""
         peers = self._peers(self._watched())
         return watch_lib.Watch(peers, self.cluster.recovery_timeout, self._gone)
+
+    @property
+    def _first(self):
+        """The name of the first server, which has the board, for messages."""
+        return self.cluster.name_of(*self.cluster.servers[0])
 
     @property
     def chief(self):

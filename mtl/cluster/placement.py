@@ -1,6 +1,10 @@
 """Which device has which variable and operation: variables on the parameter servers."""
 
+import contextlib
+
 import tensorflow.compat.v1 as tf
+
+from mtl.tasks import OBJECTIVE
 
 PS = "ps"
 
@@ -23,15 +27,28 @@ class ByBytes:
         return index
 
 
-def setter(worker, servers):
-    """Return the device function of a worker's graph, for `with tf.device(...)`.
+@contextlib.contextmanager
+def placed(worker, servers, largest=0):
+    """Place the variables and operations of a worker that are created in `with`.
 
     All workers must create their variables in the same order.
 
     Args:
       worker: str, the device of the worker, such as "/job:worker/task:1".
       servers: int, the number of parameter servers.
+      largest: int, bytes; a larger weight is divided along its first axis, into at most one part
+        for each server. 0 divides none.
     """
+    get = _getter(worker, servers, largest)
+    scope = tf.variable_scope(
+        tf.get_variable_scope(), auxiliary_name_scope=False, custom_getter=get
+    )
+    with tf.device(_setter(worker, servers)), scope:
+        yield
+
+
+def _setter(worker, servers):
+    """Return the device function of a worker's graph, for `with tf.device(...)`."""
     by_job = tf.train.replica_device_setter(
         ps_tasks=servers,
         ps_device=f"/job:{PS}",
@@ -46,6 +63,28 @@ def setter(worker, servers):
         return by_job(op)
 
     return device
+
+
+def _getter(worker, servers, largest):
+    """Return how a worker gets its variables: a custom getter of a variable scope.
+
+    In each step, a worker receives each weight once, not once for each of its towers.
+    """
+    partitioner = None
+    if largest:
+        partitioner = tf.variable_axis_size_partitioner(largest, max_shards=servers)
+
+    def get(getter, name, shape, **options):
+        # What the objective learns may be read again after the update.
+        if options.get("trainable") is False or name.startswith(f"{OBJECTIVE}/"):
+            return getter(name, shape, **options)
+        options["caching_device"] = worker
+        size = tf.TensorShape(shape).num_elements() * tf.as_dtype(options["dtype"]).size
+        if partitioner and size > largest:
+            options["partitioner"] = partitioner
+        return getter(name, shape, **options)
+
+    return get
 
 
 def filters(worker):

@@ -129,6 +129,15 @@ class Replica:
                         found[variable.ref()] = tf.identity(gradient)
         return [(found.get(variable.ref(), gradient), variable) for gradient, variable in pairs]
 
+    def read_again(self, getter, name, **options):
+        """Get a weight as it is after the update: a custom getter, see placement.getter."""
+        variable = getter(name, **options)
+        if options.get("trainable") is False:
+            return variable  # own code may assign to it
+        if hasattr(variable, "read_value"):
+            return variable.read_value()
+        return tf.concat([part.read_value() for part in variable], axis=0)
+
     def minimize(self, pairs, build, is_finite, update, again):
         """Return the operation of one training step; it ends once the chief has made the update.
 
@@ -144,6 +153,7 @@ class Replica:
         """
         if self.exchange.count > 1:
             self._check(update.cost)
+        self._check_state(update.state)
         updated = []
         if self.updates:
             # Once all gradients are there, no worker needs the state of before any more.
@@ -157,6 +167,15 @@ class Replica:
                 if self.updates:
                     updated.append(_assign(state, is_finite))
         return self.exchange.end(updated, self._host)
+
+    def _check_state(self, state):
+        """Raise UsageError if the objective remembers parts of variables: only a cluster has them.
+
+        A part of a variable is stored with the other parts; what is remembered of it is not.
+        """
+        if any("/part_" in variable.op.name for variable, _ in state):
+            what = f"--objective={self._objective} remembers numbers of each variable, so none can"
+            raise UsageError(f"{what} be divided; remove --partition_mb")
 
     def _check(self, cost):
         """Raise UsageError if a cost depends on a part of the batch, or on the network."""

@@ -37,6 +37,7 @@ def record(run, cluster=None):
     found = {
         **{f"--{name}": value for name, value in flags.items() if name not in OWN},
         **{spec.FLAGS[job]: ",".join(addresses) for job, addresses in hosts.items()},
+        "--partition_mb": cluster.largest / spec.MB if cluster else 0.0,
         **run_files.to_json(run),
         # Operations belong to the version of TensorFlow, the order of the data to that of NumPy.
         "mtl": __version__,

@@ -22,6 +22,7 @@ FLAGS = {
     WORKER: "--worker_hosts",
     PS: "--ps_hosts",
 }
+MB = 1e6  # bytes
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+(?:%\w+)?\]"
 _ADDRESS = re.compile(rf"(?P<host>{_HOST}):(?P<port>[0-9]{{1,5}})", re.ASCII)
 
@@ -34,6 +35,7 @@ class Cluster:
     job: str  # of this process, one of JOBS
     index: int  # of this process within its job
     recovery_timeout: float = 0.0  # seconds to wait for a lost process; 0 does not wait
+    largest: int = 0  # bytes of the largest weight that is not divided; 0 divides none
 
     @property
     def spec(self) -> Dict[str, List[str]]:
@@ -113,7 +115,7 @@ def split(text):
     return tuple(part.strip() for part in text.split(",")) if text.strip() else ()
 
 
-def checked(jobs, job, index, names=FLAGS, recovery_timeout=0.0) -> Cluster:
+def checked(jobs, job, index, names=FLAGS, recovery_timeout=0.0, largest=0) -> Cluster:
     """Return a Cluster.
 
     Args:
@@ -121,7 +123,7 @@ def checked(jobs, job, index, names=FLAGS, recovery_timeout=0.0) -> Cluster:
       job: str, of this process.
       index: int, or None: the only one of its job.
       names: dict as FLAGS, what an error calls each part.
-      recovery_timeout: float, seconds.
+      recovery_timeout, largest: see Cluster.
 
     Raises:
       UsageError: the description is wrong or incomplete. The message names the part.
@@ -136,7 +138,7 @@ def checked(jobs, job, index, names=FLAGS, recovery_timeout=0.0) -> Cluster:
     if job != EVALUATOR:
         _check_complete(job, jobs, names)
     index = _checked_index(job, index, len(jobs[job]) if job in SERVING else 1, names)
-    return Cluster(jobs, job, index, recovery_timeout)
+    return Cluster(jobs, job, index, recovery_timeout, largest)
 
 
 def check_run(cluster, config):

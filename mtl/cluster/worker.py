@@ -50,8 +50,11 @@ def run(run_of, member, source, callbacks=loop.DEFAULTS):
                     _check_stop(member, callbacks)
                     inputs, labels = _next_batch(stream, run_of, member, callbacks)
                     member.doing = board.STEPPING
-                    step = work(step, inputs, labels)
+                    before, step = step, work(step, inputs, labels)
                     member.check()
+                    if member.is_sync:  # one that was too slow may be some steps behind
+                        for _ in range(step - before - 1):
+                            _next_batch(stream, run_of, member, callbacks)
             member.step, member.doing = step, board.DONE
             _wait_for_end(member, callbacks)
     return step
@@ -86,16 +89,23 @@ def _work(session, run_of, member):
     graph = graph_lib.build(
         run_of.config, tasks=run_of.tasks, inputs=run_of.inputs, replica=member.replica
     )
-    fetches = [graph.minimize]
+    fetches, feeds = [graph.minimize], [graph.inputs, *graph.labels.values()]
+    exchange = member.replica.exchange
     if not member.is_sync:
         fetches.append(asynchronous.steps_after(graph))
+    elif exchange.step is not None:
+        fetches.append(exchange.following)
+        feeds.append(exchange.step)
     # It ends once the update is made, so one call a step suffices.
-    step_once = session.make_callable(fetches, [graph.inputs, *graph.labels.values()])
+    step_once = session.make_callable(fetches, feeds)
     session.graph.finalize()
 
     def work(step, inputs, labels):
-        fetched = step_once(inputs, *(labels[name] for name in graph.labels))
-        return step + 1 if member.is_sync else int(fetched[1])
+        fed = [inputs, *(labels[name] for name in graph.labels)]
+        if exchange.step is not None:
+            fed.append(step)
+        found = step_once(*fed)[1:]
+        return int(found[0]) if found else step + 1
 
     return work
 
@@ -107,7 +117,7 @@ def _next_batch(stream, run_of, member, callbacks):
         _check_stop(member, callbacks)
         cure = "a source must yield batches without end"
         raise ValueError(f"the source has no batch for step {member.step + 1}; {cure}")
-    loop.check_batch(run_of, *batch)
+    run_of.check_batch(*batch)
     return batch
 
 

@@ -24,7 +24,7 @@ of the others do and the sum is K.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import objectives
+from mtl import layers, objectives
 from mtl.objectives.common import jacobian, weighting
 
 NEUTRAL = 0.0
@@ -62,8 +62,8 @@ def _distance(problem, weights, ratios, known):
 
 def _norms(problem):
     """Return the norm of each task's gradient at the last shared layer, float32 [tasks]."""
-    scope = problem.shared[-1].op.name.rpartition("/")[0]
-    last = [each for each in problem.shared if each.op.name.rpartition("/")[0] == scope]
+    scope = _scope(problem.shared[-1])
+    last = [each for each in problem.shared if _scope(each) == scope]
     norms = []
     for mean in problem.means.values():
         gradients = jacobian.compute_gradients(mean, last, problem.gated)
@@ -71,3 +71,7 @@ def _norms(problem):
             (gradients,) = problem.whole([gradients], last)
         norms.append(tf.linalg.global_norm(gradients))
     return tf.stack(norms)
+
+
+def _scope(variable):
+    return layers.name_of(variable).rpartition("/")[0]

@@ -73,7 +73,7 @@ class Worker(Member):
 
     def build(self, config, place):
         """Build the graph of a run, and open its session."""
-        with tf.Graph().as_default(), tf.device(placement.setter(self._device, place.servers)):
+        with tf.Graph().as_default(), placement.placed(self._device, place.servers):
             replica = replica_lib.Replica(place.number, place.count, HOST, place.run, place.sync)
             graph = graph_lib.build(config, replica=replica)
             initialize = tf.global_variables_initializer()

@@ -66,7 +66,7 @@ def test_bytes_are_added_up_by_their_ends():
 
 def test_planned_bytes_are_those_that_cross_between_processes():
     worker = "/job:worker/task:0"
-    with tf.Graph().as_default(), tf.device(placement.setter(worker, 2)):
+    with tf.Graph().as_default(), placement.placed(worker, 2):
         first, second = (
             tf.get_variable(name, [size], tf.float32, use_resource=True)
             for name, size in (("first", 50), ("second", 20))

@@ -143,13 +143,6 @@ def test_a_wrong_environment_is_one_line(
     assert os.listdir(tmp_path) == []
 
 
-def test_a_cluster_is_refused_until_it_is_built(refused, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "not built yet" in refused(1, *run_flags(*TWO, "--job_name=ps"))
-    assert "not built yet" in refused(1, *run_flags("--separate_evaluator"))
-    assert os.listdir(tmp_path) == []
-
-
 def test_only_the_chief_and_the_evaluator_need_a_run_directory(command, refused):
     check = ["train", "--only_check_args", *TWO, "--separate_evaluator"]
     assert command(*check, "--job_name=ps") == (0, "", "")
@@ -165,7 +158,7 @@ def test_the_flags_that_repeat_a_run_name_no_process():
     names = {line.split("=")[0].removeprefix("--") for line in text.splitlines()}
     own = set(parsed()) - set(absl_flags.FlagValues())
     described = {"job_name", "task_index", "ps_hosts", "worker_hosts", "chief_hosts", "slurm_ps"}
-    described |= {"slurm_port", "recovery_timeout", "separate_evaluator"}
+    described |= {"slurm_port", "recovery_timeout", "partition_mb", "separate_evaluator"}
     assert described <= own and not described & names
     assert "--sync=none" in text.splitlines()
 

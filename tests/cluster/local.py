@@ -10,7 +10,13 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import config as config_lib, graph as graph_lib, inputs as inputs_lib, tasks
+from mtl import (
+    checkpoint,
+    config as config_lib,
+    graph as graph_lib,
+    inputs as inputs_lib,
+    tasks,
+)
 from mtl.cluster import member, placement, replica as replica_lib, spec
 
 TASKS = "shape:5,size:3,height:real"
@@ -101,7 +107,17 @@ class Cluster:
         self._workers = [make(jobs, "worker", index, config=options) for index in range(workers)]
         self._runs = 0
 
-    def train(self, config, batches, workers=2, servers=2, before=None, sync=True):
+    def train(
+        self,
+        config,
+        batches,
+        workers=2,
+        servers=2,
+        before=None,
+        sync=True,
+        largest=0,
+        directory=None,
+    ):
         """Train in several workers; return what `alone` returns, of the chief.
 
         The attribute `last` has the values of the variables at the end.
@@ -112,10 +128,12 @@ class Cluster:
           workers, servers: int, how many of the cluster are used.
           before: None, or function (worker, step) called before a step.
           sync: bool, see Replica.
+          largest: int, see placement.placed.
+          directory: None, or str: a checkpoint of the end is saved there.
         """
         run = self.name()
         built = [
-            self._build(config, (number, workers, HOST, run, sync), servers)
+            self._build(config, (number, workers, HOST, run, sync), servers, largest)
             for number in range(workers)
         ]
         built[0].session.run(built[0].initialize)
@@ -131,6 +149,9 @@ class Cluster:
 
         together(work, workers, lambda number: built[number].session.run(built[number].close))
         self.last = built[0].session.run(built[0].variables)
+        if directory:
+            with built[0].session.graph.as_default():
+                checkpoint.save(built[0].saver, built[0].session, directory, len(batches))
         for step in built:
             step.session.close()
         return history
@@ -162,14 +183,15 @@ class Cluster:
         """Return the target of the sessions of a worker."""
         return self._workers[number].target
 
-    def _build(self, config, arguments, servers):
+    def _build(self, config, arguments, servers, largest):
         """Return the Step of a worker; arguments: those of Replica."""
         number = arguments[0]
-        with tf.Graph().as_default(), tf.device(placement.setter(device(number), servers)):
+        with tf.Graph().as_default(), placement.placed(device(number), servers, largest):
             replica = replica_lib.Replica(*arguments)
             graph = graph_lib.build(config, inputs=INPUTS, replica=replica)
             step = Step(self.session(number), graph)
             step.close = replica.exchange.closing
+            step.saver = checkpoint.saver(step.variables)
             return step
 
 
@@ -222,7 +244,7 @@ def workers(cluster, count, build):
     """
     run, built = cluster.name(), []
     for number in range(count):
-        with tf.Graph().as_default(), tf.device(placement.setter(device(number), 1)):
+        with tf.Graph().as_default(), placement.placed(device(number), 1):
             replica = replica_lib.Replica(number, count, HOST, run)
             made, fetches = replica.exchange, build(replica)
             built.append((cluster.session(number), fetches, made.closing))

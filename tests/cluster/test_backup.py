@@ -29,7 +29,7 @@ class Workers:
         """
         run, self.built = cluster.name(), []
         for number in range(count):
-            with tf.Graph().as_default(), tf.device(placement.setter(local.device(number), 2)):
+            with tf.Graph().as_default(), placement.placed(local.device(number), 2):
                 replica = replica_lib.Replica(number, count, local.HOST, run, backups=backups)
                 fetches, feed = build(replica)
                 self.variables = {each.op.name: each for each in tf.global_variables()}

@@ -12,7 +12,7 @@ def reported(takings, seconds_a_step=10.0):
     counts = left_out.LeftOut(NAMES, said.append, 5.0, lambda: clock[0])
     for step, taking in enumerate(takings, start=1):
         clock[0] += seconds_a_step
-        counts.step(step, taking)
+        assert counts.after(step, [taking]) == step
     counts.end()
     return said
 

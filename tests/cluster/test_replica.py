@@ -17,7 +17,7 @@ from tests.cluster import local
 
 def built(number, count, sync=True, backups=0, **fields):
     """Build the training graph of a worker; return its operations."""
-    with tf.Graph().as_default() as graph, tf.device(placement.setter(local.device(number), 1)):
+    with tf.Graph().as_default() as graph, placement.placed(local.device(number), 1):
         replica = replica_lib.Replica(number, count, local.HOST, "run", sync, backups)
         graph_lib.build(local.config(**fields), inputs=local.INPUTS, replica=replica)
     return graph.get_operations()
@@ -85,7 +85,7 @@ def test_asynchronous_workers_do_not_wait_for_each_other(cluster):
 
 
 def test_gradients_are_added_where_their_variables_are():
-    with tf.Graph().as_default() as graph, tf.device(placement.setter(local.device(0), 2)):
+    with tf.Graph().as_default() as graph, placement.placed(local.device(0), 2):
         replica = replica_lib.Replica(0, 2, local.HOST, "run")
         graph_lib.build(local.config(), inputs=local.INPUTS, replica=replica)
         updates = [op for op in graph.get_operations() if op.type == "ResourceApplyAdam"]

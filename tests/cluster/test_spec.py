@@ -45,7 +45,7 @@ def test_the_chief_trains_before_the_workers():
     assert [member.number for member in members] == [0, 1, 2, 3]
     assert [member.device for member in members[:2]] == ["/job:chief/task:0", "/job:worker/task:0"]
     assert members[3].workers[3] == ("worker", 2)
-    assert members[3].record() == {"workers": 4, "ps": 2}
+    assert members[3].size == "4 workers, 2 ps"
 
 
 def test_a_ps_and_an_evaluator_do_not_train():
