@@ -1,7 +1,7 @@
 """The evaluator of a cluster: evaluates the checkpoints that the chief saves.
 
-It reads the run directory, so it needs no server. It is the only process that writes metrics.jsonl
-and best/ while it runs; see --separate_evaluator.
+It reads the run directory, so it needs no server. While it runs, it is the only process that writes
+metrics.jsonl, best/ and the temperature in config.json; see --separate_evaluator.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import time
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint, graph, loop, run_files, sessions
-from mtl.cli import console, signals, training
+from mtl.cli import console, hardware, signals, training
 from mtl.errors import DataError, Interrupted, UsageError
 
 POLL_SECONDS = 1.0
@@ -48,7 +48,7 @@ def run(config, model_dir):
         if changed:
             what = f"{model_dir}: holds a run with {', '.join(changed)}"
             raise UsageError(f"{what}; start all processes with the same flags")
-        examples = training.validation(held.config, held.tasks, held.inputs)
+        examples = training.validation(config, held.tasks, held.inputs)
         if examples is None:
             what = "there is no validation, so an evaluator has nothing to do"
             raise DataError(f"{model_dir}: {what}; start it without --separate_evaluator")
@@ -67,7 +67,7 @@ def _evaluate_all(held, model_dir, examples, step, last, signalled):
             measure = evaluator(session)
         callbacks = loop.Callbacks(say=console.say, stop=signalled)
         state = loop.Training(held, model_dir, session, made, measure, [], callbacks)
-        state.options = options
+        state.options = hardware.recorded_options(model_dir)  # config.json keeps those of the run
         session.graph.finalize()
         while True:
             # Another process may have evaluated before, and the chief may have gone back.

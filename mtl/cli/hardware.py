@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 
+import tensorflow.compat.v1 as tf
+
 from mtl import checkpoint, devices, machine, run_files, sessions
 from mtl.cli import console
 from mtl.runs import environment
@@ -61,6 +63,12 @@ def _changed_pools(model_dir, threads, batch_size):
     pools = sessions.pools(sessions.session_config(threads, batch_size))
     before = _record(model_dir, checkpoint.CONFIG).get("threads", pools)
     return [] if before == pools else [f"thread pools {before} (now {pools})"]
+
+
+def recorded_options(model_dir):
+    """Return a tf.ConfigProto with the pools of threads that config.json records."""
+    pools = _record(model_dir, checkpoint.CONFIG).get("threads", {})
+    return tf.ConfigProto(**{f"{name}_parallelism_threads": count for name, count in pools.items()})
 
 
 def _record(model_dir, name):

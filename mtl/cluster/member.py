@@ -142,7 +142,7 @@ class Member(Place):
 
     def _watch(self, session, done):
         """Watch the others until the Event `done`. Close the queues if the run is over."""
-        watch = self.watch()
+        watch, others = self.watch(), self.watch_others()
         while not done.wait(WATCH_SECONDS):
             record, beats = {}, None
             with contextlib.suppress(tf.errors.OpError):
@@ -151,6 +151,9 @@ class Member(Place):
             found = watch.look(beats)
             for message in found.waiting:
                 self._say(message)
+            missed = others.look(beats).lost
+            if missed:
+                self._say(f"{missed}; the run goes on without it")
             ended = record.get("state") == board_lib.ENDED
             if not found.lost and not ended and record.get("run", self.run) == self.run:
                 continue

@@ -184,8 +184,17 @@ class Place:
 
     def watch(self):
         """Return a watch.Watch of the members without which this one cannot go on."""
-        peers = self._peers(self._watched())
-        return watch_lib.Watch(peers, self.cluster.recovery_timeout, self._gone)
+        return self._watch_of(self._watched())
+
+    def watch_others(self):
+        """Return a watch.Watch of the other workers, for a chief that can go on without them."""
+        others = [] if self.is_sync or not self.cluster.is_chief else self.cluster.workers[1:]
+        return self._watch_of(others)
+
+    def _watch_of(self, members):
+        host = self._rows.index(self.cluster.servers[0])
+        peers = self._peers(members)
+        return watch_lib.Watch(peers, self.cluster.recovery_timeout, self._gone, host)
 
     @property
     def _first(self):

@@ -47,8 +47,19 @@ def close(session):
 
 
 def close_queues(session, closing):
-    """Close the queues, so that no other member waits for this one."""
-    if closing:
-        with contextlib.suppress(tf.errors.OpError):  # the server is gone, and the queues with it
-            options = tf.RunOptions(timeout_in_ms=int(1000 * CLOSE_SECONDS))
-            session.run(closing, options=options)
+    """Close the queues, so that no other member waits for this one.
+
+    Does not wait long for a server that hangs. TensorFlow has no timeout for operations that run
+    for the first time.
+    """
+    if not closing:
+        return
+
+    def run():
+        # The server is gone, and the queues with it, or the session was closed meanwhile.
+        with contextlib.suppress(tf.errors.OpError, RuntimeError):
+            session.run(closing)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(CLOSE_SECONDS)

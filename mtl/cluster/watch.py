@@ -13,6 +13,7 @@ from mtl.cluster import board
 QUIET = 3.0  # seconds without a beat, after which a member is probed
 WAIT = 10.0  # seconds of waiting before a message, and between messages
 HANGING = 120.0  # seconds after which a member that does not answer is lost, if not longer
+STOPPED = 20.0  # seconds between two looks; if the board does not answer, there are 11
 CONNECT = 2.0  # seconds
 
 
@@ -26,13 +27,14 @@ class Found(NamedTuple):
 class Watch:
     """Looks at the beats of some members, about every second."""
 
-    def __init__(self, peers, patience=0.0, gone=None, probe=None, clock=time.monotonic):
+    def __init__(self, peers, patience=0.0, gone=None, host=None, probe=None, clock=time.monotonic):
         """Store the settings.
 
         Args:
           peers: dict row of the beats -> (name, address) of a member to watch.
           patience: float, seconds to wait for a member that does not answer, if above HANGING.
           gone: set of int, numbers of processes that are known to be lost; extended in place.
+          host: int, the row of the member that has the beats.
           probe: function (address) -> bool or None; see `listens`. Tests replace it.
           clock: function () -> seconds.
         """
@@ -41,17 +43,28 @@ class Watch:
         self._gone = set() if gone is None else gone
         self._probe = probe or listens
         self._clock = clock
+        self._host = host
         self._seen = {}  # row -> Beat
-        now = clock()
-        self._beat_at = dict.fromkeys(peers, now)  # row -> when the count last changed
-        self._moved_at = dict.fromkeys(peers, now)  # row -> when what it does last changed
-        self._told_at = dict.fromkeys(peers, now)
+        self._start_clocks(clock())
+
+    def _start_clocks(self, now):
+        self._looked_at = now
+        self._beat_at = dict.fromkeys(self._peers, now)  # row -> when the count last changed
+        self._moved_at = dict.fromkeys(self._peers, now)  # row -> when what it does last changed
+        self._told_at = dict.fromkeys(self._peers, now)
 
     def look(self, beats):
         """Return Found; beats: list of board.Beat, or None if the board cannot be read."""
         now, waiting = self._clock(), []
+        if now - self._looked_at >= STOPPED:  # this process itself was stopped
+            self._start_clocks(now)
+        self._looked_at = now
         for row, (name, address) in self._peers.items():
-            if beats is not None:
+            if beats is None and row != self._host:
+                # Whether it beats is unknown. Only a connection that it refuses counts.
+                self._beat_at[row] = max(self._beat_at[row], now - QUIET)
+                self._moved_at[row] = now
+            elif beats is not None:
                 before = self._seen.get(row)
                 self._note(row, before, beats[row], now)
                 if before and before.process not in (0, beats[row].process, *self._gone):

@@ -115,12 +115,35 @@ def test_a_member_that_is_done_may_end():
     assert looks(table, 300, alive=[0, 2, 3]) == []
 
 
-def test_a_board_that_cannot_be_read_is_the_silence_of_all():
-    table = Table()
+def test_a_board_that_cannot_be_read_is_the_silence_of_its_server_alone():
+    table = Table(host=3)
     table.look()
-    table.listening["d:4"] = False
-    found = [table._watch.look(None) for table.now in (102.0, 104.0)]
-    assert found[0].lost is None and found[1].lost == "ps 0 (d:4) has ended"
+    said = []
+    for table.now in range(105, 211, 5):
+        found = table._watch.look(None)
+        assert found.lost is None
+        said += found.waiting
+    assert said[0] == "waiting for ps 0 (d:4), which has not answered for 14 s"
+    assert {message.partition(",")[0] for message in said} == {"waiting for ps 0 (d:4)"}
+    assert looks(table, 100) == []  # the silence of the others does not count from the start
+
+
+@pytest.mark.parametrize("address, name", [("b:2", "worker 1 (b:2)"), ("d:4", "ps 0 (d:4)")])
+def test_without_a_board_a_refused_connection_counts(address, name):
+    table = Table(host=3)
+    table.look()
+    table.listening[address] = False
+    found = [table._watch.look(None) for table.now in (102.0, 104.5)]
+    assert found[0].lost is None and found[1].lost == f"{name} has ended"
+
+
+def test_a_process_that_was_stopped_itself_does_not_count_its_own_silence():
+    table = Table()
+    looks(table, 5)
+    assert looks(table, 1, seconds=500.0, alive=[]) == []
+    assert looks(table, 11, alive=[0, 2, 3]) == [
+        "waiting for worker 1 (b:2), which has not answered for 10 s"
+    ]
 
 
 def test_probes_tell_a_process_that_listens_from_one_that_has_ended():
