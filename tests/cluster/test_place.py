@@ -1,6 +1,8 @@
 """The place of a process in its cluster: how it is taken, kept, left and taken again."""
 
 import socket
+import threading
+import time
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -13,6 +15,16 @@ from tests.sleeping import Sleeping
 pytestmark = pytest.mark.slow
 
 ENDED = {"state": board_lib.ENDED, "run": None, "by": "worker 1", "why": "reason", "code": 2}
+
+
+class Silent:
+    """A board whose server never answers."""
+
+    def __init__(self):
+        self.ended = threading.Event()
+
+    def is_created(self):
+        self.ended.wait(60.0)
 
 
 class Broken:
@@ -101,6 +113,15 @@ def test_a_process_takes_the_row_of_one_that_has_ended(made):
     assert beat_of(first, 1).process not in (0, before.process)
 
 
+def test_a_row_that_was_left_is_free_at_once(made, sleeping):
+    first, second = joined(made(1)), made(1)
+    first.leave()
+    slept = []
+    sleeping(lambda: slept.append("waits"))
+    second.join(go_on)
+    assert slept == []
+
+
 def test_a_process_waits_until_the_first_server_has_a_board(sleeping):
     fresh = local.Cluster(workers=1, servers=1)
     place = place_lib.Place(fresh.target(0), spec.checked(fresh.jobs, "worker", 0), True, print)
@@ -123,8 +144,25 @@ def test_a_server_that_does_not_listen_is_named(made):
     with pytest.raises(lost.Lost) as caught:
         place.join(go_on, seconds=0.1)
     assert str(caught.value) == f"ps 0 ({dead}) does not listen; {lost.CURE}"
-    place.join(lambda: 15)
-    assert place.board is None
+    with pytest.raises(Interrupted) as caught:
+        place.join(lambda: 15)
+    assert (str(caught.value), caught.value.exit_code) == (f"{place.name}: stopped", 143)
+
+
+def test_a_server_that_is_silent_is_waited_for_by_name(made, monkeypatch):
+    silent, said = Silent(), []
+    monkeypatch.setattr(board_lib, "Board", lambda *given: silent)
+    monkeypatch.setattr(watch, "WAIT", 0.0)
+    monkeypatch.setattr(place_lib, "time", time)
+    place = made(say=said.append)
+    server = place.cluster.name_of("ps", 0)
+    with pytest.raises(lost.Lost) as caught:
+        place.join(go_on, seconds=0.3)
+    assert caught.value.what == f"{server} does not answer"
+    assert set(said) == {f"waiting for {server}, which does not answer"}
+    with pytest.raises(Interrupted):
+        place.join(lambda: 15 if len(said) > 3 else 0)
+    silent.ended.set()
 
 
 def test_others_read_the_board_while_they_beat_and_have_not_left(made, sleeping):
@@ -217,11 +255,13 @@ def test_a_process_joins_again_once_the_lost_member_listens(made, cluster):
 
 def test_a_member_that_does_not_return_in_time_is_lost(made):
     (dead,) = local.free_addresses(1)
-    place = made(1, replaced={"worker": [dead, "c:3"]}, recovery_timeout=0.1)
+    place = made(1, {"worker": [dead, "c:3"]}, say=print, recovery_timeout=0.1)
     error = lost.Lost(f"worker 0 ({dead}) has ended")
     with pytest.raises(lost.Lost) as caught:
         place.recover(error, go_on)
     assert caught.value is error
+    with pytest.raises(Interrupted):
+        made(1, {"ps": [dead]}, recovery_timeout=60.0).recover(error, lambda: 15)
 
 
 # -- why it ends -----------------------------------------------------------------------------------
