@@ -16,7 +16,7 @@ from mtl.cluster import sessions
 STARTING, RUNNING, ENDED = "starting", "running", "ended"
 # What a member does, in its beat.
 IDLE, PREPARING, STEPPING, DONE, LEFT = range(5)
-TIMEOUT_MS = 5000  # of a server that does not answer
+SECONDS = 5.0  # to wait for a server that does not answer
 
 
 class Beat(NamedTuple):
@@ -51,7 +51,7 @@ class Board:
             self._values = tf.placeholder(tf.int64, [len(Beat._fields)], "values")
             self._beat = tf.scatter_update(beats, self._row, self._values).op
             self._read = record.read_value(), beats.read_value()
-        self._options = tf.RunOptions(timeout_in_ms=TIMEOUT_MS)
+        self._bounded = sessions.Bounded(SECONDS)
         options = tf.ConfigProto(device_filters=filters)
         self._session = tf.Session(target, graph=graph, config=options)
 
@@ -81,7 +81,7 @@ class Board:
         sessions.close(self._session)
 
     def _run(self, fetches, feed=None):
-        return self._session.run(fetches, feed, self._options)
+        return self._bounded(lambda: self._session.run(fetches, feed))
 
 
 def _variable(name, shape, dtype):

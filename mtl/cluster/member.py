@@ -9,6 +9,7 @@ a part that will not come.
 
 import contextlib
 import os
+import re
 import threading
 import time
 
@@ -135,10 +136,20 @@ class Member(Place):
             record, _ = self.board.read()
         if record.get("state") == board_lib.ENDED and record["run"] in (None, self.run):
             raise_ended(record, error)
-        lost = self._lost or self._refusing() or f"{self.chief} has broken off the run"
+        lost = self._lost or self._refusing() or self._disconnected(error)
+        lost = lost or f"{self.chief} has broken off the run"
         if not self.cluster.recovery_timeout:
             self._write_end(lost, Lost.RETRY)
         raise Lost(lost) from error
+
+    def _disconnected(self, error):
+        """Return a message about the member to which an error says that a connection broke."""
+        if not isinstance(error, tf.errors.UnavailableError):
+            return None
+        found = re.search(r"/job:(\w+)/replica:0/task:(\d+)", error.message)
+        if not found or (found[1], int(found[2])) not in self._rows:
+            return None
+        return f"the connection to {self.cluster.name_of(found[1], int(found[2]))} was broken"
 
     def _watch(self, session, done):
         """Watch the others until the Event `done`. Close the queues if the run is over."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import threading
 import time
 
 import tensorflow.compat.v1 as tf
@@ -10,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from mtl import checkpoint
 from mtl.cluster import board as board_lib, placement, watch as watch_lib
 from mtl.cluster.lost import FINAL, Lost
-from mtl.errors import UsageError
+from mtl.errors import Interrupted, UsageError
 
 HOST = f"/job:{placement.PS}/task:0"  # of the board and of the queues of single numbers
 WATCH_SECONDS = 1.0  # between looks at the board
@@ -47,55 +46,44 @@ class Place:
         """Wait for the parameter servers, and take the row of this member on the board.
 
         Args:
-          stop: function () -> int, nonzero to give up.
+          stop: function () -> int, the number of a received signal, or 0.
           seconds: float, when to give up.
 
         Raises:
           Lost: a server does not listen.
+          Interrupted: `stop` returned a signal.
           UsageError: another process is this member already.
         """
         servers = self._peers(self.cluster.servers)
         missing = watch_lib.wait_for_servers(servers, self._say, stop, seconds)
-        if missing and not stop():
-            raise Lost(f"{missing[0]} does not listen")
+        self._check_stop(stop)
         if missing:
-            return
+            raise Lost(f"{missing[0]} does not listen")
         self.open_board()
-        if self._board_answers(stop, seconds):
-            self._take_place()
-        else:
-            self.board = None  # a session that waits for its server cannot be used or closed
-            if not stop():
-                raise Lost(f"{self._first} does not answer")
+        self._wait_for_board(stop, seconds)
+        self._take_place()
 
-    def _board_answers(self, stop, seconds):
-        """Wait for the board; return whether it exists. Say so if the first server is silent.
+    def _check_stop(self, stop):
+        signum = stop()
+        if signum:
+            raise Interrupted(f"{self.name}: stopped", signum)
 
-        To open a session takes for ever if the server hangs, or is another program. TensorFlow has
-        no timeout for it. So a thread waits.
-        """
-        board, answered, given_up = self.board, threading.Event(), threading.Event()
-
-        def ask():
-            while not given_up.is_set():
-                # A server that is busy, or that was just started, is asked again.
-                with contextlib.suppress(tf.errors.OpError):
-                    if board.is_created():
-                        answered.set()
-                        return
-                time.sleep(POLL_SECONDS)
-
-        threading.Thread(target=ask, daemon=True).start()
+    def _wait_for_board(self, stop, seconds):
+        """Wait until the board exists; arguments and errors as those of `join`."""
         began = told_at = time.monotonic()
-        while not answered.wait(POLL_SECONDS):
+        while True:
+            # A server that is busy, or that was just started, is asked again.
+            with contextlib.suppress(tf.errors.OpError):
+                if self.board.is_created():
+                    return
+            self._check_stop(stop)
             now = time.monotonic()
-            if stop() or now - began >= seconds:
-                given_up.set()
-                return False
+            if now - began >= seconds:
+                raise Lost(f"{self._first} does not answer")
             if now - told_at >= watch_lib.WAIT:
                 told_at = now
                 self._say(f"waiting for {self._first}, which does not answer")
-        return True
+            time.sleep(POLL_SECONDS)
 
     def _take_place(self):
         """Write the first beat; raise UsageError if another process beats in this row."""
@@ -161,7 +149,9 @@ class Place:
             raise error
         self._say(f"{error.what}; waiting up to {seconds:g} s for it (--recovery_timeout)")
         peers = self._peers(self._watched())
-        if watch_lib.wait_for_servers(peers, self._say, stop, seconds) and not stop():
+        missing = watch_lib.wait_for_servers(peers, self._say, stop, seconds)
+        self._check_stop(stop)
+        if missing:
             raise error
         self.step, self.doing = 0, board_lib.IDLE
         self.join(stop, seconds)

@@ -92,6 +92,8 @@ def serve(member, stop):
 
 def _wait_for_others(member, stop):
     """Keep the board until the others have read why the run has ended."""
+    if member.board is None:
+        return
     until = time.monotonic() + LEAVING
     with contextlib.suppress(tf.errors.OpError):
         while member.others_read() and not stop() and time.monotonic() < until:

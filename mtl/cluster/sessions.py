@@ -25,6 +25,43 @@ class Alone:
         return lambda *values: function(*values, False)
 
 
+class Bounded:
+    """Calls functions, but waits for them only for some seconds.
+
+    TensorFlow's timeouts do not cover what a session does with a server for the first time. If the
+    server hangs, such a call takes for ever. So a thread waits for it.
+    """
+
+    def __init__(self, seconds):
+        """Store how long to wait."""
+        self._seconds = seconds
+        self._waiting = None  # the thread of a call that has not returned
+
+    def __call__(self, function):
+        """Return function(), or raise its error.
+
+        Raises:
+          tf.errors.DeadlineExceededError: it takes too long, or an earlier call still waits.
+        """
+        results, errors = [], []
+
+        def run():
+            try:
+                results.append(function())
+            except BaseException as error:
+                errors.append(error)
+
+        if not self._waiting or not self._waiting.is_alive():
+            self._waiting = threading.Thread(target=run, daemon=True)
+            self._waiting.start()
+            self._waiting.join(self._seconds)
+        if errors:
+            raise errors[0]
+        if not results:
+            raise tf.errors.DeadlineExceededError(None, None, "the server does not answer")
+        return results[0]
+
+
 @contextlib.contextmanager
 def opened(target, options):
     """Open a session of the current graph, in `with`; yield it."""
