@@ -41,6 +41,7 @@ class Links:
         hosts = {host for pair in pairs for host in pair[:2]}
         self._out = {host: Pacer() for host in hosts}
         self._into = {host: Pacer() for host in hosts}
+        self._writers = set()  # of the open connections
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         for pair in pairs:
@@ -50,12 +51,23 @@ class Links:
         """Set the rate of each host in bytes/s, and the latency in seconds."""
         self.rate, self.latency = rate, latency
 
+    def reset(self):
+        """Break all connections. New ones may be opened."""
+        self._loop.call_soon_threadsafe(self._reset)
+
+    def _reset(self):
+        for writer in list(self._writers):
+            writer.transport.abort()
+
     async def _listen(self, sender, receiver, address, target):
         async def connected(reader, writer):
             other_reader, other_writer = await asyncio.open_connection(*_split(target))
+            both = {writer, other_writer}
+            self._writers |= both
             there = self._copy(reader, other_writer, sender, receiver)
             back = self._copy(other_reader, writer, receiver, sender)
             await asyncio.gather(there, back)
+            self._writers -= both
 
         await asyncio.start_server(connected, *_split(address))
 

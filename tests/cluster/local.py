@@ -10,13 +10,7 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from mtl import (
-    checkpoint,
-    config as config_lib,
-    graph as graph_lib,
-    inputs as inputs_lib,
-    tasks,
-)
+from mtl import checkpoint, config as config_lib, graph as graph_lib, inputs as inputs_lib, tasks
 from mtl.cluster import member, placement, replica as replica_lib, spec
 
 TASKS = "shape:5,size:3,height:real"
@@ -272,28 +266,6 @@ def same(found, expected):
         if not all(np.array_equal(values[name], values2[name]) for name in values):
             return False
     return True
-
-
-def ulps(found, expected):
-    """Return the largest difference of two histories a step, in units in the last place.
-
-    The unit of a variable is that of its largest value in the history: a value near 0 is the
-    difference of larger ones, so it has fewer correct digits of its own.
-
-    Returns:
-      dict name of a variable, or "cost" -> float: of all steps, the largest difference after step
-      n, divided by n.
-    """
-    worst = {}
-    for name in ["cost", *expected[0][2]]:
-        pairs = []
-        for history in zip(found, expected):
-            pairs.append([each[0] if name == "cost" else each[2][name] for each in history])
-        largest = max(np.abs(value).max() for _, value in pairs)
-        unit = np.spacing(np.float32(largest))
-        errors = [np.abs(np.float64(a) - b).max() / unit for a, b in pairs]
-        worst[name] = max(error / step for step, error in enumerate(errors, start=1))
-    return worst
 
 
 class Slow:

@@ -5,13 +5,18 @@ import signal
 import time
 
 import numpy as np
+import pytest
 
 from mtl.cluster import watch
+from mtl.cluster.lost import Lost
 from tests import lives
-from tests.cluster import local
+from tests.cluster import local, networks
 
 TASKS = ["--tasks=a:2,b:3,h:real", "--dataset=npz", "--bottom=mlp", "--dropout=0"]
 SMALL = ["--batch_size=12", "--warmup_steps=0", "--threads=1", "--save_every=20", "--log_every=5"]
+STEPS = "--steps=200"
+LONG = "--steps=100000"  # the run does not end by itself
+ENDS_SECONDS = 30.0  # after the loss of a member
 
 
 def write_data(folder):
@@ -27,17 +32,25 @@ def write_data(folder):
         np.savez(folder / f"{split}.npz", features=features, **labels)
 
 
-def say_soon(seconds):
-    """Write messages of a wait after `seconds` instead of ten; in a process, see lives.start."""
-    watch.WAIT = seconds
+def prepare(wait, hanging, network):
+    """Prepare a process, see Processes.start."""
+    watch.WAIT, watch.HANGING, watch.QUIET = wait, hanging, 1.0
+    if network:
+        networks.enter(network)
 
 
 class Processes:
-    """A parameter server and two workers; worker 0 is the chief. Killed at the end of `with`."""
+    """A parameter server and two workers; worker 0 is the chief."""
 
-    def __init__(self, folder, *flags):
-        """Store the settings; folder: pathlib.Path, with the data of `write_data`."""
-        ps, *workers = local.free_addresses(3)
+    def __init__(self, folder, *flags, addresses=None):
+        """Store the settings.
+
+        Args:
+          folder: pathlib.Path, with the data of `write_data`.
+          flags: str, of all processes.
+          addresses: list of those of the parameter server and the workers; None means any.
+        """
+        ps, *workers = addresses or local.free_addresses(3)
         self.names = {"ps 0": f"ps 0 ({ps})"}
         self.names |= {f"worker {i}": f"worker {i} ({each})" for i, each in enumerate(workers)}
         self.run = folder / "run"
@@ -47,40 +60,47 @@ class Processes:
         self._started = {}  # name -> (process, log)
         self._all = []
 
-    def __enter__(self):
-        return self
+    def start(self, *names, flags=(), wait=watch.WAIT, hanging=watch.HANGING, network=None):
+        """Start processes.
 
-    def __exit__(self, *unused):
-        for process in self._all:
-            process.kill()
-
-    def start(self, *names, flags=(), prepare=None, details=()):
-        """Start processes, such as "ps 0"; flags: further ones."""
+        Args:
+          names: str, such as "ps 0".
+          flags: list of str, further ones.
+          wait, hanging: float, seconds, for watch.WAIT and watch.HANGING.
+          network: networks.Networks, in which each name has its own; None means that of the test.
+        """
         for name in names:
             job, index = name.split()
             log = self._folder / f"{job}{index}-{len(self._all)}.log"
             arguments = ["train", f"--job_name={job}", f"--task_index={index}", *self._flags]
             if name in ("worker 0", "evaluator 0"):
                 arguments.append(f"--model_dir={self.run}")
-            process = lives.start(log, [*arguments, *flags], prepare, *details)
+            path = network.path(name) if network else None
+            process = lives.start(log, [*arguments, *flags], prepare, wait, hanging, path)
             self._started[name] = process, log
             self._all.append(process)
 
     def start_all(self, **options):
-        """Start the three processes."""
-        self.start("ps 0", "worker 0", "worker 1", **options)
+        """Start the three processes; options: of `start`."""
+        self.start(*self.names, **options)
+
+    def end(self):
+        """Kill all processes."""
+        for process in self._all:
+            process.kill()
 
     def text(self, name):
         """Return what the process of a name has written."""
         log = self._started[name][1]
         return log.read_text() if log.exists() else ""
 
-    def wait_for(self, name, text, seconds=60.0):
-        """Wait until a process has written a text."""
+    def wait_for(self, name, text, times=1, seconds=60.0):
+        """Wait until a process has written a text some times."""
         until = time.monotonic() + seconds
-        while text not in self.text(name):
+        while self.text(name).count(text) < times:
             assert time.monotonic() < until, self._texts()
-            assert self._started[name][0].is_alive() or text in self.text(name), self._texts()
+            ended = not self._started[name][0].is_alive()
+            assert not ended or self.text(name).count(text) >= times, self._texts()
             time.sleep(0.02)
 
     def send(self, name, signum):
@@ -98,3 +118,27 @@ class Processes:
 
     def _texts(self):
         return {name: self.text(name) for name in self._started}
+
+
+def assert_ended(members, name, what):
+    """Assert that a process soon ends to be started again, with a line that has a text."""
+    since = time.monotonic()
+    life = members.life(name)
+    *_, last = life.text.splitlines()
+    assert life.code == Lost.RETRY and last.startswith("mtl train: "), life.text
+    assert what in last, life.text
+    assert time.monotonic() - since < ENDS_SECONDS
+
+
+def assert_lost(members, name, what):
+    """Assert that all processes but one soon end with a line that has its name and a text."""
+    for other in members.names.keys() - {name}:
+        assert_ended(members, other, members.names[name])
+        assert what in members.text(other).splitlines()[-1], members.text(other)
+
+
+def assert_close(rows, others):
+    """Assert that the scores of two runs are close, of which one adds up in another order."""
+    assert [row["step"] for row in rows] == [row["step"] for row in others]
+    for row, other in zip(rows, others):
+        assert row["score"] == pytest.approx(other["score"], abs=0.05)

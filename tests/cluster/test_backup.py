@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import graph as graph_lib
 from mtl.cluster import placement, replica as replica_lib
-from tests.cluster import local, test_equivalence
+from tests.cluster import closeness, local
 
 pytestmark = pytest.mark.slow
 CLOSED = (tf.errors.OutOfRangeError, tf.errors.CancelledError)
@@ -249,7 +249,7 @@ def test_the_chief_computes_alone_without_waiting(cluster):
 
 @pytest.mark.parametrize("name, seed", [("famo", 2), ("mgda", 3)])
 def test_a_step_is_that_of_one_machine_with_the_parts_that_take_part(name, seed, cluster):
-    config = local.config(objective=name, **test_equivalence.MOMENTUM)
+    config = local.config(objective=name, **closeness.MOMENTUM)
     whole = [local.batch(step, absent=0.3) for step in range(8)]
 
     def build(replica):
@@ -270,5 +270,4 @@ def test_a_step_is_that_of_one_machine_with_the_parts_that_take_part(name, seed,
         parts = [local.part(whole[step], number, 3) for number in np.flatnonzero(fetched["taking"])]
         batches.append({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
     assert 8 in {len(each["inputs"]) for each in batches}
-    limits = test_equivalence.FAMO_ULPS if name == "famo" else None
-    test_equivalence.assert_close(found, local.alone(config, batches), limits)
+    closeness.assert_close(found, local.alone(config, batches), name)

@@ -1,6 +1,7 @@
 """The hook of one of several workers in the training graph; see also test_equivalence.py."""
 
 import dataclasses
+import functools
 import sys
 import threading
 import types
@@ -12,14 +13,16 @@ import tensorflow.compat.v1 as tf
 from mtl import graph as graph_lib, tasks
 from mtl.cluster import backup, exchange, placement, replica as replica_lib
 from mtl.errors import UsageError
-from tests.cluster import local
+from tests.cluster import closeness, local
 
 
-def built(number, count, sync=True, backups=0, **fields):
+@functools.cache
+def built(number, count=3, sync=True, backups=0, objective="log_sum"):
     """Build the training graph of a worker; return its operations."""
     with tf.Graph().as_default() as graph, placement.placed(local.device(number), 1):
         replica = replica_lib.Replica(number, count, local.HOST, "run", sync, backups)
-        graph_lib.build(local.config(**fields), inputs=local.INPUTS, replica=replica)
+        config = local.config(objective=objective)
+        graph_lib.build(config, inputs=local.INPUTS, replica=replica)
     return graph.get_operations()
 
 
@@ -31,38 +34,38 @@ def test_the_graph_of_one_machine_has_nothing_of_a_cluster():
     with tf.Graph().as_default() as graph:
         graph_lib.build(local.config(objective="gradnorm"), inputs=local.INPUTS)
     operations = graph.get_operations()
-    of_replica = types_of(built(0, 2, objective="gradnorm")) - types_of(operations)
+    of_replica = types_of(built(0, objective="gradnorm")) - types_of(operations)
     assert {"FIFOQueueV2", "PlaceholderWithDefault", "IdentityN"} <= of_replica
     assert {operation.device for operation in operations} == {""}
 
 
 def test_one_worker_has_no_queue():
     assert not {kind for kind in types_of(built(0, 1)) if "Queue" in kind}
-    assert "FIFOQueueV2" in types_of(built(0, 2))
+    assert "FIFOQueueV2" in types_of(built(0))
 
 
 @pytest.mark.parametrize("name", ["log_sum", "mgda", "famo"])
 def test_only_the_chief_updates_variables(name):
     updates = {"ResourceApplyAdam", "AssignAddVariableOp", "AssignSubVariableOp"}
-    assert updates & types_of(built(0, 2, objective=name))
-    assert not updates & types_of(built(1, 2, objective=name))
+    assert updates & types_of(built(0, objective=name))
+    assert not updates & types_of(built(2, objective=name))
 
 
-@pytest.mark.parametrize("name", ["log_sum", "gradnorm", "mgda", "famo"])
+@pytest.mark.parametrize("name", ["gradnorm", "mgda", "famo"])
 def test_all_workers_have_the_same_queues(name):
     def queues(number):
-        found = [each for each in built(number, 3, objective=name) if each.type == "FIFOQueueV2"]
+        found = [each for each in built(number, objective=name) if each.type == "FIFOQueueV2"]
         names = ("shared_name", "container", "component_types", "shapes", "capacity")
         return [(each.device, *(each.get_attr(name) for name in names)) for each in found]
 
     chief = queues(0)
-    assert chief == queues(1) == queues(2)
+    assert chief == queues(2)
     assert len(chief) == len({each[1] for each in chief}) >= 6
 
 
 def test_asynchronous_workers_have_no_queue_and_each_update_the_variables():
-    for number in range(2):
-        kinds = types_of(built(number, 2, sync=False, objective="famo"))
+    for number in (0, 2):
+        kinds = types_of(built(number, sync=False, objective="famo"))
         assert "ResourceApplyAdam" in kinds
         assert not {kind for kind in kinds if "Queue" in kind}
 
@@ -104,7 +107,7 @@ def test_gradients_are_added_where_their_variables_are():
 
 
 def test_no_variable_changes_before_all_gradients_have_arrived():
-    operations = built(0, 2, objective="uncertainty")
+    operations = built(0, objective="uncertainty")
     updates = [op for op in operations if op.type == "ResourceApplyAdam"]
     assert any(op.inputs[0].op.name.startswith("objective/") for op in updates)
     arrived = [op for op in operations if op.type == "If" and len(op.outputs) > 3]
@@ -126,8 +129,8 @@ def ancestors(operation):
 
 @pytest.mark.parametrize("backups", [0, 1])
 def test_queues_can_be_closed_without_a_step(backups):
-    for number in range(2):
-        operations = built(number, 3, backups=backups, objective="famo")
+    for number in (0, 2):
+        operations = built(number, backups=backups, objective="famo")
         closing = [op for op in operations if op.type == "QueueCloseV2"]
         queues = [op for op in operations if op.type == "FIFOQueueV2"]
         assert len(closing) == len(queues) > 0
@@ -174,42 +177,42 @@ def own(monkeypatch):
 
 @pytest.mark.parametrize("name", ["logits", "labels", "weights", "held"])
 def test_own_cost_of_more_than_the_means_is_refused(name, own):
-    built(0, 1, objective=own(name))
-    for number in range(2):
-        with pytest.raises(UsageError) as caught:
-            built(number, 2, objective=own(name))
-        expected = f"--objective=own_objectives:{name} computes its cost from more than the mean"
-        assert str(caught.value).startswith(expected)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError) as caught:
+        built(0, objective=own(name))
+    expected = f"--objective=own_objectives:{name} computes its cost from more than the mean"
+    assert str(caught.value).startswith(expected)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_cost_of_more_than_the_means_is_allowed_with_one_worker(own):
+    built(0, 1, objective=own("held"))
 
 
 @pytest.mark.slow
 def test_own_cost_of_the_means_is_divided(own, cluster):
-    fields = {"optimizer": "momentum", "learning_rate": 3e-3}
+    fields = closeness.MOMENTUM
     config = local.config(objective=own("means"), **fields)
-    batches = [local.batch(step, absent=0.3) for step in range(20)]
+    batches = [local.batch(step, absent=0.3) for step in range(5)]
     expected = local.alone(local.config(objective="linear", **fields), batches)
-    worst = local.ulps(cluster.train(config, batches, workers=2), expected)
-    assert max(worst.values()) <= 4.0
+    worst = closeness.ulps(cluster.train(config, batches, workers=2), expected)
+    assert max(worst.values()) <= closeness.ULPS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_answer_is_divided_as_log_sum(workers, cluster):
+def test_the_answer_is_divided_as_log_sum(cluster):
     config = dataclasses.replace(
-        local.config(optimizer="momentum", learning_rate=3e-3), tasks="numbers", objective="answer"
+        local.config(**closeness.MOMENTUM), tasks="numbers", objective="answer"
     )
     batches = []
-    for step in range(20):
+    for step in range(5):
         rng = np.random.default_rng([5, step])
         labels = tasks.encode_all([str(number) for number in rng.integers(10**6, size=12)])
         images = rng.integers(256, size=(12, *local.INPUTS.shape)).astype(np.uint8)
         batches.append({"inputs": images, **labels})
     expected = local.alone(config, batches)
-    found = cluster.train(config, batches, workers=workers)
-    if workers == 1:
-        assert local.same(found, expected)
-    assert max(local.ulps(found, expected).values()) <= 4.0
+    assert local.same(cluster.train(config, batches, workers=1), expected)
+    found = cluster.train(config, batches, workers=2)
+    assert max(closeness.ulps(found, expected).values()) <= closeness.ULPS
 
 
 @pytest.mark.slow
