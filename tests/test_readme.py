@@ -30,7 +30,10 @@ FIGURE = re.compile(r"\d+\.\d+(?=%| times)")
 PLACEHOLDERS = ("COMMAND", "...")
 # Texts that show commands to a reader: pages, flagfiles, help texts and errors.
 TEXTS = ("*.md", "mtl/**/*.md", "tests/**/*.md", "flags/*.flags", "mtl/cli/*.py", "mtl/**/make*.py")
-OUTPUT = re.compile(r"(?:--(?:out|sheet|report|model_dir|archive_dir)=| > )([a-z][\w./-]*)")
+# A comparison in Python looks like a redirection, but the name has neither a dot nor a slash.
+OUTPUT = re.compile(
+    r"(?:--(?:out|sheet|report|model_dir|archive_dir)=| > (?=[\w-]*[./]))([a-z][\w./-]*)"
+)
 
 
 def read(name):

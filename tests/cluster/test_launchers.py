@@ -70,13 +70,22 @@ def test_the_reader_of_the_tests_agrees_with_pyyaml(name):
 
 
 def test_every_file_is_tested_here():
-    tested = {"two_terminals.flags", "slurm.sbatch", "compose.yaml", "compose.flags"}
-    assert {path.name for path in FOLDER.iterdir()} == {*tested, "tfjob.yaml", "Dockerfile"}
+    tested = {"two_terminals.flags", "four_machines.flags", "slurm.sbatch", "compose.flags"}
+    tested |= {"compose.yaml", "tfjob.yaml", "Dockerfile"}
+    assert {path.name for path in FOLDER.iterdir()} == tested
 
 
 def test_the_commands_of_two_terminals_are_a_cluster(started):
     lines = re.findall(r"^#   (mtl train .*?)(?: &)?$", read("two_terminals.flags"), re.MULTILINE)
     check_complete([started(line.split()) for line in lines], ps=1, workers=2)
+
+
+def test_the_commands_of_four_machines_are_a_cluster(started):
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    (mtl train .*four_machines.*?) +#", page, re.MULTILINE)
+    check_complete([started(line.split()) for line in lines], ps=1, workers=4)
+    for line in re.findall(r"^#   (mtl train .*)$", read("four_machines.flags"), re.MULTILINE):
+        assert line in lines
 
 
 # -- Slurm -----------------------------------------------------------------------------------------
