@@ -1,7 +1,6 @@
 """The place of a process in its cluster: how it is taken, kept, left and taken again."""
 
 import socket
-import threading
 import time
 
 import pytest
@@ -20,11 +19,11 @@ ENDED = {"state": board_lib.ENDED, "run": None, "by": "worker 1", "why": "reason
 class Silent:
     """A board whose server never answers."""
 
-    def __init__(self):
-        self.ended = threading.Event()
-
     def is_created(self):
-        self.ended.wait(60.0)
+        raise tf.errors.DeadlineExceededError(None, None, "the server does not answer")
+
+    def close(self):
+        pass
 
 
 class Broken:
@@ -150,8 +149,8 @@ def test_a_server_that_does_not_listen_is_named(made):
 
 
 def test_a_server_that_is_silent_is_waited_for_by_name(made, monkeypatch):
-    silent, said = Silent(), []
-    monkeypatch.setattr(board_lib, "Board", lambda *given: silent)
+    said = []
+    monkeypatch.setattr(board_lib, "Board", lambda *given: Silent())
     monkeypatch.setattr(watch, "WAIT", 0.0)
     monkeypatch.setattr(place_lib, "time", time)
     place = made(say=said.append)
@@ -162,7 +161,6 @@ def test_a_server_that_is_silent_is_waited_for_by_name(made, monkeypatch):
     assert set(said) == {f"waiting for {server}, which does not answer"}
     with pytest.raises(Interrupted):
         place.join(lambda: 15 if len(said) > 3 else 0)
-    silent.ended.set()
 
 
 def test_others_read_the_board_while_they_beat_and_have_not_left(made, sleeping):

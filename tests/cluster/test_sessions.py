@@ -47,6 +47,25 @@ def test_a_server_that_does_not_answer_does_not_delay_the_end(monkeypatch):
     assert session.is_closed.wait(60.0)
 
 
+def test_a_call_that_takes_too_long_is_given_up_and_not_repeated_before_it_ends():
+    bounded, may_end, calls = sessions.Bounded(0.05), threading.Event(), []
+
+    def hang():
+        calls.append("hang")
+        may_end.wait(60.0)
+
+    assert bounded(lambda: 3) == 3
+    with pytest.raises(KeyError):
+        bounded({}.popitem)
+    for function in (hang, hang, calls.clear):
+        with pytest.raises(tf.errors.DeadlineExceededError, match="does not answer"):
+            bounded(function)
+    assert calls == ["hang"]
+    may_end.set()
+    bounded._waiting.join()
+    assert bounded(lambda: 4) == 4
+
+
 def test_a_member_that_waits_fails_once_another_closes_the_queues(cluster):
     name = cluster.name()
 
