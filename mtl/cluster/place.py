@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
 from mtl.cluster import board as board_lib, placement, watch as watch_lib
-from mtl.cluster.lost import FINAL, Lost
+from mtl.cluster.lost import FINAL, Lost, raise_ended
 from mtl.errors import Interrupted, UsageError
 
 HOST = f"/job:{placement.PS}/task:0"  # of the board and of the queues of single numbers
@@ -114,6 +114,16 @@ class Place:
         if lost:
             raise Lost(lost)
         return {}
+
+    def raise_if_over(self, record):
+        """Raise Ended or Lost if the run has ended, and the chief will not start it again."""
+        if record.get("state") != board_lib.ENDED:
+            return
+        try:
+            raise_ended(record)
+        except Lost as error:
+            if error.exit_code in FINAL or not self.cluster.recovery_timeout:
+                raise
 
     def leave(self):
         """Write that this process will not look at the board again, and close it."""

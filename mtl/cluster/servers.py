@@ -6,8 +6,8 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from mtl.cluster import board, spec
-from mtl.cluster.lost import FINAL, Ended, Lost, raise_ended
+from mtl.cluster import spec
+from mtl.cluster.lost import Ended, Lost
 from mtl.errors import Interrupted, UsageError
 
 SECONDS = 0.5  # between looks at the board
@@ -103,14 +103,10 @@ def _wait_for_others(member, stop):
 def _is_over(member, watch):
     """Return whether the run has ended as it should; raise Lost if it cannot go on."""
     record = member.look()
-    if record.get("state") == board.ENDED:
-        try:
-            raise_ended(record)
-        except Ended:
-            return True
-        except Lost as error:
-            if error.exit_code in FINAL or not member.cluster.recovery_timeout:
-                raise
+    try:
+        member.raise_if_over(record)
+    except Ended:
+        return True
     lost = watch.look(member.board.read()[1]).lost
     if lost:
         raise Lost(lost)

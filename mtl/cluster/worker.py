@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from mtl import graph as graph_lib, loop, sessions
 from mtl.cluster import asynchronous, board, settings
-from mtl.cluster.lost import Ended, raise_ended
+from mtl.cluster.lost import Ended
 from mtl.data import batches
 from mtl.errors import Interrupted, UsageError
 
@@ -67,8 +67,7 @@ def _joined(member, callbacks):
         record = member.look()
         if record.get("state") == board.RUNNING and record["run"] != member.run:
             return record
-        if record.get("state") == board.ENDED and not record["why"]:
-            raise_ended(record)
+        member.raise_if_over(record)
         _check_stop(member, callbacks)
         if time.monotonic() - reminded >= REMIND_SECONDS:
             reminded = time.monotonic()
