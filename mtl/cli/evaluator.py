@@ -15,7 +15,7 @@ from mtl.cli import console, hardware, signals, training
 from mtl.errors import DataError, Interrupted, UsageError
 
 POLL_SECONDS = 1.0
-REMIND_SECONDS = 60.0  # between messages while it waits
+REMIND_SECONDS = 10.0  # between messages while it waits
 
 
 class Silent:

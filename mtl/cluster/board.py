@@ -1,7 +1,8 @@
-"""What the members of a cluster tell each other: two variables of the first parameter server.
+"""What the members of a cluster tell each other: three variables of the first parameter server.
 
-They outlive the sessions of all members. The record says which run the workers join, and why it has
-ended. Each member has a row of the beats, which it renews every second.
+They outlive the sessions of all members. The hosts are the cluster as that server knows it. The
+record says which run the workers join, and why it has ended. Each member has a row of the beats,
+which it renews every second.
 """
 
 import json
@@ -16,7 +17,7 @@ from mtl.cluster import sessions
 STARTING, RUNNING, ENDED = "starting", "running", "ended"
 # What a member does, in its beat.
 IDLE, PREPARING, STEPPING, DONE, LEFT = range(5)
-SECONDS = 5.0  # to wait for a server that does not answer
+SECONDS = 3.0  # to wait for a server that does not answer
 
 
 class Beat(NamedTuple):
@@ -29,7 +30,7 @@ class Beat(NamedTuple):
 
 
 class Board:
-    """The two variables, in a session of its own."""
+    """The variables, in a session of its own."""
 
     def __init__(self, target, host, filters, members):
         """Build the graph. Contacts no server.
@@ -41,11 +42,13 @@ class Board:
           members: int, rows of the beats.
         """
         with tf.Graph().as_default() as graph, tf.device(host):
+            hosts = _variable("mtl_hosts", [], tf.string)
             record = _variable("mtl_record", [], tf.string)
             beats = _variable("mtl_beats", [members, len(Beat._fields)], tf.int64)
-            self._create = [record.initializer, beats.initializer]
-            self._is_created = beats.is_initialized()
             self._text = tf.placeholder(tf.string, [], "text")
+            with tf.control_dependencies([record.initializer, beats.initializer]):
+                self._create = hosts.assign(self._text).op
+            self._hosts = hosts.read_value()
             self._write = record.assign(self._text).op
             self._row = tf.placeholder(tf.int64, [], "row")
             self._values = tf.placeholder(tf.int64, [len(Beat._fields)], "values")
@@ -55,13 +58,17 @@ class Board:
         options = tf.ConfigProto(device_filters=filters)
         self._session = tf.Session(target, graph=graph, config=options)
 
-    def create(self):
-        """Make both variables empty. Only the process that has them may call it, when it starts."""
-        self._run(self._create)
+    def create(self, hosts):
+        """Make an empty board. Only the process that has it may call it, when it starts.
 
-    def is_created(self):
-        """Return whether the variables exist."""
-        return bool(self._run(self._is_created))
+        Args:
+          hosts: dict job -> list of addresses.
+        """
+        self._run(self._create, {self._text: json.dumps(hosts)})
+
+    def hosts(self):
+        """Return the hosts; raise tf.errors.OpError if the board does not exist yet."""
+        return json.loads(self._run(self._hosts))
 
     def write(self, state, **record):
         """Replace the record; record: what JSON can hold."""

@@ -29,5 +29,6 @@ def raise_ended(record, error=None):
     """Raise Ended, or Lost with the reason; record: of the board, of a run that has ended."""
     if not record["why"]:
         raise Ended from error
-    what = f"{record['by']} has ended the run: {record['why']}"
+    why = record["why"].removeprefix(f"{record['by']}: ")
+    what = f"{record['by']} has ended the run: {why}"
     raise Lost(what, cure="", code=record["code"]) from error

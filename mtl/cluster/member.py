@@ -25,7 +25,7 @@ from mtl.cluster import (
     settings,
 )
 from mtl.cluster.lost import CURE, Lost, raise_ended
-from mtl.cluster.place import HOST, WATCH_SECONDS, Place
+from mtl.cluster.place import HOST, POLL_SECONDS, WATCH_SECONDS, Place
 from mtl.cluster.replica import Replica
 
 # What a session raises if a queue was closed, or if a server has ended or was replaced.
@@ -106,12 +106,32 @@ class Member(Place):
     def publish(self, run, step):
         """Let the others join the run of the session. The variables must have their values.
 
+        With synchronous workers, wait for them: if one has other flags, nothing is written yet.
+
         Args:
           run: run_files.Run.
           step: int, the steps done.
         """
         record = settings.record(run, self.cluster)
         self._write(board_lib.RUNNING, step=step, settings=record)
+        needed = len(self.cluster.workers) - 1 - self._backups if self.is_sync else 0
+        while self._ready() < needed:
+            self.check()
+            time.sleep(POLL_SECONDS)
+
+    def ready(self):
+        """Write that this worker has joined the run, and has the settings of the chief."""
+        self.doing = board_lib.PREPARING
+        self.beat()
+
+    def _ready(self):
+        """Return how many other workers are ready."""
+        beats = []
+        with contextlib.suppress(tf.errors.OpError):
+            beats = self.board.read()[1]
+        ready = (board_lib.PREPARING, board_lib.STEPPING, board_lib.DONE)
+        others = range(1, len(self.cluster.workers))
+        return sum(beats[row].doing in ready for row in others) if beats else 0
 
     def others(self, graph):
         """Return the loop.Others of a chief, or None if all workers make each step together."""
@@ -121,7 +141,7 @@ class Member(Place):
         if taking is None:
             return None
         names = [self.cluster.name_of(*each) for each in self.cluster.workers]
-        self._left_out = left_out.LeftOut(names, self._say)
+        self._left_out = left_out.LeftOut(names, self.say)
         return loop.Others([taking], self._left_out.after)
 
     def check(self):
@@ -157,18 +177,20 @@ class Member(Place):
         while not done.wait(WATCH_SECONDS):
             record, beats = {}, None
             with contextlib.suppress(tf.errors.OpError):
-                self.beat()
                 record, beats = self.board.read()
+                self._lost = self.taken(beats)
+                self.beat()
             found = watch.look(beats)
             for message in found.waiting:
-                self._say(message)
+                self.say(message)
             missed = others.look(beats).lost
             if missed:
-                self._say(f"{missed}; the run goes on without it")
+                self.say(f"{missed}; the run goes on without it")
             ended = record.get("state") == board_lib.ENDED
-            if not found.lost and not ended and record.get("run", self.run) == self.run:
+            is_on = not ended and record.get("run", self.run) == self.run
+            if not self._lost and not found.lost and is_on:
                 continue
-            self._lost = found.lost or "the chief has started again"
+            self._lost = self._lost or found.lost or "the chief has started again"
             sessions.close_queues(session, self.replica.exchange.closing)
             if not done.wait(GRACE_SECONDS) and self._abort:
                 self._abort(f"{self._lost}; {CURE}")

@@ -7,7 +7,7 @@ import time
 import tensorflow.compat.v1 as tf
 
 from mtl import checkpoint
-from mtl.cluster import board as board_lib, placement, watch as watch_lib
+from mtl.cluster import board as board_lib, placement, spec, watch as watch_lib
 from mtl.cluster.lost import FINAL, Lost, raise_ended
 from mtl.errors import Interrupted, UsageError
 
@@ -34,12 +34,14 @@ class Place:
         self.step, self.doing = 0, board_lib.IDLE  # for the beats
         self.board = None
         self.run = None  # the name of the run that was joined last
-        self._target, self._say = target, say
+        self.say = say
+        self._target = target
         self._filters = placement.filters(cluster.device)
         self._rows = [*cluster.workers, *cluster.servers]
         self._row = self._rows.index((cluster.job, cluster.index))
         self._process = random.SystemRandom().getrandbits(62) + 1
         self._count = 0
+        self._has_place = False
         self._gone = set()  # numbers of processes that were lost
 
     def join(self, stop, seconds=float("inf")):
@@ -55,12 +57,12 @@ class Place:
           UsageError: another process is this member already.
         """
         servers = self._peers(self.cluster.servers)
-        missing = watch_lib.wait_for_servers(servers, self._say, stop, seconds)
+        missing = watch_lib.wait_for_servers(servers, self.say, stop, seconds)
         self._check_stop(stop)
         if missing:
             raise Lost(f"{missing[0]} does not listen")
         self.open_board()
-        self._wait_for_board(stop, seconds)
+        self._check_hosts(self._hosts(stop, seconds))
         self._take_place()
 
     def _check_stop(self, stop):
@@ -68,22 +70,30 @@ class Place:
         if signum:
             raise Interrupted(f"{self.name}: stopped", signum)
 
-    def _wait_for_board(self, stop, seconds):
-        """Wait until the board exists; arguments and errors as those of `join`."""
+    def _hosts(self, stop, seconds):
+        """Wait for the board; return its hosts. Arguments and errors as those of `join`."""
         began = told_at = time.monotonic()
         while True:
             # A server that is busy, or that was just started, is asked again.
             with contextlib.suppress(tf.errors.OpError):
-                if self.board.is_created():
-                    return
+                return self.board.hosts()
             self._check_stop(stop)
             now = time.monotonic()
             if now - began >= seconds:
                 raise Lost(f"{self._first} does not answer")
             if now - told_at >= watch_lib.WAIT:
                 told_at = now
-                self._say(f"waiting for {self._first}, which does not answer")
+                self.say(f"waiting for {self._first}, which does not answer")
             time.sleep(POLL_SECONDS)
+
+    def _check_hosts(self, theirs):
+        """Raise UsageError if the first server knows another cluster than this process."""
+        ours = self.cluster.spec
+        for job in spec.SERVING:
+            if theirs.get(job) != ours.get(job):
+                lists = [",".join(each.get(job, ())) or "nothing" for each in (theirs, ours)]
+                what = f"{self._first} has {spec.FLAGS[job]}={lists[0]}, not {lists[1]}"
+                raise UsageError(f"{self.name}: {what}; give all processes the same addresses")
 
     def _take_place(self):
         """Write the first beat; raise UsageError if another process beats in this row."""
@@ -91,9 +101,17 @@ class Place:
         if before.process not in (0, self._process) and before.doing != board_lib.LEFT:
             time.sleep(2.5 * WATCH_SECONDS)
             if self.board.read()[1][self._row].count != before.count:
-                cure = "give each process its own job or index, or end the other one"
-                raise UsageError(f"{self.name}: another process has this place already; {cure}")
+                raise UsageError(self._taken())
         self.beat()
+        self._has_place = True
+
+    def taken(self, beats):
+        """Return a message if another process beats in the row of this one, else None."""
+        return None if beats[self._row].process in (0, self._process) else self._taken()
+
+    def _taken(self):
+        cure = "give each process its own job or index, or end the other one"
+        return f"{self.name}: another process has this place already; {cure}"
 
     def open_board(self):
         """Open the board, in a new session: that of a server that was replaced is useless."""
@@ -102,18 +120,26 @@ class Place:
         self.board = board_lib.Board(self._target, HOST, self._filters, len(self._rows))
 
     def look(self):
-        """Write a beat, and return the record of the board; {} if it cannot be read.
+        """Read the board, and write a beat.
+
+        Returns:
+          the record and the list of board.Beat; {} and None if they cannot be read.
 
         Raises:
           Lost: a member that this one needs has ended.
+          UsageError: another process has taken this place.
         """
         with contextlib.suppress(tf.errors.OpError):
+            record, beats = self.board.read()
+            taken = self.taken(beats)
+            if taken:
+                raise UsageError(taken)
             self.beat()
-            return self.board.read()[0]
+            return record, beats
         lost = self._refusing()
         if lost:
             raise Lost(lost)
-        return {}
+        return {}, None
 
     def raise_if_over(self, record):
         """Raise Ended or Lost if the run has ended, and the chief will not start it again."""
@@ -157,9 +183,9 @@ class Place:
         seconds = self.cluster.recovery_timeout
         if not seconds or error.exit_code in FINAL:
             raise error
-        self._say(f"{error.what}; waiting up to {seconds:g} s for it (--recovery_timeout)")
+        self.say(f"{error.what}; waiting up to {seconds:g} s for it (--recovery_timeout)")
         peers = self._peers(self._watched())
-        missing = watch_lib.wait_for_servers(peers, self._say, stop, seconds)
+        missing = watch_lib.wait_for_servers(peers, self.say, stop, seconds)
         self._check_stop(stop)
         if missing:
             raise error
@@ -178,7 +204,9 @@ class Place:
             return
         with contextlib.suppress(tf.errors.OpError):
             record, _ = self.board.read()
-            if record.get("state") != board_lib.ENDED:
+            # A process of another cluster must not end a run by its wrong flags.
+            is_stranger = not self._has_place and record.get("state") == board_lib.RUNNING
+            if record.get("state") != board_lib.ENDED and not is_stranger:
                 self.run = record.get("run")  # None: the chief has not started one yet
                 self._end(checkpoint.first_line(error), getattr(error, "exit_code", 1))
 

@@ -1,6 +1,7 @@
 """Start the server of a process, and do what a parameter server does: wait for the end."""
 
 import contextlib
+import os
 import socket
 import time
 
@@ -39,7 +40,8 @@ def start(cluster, options, stop):
             tf.train.ClusterSpec(cluster.spec), cluster.job, cluster.index, config=options
         )
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or error.message
+        errno = getattr(error, "errno", None)
+        reason = os.strerror(errno) if errno else error.message
         cure = "end the process that uses the port, or choose another one"
         raise UsageError(f"{name}: cannot listen at port {port} ({reason}); {cure}") from None
 
@@ -72,7 +74,7 @@ def serve(member, stop):
     """
     if member.cluster.index == 0:
         member.open_board()
-        member.board.create()
+        member.board.create(member.cluster.spec)
     else:
         member.join(stop)
     watch = member.watch()
@@ -102,12 +104,14 @@ def _wait_for_others(member, stop):
 
 def _is_over(member, watch):
     """Return whether the run has ended as it should; raise Lost if it cannot go on."""
-    record = member.look()
+    record, beats = member.look()
     try:
         member.raise_if_over(record)
     except Ended:
         return True
-    lost = watch.look(member.board.read()[1]).lost
-    if lost:
-        raise Lost(lost)
+    found = watch.look(beats)
+    for message in found.waiting:
+        member.say(message)
+    if found.lost:
+        raise Lost(found.lost)
     return False

@@ -35,7 +35,7 @@ class Bounded:
     def __init__(self, seconds):
         """Store how long to wait."""
         self._seconds = seconds
-        self._waiting = None  # the thread of a call that has not returned
+        self._free = threading.Lock()  # held by a call until it has returned
 
     def __call__(self, function):
         """Return function(), or raise its error.
@@ -50,11 +50,13 @@ class Bounded:
                 results.append(function())
             except BaseException as error:
                 errors.append(error)
+            finally:
+                self._free.release()
 
-        if not self._waiting or not self._waiting.is_alive():
-            self._waiting = threading.Thread(target=run, daemon=True)
-            self._waiting.start()
-            self._waiting.join(self._seconds)
+        if self._free.acquire(timeout=self._seconds):
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            thread.join(self._seconds)
         if errors:
             raise errors[0]
         if not results:

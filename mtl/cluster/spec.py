@@ -152,7 +152,7 @@ def check_run(cluster, config):
         return  # it need not know the workers
     workers = len(cluster.workers) if cluster else 1
     if config.backup_workers >= workers:
-        has = "this cluster has" if cluster else "one machine is"
+        has = "this cluster has" if cluster else "one machine counts as"
         needs = (
             f"--backup_workers={config.backup_workers} needs {config.backup_workers + 1} workers"
         )

@@ -13,7 +13,7 @@ from mtl.cluster import board
 QUIET = 3.0  # seconds without a beat, after which a member is probed
 WAIT = 10.0  # seconds of waiting before a message, and between messages
 HANGING = 120.0  # seconds after which a member that does not answer is lost, if not longer
-STOPPED = 20.0  # seconds between two looks; if the board does not answer, there are 11
+STOPPED = 20.0  # seconds between two looks; if the board does not answer, there are 7
 CONNECT = 2.0  # seconds
 
 

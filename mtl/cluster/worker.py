@@ -43,6 +43,7 @@ def run(run_of, member, source, callbacks=loop.DEFAULTS):
         step = record["step"]
         with member.session(options, record["run"]) as session:
             _check_settings(run_of, record["settings"], member)
+            member.ready()
             work = _work(session, run_of, member)
             with contextlib.closing(batches.prefetch(source(step), stop=callbacks.stop)) as stream:
                 while step < config.steps:
@@ -64,7 +65,7 @@ def _joined(member, callbacks):
     """Wait for a run of the chief; return its record. Raise Ended if the run is over."""
     reminded = time.monotonic()
     while True:
-        record = member.look()
+        record, _ = member.look()
         if record.get("state") == board.RUNNING and record["run"] != member.run:
             return record
         member.raise_if_over(record)

@@ -102,7 +102,7 @@ def run_flags(*more):
         ([*TWO, "--job_name=ps", "--recovery_timeout=nan"], "--recovery_timeout=nan must be"),
         ([*TWO, "--job_name=ps", "--slurm_ps=1"], "--slurm_ps and --worker_hosts both"),
         ([*TWO, "--job_name=evaluator"], "give all processes --separate_evaluator"),
-        (["--backup_workers=1"], "--backup_workers=1 needs 2 workers, but one machine is 1"),
+        (["--backup_workers=1"], "--backup_workers=1 needs 2 workers, but one machine counts as 1"),
         (["--backup_workers=1", "--sync=none"], "--backup_workers=1 needs --sync=all"),
         (["--recovery_timeout=9"], "--recovery_timeout=9 needs a cluster"),
         (["--slurm_ps=1"], "--slurm_ps=1, but SLURM_PROCID is not set"),

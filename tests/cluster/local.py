@@ -160,7 +160,7 @@ class Cluster:
         """Make the board of a cluster that has only some of the workers, as its server does."""
         first = self.member(0, workers)
         first.open_board()
-        first.board.create()
+        first.board.create(first.cluster.spec)
         first.leave()
 
     def name(self):

@@ -19,7 +19,7 @@ ENDED = {"state": board_lib.ENDED, "run": None, "by": "worker 1", "why": "reason
 class Silent:
     """A board whose server never answers."""
 
-    def is_created(self):
+    def hosts(self):
         raise tf.errors.DeadlineExceededError(None, None, "the server does not answer")
 
     def close(self):
@@ -29,7 +29,7 @@ class Silent:
 class Broken:
     """A board that cannot be reached."""
 
-    def beat(self, row, beat):
+    def read(self):
         raise tf.errors.UnavailableError(None, None, "socket closed")
 
     def close(self):
@@ -127,13 +127,13 @@ def test_a_process_waits_until_the_first_server_has_a_board(sleeping):
     calls = []
 
     def others():
-        calls.append(place.board.is_created())
+        calls.append("waits")
         if len(calls) == 2:
-            place.board.create()
+            place.board.create(place.cluster.spec)
 
     sleeping(others)
     place.join(lambda: len(calls) > 5)
-    assert calls == [False, False]
+    assert len(calls) == 2
     assert beat_of(place, 0).count == 1
 
 
@@ -178,10 +178,38 @@ def test_others_read_the_board_while_they_beat_and_have_not_left(made, sleeping)
 
 def test_a_look_beats_and_returns_the_record(made):
     place = joined(made())
-    assert place.look() == {}
+    assert place.look()[0] == {}
     place.board.write(board_lib.RUNNING, run="a", step=3)
-    assert place.look() == {"state": board_lib.RUNNING, "run": "a", "step": 3}
-    assert beat_of(place, 0).count == 3
+    record, beats = place.look()
+    assert record == {"state": board_lib.RUNNING, "run": "a", "step": 3}
+    assert beats[0].count == 2 and beat_of(place, 0).count == 3
+
+
+def test_two_processes_that_took_the_same_place_find_out(made):
+    first, second = joined(made(1)), made(1)
+    second.open_board()
+    second.beat()
+    with pytest.raises(UsageError, match="another process has this place already; give each"):
+        first.look()
+
+
+def test_another_list_of_hosts_is_refused_with_both(made):
+    other = made(replaced={"worker": ["x:1", "y:2", "z:3"]})
+    with pytest.raises(UsageError) as caught:
+        other.join(go_on)
+    theirs = ",".join(joined(made()).cluster.spec["worker"])
+    what = f"{other.cluster.name_of('ps', 0)} has --worker_hosts={theirs}, not x:1,y:2,z:3"
+    cure = "give all processes the same addresses"
+    assert str(caught.value) == f"worker 0 (x:1): {what}; {cure}"
+
+
+def test_a_process_with_wrong_flags_does_not_end_a_run_of_others(made):
+    chief, stranger = joined(made()), made(1)
+    stranger.open_board()
+    for state, ends in ((board_lib.RUNNING, False), (board_lib.STARTING, True)):
+        chief.board.write(state, run="a")
+        stranger.give_up(UsageError("wrong"))
+        assert (chief.board.read()[0]["state"] == board_lib.ENDED) == ends
 
 
 def test_a_board_that_cannot_be_read_is_a_loss_once_a_member_refuses_connections(made):
@@ -190,7 +218,7 @@ def test_a_board_that_cannot_be_read_is_a_loss_once_a_member_refuses_connections
         chief = f"127.0.0.1:{server.getsockname()[1]}"
         place = made(1, replaced={"worker": [chief, dead]})
         place.board = Broken()
-        assert place.look() == {}
+        assert place.look() == ({}, None)
     with pytest.raises(lost.Lost) as caught:
         place.look()
     assert caught.value.what == f"worker 0 ({chief}) has ended"
@@ -235,7 +263,10 @@ def test_a_process_joins_again_once_the_lost_member_listens(made, cluster):
     (address,) = local.free_addresses(1)
     said, opened = [], []
     replaced = {"worker": [cluster.jobs["worker"][0], address]}
-    place = joined(made(replaced=replaced, say=said.append, recovery_timeout=60.0))
+    place = made(replaced=replaced, say=said.append, recovery_timeout=60.0)
+    place.open_board()
+    place.board.create(place.cluster.spec)
+    place.join(go_on)
     place.step, place.doing, before = 7, board_lib.STEPPING, place.board
 
     def start_other():

@@ -180,7 +180,7 @@ def test_backup_workers_leave_one_to_train():
     message = check(cluster, batch_size=63, backup_workers=3)
     assert message.startswith("--backup_workers=3 needs 4 workers, but this cluster has 3;")
     message = check(None, backup_workers=1)
-    assert message.startswith("--backup_workers=1 needs 2 workers, but one machine is 1;")
+    assert message.startswith("--backup_workers=1 needs 2 workers, but one machine counts as 1;")
 
 
 def test_backup_workers_need_the_barrier():
