@@ -175,8 +175,8 @@ def test_data_without_validation_is_refused(chief, config, monkeypatch):
 
 
 def test_an_evaluator_that_waits_says_so_and_ends_on_a_signal(config, tmp_path, waiting, capsys):
-    waits = [lambda: None] * 125
-    waiting(*waits, interrupt)
+    polls = round(2.5 * evaluator.REMIND_SECONDS / evaluator.POLL_SECONDS)
+    waiting(*[lambda: None] * polls, interrupt)
     with pytest.raises(Interrupted) as caught:
         evaluator.run(config, str(tmp_path / "run"))
     assert str(caught.value) == f"{tmp_path / 'run'}: the evaluator has stopped"
