@@ -61,7 +61,11 @@ class Links:
 
     async def _listen(self, sender, receiver, address, target):
         async def connected(reader, writer):
-            other_reader, other_writer = await asyncio.open_connection(*_split(target))
+            try:
+                other_reader, other_writer = await asyncio.open_connection(*_split(target))
+            except OSError:  # the receiver has not started, or has ended
+                writer.close()
+                return
             both = {writer, other_writer}
             self._writers |= both
             there = self._copy(reader, other_writer, sender, receiver)

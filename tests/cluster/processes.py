@@ -120,6 +120,13 @@ class Processes:
         return {name: self.text(name) for name in self._started}
 
 
+def assert_finished(members, *others):
+    """Assert that all processes end with success; others: further names."""
+    for name in (*members.names, *others):
+        life = members.life(name)
+        assert life.code == 0, life.text
+
+
 def assert_ended(members, name, what):
     """Assert that a process soon ends to be started again, with a line that has a text."""
     since = time.monotonic()

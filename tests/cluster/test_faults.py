@@ -33,9 +33,7 @@ def test_members_that_hang_or_are_killed_return_and_only_steps_since_the_save_ar
         run.wait_for(other, f"{run.names[name]} has ended; waiting up to 60 s for it")
         run.start(name, wait=1.0)
         run.wait_for("worker 0", "continuing from step ", restarts)
-    for each in run.names:
-        life = run.life(each)
-        assert life.code == 0, life.text
+    processes.assert_finished(run)
     processes.assert_close(metrics_of(run.run), whole)
 
 
