@@ -235,7 +235,8 @@ def transfer(session, weights, path):
 
 def first_line(error):
     """Return the first line of an error's message, at most 200 characters, or its type."""
-    message = re.sub(r"(?s)^Graph execution error:.*?\nNode: [^\n]*\n", "", str(error)).strip()
+    message = re.sub(r"(?s)^Graph execution error:(.*?\nNode: [^\n]*\n)?", "", str(error))
+    message = message.strip("=\n ")
     return message.splitlines()[0][:200] if message else type(error).__name__
 
 

@@ -236,3 +236,15 @@ def test_saved_checkpoint_replaces_one_of_a_later_step(tmp_path):
     # The later one can be left from before a fallback to an older checkpoint.
     write(tmp_path, {"b": B}, 9, 4)
     assert checkpoint.all_of(str(tmp_path)) == [str(tmp_path / "model.ckpt-4")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "lost\nmore",
+        "Graph execution error:\n\nDetected at node 'a'\nNode: 'a'\nlost\nmore",
+        "Graph execution error:\n\n========\nlost\nmore",
+    ],
+)
+def test_the_first_line_of_an_error_says_what_happened(message):
+    assert checkpoint.first_line(tf.errors.UnavailableError(None, None, message)) == "lost"

@@ -88,7 +88,11 @@ class Board:
         sessions.close(self._session)
 
     def _run(self, fetches, feed=None):
-        return self._bounded(lambda: self._session.run(fetches, feed))
+        try:
+            return self._bounded(lambda: self._session.run(fetches, feed))
+        except tf.errors.UnavailableError:
+            # A connection that broke is opened again by the next call. All calls may be repeated.
+            return self._bounded(lambda: self._session.run(fetches, feed))
 
 
 def _variable(name, shape, dtype):

@@ -91,8 +91,9 @@ class Member(Place):
             except LOST as error:
                 self.raise_lost(error)
             except BaseException as error:
-                if self._is_loss(error):
-                    self.raise_lost(error)
+                cause = self._loss(error)
+                if cause:
+                    self.raise_lost(cause)
                 self._write_end(checkpoint.first_line(error), getattr(error, "exit_code", 1))
                 raise
             finally:
@@ -166,10 +167,13 @@ class Member(Place):
         """Return a message about the member to which an error says that a connection broke."""
         if not isinstance(error, tf.errors.UnavailableError):
             return None
-        found = re.search(r"/job:(\w+)/replica:0/task:(\d+)", error.message)
-        if not found or (found[1], int(found[2])) not in self._rows:
+        found = re.findall(r"/job:(\w+)/replica:0/task:(\d+)", error.message)
+        # A message may name this process too. Most connections are those to a server.
+        named = {(job, int(task)) for job, task in found}
+        others = [each for each in self._rows if each in named and each != self._rows[self._row]]
+        if not others:
             return None
-        return f"the connection to {self.cluster.name_of(found[1], int(found[2]))} was broken"
+        return f"the connection to {self.cluster.name_of(*others[-1])} was broken"
 
     def _watch(self, session, done):
         """Watch the others until the Event `done`. Close the queues if the run is over."""
@@ -203,8 +207,9 @@ class Member(Place):
             raise_ended(before)
         self.board.write(state, run=self.run, **record)
 
-    def _is_loss(self, error):
-        """Return whether an error comes from a lost member, such as a save that fails halfway."""
+    def _loss(self, error):
+        """Return the error of a lost member behind an error, such as a save that fails halfway."""
         while error is not None and not isinstance(error, LOST):
             error = error.__cause__ or error.__context__
-        return error is not None and bool(self._lost or self._refusing())
+        is_loss = error and (self._lost or self._refusing() or self._disconnected(error))
+        return error if is_loss else None
