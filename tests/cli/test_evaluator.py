@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
-from mtl import checkpoint, config as config_lib, run_files, train
+from mtl import checkpoint, run_files, train
 from mtl.cli import console, evaluator, training
 from mtl.errors import DataError, Interrupted, NoExamplesError, UsageError
-from tests.cluster import processes
+from tests.cluster import local, processes
 from tests.helpers import one_line
 from tests.run_directories import assert_same_variables, fingerprint, metrics_of
 from tests.sleeping import Sleeping
@@ -25,9 +25,8 @@ def config(tmp_path_factory):
     """The Config of a run of 12 steps, with its data."""
     folder = tmp_path_factory.mktemp("data")
     processes.write_data(folder)
-    fields = {"tasks": "a:2,b:3,h:real", "dataset": "npz", "bottom": "mlp", "threads": 1}
-    fields.update(batch_size=12, warmup_steps=0, steps=STEPS[-1], save_every=4, log_every=4)
-    return config_lib.Config(data_dir=str(folder), **fields)
+    fields = {"tasks": "a:2,b:3,h:real", "steps": STEPS[-1], "save_every": STEPS[0]}
+    return local.config(data_dir=str(folder), **fields)
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +159,16 @@ def test_other_flags_than_those_of_the_run_are_named(chief, config):
     assert fingerprint(chief.directory) == before
 
 
-def test_data_without_validation_is_refused(chief, config, monkeypatch):
-    def load(*names, **options):
-        raise NoExamplesError("data: no example")
+def test_own_data_without_validation_is_refused(chief, config, monkeypatch, capsys):
+    def load(dataset, data_dir, split, **options):
+        raise NoExamplesError(f"{data_dir}: no example")
 
     monkeypatch.setattr(console, "load", load)
     chief.starts()
     chief.saves(4)
     with pytest.raises(DataError) as caught:
-        evaluator.run(config, str(chief.directory))
+        evaluator.run(dataclasses.replace(config, data_dir="own"), str(chief.directory))
+    assert capsys.readouterr().err.endswith(": own: no example\n")
     what = "there is no validation, so an evaluator has nothing to do"
     cure = "start it without --separate_evaluator"
     assert str(caught.value) == f"{chief.directory}: {what}; {cure}"

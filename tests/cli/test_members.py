@@ -33,18 +33,12 @@ def quick(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """The folder of a dataset of three tasks."""
+def config(tmp_path_factory):
+    """The Config of a short run, with its data."""
     folder = tmp_path_factory.mktemp("data")
     processes.write_data(folder)
-    return folder
-
-
-@pytest.fixture
-def config(data):
-    fields = {"tasks": "a:2,b:3,h:real", "dataset": "npz", "bottom": "mlp", "threads": 1}
-    fields.update(batch_size=12, warmup_steps=0, steps=STEPS, save_every=STEPS)
-    return config_lib.Config(data_dir=str(data), **fields)
+    fields = {"tasks": "a:2,b:3,h:real", "steps": STEPS, "save_every": STEPS}
+    return local.config(data_dir=str(folder), **fields)
 
 
 class Threads:
@@ -79,7 +73,7 @@ class Threads:
 
     def join(self):
         for thread in self._running:
-            thread.join(30.0)
+            thread.join(60.0)
             assert not thread.is_alive()
 
 
