@@ -14,6 +14,7 @@ from mtl.errors import Interrupted, UsageError
 HOST = f"/job:{placement.PS}/task:0"  # of the board and of the queues of single numbers
 WATCH_SECONDS = 1.0  # between looks at the board
 POLL_SECONDS = 0.1  # while this process waits for the board
+REACH_SECONDS = 8.0  # until the first server reaches this process
 
 
 class Place:
@@ -84,6 +85,7 @@ class Place:
             if now - told_at >= watch_lib.WAIT:
                 told_at = now
                 self.say(f"waiting for {self._first}, which does not answer")
+                self.open_board()  # a call that never returns blocks the session
             time.sleep(POLL_SECONDS)
 
     def _check_hosts(self, theirs):
@@ -102,8 +104,30 @@ class Place:
             time.sleep(2.5 * WATCH_SECONDS)
             if self.board.read()[1][self._row].count != before.count:
                 raise UsageError(self._taken())
-        self.beat()
+        self._first_beat()
         self._has_place = True
+
+    def _first_beat(self):
+        """Write the first beat; raise UsageError if this process is not at its address.
+
+        The first server receives a beat from the address that it knows. There may be nothing, or
+        another process. For some seconds it may also remember that there was nothing.
+        """
+        until = time.monotonic() + REACH_SECONDS
+        while True:
+            try:
+                self.beat()
+                return
+            except tf.errors.OpError:
+                lost = self._refusing()
+                if lost:
+                    raise Lost(lost) from None
+                if time.monotonic() >= until:
+                    cure = f"start it there, or correct {spec.FLAGS[self.cluster.job]}"
+                    what = f"{self._first} does not reach this process at its address"
+                    raise UsageError(f"{self.name}: {what}; {cure}") from None
+            time.sleep(POLL_SECONDS)
+            self.open_board()
 
     def taken(self, beats):
         """Return a message if another process beats in the row of this one, else None."""

@@ -185,6 +185,19 @@ def test_a_look_beats_and_returns_the_record(made):
     assert beats[0].count == 2 and beat_of(place, 0).count == 3
 
 
+def test_a_process_that_the_server_does_not_reach_is_told_to_start_at_its_address(
+    made, monkeypatch
+):
+    monkeypatch.setattr(place_lib, "REACH_SECONDS", 0.0)
+    place = made(1)
+    monkeypatch.setattr(place, "beat", lambda: Broken().read())
+    with pytest.raises(UsageError) as caught:
+        place.join(go_on)
+    what = f"{place.cluster.name_of('ps', 0)} does not reach this process at its address"
+    cure = "start it there, or correct --worker_hosts"
+    assert str(caught.value) == f"{place.name}: {what}; {cure}"
+
+
 def test_two_processes_that_took_the_same_place_find_out(made):
     first, second = joined(made(1)), made(1)
     second.open_board()
