@@ -32,7 +32,8 @@ def run(cluster, config):
                 print(f"{member.name}: the run has ended")
             else:
                 step = _work(config, member, signalled)
-                print(f"{member.name}: finished at step {step}")
+                done = f"finished at step {step}" if step else "the run has ended"
+                print(f"{member.name}: {done}")
     return 0
 
 
