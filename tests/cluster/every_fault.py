@@ -123,7 +123,7 @@ def proxied(members, *flags, **options):
     real, proxy, *workers = local.free_addresses(4)
     link = links.Links([("workers", "ps", proxy, real)])
     run = members(*flags, addresses=[proxy, *workers])
-    run.start("ps 0", flags=[f"--ps_hosts={real}"], **options)
+    run.start("ps 0", behind=real, **options)
     run.start("worker 0", "worker 1", **options)
     run.wait_for("worker 0", "step 20: ")
     return run, link

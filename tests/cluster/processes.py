@@ -1,13 +1,15 @@
 """Clusters of real processes on 127.0.0.1, which a test may kill or stop."""
 
+import functools
 import os
 import signal
 import time
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
-from mtl.cluster import watch
+from mtl.cluster import servers, watch
 from mtl.cluster.lost import Lost
 from tests import lives
 from tests.cluster import local, networks
@@ -32,11 +34,19 @@ def write_data(folder):
         np.savez(folder / f"{split}.npz", features=features, **labels)
 
 
-def prepare(wait, hanging, network):
-    """Prepare a process, see Processes.start."""
+def prepare(wait, hanging, network, behind):
+    """Prepare a process, see Processes.start; network: str, see networks.enter."""
     watch.WAIT, watch.HANGING, watch.QUIET = wait, hanging, 1.0
     if network:
         networks.enter(network)
+    if behind:
+        servers.start = functools.partial(_start_behind, behind)
+
+
+def _start_behind(address, cluster, options, stop):
+    """As servers.start, at another address than the others know: a proxy is there."""
+    jobs = tf.train.ClusterSpec({**cluster.spec, cluster.job: [address]})
+    return tf.train.Server(jobs, cluster.job, cluster.index, config=options)
 
 
 class Processes:
@@ -60,7 +70,15 @@ class Processes:
         self._started = {}  # name -> (process, log)
         self._all = []
 
-    def start(self, *names, flags=(), wait=watch.WAIT, hanging=watch.HANGING, network=None):
+    def start(
+        self,
+        *names,
+        flags=(),
+        wait=watch.WAIT,
+        hanging=watch.HANGING,
+        network=None,
+        behind=None,
+    ):
         """Start processes.
 
         Args:
@@ -68,6 +86,7 @@ class Processes:
           flags: list of str, further ones.
           wait, hanging: float, seconds, for watch.WAIT and watch.HANGING.
           network: networks.Networks, in which each name has its own; None means that of the test.
+          behind: str, the address of a process behind a proxy, which is the only one of its job.
         """
         for name in names:
             job, index = name.split()
@@ -76,7 +95,7 @@ class Processes:
             if name in ("worker 0", "evaluator 0"):
                 arguments.append(f"--model_dir={self.run}")
             path = network.path(name) if network else None
-            process = lives.start(log, [*arguments, *flags], prepare, wait, hanging, path)
+            process = lives.start(log, [*arguments, *flags], prepare, wait, hanging, path, behind)
             self._started[name] = process, log
             self._all.append(process)
 
