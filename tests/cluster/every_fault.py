@@ -28,7 +28,7 @@ def test_a_killed_member_ends_the_others_with_a_line_that_names_it(members, name
         pytest.skip("the others go on without it")
     run = members(processes.LONG, f"--sync={sync}")
     run.start_all()
-    run.wait_for("worker 0", "step 20: ")
+    run.wait_for("worker 0", "step 40: ")
     run.kill(name)
     processes.assert_lost(run, name, "has ended")
 
@@ -37,7 +37,7 @@ def test_a_killed_member_ends_the_others_with_a_line_that_names_it(members, name
 def test_a_killed_member_returns_and_only_the_steps_since_the_save_are_lost(members, name, whole):
     run = members(processes.STEPS, "--recovery_timeout=60")
     run.start_all()
-    run.wait_for("worker 0", "step 40: ")
+    run.wait_for("worker 0", "step 80: ")
     run.kill(name)
     other = "worker 1" if name == "worker 0" else "worker 0"
     run.wait_for(other, f"{run.names[name]} has ended; waiting up to 60 s for it")
@@ -51,7 +51,7 @@ def test_a_killed_member_returns_and_only_the_steps_since_the_save_are_lost(memb
 def test_a_member_that_is_stopped_is_waited_for_by_name(members, name, whole):
     run = members(processes.STEPS)
     run.start_all(wait=2.0)
-    run.wait_for("worker 0", "step 40: ")
+    run.wait_for("worker 0", "step 80: ")
     run.send(name, signal.SIGSTOP)
     time.sleep(15.0)
     run.send(name, signal.SIGCONT)
@@ -67,7 +67,7 @@ def test_a_member_that_is_stopped_is_waited_for_by_name(members, name, whole):
 def test_a_signal_to_the_chief_saves_and_ends_all(members):
     run = members(processes.LONG)
     run.start_all()
-    run.wait_for("worker 0", "step 20: ")
+    run.wait_for("worker 0", "step 40: ")
     run.send("worker 0", signal.SIGTERM)
     chief = run.life("worker 0")
     assert chief.code == 143, chief.text
@@ -96,7 +96,7 @@ def network():
 def test_an_unplugged_member_is_named_and_all_end(members, network, name, sync):
     run = members(processes.LONG, f"--sync={sync}", addresses=network.addresses)
     run.start_all(network=network, **SOON)
-    run.wait_for("worker 0", "step 20: ")
+    run.wait_for("worker 0", "step 40: ")
     network.unplug(name)
     of_it = "worker 0" if name == "ps 0" else "ps 0"
     if (name, sync) == ("worker 1", "none"):
@@ -109,7 +109,7 @@ def test_an_unplugged_member_is_named_and_all_end(members, network, name, sync):
 def test_an_unplugged_member_returns(members, network, whole):
     run = members(processes.STEPS, addresses=network.addresses)
     run.start_all(network=network, wait=2.0)
-    run.wait_for("worker 0", "step 40: ")
+    run.wait_for("worker 0", "step 80: ")
     network.unplug("worker 1")
     run.wait_for("worker 0", f"waiting for {run.names['worker 1']}, which has not answered")
     run.wait_for("worker 1", f"waiting for {run.names['ps 0']}, which has not answered")
@@ -125,7 +125,7 @@ def proxied(members, *flags, **options):
     run = members(*flags, addresses=[proxy, *workers])
     run.start("ps 0", behind=real, **options)
     run.start("worker 0", "worker 1", **options)
-    run.wait_for("worker 0", "step 20: ")
+    run.wait_for("worker 0", "step 40: ")
     return run, link
 
 
@@ -154,7 +154,7 @@ def test_workers_whose_connections_to_the_ps_break_go_on_within_recovery_timeout
 
 
 def test_one_machine_continues_the_run_of_a_cluster(members, data, whole):
-    run = members("--steps=60")
+    run = members("--steps=80")
     run.start_all()
     processes.assert_finished(run)
     flags = [*processes.TASKS, *processes.SMALL, f"--data_dir={data}", processes.STEPS]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtl import catalogue
-from tests.cluster import closeness, local
+from tests.cluster import closeness, local, test_backup
 from tests.cluster.closeness import MOMENTUM, assert_close
 
 NAMES = [name for name in catalogue.NAMES if name != "answer"]  # see test_replica.py
@@ -114,3 +114,8 @@ def test_two_runs_have_the_same_bits_whoever_is_slow(name, cluster, alone):
     assert slow.waits == 6
     assert local.same(first, second)
     assert local.same(first, third)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_with_backup_workers_is_that_of_the_parts_that_take_part(name, cluster):
+    test_backup.assert_steps_of_parts(name, 3, cluster)

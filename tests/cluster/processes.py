@@ -15,7 +15,7 @@ from tests import lives
 from tests.cluster import local, networks
 
 TASKS = ["--tasks=a:2,b:3,h:real", "--dataset=npz", "--bottom=mlp", "--dropout=0"]
-SMALL = ["--batch_size=12", "--warmup_steps=0", "--threads=1", "--save_every=20", "--log_every=5"]
+SMALL = ["--batch_size=12", "--warmup_steps=0", "--threads=1", "--save_every=40", "--log_every=5"]
 STEPS = "--steps=200"
 LONG = "--steps=100000"  # the run does not end by itself
 ENDS_SECONDS = 30.0  # after the loss of a member

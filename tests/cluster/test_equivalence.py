@@ -10,37 +10,36 @@ from tests.cluster import closeness, local
 pytestmark = pytest.mark.slow
 
 
+def settings(name, **fields):
+    """Return a Config and 12 batches, which cannot be divided into equal parts."""
+    batches = [local.batch(step, count=11, absent=0.3) for step in range(12)]
+    batches[2]["size"][:] = -1  # no label in the whole batch
+    for whole in batches[3:6]:
+        whole["shape"][:7] = -1  # none for some workers
+    return local.config(objective=name, batch_size=11, **closeness.MOMENTUM, **fields), batches
+
+
 @pytest.mark.parametrize(
     "name, fields",
     [
         ("log_sum", {"clip_norm": 0.5, "weight_decay": 0.3, "schedule": "cosine"}),
         ("famo", {"on_nonfinite": "skip"}),
-        ("mgda", {"label_smoothing": 0.1}),
     ],
 )
-def test_workers_train_as_one_machine(name, fields, alone, cluster):
-    config, batches, expected = alone(
-        objective=name, steps=12, count=11, **closeness.MOMENTUM, **fields
-    )
-    assert local.same(cluster.train(config, batches, workers=1), expected)
-    closeness.assert_close(cluster.train(config, batches, workers=3), expected, name)
-
-
-def test_tasks_without_a_label_in_some_parts_or_in_the_whole_batch(cluster):
-    config = local.config(objective="linear", **closeness.MOMENTUM)
-    batches = [local.batch(step, absent=0.5) for step in range(8)]
-    for step, whole in enumerate(batches):
-        whole["shape"][:8] = -1  # two of three workers have none
-        if step % 3 == 0:
-            whole["size"][:] = -1
+def test_one_and_two_workers_train_as_one_machine(name, fields, cluster):
+    config, batches = settings(name, **fields)
     expected = local.alone(config, batches)
-    closeness.assert_close(cluster.train(config, batches, workers=3), expected, "linear")
+    assert local.same(cluster.train(config, batches, workers=1), expected)
+    closeness.assert_close(cluster.train(config, batches, workers=2), expected, name)
 
 
-def test_two_runs_with_dropout_have_the_same_bits_whoever_is_slow(cluster, alone):
-    config, batches, _ = alone(objective="upgrad", dropout=0.3, steps=5)
+def test_three_workers_have_the_same_bits_in_each_run_whoever_is_slow(cluster):
+    config, batches = settings("mgda")
+    expected = local.alone(config, batches)
+    assert local.same(cluster.train(config, batches, workers=1), expected)
+    found = cluster.train(config, batches, workers=3)
+    closeness.assert_close(found, expected, "mgda")
     slow = local.Slow()
-    first = cluster.train(config, batches, workers=3, before=slow(1, [2, 4]))
-    second = cluster.train(config, batches, workers=3, servers=1, before=slow(0, [3]))
-    assert slow.waits == 3
-    assert local.same(first, second)
+    again = cluster.train(config, batches, workers=3, servers=1, before=slow(1, [2, 3]))
+    assert slow.waits == 2
+    assert local.same(again, found)

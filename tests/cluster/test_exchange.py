@@ -57,15 +57,15 @@ def test_order_of_addition_is_that_of_the_workers_not_of_arrival(late, cluster):
 
     def work(number):
         found = []
-        for _ in range(30):
+        for _ in range(8):
             time.sleep(0.02 * (number == late))
             fetched = step(number, {"first": [parts[number]] * 2, "second": parts[number]})
             found.append((*fetched["total"], fetched["all"]))
         return np.array(found)
 
     found = local.together(work, 3, close)
-    np.testing.assert_array_equal(found[0], np.ones([30, 3]))
-    np.testing.assert_array_equal([each[:, 2] for each in found], np.ones([3, 30]))
+    np.testing.assert_array_equal(found[0], np.ones([8, 3]))
+    np.testing.assert_array_equal([each[:, 2] for each in found], np.ones([3, 8]))
 
 
 def test_a_step_ends_for_no_worker_before_the_update_of_the_chief(cluster):
@@ -91,7 +91,7 @@ def test_waiting_workers_fail_at_once_when_one_closes(closing, cluster):
 
     def work(number):
         if number == closing:
-            time.sleep(1.0)
+            time.sleep(0.3)
             start = time.monotonic()
             close(number)
             return start

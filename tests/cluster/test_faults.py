@@ -19,11 +19,11 @@ def test_members_that_hang_or_are_killed_return_and_only_steps_since_the_save_ar
 ):
     run = members(processes.STEPS, "--recovery_timeout=60")
     run.start_all(wait=1.0)
-    run.wait_for("worker 0", "step 20: ")
+    run.wait_for("worker 0", "step 40: ")
     run.send("worker 1", signal.SIGSTOP)
     run.wait_for("worker 0", f"waiting for {run.names['worker 1']}, which has not answered")
     run.send("worker 1", signal.SIGCONT)
-    run.wait_for("worker 0", "step 40: ")
+    run.wait_for("worker 0", "step 80: ")
     for name, other, restarts in (
         ("worker 1", "worker 0", 1),
         ("worker 0", "ps 0", 1),
@@ -40,7 +40,7 @@ def test_members_that_hang_or_are_killed_return_and_only_steps_since_the_save_ar
 def test_a_killed_ps_ends_the_others_with_a_line_that_names_it(members):
     run = members(processes.LONG)
     run.start_all()
-    run.wait_for("worker 0", "step 20: ")
+    run.wait_for("worker 0", "step 40: ")
     run.kill("ps 0")
     processes.assert_lost(run, "ps 0", "has ended")
 

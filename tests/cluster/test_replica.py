@@ -32,9 +32,9 @@ def types_of(operations):
 
 def test_the_graph_of_one_machine_has_nothing_of_a_cluster():
     with tf.Graph().as_default() as graph:
-        graph_lib.build(local.config(objective="gradnorm"), inputs=local.INPUTS)
+        graph_lib.build(local.config(), inputs=local.INPUTS)
     operations = graph.get_operations()
-    of_replica = types_of(built(0, objective="gradnorm")) - types_of(operations)
+    of_replica = types_of(built(0)) - types_of(operations)
     assert {"FIFOQueueV2", "PlaceholderWithDefault", "IdentityN"} <= of_replica
     assert {operation.device for operation in operations} == {""}
 
@@ -44,14 +44,14 @@ def test_one_worker_has_no_queue():
     assert "FIFOQueueV2" in types_of(built(0))
 
 
-@pytest.mark.parametrize("name", ["log_sum", "mgda", "famo"])
+@pytest.mark.parametrize("name", ["log_sum", "famo"])
 def test_only_the_chief_updates_variables(name):
     updates = {"ResourceApplyAdam", "AssignAddVariableOp", "AssignSubVariableOp"}
     assert updates & types_of(built(0, objective=name))
     assert not updates & types_of(built(2, objective=name))
 
 
-@pytest.mark.parametrize("name", ["gradnorm", "mgda", "famo"])
+@pytest.mark.parametrize("name", ["log_sum", "famo"])
 def test_all_workers_have_the_same_queues(name):
     def queues(number):
         found = [each for each in built(number, objective=name) if each.type == "FIFOQueueV2"]
@@ -65,26 +65,26 @@ def test_all_workers_have_the_same_queues(name):
 
 def test_asynchronous_workers_have_no_queue_and_each_update_the_variables():
     for number in (0, 2):
-        kinds = types_of(built(number, sync=False, objective="famo"))
+        kinds = types_of(built(number, sync=False))
         assert "ResourceApplyAdam" in kinds
         assert not {kind for kind in kinds if "Queue" in kind}
 
 
 @pytest.mark.slow
 def test_asynchronous_workers_do_not_wait_for_each_other(cluster):
-    batches = [local.batch(step) for step in range(10)]
+    batches = [local.batch(step) for step in range(5)]
 
     def before(number, step):
         # The chief ends all its steps while the other waits before its first.
         if number == 1 and step == 0:
             ended.wait(60)
-        if number == 0 and step == 9:
+        if number == 0 and step == 4:
             ended.set()
 
     ended = threading.Event()
     found = cluster.train(local.config(), batches, workers=2, before=before, sync=False)
-    assert [values["global_step"] for _, _, values in found[:9]] == list(range(1, 10))
-    assert cluster.last["global_step"] == 20
+    assert [values["global_step"] for _, _, values in found[:4]] == list(range(1, 5))
+    assert cluster.last["global_step"] == 10
 
 
 def test_gradients_are_added_where_their_variables_are():
