@@ -41,11 +41,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def members(data, tmp_path):
-    """A function (*flags, addresses=None) -> Processes, which are killed at the end."""
+    """A function (*flags, **options of Processes) -> Processes, which are killed at the end."""
     made = []
 
-    def make(*flags, **addresses):
-        made.append(processes.Processes(tmp_path, f"--data_dir={data}", *flags, **addresses))
+    def make(*flags, **options):
+        made.append(processes.Processes(tmp_path, f"--data_dir={data}", *flags, **options))
         return made[-1]
 
     yield make

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from mtl.cluster import servers, watch
+from mtl.cluster import member, place, servers, sessions, watch
 from mtl.cluster.lost import Lost
 from tests import lives
 from tests.cluster import local, networks
@@ -34,9 +34,12 @@ def write_data(folder):
         np.savez(folder / f"{split}.npz", features=features, **labels)
 
 
-def prepare(wait, hanging, network, behind):
-    """Prepare a process, see Processes.start; network: str, see networks.enter."""
-    watch.WAIT, watch.HANGING, watch.QUIET = wait, hanging, 1.0
+def prepare(quick, wait, hanging, network, behind):
+    """Prepare a process, see Processes; network: str, see networks.enter."""
+    watch.WAIT, watch.HANGING = wait, hanging
+    if quick:
+        member.WATCH_SECONDS = place.WATCH_SECONDS = sessions.CLOSE_SECONDS = 0.3
+        watch.QUIET = 1.0
     if network:
         networks.enter(network)
     if behind:
@@ -52,19 +55,20 @@ def _start_behind(address, cluster, options, stop):
 class Processes:
     """A parameter server and two workers; worker 0 is the chief."""
 
-    def __init__(self, folder, *flags, addresses=None):
+    def __init__(self, folder, *flags, addresses=None, quick=False):
         """Store the settings.
 
         Args:
           folder: pathlib.Path, with the data of `write_data`.
           flags: str, of all processes.
           addresses: list of those of the parameter server and the workers; None means any.
+          quick: bool, whether processes look more often than usual whether a member is lost.
         """
         ps, *workers = addresses or local.free_addresses(3)
         self.names = {"ps 0": f"ps 0 ({ps})"}
         self.names |= {f"worker {i}": f"worker {i} ({each})" for i, each in enumerate(workers)}
         self.run = folder / "run"
-        self._folder = folder
+        self._folder, self._quick = folder, quick
         self._flags = [*TASKS, f"--data_dir={folder}", *SMALL, f"--ps_hosts={ps}"]
         self._flags += [f"--worker_hosts={','.join(workers)}", *flags]
         self._started = {}  # name -> (process, log)
@@ -95,7 +99,8 @@ class Processes:
             if name in ("worker 0", "evaluator 0"):
                 arguments.append(f"--model_dir={self.run}")
             path = network.path(name) if network else None
-            process = lives.start(log, [*arguments, *flags], prepare, wait, hanging, path, behind)
+            details = self._quick, wait, hanging, path, behind
+            process = lives.start(log, [*arguments, *flags], prepare, *details)
             self._started[name] = process, log
             self._all.append(process)
 

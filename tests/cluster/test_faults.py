@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_members_that_hang_or_are_killed_return_and_only_steps_since_the_save_are_lost(
     members, whole
 ):
-    run = members(processes.STEPS, "--recovery_timeout=60")
+    run = members(processes.STEPS, "--recovery_timeout=60", quick=True)
     run.start_all(wait=1.0)
     run.wait_for("worker 0", "step 40: ")
     run.send("worker 1", signal.SIGSTOP)
@@ -38,7 +38,7 @@ def test_members_that_hang_or_are_killed_return_and_only_steps_since_the_save_ar
 
 
 def test_a_killed_ps_ends_the_others_with_a_line_that_names_it(members):
-    run = members(processes.LONG)
+    run = members(processes.LONG, quick=True)
     run.start_all()
     run.wait_for("worker 0", "step 40: ")
     run.kill("ps 0")
@@ -46,7 +46,7 @@ def test_a_killed_ps_ends_the_others_with_a_line_that_names_it(members):
 
 
 def test_a_second_process_in_a_place_is_refused(members):
-    run = members(processes.LONG)
+    run = members(processes.LONG, quick=True)
     run.start("ps 0", "worker 0")
     time.sleep(1.0)
     run.start("worker 0")
