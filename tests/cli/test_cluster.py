@@ -12,7 +12,7 @@ import time
 import pytest
 
 from mtl import machine
-from mtl.cluster import launch
+from mtl.cluster import launch, simulate
 from tests.cluster import fake_train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -224,3 +224,17 @@ def test_own_flags_in_a_flagfile_are_refused(refused, out, tmp_path):
 def test_only_check_args_starts_nothing(command, out):
     assert command("cluster", f"--model_dir={out}", "--only_check_args") == (0, "", "")
     assert os.listdir(out) == []
+
+
+def test_a_prediction_is_printed_and_nothing_started(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command("cluster", "--simulate=8,2,10")
+    assert (code, err) == (0, "")
+    assert out == simulate.report(*simulate.parse("8,2,10")) + "\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_prediction_is_refused(refused):
+    for check in ([], ["--only_check_args"]):
+        line = refused(1, "cluster", "--simulate=8,2", *check)
+        assert line == f"mtl cluster: --simulate=8,2 has 2 values; {simulate.EXAMPLE}\n"

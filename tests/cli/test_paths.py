@@ -26,6 +26,7 @@ PATH_FLAGS = {
 # Flags of free text that is not a path.
 TEXTS = {"url", "box", "tasks", "top_units", "best_by", "objectives", "learning_rates"}
 TEXTS |= {"objective_options", "task_weights", "ps_hosts", "worker_hosts", "chief_hosts"}
+TEXTS |= {"simulate"}
 CHOICES = [name for name in config.FIELDS if config.choices(name)]
 BAD = {
     "gs://bucket/run.png": "gs:// addresses are not read or written; name a path of this machine",
