@@ -65,8 +65,8 @@ class Processes:
           quick: bool, whether processes look more often than usual whether a member is lost.
         """
         ps, *workers = addresses or local.free_addresses(3)
-        self.names = {"ps 0": f"ps 0 ({ps})"}
-        self.names |= {f"worker {i}": f"worker {i} ({each})" for i, each in enumerate(workers)}
+        self._addresses = {"ps 0": ps, "worker 0": workers[0], "worker 1": workers[1]}
+        self.names = {name: f"{name} ({address})" for name, address in self._addresses.items()}
         self.run = folder / "run"
         self._folder, self._quick = folder, quick
         self._flags = [*TASKS, f"--data_dir={folder}", *SMALL, f"--ps_hosts={ps}"]
@@ -126,6 +126,11 @@ class Processes:
             ended = not self._started[name][0].is_alive()
             assert not ended or self.text(name).count(text) >= times, self._texts()
             time.sleep(0.02)
+
+    def wait_until_listening(self, name):
+        """Wait until the server of a process has started."""
+        peers = {0: (name, self._addresses[name])}
+        assert watch.wait_for_servers(peers, print, lambda: 0, 60.0) == [], self._texts()
 
     def send(self, name, signum):
         """Send a signal to a process."""

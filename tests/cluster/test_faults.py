@@ -4,7 +4,6 @@ This is a part of every_fault.py, which has all of them.
 """
 
 import signal
-import time
 
 import pytest
 
@@ -48,7 +47,7 @@ def test_a_killed_ps_ends_the_others_with_a_line_that_names_it(members):
 def test_a_second_process_in_a_place_is_refused(members):
     run = members(processes.LONG, quick=True)
     run.start("ps 0", "worker 0")
-    time.sleep(1.0)
+    run.wait_until_listening("worker 0")
     run.start("worker 0")
     life = run.life("worker 0")
     assert life.code == 1
