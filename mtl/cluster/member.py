@@ -28,12 +28,13 @@ from mtl.cluster.lost import CURE, Lost, raise_ended
 from mtl.cluster.place import HOST, POLL_SECONDS, WATCH_SECONDS, Place
 from mtl.cluster.replica import Replica
 
-# What a session raises if a queue was closed, or if a server has ended or was replaced.
+# What a session raises if a queue was closed, or if a server has ended, was replaced or hangs.
 LOST = (
     tf.errors.OutOfRangeError,
     tf.errors.CancelledError,
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
 )
 GRACE_SECONDS = 10.0  # from a lost member to the end of a process that still waits for it
 
@@ -164,7 +165,9 @@ class Member(Place):
         raise Lost(lost) from error
 
     def _disconnected(self, error):
-        """Return a message about the member to which an error says that a connection broke."""
+        """Return a message about the member that an error says was not reached, or None."""
+        if isinstance(error, tf.errors.DeadlineExceededError):
+            return f"{self.first} does not answer"
         if not isinstance(error, tf.errors.UnavailableError):
             return None
         found = re.findall(r"/job:(\w+)/replica:0/task:(\d+)", error.message)

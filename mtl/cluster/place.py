@@ -53,7 +53,7 @@ class Place:
           seconds: float, when to give up.
 
         Raises:
-          Lost: a server does not listen.
+          Lost: a server does not listen or answer.
           Interrupted: `stop` returned a signal.
           UsageError: another process is this member already.
         """
@@ -64,7 +64,10 @@ class Place:
             raise Lost(f"{missing[0]} does not listen")
         self.open_board()
         self._check_hosts(self._hosts(stop, seconds))
-        self._take_place()
+        try:
+            self._take_place()
+        except tf.errors.OpError as error:
+            raise Lost(f"{self.first} does not answer") from error
 
     def _check_stop(self, stop):
         signum = stop()
@@ -81,10 +84,10 @@ class Place:
             self._check_stop(stop)
             now = time.monotonic()
             if now - began >= seconds:
-                raise Lost(f"{self._first} does not answer")
+                raise Lost(f"{self.first} does not answer")
             if now - told_at >= watch_lib.WAIT:
                 told_at = now
-                self.say(f"waiting for {self._first}, which does not answer")
+                self.say(f"waiting for {self.first}, which does not answer")
                 self.open_board()  # a call that never returns blocks the session
             time.sleep(POLL_SECONDS)
 
@@ -94,7 +97,7 @@ class Place:
         for job in spec.SERVING:
             if theirs.get(job) != ours.get(job):
                 lists = [",".join(each.get(job, ())) or "nothing" for each in (theirs, ours)]
-                what = f"{self._first} has {spec.FLAGS[job]}={lists[0]}, not {lists[1]}"
+                what = f"{self.first} has {spec.FLAGS[job]}={lists[0]}, not {lists[1]}"
                 raise UsageError(f"{self.name}: {what}; give all processes the same addresses")
 
     def _take_place(self):
@@ -124,7 +127,7 @@ class Place:
                     raise Lost(lost) from None
                 if time.monotonic() >= until:
                     cure = f"start it there, or correct {spec.FLAGS[self.cluster.job]}"
-                    what = f"{self._first} does not reach this process at its address"
+                    what = f"{self.first} does not reach this process at its address"
                     raise UsageError(f"{self.name}: {what}; {cure}") from None
             time.sleep(POLL_SECONDS)
             self.open_board()
@@ -249,7 +252,7 @@ class Place:
         return watch_lib.Watch(peers, self.cluster.recovery_timeout, self._gone, host)
 
     @property
-    def _first(self):
+    def first(self):
         """The name of the first server, which has the board, for messages."""
         return self.cluster.name_of(*self.cluster.servers[0])
 
