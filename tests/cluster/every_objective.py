@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtl import catalogue
-from tests.cluster import closeness, local, test_backup
+from tests.cluster import closeness, local, test_backup, test_placement
 from tests.cluster.closeness import MOMENTUM, assert_close
 
 NAMES = [name for name in catalogue.NAMES if name != "answer"]  # see test_replica.py
@@ -119,3 +119,8 @@ def test_two_runs_have_the_same_bits_whoever_is_slow(name, cluster, alone):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_with_backup_workers_is_that_of_the_parts_that_take_part(name, cluster):
     test_backup.assert_steps_of_parts(name, 3, cluster)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("db_mtl", "excess")])
+def test_divided_weights_train_and_are_saved_as_whole_ones(name, cluster, tmp_path):
+    test_placement.assert_divided(name, cluster, tmp_path)
