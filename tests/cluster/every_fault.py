@@ -203,3 +203,23 @@ def test_bad_data_of_a_worker_ends_all_with_its_reason(members, tmp_path):
     for name in run.names:
         life = run.life(name)
         assert life.code == 2 and "missing" in life.text.splitlines()[-1], life.text
+
+
+def test_a_second_process_in_a_place_is_refused(members):
+    run = members(processes.LONG)
+    run.start("ps 0", "worker 0")
+    run.wait_until_listening("worker 0")
+    run.start("worker 0")
+    life = run.life("worker 0")
+    assert life.code == 1
+    assert f"{run.names['worker 0']}: cannot listen at port " in life.text
+    assert "end the process that uses the port, or choose another one" in life.text
+
+
+def test_a_host_without_an_address_is_named(members):
+    run = members(processes.LONG, "--ps_hosts=no-such-host.invalid:2222")
+    run.start("worker 1")
+    life = run.life("worker 1")
+    assert life.code == 1
+    assert "ps 0 (no-such-host.invalid:2222): the host has no address (" in life.text
+    assert "; correct it in --ps_hosts\n" in life.text

@@ -42,23 +42,3 @@ def test_a_killed_ps_ends_the_others_with_a_line_that_names_it(members):
     run.wait_for("worker 0", "step 40: ")
     run.kill("ps 0")
     processes.assert_lost(run, "ps 0", "has ended")
-
-
-def test_a_second_process_in_a_place_is_refused(members):
-    run = members(processes.LONG, quick=True)
-    run.start("ps 0", "worker 0")
-    run.wait_until_listening("worker 0")
-    run.start("worker 0")
-    life = run.life("worker 0")
-    assert life.code == 1
-    assert f"{run.names['worker 0']}: cannot listen at port " in life.text
-    assert "end the process that uses the port, or choose another one" in life.text
-
-
-def test_a_host_without_an_address_is_named(members):
-    run = members(processes.LONG, "--ps_hosts=no-such-host.invalid:2222")
-    run.start("worker 1")
-    life = run.life("worker 1")
-    assert life.code == 1
-    assert "ps 0 (no-such-host.invalid:2222): the host has no address (" in life.text
-    assert "; correct it in --ps_hosts\n" in life.text

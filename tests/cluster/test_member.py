@@ -32,6 +32,13 @@ def assert_same_run(found, expected, units):
     assert sorted(os.listdir(found)) == sorted(os.listdir(expected))
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The directory and the result of a run on one machine, with MOMENTUM."""
+    directory = tmp_path_factory.mktemp("alone") / "run"
+    return directory, cluster_runs.alone(directory, **cluster_runs.MOMENTUM)
+
+
 def test_one_worker_writes_the_run_of_one_machine(tmp_path, cluster):
     found = cluster_runs.Run(cluster, tmp_path / "found", count=1)
     expected = cluster_runs.alone(tmp_path / "expected")
@@ -39,16 +46,16 @@ def test_one_worker_writes_the_run_of_one_machine(tmp_path, cluster):
     assert_same_run(tmp_path / "found", tmp_path / "expected", units=0)
 
 
-def test_two_workers_write_the_run_of_one_machine(tmp_path, cluster):
+def test_two_workers_write_the_run_of_one_machine(tmp_path, cluster, alone):
     both = dict.fromkeys(range(2), cluster_runs.config(**cluster_runs.MOMENTUM))
     found = cluster_runs.Run(cluster, tmp_path / "found", configs=both)
-    expected = cluster_runs.alone(tmp_path / "expected", **cluster_runs.MOMENTUM)
+    directory, expected = alone
     assert found.outcomes[0]["step"] == expected["step"] == cluster_runs.STEPS
     assert found.outcomes[1] == cluster_runs.STEPS
-    assert_same_run(tmp_path / "found", tmp_path / "expected", units=4 * cluster_runs.STEPS)
+    assert_same_run(tmp_path / "found", directory, units=4 * cluster_runs.STEPS)
 
 
-def test_one_machine_continues_the_run_of_a_cluster_and_back(tmp_path, cluster):
+def test_one_machine_continues_the_run_of_a_cluster_and_back(tmp_path, cluster, alone):
     for name, first in (("cluster", True), ("machine", False)):
         directory, fields = tmp_path / name, {**cluster_runs.MOMENTUM, "steps": 3}
         if first:
@@ -63,9 +70,8 @@ def test_one_machine_continues_the_run_of_a_cluster_and_back(tmp_path, cluster):
                 directory,
                 configs=dict.fromkeys(range(2), cluster_runs.config(**cluster_runs.MOMENTUM)),
             )
-    cluster_runs.alone(tmp_path / "expected", **cluster_runs.MOMENTUM)
-    assert_same_run(tmp_path / "cluster", tmp_path / "expected", units=4 * cluster_runs.STEPS)
-    assert_same_run(tmp_path / "machine", tmp_path / "expected", units=4 * cluster_runs.STEPS)
+    for name in ("cluster", "machine"):
+        assert_same_run(tmp_path / name, alone[0], units=4 * cluster_runs.STEPS)
 
 
 def test_workers_end_when_the_chief_stops_early(tmp_path, cluster):
