@@ -60,7 +60,8 @@ class Watch:
             self._start_clocks(now)
         self._looked_at = now
         for row, (name, address) in self._peers.items():
-            if beats is None and row != self._host:
+            is_unknown = beats is None and row != self._host
+            if is_unknown:
                 # Whether it beats is unknown. Only a connection that it refuses counts.
                 self._beat_at[row] = max(self._beat_at[row], now - QUIET)
                 self._moved_at[row] = now
@@ -74,7 +75,7 @@ class Watch:
             if lost:
                 self._gone.add(self._seen[row].process if row in self._seen else 0)
                 return Found(f"{name} {lost}", [])
-            if reason and now - self._told_at[row] >= WAIT:
+            if reason and not is_unknown and now - self._told_at[row] >= WAIT:
                 self._told_at[row] = now
                 waiting.append(f"waiting for {name}, which {reason}")
         return Found(None, waiting)
