@@ -50,7 +50,7 @@ def test_a_killed_member_returns_and_only_the_steps_since_the_save_are_lost(memb
 @pytest.mark.parametrize("name", JOBS)
 def test_a_member_that_is_stopped_is_waited_for_by_name(members, name, whole):
     run = members(processes.STEPS)
-    run.start_all(wait=2.0)
+    run.start_all(wait=4.0)
     run.wait_for("worker 0", "step 80: ")
     run.send(name, signal.SIGSTOP)
     time.sleep(15.0)
