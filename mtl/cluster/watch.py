@@ -48,7 +48,7 @@ class Watch:
         self._start_clocks(clock())
 
     def _start_clocks(self, now):
-        self._looked_at = now
+        self._looked_at = self._read_at = now
         self._beat_at = dict.fromkeys(self._peers, now)  # row -> when the count last changed
         self._moved_at = dict.fromkeys(self._peers, now)  # row -> when what it does last changed
         self._told_at = dict.fromkeys(self._peers, now)
@@ -59,19 +59,23 @@ class Watch:
         if now - self._looked_at >= STOPPED:  # this process itself was stopped
             self._start_clocks(now)
         self._looked_at = now
+        if beats is not None:
+            self._read_at = now
         for row, (name, address) in self._peers.items():
             is_unknown = beats is None and row != self._host
+            silent = now - self._beat_at[row]
             if is_unknown:
                 # Whether it beats is unknown. Only a connection that it refuses counts.
-                self._beat_at[row] = max(self._beat_at[row], now - QUIET)
-                self._moved_at[row] = now
+                silent = min(now - self._read_at, QUIET)
+                self._beat_at[row] = self._moved_at[row] = now
             elif beats is not None:
                 before = self._seen.get(row)
                 self._note(row, before, beats[row], now)
+                silent = now - self._beat_at[row]
                 if before and before.process not in (0, beats[row].process, *self._gone):
                     self._gone.add(before.process)
                     return Found(f"{name} was started again", [])
-            lost, reason = self._judged(row, address, now)
+            lost, reason = self._judged(row, address, now, silent)
             if lost:
                 self._gone.add(self._seen[row].process if row in self._seen else 0)
                 return Found(f"{name} {lost}", [])
@@ -88,9 +92,9 @@ class Watch:
             self._moved_at[row] = now
         self._seen[row] = beat
 
-    def _judged(self, row, address, now):
+    def _judged(self, row, address, now, silent):
         """Return why a member is lost, or None, and why it is waited for, or None."""
-        beat, silent = self._seen.get(row), now - self._beat_at[row]
+        beat = self._seen.get(row)
         if beat is not None and beat.process in (0, *self._gone):
             return None, "has not started"
         if beat is not None and beat.doing == board.DONE:
