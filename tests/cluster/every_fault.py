@@ -183,7 +183,7 @@ def test_asynchronous_workers_make_the_steps_together(members):
     processes.assert_finished(run)
     rows = metrics_of(run.run)
     assert 200 <= rows[-1]["step"] <= 202
-    assert rows[-1]["score"] > rows[0]["score"]
+    assert rows[-1]["score"] > 0.7  # an untrained network has 0.49
 
 
 def test_unlike_flags_end_all_with_the_flag(members):
