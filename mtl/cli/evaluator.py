@@ -67,7 +67,7 @@ def _evaluate_all(held, model_dir, examples, step, last, signalled):
             measure = evaluator(session)
         callbacks = loop.Callbacks(say=console.say, stop=signalled)
         state = loop.Training(held, model_dir, session, made, measure, [], callbacks)
-        state.options = hardware.recorded_options(model_dir)  # config.json keeps those of the run
+        state.options = hardware.recorded_options(model_dir)  # so config.json keeps them
         session.graph.finalize()
         while True:
             # Another process may have evaluated before, and the chief may have gone back.

@@ -321,7 +321,7 @@ def test_the_end_of_a_finished_run_is_written_unless_another_end_is(made):
 
 def test_a_process_that_gives_up_writes_why_once(made):
     place = made(1)
-    place.give_up(DataError("early"))  # it has not joined: nobody can be told
+    place.give_up(DataError("early"))  # it has not joined, so it tells no other process
     joined(place).board.write(board_lib.RUNNING, run="a", step=3)
     place.give_up(lost.Lost("worker 0 has ended"))  # the others see it too
     assert record_of(place)["state"] == board_lib.RUNNING
