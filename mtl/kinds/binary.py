@@ -119,6 +119,13 @@ def output(logits, task):
     return logits
 
 
+def serving(outputs, task):
+    """Return the outputs of `served` in the graph of an exported model, dict key -> tensor."""
+    import tensorflow.compat.v1 as tf
+
+    return {"labels": tf.cast(outputs > 0.0, tf.int64), "probabilities": tf.sigmoid(outputs)}
+
+
 # -- evaluation ------------------------------------------------------------------------------------
 
 
@@ -181,6 +188,11 @@ def prediction(row, task):
         probabilities = np.exp(-np.logaddexp(0.0, -np.asarray(row, np.float64)))
     labels = [None if np.isnan(value) else int(value > 0) for value in row]
     return {"labels": labels, "probabilities": [finite(each) for each in probabilities]}
+
+
+def served(task):
+    """Return the outputs of an exported or served model: key -> (dtype, shape of one example)."""
+    return {"labels": ("int64", (task.outputs,)), "probabilities": ("float32", (task.outputs,))}
 
 
 def cells(prediction):

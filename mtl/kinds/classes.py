@@ -107,6 +107,13 @@ def output(logits, task):
     return tf.nn.log_softmax(logits)
 
 
+def serving(outputs, task):
+    """Return the outputs of `served` in the graph of an exported model, dict key -> tensor."""
+    import tensorflow.compat.v1 as tf
+
+    return {"class": tf.argmax(outputs, axis=1), "probabilities": tf.exp(outputs)}
+
+
 # -- evaluation ------------------------------------------------------------------------------------
 
 
@@ -194,6 +201,11 @@ def prediction(row, task):
     probabilities = np.exp(np.asarray(row, np.float64))
     best = None if np.isnan(row).any() else int(np.argmax(row))
     return {"class": best, "probabilities": [finite(each) for each in probabilities]}
+
+
+def served(task):
+    """Return the outputs of an exported or served model: key -> (dtype, shape of one example)."""
+    return {"class": ("int64", ()), "probabilities": ("float32", (task.outputs,))}
 
 
 def cells(prediction):

@@ -118,6 +118,11 @@ def output(logits, task):
     return logits * task.std + task.mean
 
 
+def serving(outputs, task):
+    """Return the outputs of `served` in the graph of an exported model, dict key -> tensor."""
+    return {"value": outputs[:, 0]}
+
+
 # -- evaluation ------------------------------------------------------------------------------------
 
 
@@ -171,6 +176,11 @@ def table(outputs, labels, task):
 def prediction(row, task):
     """Return {"value"} of one example; row: float32 [1]."""
     return {"value": finite(row[0])}
+
+
+def served(task):
+    """Return the outputs of an exported or served model: key -> (dtype, shape of one example)."""
+    return {"value": ("float32", ())}
 
 
 def cells(prediction):
