@@ -73,6 +73,35 @@ class Bound:
                 concurrent.futures.wait(futures)  # a part that fails must not leave one running
         return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
+    def lanes(self) -> "list[Lane]":
+        """Return a network for each part: they can run concurrently, but not with `outputs`.
+
+        Each may be called by one thread at a time.
+        """
+        small = None if self._small in self._large else self._small
+        return [Lane(self.tasks, self.inputs, call, small, self._lock) for call in self._large]
+
+
+class Lane(NamedTuple):
+    """One part of an inference graph as a network, for callers that run several at once."""
+
+    tasks: tuple[Task, ...]
+    inputs: Inputs
+    call: Any  # of the part
+    small: Any  # of the part for small batches, which all lanes share, or None
+    lock: Any  # held while `small` runs
+
+    def outputs(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the part, with the arguments and results of Bound.outputs."""
+        batches.check_inputs(inputs, self.inputs)
+        small = self.small is not None and len(inputs) < SMALL_BATCH
+        if small and self.lock.acquire(blocking=False):
+            try:
+                return self.small(inputs)
+            finally:
+                self.lock.release()
+        return self.call(inputs)
+
 
 def build(
     *,

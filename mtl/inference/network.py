@@ -90,6 +90,10 @@ class Network:
         """
         return self._bound.outputs(inputs)
 
+    def lanes(self) -> list[inference_graph.Lane]:
+        """Return parts of the network that run concurrently, see graph.Bound.lanes."""
+        return self._bound.lanes()
+
     def close(self) -> None:
         """Close the session."""
         self._session.close()
