@@ -83,6 +83,7 @@ ROOMS = {
     ],
     "cluster": ["core", "data.batches", "runs.child"],
     "lab": ["evaluation", "reports", "runs.child", "runs.files"],
+    "serving": ["core", "data", "inference", "reports.page", "runs"],
     "examples": ["runs.files"],
     "lessons": ["core", "data", "inference", "cli"],
     "pretrained": ["core", "runs"],

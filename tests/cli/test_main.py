@@ -16,6 +16,7 @@ from mtl.cli import main
 from mtl.errors import DataError, Interrupted, NotFiniteError
 
 COMMANDS = {"train", "evaluate", "predict", "preview", "convert", "explain", "compare", "cluster"}
+COMMANDS |= {"export", "serve"}
 
 
 # -- find a command --------------------------------------------------------------------------------

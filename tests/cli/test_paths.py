@@ -21,12 +21,14 @@ PATH_FLAGS = {
         ["out", "data_dir", "init_from"],
         ["--out=x", "--seeds=1", "--dataset=npz", "--data_dir=y"],
     ),
+    "export": (["model_dir", "out", "checkpoint"], ["--model_dir=x", "--out=y"]),
+    "serve": (["model_dir", "checkpoint"], ["--model_dir=x"]),
     "cluster": ([], []),  # it has those of train, see test_cluster.py
 }
 # Flags of free text that is not a path.
 TEXTS = {"url", "box", "tasks", "top_units", "best_by", "objectives", "learning_rates"}
 TEXTS |= {"objective_options", "task_weights", "ps_hosts", "worker_hosts", "chief_hosts"}
-TEXTS |= {"simulate"}
+TEXTS |= {"simulate", "name", "host"}
 CHOICES = [name for name in config.FIELDS if config.choices(name)]
 BAD = {
     "gs://bucket/run.png": "gs:// addresses are not read or written; name a path of this machine",
