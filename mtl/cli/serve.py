@@ -15,6 +15,8 @@ SUMMARY = "answer requests for predictions over HTTP, and show a page for images
 NEEDED = ("aiohttp", "orjson", "prometheus_client")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DEFAULTS = Limits()
+SECONDS = {"batch_timeout_ms": (0.0, 1000.0), "request_timeout_s": (0.1, 3600.0)}
+OF_RUN = ("checkpoint", "views", "temperature", "precision")  # flags that an export has decided
 
 
 def define(values):
@@ -42,12 +44,10 @@ def define(values):
 
 def _define_limits(values):
     """Define the flags of batches and limits."""
-    bounds = {"lower_bound": 0.0, "upper_bound": 1000.0, "flag_values": values}
     text = "milliseconds that an image waits for others, so that they are predicted together"
-    absl_flags.DEFINE_float("batch_timeout_ms", 2.0, text, **bounds)
-    bounds = {"lower_bound": 0.1, "upper_bound": 3600.0, "flag_values": values}
-    text = "seconds for a request to arrive, and for its answer to be computed"
-    absl_flags.DEFINE_float("request_timeout_s", DEFAULTS.seconds, text, **bounds)
+    absl_flags.DEFINE_float("batch_timeout_ms", 2.0, text, flag_values=values)
+    text = "seconds for a request to arrive, and again for its answer to be computed"
+    absl_flags.DEFINE_float("request_timeout_s", DEFAULTS.seconds, text, flag_values=values)
     texts = {
         "max_body_mb": (DEFAULTS.body_mb, 1024, "megabytes of a request"),
         "max_images": (DEFAULTS.examples, 65536, "images, or examples, of a request"),
@@ -74,6 +74,10 @@ def check(values, arguments):
         raise UsageError(f"--name={values.name[:100]} is not a valid name; {cure}")
     if not values.host:
         raise UsageError("--host names no address; use 127.0.0.1")
+    for name, (least, most) in SECONDS.items():
+        value = values[name].value
+        if not least <= value <= most:  # absl's own bounds let NaN pass
+            raise UsageError(f"--{name}={value} must be from {least:g} to {most:g}")
 
 
 def main(values, arguments):
@@ -84,12 +88,12 @@ def main(values, arguments):
         raise UsageError(f"{what}; install them with: pip install 'mtl[serve]'")
     with signals.Caught() as caught:
         console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
-        from mtl.serving import models, server
+        from mtl.serving import server
 
         settings = _settings(values, server)
         opened = server.listen(settings.host, settings.port)  # before the work
         with opened:
-            source = models.source(values.model_dir, values.checkpoint, _of_run(values, models))
+            source = _source(values)
             caught.arm()
             server.run(source, opened, settings, stopped=caught, say=_say)
     return 0
@@ -115,6 +119,20 @@ def _settings(values, server):
     return server.Settings(values.name, values.host, values.port, timeout, limits)
 
 
-def _of_run(values, models):
-    """Return the settings that replace those of a run."""
-    return models.Settings(values.views, values.temperature, values.precision)
+def _source(values):
+    """Return the models.Source of the flags; raise MtlError if they do not fit what it serves."""
+    from mtl import run_files
+    from mtl.runs import find
+    from mtl.serving import models, saved
+
+    if saved.versions(values.model_dir):
+        for name in OF_RUN:
+            if values[name].present:
+                what = f"--{name}={values[name].value} applies to a run, not to an exported model"
+                raise UsageError(f"{what}; remove the flag, and give it to mtl export")
+    else:
+        run = run_files.read_config(find.directory(values.model_dir))
+        flags.find_own_code(run)
+        flags.check_numbers_only(values, run)
+    settings = models.Settings(values.views, values.temperature, values.precision)
+    return models.source(values.model_dir, values.checkpoint, settings)

@@ -28,8 +28,8 @@ _VERSION = "/versions/{version:[^/:]+}"
 
 def build(
     current: Current, metrics: Metrics, limits: Limits, name: str, say: Callable[[str], None]
-) -> web.Application:
-    """Return the application of a server.
+) -> tuple[web.Application, Callable[[], None]]:
+    """Return the application of a server, and a function that reports that it is not ready.
 
     Args:
       current: the model, loaded.
@@ -64,8 +64,7 @@ def build(
             ]
         )
     app.on_cleanup.append(handlers.close)
-    app["drain"] = handlers.drain
-    return app
+    return app, handlers.drain
 
 
 class _Handlers:

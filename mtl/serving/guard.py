@@ -36,18 +36,20 @@ def guard(metrics: Metrics, say: Callable[[str], None]):
             response = await handler(request)
         except Refused as error:
             response = _error(error.status, error.message)
-            if error.status == 503:
-                response.headers["Retry-After"] = "1"
         except web.HTTPException as error:  # a path or a method that does not exist
             response = _error(error.status, _reason(request, error))
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
+        except (ConnectionError, web.RequestPayloadError):
+            response = _error(400, "the connection or the body ended too early")
         except MemoryError:
             response = _error(503, "out of memory; try again with fewer or smaller images")
         except Exception as error:
             say(f"fault of the server: {_where(error)}")
             response = _error(500, "fault of the server; its log has the place")
         response.headers.update(_HEADERS)
+        if response.status == 503:
+            response.headers["Retry-After"] = "1"
         metrics.request(_route(request), response.status, time.monotonic() - start)
         return response
 

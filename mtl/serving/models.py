@@ -1,13 +1,11 @@
 """The models that a server can serve: a run, or a folder that `mtl export` wrote."""
 
 import functools
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mtl.errors import DataError
 from mtl.inference import reading
 from mtl.inference.network import Network
 from mtl.inference.views import views
@@ -88,16 +86,10 @@ def source(model_dir: str, which: str = "best", settings: Settings | None = None
       which: the checkpoint of a run, see find.checkpoint.
       settings: of a run. An export has its own.
 
-    Raises:
-      DataError: it is none of them.
     """
     if saved.versions(model_dir):
         return Source(lambda: saved.newest(model_dir), saved.Exported)
     settings = settings or Settings()
-    run = find.directory(model_dir)
-    if not os.path.exists(os.path.join(run, "config.json")):
-        cure = "name a run directory, pretrained, or a folder that mtl export wrote"
-        raise DataError(f"{model_dir}: no run and no exported model; {cure}")
     return Source(
         lambda: find.checkpoint(model_dir, which),
         lambda path: trained(model_dir, path, settings),

@@ -61,9 +61,11 @@ class Exported:
         try:
             with graph.as_default():
                 meta = tf.saved_model.load(self._session, ["serve"], path)
-            defined = meta.signature_def[name]
-            taken = defined.inputs[found[name].input.name].name
-            wanted = {each.name: defined.outputs[each.name].name for each in found[name].outputs}
+            # As dicts: a map of a protocol buffer has an empty value for a missing key.
+            defined = dict(meta.signature_def)[name]
+            taken = dict(defined.inputs)[found[name].input.name].name
+            made = dict(defined.outputs)
+            wanted = {each.name: made[each.name].name for each in found[name].outputs}
             self._call = self._session.make_callable(wanted, [taken])
         except (OSError, ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
             self._session.close()

@@ -46,17 +46,26 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        opened = socket.socket(*found[0][:3])
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that reads nothing is disconnected
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * IDLE)
-        opened.bind(found[0][4])
-        opened.listen(BACKLOG)
-        return opened
+        return _listen(*found[0])
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         cure = "choose another --port or --host"
         raise UsageError(f"{host}:{port} cannot be used ({reason}); {cure}") from None
+
+
+def _listen(family, kind, protocol, _, address):
+    """Return a socket that listens at an address of getaddrinfo."""
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that reads nothing is disconnected
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * IDLE))
+        opened.bind(address)
+        opened.listen(BACKLOG)
+        return opened
+    except OSError:
+        opened.close()
+        raise
 
 
 def connections(most: int) -> int:
@@ -104,7 +113,7 @@ async def _serve(source, opened, settings, stopped, say):
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
-    app = app_lib.build(current, metrics, limits, settings.name, say)
+    app, drain = app_lib.build(current, metrics, limits, settings.name, say)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -122,7 +131,7 @@ async def _serve(source, opened, settings, stopped, say):
     following = loop.create_task(current.follow())
     while not stopped():
         await asyncio.sleep(LOOK)
-    app["drain"]()
+    drain()
     say("stopping: no new connections; answering the requests that came")
     server.close()
     following.cancel()

@@ -1,0 +1,18 @@
+"""mtl.serving.refusals: the status and the message of an error."""
+
+import pytest
+
+from mtl.serving import refusals
+
+
+@pytest.mark.parametrize(
+    "make, status", [(refusals.bad, 400), (refusals.too_large, 413), (refusals.busy, 503)]
+)
+def test_message_is_one_line_with_its_status(make, status):
+    error = make("a\n  b")
+    assert (error.status, error.message, str(error)) == (status, "a b", "a\n  b")
+
+
+def test_quoted_part_of_a_request_is_short_and_printable():
+    assert refusals.quoted("a\x1b\n\u202e") == r"'a\x1b\n\u202e'"
+    assert len(refusals.quoted("x" * 10_000)) == 60
