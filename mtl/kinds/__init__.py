@@ -27,8 +27,8 @@ The file NAME.py is the kind `--tasks=task:NAME`. It has:
     correct(outputs, labels, task)      bool [n]; only if EXACT
     prediction(row, task)               dict of one example, for JSON; a list "probabilities" in it
                                         is also shown by `mtl explain`
-    served(task)                        dict of the keys of `prediction` -> (NumPy type, shape of one
-                                        example), for an exported or served model
+    served(task)                        dict of the keys of `prediction` -> (NumPy type, shape of
+                                        one example), for an exported or served model
     serving(outputs, task)              dict of the same keys -> tensors [batch, *shape], in the
                                         graph of an exported model; outputs: of `output`
     COLUMNS, cells(prediction)          a short form of it, for CSV: the names of columns, and the

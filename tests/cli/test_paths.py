@@ -21,7 +21,10 @@ PATH_FLAGS = {
         ["out", "data_dir", "init_from"],
         ["--out=x", "--seeds=1", "--dataset=npz", "--data_dir=y"],
     ),
-    "export": (["model_dir", "out", "checkpoint"], ["--model_dir=x", "--out=y"]),
+    "export": (
+        ["model_dir", "out", "checkpoint", "data_dir"],
+        ["--model_dir=x", "--out=y", "--format=tflite", "--quantize=int8"],
+    ),
     "serve": (["model_dir", "checkpoint"], ["--model_dir=x"]),
     "cluster": ([], []),  # it has those of train, see test_cluster.py
 }

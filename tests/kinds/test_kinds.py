@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from mtl import kinds
 from mtl.tasks import Task
@@ -24,6 +25,8 @@ NAMES = [
     "each",
     "measure",
     "prediction",
+    "served",
+    "serving",
     "cells",
     "written",
     "predicted",
@@ -86,6 +89,27 @@ def test_without_labels_every_metric_is_none(name, count):
     if count:
         assert kind.written(labels[0], task) == ""
         assert len(kind.cells(kind.prediction(outputs[0], task))) == len(kind.COLUMNS)
+
+
+@pytest.mark.parametrize("name", kinds.KINDS)
+@pytest.mark.parametrize("more", [0, 2])
+def test_an_exported_model_gives_the_predictions(name, more):
+    kind, task = kinds.find(name), smallest(name)
+    try:
+        kind.check(task._replace(outputs=task.outputs + more))
+        task = task._replace(outputs=task.outputs + more)
+    except ValueError:
+        pass  # the kind has only one size
+    outputs = np.random.default_rng(0).normal(size=(9, task.outputs)).astype(np.float32)
+    outputs[0] = 0.0
+    with tf.Graph().as_default(), tf.Session() as session:
+        given = kind.output(tf.constant(outputs), task)
+        outputs, found = session.run([given, kind.serving(given, task)])
+    assert list(found) == list(kind.served(task))
+    for key, (dtype, shape) in kind.served(task).items():
+        assert (found[key].dtype.name, found[key].shape) == (dtype, (9, *shape)), key
+        expected = [kind.prediction(row, task)[key] for row in outputs]
+        np.testing.assert_allclose(found[key], expected, rtol=1e-5, err_msg=key)
 
 
 @pytest.mark.parametrize("value, shown", [(1.5, 1.5), (None, None), (float("nan"), None)])
