@@ -1,4 +1,4 @@
-"""Self-contained HTML pages, with a content security policy that blocks every request.
+"""Self-contained HTML pages, with a content security policy that blocks requests.
 
 Pass all text from outside through `escape`. The policy also blocks style="": use classes, SVG
 attributes, or element.style in the script.
@@ -58,8 +58,16 @@ def words(text: Any) -> Html:
 # -- the document ----------------------------------------------------------------------------------
 
 
-def document(title: str, body: str, *, style: str = "", script: str = "", data: Any = None) -> str:
-    """Return a whole HTML document, with the base style and a policy that blocks every request.
+def document(
+    title: str,
+    body: str,
+    *,
+    style: str = "",
+    script: str = "",
+    data: Any = None,
+    connects: bool = False,
+) -> str:
+    """Return a whole HTML document, with the base style and a policy that blocks requests.
 
     Args:
       title: plain text.
@@ -68,6 +76,8 @@ def document(title: str, body: str, *, style: str = "", script: str = "", data: 
       script: JavaScript that runs after the body is parsed. The policy blocks any other script.
       data: a value for JSON, or None. The script reads it with
         JSON.parse(document.getElementById("data").textContent).
+      connects: whether the script may send requests to the server of the page. By default the
+        policy blocks every request.
 
     Raises:
       ValueError: data contains NaN or infinity, or style or script would end its element early.
@@ -81,7 +91,7 @@ def document(title: str, body: str, *, style: str = "", script: str = "", data: 
         '<html lang="en">',
         "<head>",
         '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(css, script)}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(css, script, connects)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         '<link rel="icon" href="data:,">',  # otherwise a browser requests an icon
@@ -126,7 +136,7 @@ def _check_inline(name, text):
         raise ValueError(f"{name} must not contain </style, </script, <!-- or a carriage return")
 
 
-def _policy(css, script):
+def _policy(css, script, connects):
     """Return the Content-Security-Policy of a page."""
     scripts = _hash(script) if script else "'none'"
     directives = [
@@ -137,6 +147,8 @@ def _policy(css, script):
         "base-uri 'none'",
         "form-action 'none'",
     ]
+    if connects:
+        directives.append("connect-src 'self'")
     return "; ".join(directives)
 
 

@@ -3,9 +3,11 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -65,7 +67,8 @@ def browser():
         raise MissingError("Chromium is missing: apt-get install chromium")
     with sync_playwright() as playwright:
         # Chromium's sandbox does not work for root, as in a container. mtl wrote all pages itself.
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        opened = playwright.chromium.launch(executable_path=path, args=arguments)
         try:
             yield opened
         finally:
@@ -75,9 +78,10 @@ def browser():
 class _Problems(list):
     """What goes wrong on a page: requests, errors and dialogs."""
 
-    def __init__(self, page, allowed):
+    def __init__(self, page, allowed, expected):
         super().__init__()
         self._allowed = allowed
+        self._expected = expected
         page.on("request", self._request)
         page.on("console", self._console)
         page.on("pageerror", self._error)
@@ -88,7 +92,7 @@ class _Problems(list):
             self.append(f"requested {request.url[:200]}")
 
     def _console(self, message):
-        if message.type == "error":
+        if message.type == "error" and not message.text.startswith(self._expected):
             self.append(f"console: {message.text[:300]}")
 
     def _error(self, error):
@@ -100,7 +104,7 @@ class _Problems(list):
 
 
 @contextlib.contextmanager
-def page(browser, path, *, viewport=DESKTOP, dark=False, allowed=LOCAL):
+def page(browser, path, *, viewport=DESKTOP, dark=False, allowed=LOCAL, expected=(), prepare=None):
     """Open a page, and check at the end that it had no error and requested nothing else.
 
     Args:
@@ -109,6 +113,8 @@ def page(browser, path, *, viewport=DESKTOP, dark=False, allowed=LOCAL):
       viewport: dict of width and height in CSS pixels.
       dark: whether the user prefers dark pages.
       allowed: prefixes of the URLs that the page may request.
+      expected: prefixes of errors in the console that the page may log.
+      prepare: function of the loaded page, such as one that fills in a form; None does nothing.
 
     Yields:
       Page of Playwright, loaded.
@@ -127,9 +133,11 @@ def page(browser, path, *, viewport=DESKTOP, dark=False, allowed=LOCAL):
     url = str(path) if "://" in str(path) else pathlib.Path(path).resolve().as_uri()
     try:
         opened = context.new_page()
-        problems = _Problems(opened, allowed)
+        problems = _Problems(opened, allowed, tuple(expected))
         opened.goto(url, wait_until="load")
         try:
+            if prepare is not None:
+                prepare(opened)
             yield opened
         except AssertionError as error:  # a problem may be the cause
             raise AssertionError("; ".join([*problems, str(error)])) from error
@@ -156,18 +164,24 @@ def first_paint(page):
     return page.evaluate(f"{entries}[0].startTime")
 
 
-def screenshots(browser, path, out, name):
-    """Write NAME-light.png, NAME-dark.png and NAME-phone.png of a page into the folder `out`."""
+def screenshots(browser, path, out, name, **settings):
+    """Write NAME-light.png, NAME-dark.png and NAME-phone.png of a page into the folder `out`.
+
+    The settings are those of `page`.
+    """
     kinds = {"light": {}, "dark": {"dark": True}, "phone": {"viewport": PHONE}}
     for kind, options in kinds.items():
-        with page(browser, path, **options) as opened:
+        with page(browser, path, **options, **settings) as opened:
             opened.screenshot(path=os.path.join(out, f"{name}-{kind}.png"), full_page=True)
 
 
-def check_layout(browser, path):
-    """Check what every page must satisfy: width, text, images, headings, and regions for Tab."""
+def check_layout(browser, path, **settings):
+    """Check what every page must satisfy: width, text, images, headings, and regions for Tab.
+
+    The settings are those of `page`.
+    """
     for viewport in (DESKTOP, PHONE):
-        with page(browser, path, viewport=viewport) as opened:
+        with page(browser, path, viewport=viewport, **settings) as opened:
             _check_width(opened, viewport["width"])
             cut = opened.evaluate(_CUT)
             assert not cut, f"at {viewport['width']} pixels these are cut or too small: {cut[:3]}"
@@ -175,7 +189,7 @@ def check_layout(browser, path):
                 "[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)"
             )
             assert not broken, f"images that do not load: {broken[:3]}"
-    with page(browser, path) as opened:
+    with page(browser, path, **settings) as opened:
         assert opened.locator("h1").count() == 1, "a page needs exactly one h1"
         assert opened.title(), "a page needs a title"
         _check_tab(opened)
@@ -213,3 +227,30 @@ def mtl(*arguments):
     )
     assert done.returncode == 0, f"mtl {arguments[0]}: {done.stderr.strip()}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def served(model_dir, *arguments):
+    """Run `mtl serve` on a free port; yield its URL, which ends with a slash."""
+    command = [sys.executable, "-m", "mtl", "serve", f"--model_dir={model_dir}", "--port=0"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=log, stderr=log)
+        try:
+            yield _address(process, log)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _address(process, log):
+    """Wait until a server prints where it serves, and return the URL."""
+    end = time.monotonic() + 120
+    while True:
+        log.seek(0)
+        text = log.read()
+        found = re.search(r"^serving .* at (http://\S+)$", text, re.MULTILINE)
+        if found:
+            return f"{found[1]}/"
+        alive = process.poll() is None and time.monotonic() < end
+        assert alive, f"mtl serve does not start: {text[-300:]}"
+        time.sleep(0.1)

@@ -32,6 +32,13 @@ def test_a_page_without_a_script_allows_none():
     assert "script-src 'none'" in policy_of(document)
 
 
+def test_only_a_page_that_connects_may_send_requests_and_only_to_its_own_server():
+    policy = policy_of(tree(page.document("t", BODY)))
+    assert "connect-src" not in policy and policy.startswith("default-src 'none'")
+    connected = policy_of(tree(page.document("t", BODY, connects=True)))
+    assert connected == f"{policy}; connect-src 'self'"
+
+
 def test_the_policy_names_style_and_script_by_their_hash():
     script = "let a = 1 < 2 && '\u00e9'"
     document = tree(page.document("t", BODY, style="h1 { color: red }", script=script))
