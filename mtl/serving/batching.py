@@ -1,7 +1,8 @@
 """Batches across clients: examples of concurrent requests run through the network together.
 
-A few examples run on all cores at once, which is fastest for them. When more wait, each core is a
-lane that takes batches of its own: then no core waits for another one that is busy with HTTP.
+The few examples of a lone client run on all cores at once, which is fastest for them. When requests
+overlap, each core is a lane that takes batches of its own: this takes longer for one example, but
+less of the processor, and no core waits for another one that is busy with HTTP.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ import numpy as np
 from mtl.serving.refusals import busy
 
 MOST = 32  # examples in a batch; larger ones are no faster, and a small request waits longer
-FEW = 4  # examples; a batch is not divided further among lanes
+FEW = 4  # views; fewer would not use the arithmetic units of a core well
+ALONE = 1.0  # seconds without overlapping requests until a client counts as a lone one
 
 Run = Callable[[np.ndarray], dict[str, Any]]  # [n, ...] -> dict of arrays or lists of n
 
@@ -39,6 +41,7 @@ class Batcher:
         *,
         timeout: float,
         queue: int,
+        views: int = 1,
         requests: Callable[[], int] | None = None,
         after_each: Callable[[int], Any] | None = None,
     ):
@@ -49,6 +52,7 @@ class Batcher:
           lanes: the network on one core each. They run concurrently, but not with `run`.
           timeout: seconds that the first example of a batch waits for others at most.
           queue: examples that may wait.
+          views: of each example; the network computes as many.
           requests: returns how many requests the server handles. If all of them are in `outputs`, a
             batch starts at once, because no other example is on its way. None: unknown.
           after_each: called with the size of each batch, or None.
@@ -56,6 +60,7 @@ class Batcher:
         self._run = run
         self._timeout = timeout
         self._queue = queue
+        self._few = max(1, FEW // views)  # examples; a batch is not divided further
         self._requests = requests
         self._after_each = after_each
         self._parts = collections.deque()
@@ -67,6 +72,7 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._forever())
         self._active = 0  # calls of `outputs`
+        self._overlapped = -math.inf  # when two calls last did
         self.waiting = 0  # examples
 
     async def outputs(self, inputs: np.ndarray) -> dict[str, Any]:
@@ -85,8 +91,10 @@ class Batcher:
             raise busy(f"{self.waiting} examples wait already; try again in a second")
         parts = []
         self._active += 1
+        if self._active > 1:
+            self._overlapped = self._loop.time()
         try:
-            size = min(MOST, max(FEW, math.ceil(len(inputs) / len(self._lanes))))
+            size = min(MOST, max(self._few, math.ceil(len(inputs) / len(self._lanes))))
             for start in range(0, len(inputs), size):
                 parts.append(self._add(inputs[start : start + size]))
             return _joined([await part.future for part in parts])
@@ -110,12 +118,20 @@ class Batcher:
             while not (self._parts and self._free):
                 await self._change()
             await self._fill()
-            share = math.ceil(self.waiting / len(self._lanes))
-            if self.waiting <= FEW and len(self._free) == len(self._lanes):
+            if self._is_for_all_lanes():
                 self._start(self._run, self._taken(FEW), list(self._lanes))
             else:
                 lane = self._free[0]
-                self._start(lane, self._taken(min(MOST, max(FEW, share))), [lane])
+                self._start(lane, self._taken(self._share()), [lane])
+
+    def _is_for_all_lanes(self):
+        """Return whether the examples that wait are few, and of a lone client."""
+        alone = self._loop.time() - self._overlapped > ALONE
+        return alone and self.waiting <= FEW and len(self._free) == len(self._lanes)
+
+    def _share(self):
+        """Return how many examples the next free lane takes."""
+        return min(MOST, max(self._few, math.ceil(self.waiting / len(self._lanes))))
 
     async def _change(self, seconds=None):
         """Wait until something changes; return False if nothing does within some seconds."""
@@ -159,8 +175,8 @@ class Batcher:
 
     async def _answer(self, run, batch, lanes):
         """Run a batch and give each part its outputs, or the error."""
-        inputs = np.concatenate([part.inputs for part in batch])
         try:
+            inputs = np.concatenate([part.inputs for part in batch])
             outputs = await self._loop.run_in_executor(self._lanes[lanes[0]], run, inputs)
         except Exception as error:  # it belongs to the requests, and the next batch may work
             for part in batch:

@@ -7,6 +7,10 @@ from aiohttp import web
 from mtl.serving.limits import Limits
 from mtl.serving.refusals import Refused, busy, too_large
 
+# Bytes of a body that is received even if large ones fill the limit, so that a few slow clients
+# cannot keep out everybody else. The limit of connections also limits these bodies.
+SMALL = 1 << 16
+
 
 class Bodies:
     """Receives bodies within the limits of a server."""
@@ -29,7 +33,10 @@ class Bodies:
             raise self._too_large()
         found = bytearray()
         try:
-            await asyncio.wait_for(self._receive(request, found), self._limits.seconds)
+            if request.content.is_eof():  # nothing to wait for: a timer would take longer
+                await self._receive(request, found)
+            else:
+                await asyncio.wait_for(self._receive(request, found), self._limits.seconds)
         except asyncio.TimeoutError:
             self._held -= len(found)
             what = f"the body has not arrived within {self._limits.seconds:g} seconds"
@@ -45,7 +52,7 @@ class Bodies:
             self._held += len(chunk)
             if len(found) > self._limits.body:
                 raise self._too_large()
-            if self._held > self._limits.bodies:
+            if len(found) > SMALL and self._held > self._limits.bodies:
                 raise busy("the server holds too many requests; try again in a second")
 
     def _too_large(self):

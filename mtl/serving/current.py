@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,9 @@ class Serving:
         self.version = model.version
         self.signatures = signatures.of(model.tasks, model.inputs)
         self._users = 0
-        self.batcher = Batcher(model.run, model.lanes(), requests=self._requests, **settings)
+        self.batcher = Batcher(
+            model.run, model.lanes(), views=model.views, requests=self._requests, **settings
+        )
 
     def _requests(self):
         """Return how many requests use the model."""
@@ -90,32 +93,45 @@ class Current:
         if newest == self._loaded or (newest == failed and loop.time() < when + RETRY):
             return
         try:
-            model = await loop.run_in_executor(self._loader, self._source.load, newest)
+            serving = await self._warmed(newest)
         except Exception:
             self._failed = newest, loop.time()
             raise
+        before, self.serving, self._loaded = self.serving, serving, newest
+        self._metrics.version(serving.version)
+        if before:
+            self._say(f"version {serving.version} replaces version {before.version}")
+            await before.close()
+            del before
+            # A graph of TensorFlow refers to itself. Without this, several versions stay in memory.
+            gc.collect()
+
+    async def _warmed(self, newest) -> Serving:
+        """Load a version, and run it once."""
+        run = asyncio.get_running_loop().run_in_executor
+        model = await run(self._loader, self._source.load, newest)
         serving = Serving(model, after_each=self._metrics.batch, **self._settings)
         try:
             await serving.warm()
         except BaseException:
             await serving.close()
             raise
-        before, self.serving, self._loaded = self.serving, serving, newest
-        self._metrics.version(model.version)
-        if before:
-            self._say(f"version {model.version} replaces version {before.version}")
-            await before.close()
+        return serving
 
     async def follow(self) -> None:
         """Load new versions until the task is cancelled. The old one answers until then."""
+        said = None  # the last error: a missing folder fails at each look
         while True:
             await asyncio.sleep(LOOK)
             try:
                 await self.load()
+                said = None
             except Exception as error:  # whatever it is, the old version must go on
                 reason = str(error) if isinstance(error, (MtlError, OSError)) else repr(error)
                 version = self.serving.version
-                self._say(f"a new version cannot be loaded, version {version} goes on: {reason}")
+                if reason != said:
+                    self._say(f"a new version cannot be loaded, version {version} stays: {reason}")
+                said = reason
 
     async def close(self) -> None:
         """Wait for the last answer, then free the model."""

@@ -56,6 +56,14 @@ def guard(metrics: Metrics, say: Callable[[str], None]):
     return middleware
 
 
+def not_http(status: int) -> web.Response:
+    """Return the answer to bytes that are not HTTP; it also closes the connection."""
+    response = _error(status, "not a valid HTTP request; correct its first line and its headers")
+    response.headers.update(_HEADERS)
+    response.force_close()
+    return response
+
+
 def _error(status, message):
     return web.Response(
         body=values.dump({"error": message}), status=status, content_type="application/json"

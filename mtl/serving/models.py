@@ -85,7 +85,6 @@ def source(model_dir: str, which: str = "best", settings: Settings | None = None
       model_dir: a run directory, "pretrained", or a folder of `mtl export`.
       which: the checkpoint of a run, see find.checkpoint.
       settings: of a run. An export has its own.
-
     """
     if saved.versions(model_dir):
         return Source(lambda: saved.newest(model_dir), saved.Exported)

@@ -105,14 +105,7 @@ def _rows(found):
         for key in ("instances", "inputs"):
             properties = {"signature_name": {"const": name}, key: batch}
             required = [key] if name == signatures.DEFAULT else ["signature_name", key]
-            choices.append(
-                {
-                    "type": "object",
-                    "required": required,
-                    "properties": properties,
-                    "additionalProperties": False,
-                }
-            )
+            choices.append({"type": "object", "required": required, "properties": properties})
     return {"oneOf": choices}
 
 

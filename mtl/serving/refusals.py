@@ -1,5 +1,7 @@
 """The errors of a request, each with its HTTP status. A message is one line with the cure."""
 
+import reprlib
+
 
 class Refused(Exception):
     """A request that cannot be answered. It is sent as {"error": message}."""
@@ -26,7 +28,13 @@ def busy(message: str) -> Refused:
     return Refused(503, message)
 
 
+# It reads only the first parts of a value, which may be large, or nested too deeply for repr().
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxstring = 100
+
+
 def quoted(value: object) -> str:
     """Return a part of a request for an error, short and on one line."""
-    text = ascii(value)
+    text = _SHORT.repr(value).encode("ascii", "backslashreplace").decode()
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,6 +1,9 @@
 """Decode the images of a request as `mtl predict` does, within a limit of pixels."""
 
+import contextlib
+import ctypes
 import io
+import logging
 import warnings
 from collections.abc import Sequence
 
@@ -11,6 +14,19 @@ from mtl.data import image_files, images
 from mtl.errors import DataError
 from mtl.inputs import Inputs
 from mtl.serving.refusals import bad, too_large
+
+
+def silence() -> None:
+    """Let Pillow and libtiff write nothing about broken images to stderr, in this process.
+
+    Their lines contain values of the images, and one image can cause thousands of them.
+    """
+    # images.read also ignores warnings, but threads do so in each other's way.
+    warnings.simplefilter("ignore")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
+    # libtiff has no other switch. Without libtiff, there is no such function.
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 def windows(files: Sequence[bytes], inputs: Inputs, megapixels: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from mtl.serving.batching import Run
 
 RECORD = "mtl.json"
 MOST_BYTES = 1 << 22  # of the record
+_WRONG_FORM = (AttributeError, OverflowError, RecursionError)  # of a record that is not ours
 
 
 def versions(folder: str) -> list[int]:
@@ -99,6 +100,6 @@ def _record(path):
             raise DataError(f"{path}: {what}; serve one of --format=saved_model")
         tasks = tasks_lib.parse(record["tasks"])
         return tasks, inputs_lib.from_json(record["inputs"]), int(record["views"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, *_WRONG_FORM) as error:
         cure = "export the run again"
         raise DataError(f"{name}: cannot be read ({first_line(error)}); {cure}") from None

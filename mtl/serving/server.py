@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from mtl.errors import UsageError
-from mtl.serving import app as app_lib
+from mtl.serving import app as app_lib, guard, request_images
 from mtl.serving.current import Current
 from mtl.serving.limits import Limits
 from mtl.serving.metrics import Metrics
@@ -101,6 +101,7 @@ def run(
     """
     # Its lines contain parts of wrong requests.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
+    request_images.silence()
     asyncio.run(_serve(source, opened, settings, stopped, say))
 
 
@@ -114,16 +115,11 @@ async def _serve(source, opened, settings, stopped, say):
     gc.freeze()
     gc.set_threshold(GARBAGE)
     app, drain = app_lib.build(current, metrics, limits, settings.name, say)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=IDLE,
-        shutdown_timeout=2 * limits.seconds,
-    )
+    runner = web.AppRunner(app, shutdown_timeout=2 * limits.seconds)
     await runner.setup()
+    metrics.connections.set_function(lambda: len(runner.server.connections))
     loop = asyncio.get_running_loop()
-    factory = _Door(runner.server, connections(limits.connections), metrics)
+    factory = _Door(runner.server, loop, connections(limits.connections))
     server = await loop.create_server(factory, sock=opened, backlog=BACKLOG)
     host, port = opened.getsockname()[:2]
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -142,15 +138,25 @@ async def _serve(source, opened, settings, stopped, say):
 class _Door:
     """Makes the protocol of each connection; one too many gets an error at once."""
 
-    def __init__(self, server, most, metrics):
+    def __init__(self, server, loop, most):
         self._server = server
+        self._loop = loop
         self._most = most
-        self._metrics = metrics
 
     def __call__(self):
-        count = len(self._server.connections)
-        self._metrics.connections.set(count + 1)
-        return self._server() if count < self._most else _Full()
+        if len(self._server.connections) >= self._most:
+            return _Full()
+        settings = {"access_log": None, "auto_decompress": False, "keepalive_timeout": IDLE}
+        return _Connection(self._server, loop=self._loop, **settings)
+
+
+class _Connection(web.RequestHandler):
+    """A connection. Bytes that are not HTTP get an error like those of the application."""
+
+    def handle_error(self, request, status=500, exc=None, message=None):
+        """Return the answer. That of aiohttp contains its version and a part of the request."""
+        super().handle_error(request, status, exc, message)  # raises if an answer has begun
+        return guard.not_http(status)
 
 
 class _Full(asyncio.Protocol):

@@ -4,6 +4,7 @@ Sources: the protocol (KServe, open-inference-protocol), and Triton's extension 
 data. Encoded images are BYTES: binary data, or base64 in JSON, which cannot hold bytes.
 """
 
+import math
 import struct
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 from mtl import __version__
 from mtl.serving import values
 from mtl.serving.calls import Call, Signatures
-from mtl.serving.refusals import Refused, bad, quoted, too_large
+from mtl.serving.refusals import Refused, bad, quoted
 from mtl.serving.signatures import DEFAULT, STRING, Signature, Tensor
 
 HEADER = "Inference-Header-Content-Length"  # bytes of JSON before the binary data
@@ -105,12 +106,14 @@ def _array(given, tensor, data):
     shape = given["shape"]
     if size is None:
         try:
-            found = np.asarray(given.get("data")).reshape(shape)  # flat or nested
-        except (ValueError, OverflowError, TypeError):
-            raise bad(f"input {tensor.name}: data must be {shape} numbers") from None
-        return values.array(found, tensor)
+            flat = values.flattened(given.get("data"))[0]  # nested or flat
+        except ValueError:
+            flat = None
+        if flat is None or len(flat) != math.prod(shape):
+            raise bad(f"input {tensor.name}: data must be {shape} numbers")
+        return values.shaped(flat, shape, tensor)
     dtype = np.dtype(tensor.dtype).newbyteorder("<")
-    if size != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
+    if size != dtype.itemsize * math.prod(shape):
         raise bad(f"input {tensor.name}: {size} bytes do not fit the shape {shape}")
     return values.array(np.frombuffer(data, dtype).reshape(shape), tensor)
 
@@ -152,7 +155,7 @@ def _form(record, signature: Signature):
     names = [tensor.name for tensor in signature.outputs]
     asked = record.get("outputs") or [{"name": name} for name in names]
     if not isinstance(asked, list) or len(asked) > len(names):
-        raise too_large('"outputs" must be a list of the outputs of the model')
+        raise bad('"outputs" must be a list of the outputs of the model')
     binary = {}
     for each in asked:
         if not isinstance(each, dict) or each.get("name") not in names:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,52 +55,62 @@ def array(values: Any, tensor: Tensor) -> np.ndarray:
     Raises:
       Refused: another shape, or a value that the type cannot hold.
     """
-    found = _pixels(values, tensor.shape) if tensor.dtype == "uint8" else None
-    if found is not None:
-        return found
+    if isinstance(values, np.ndarray):
+        return _finite(values, tensor)
     expected = [-1, *tensor.shape]
     try:
-        found = np.asarray(values)
-    except (ValueError, OverflowError):  # lists of unequal lengths, or nested too deeply
+        flat, shape = flattened(values)
+    except ValueError:
         raise bad(f"input {tensor.name}: not an array of the shape {expected}") from None
-    if found.shape[1:] != tensor.shape or found.ndim == 0:
-        shape = f"the shape {[-1, *found.shape[1:]]}" if found.dtype.kind in "buif" else "values"
-        cure = f"send numbers of the shape {expected}"
-        raise bad(f"input {tensor.name}: has {shape} that do not fit; {cure}")
-    _check_type(found, tensor)
-    return np.ascontiguousarray(found, tensor.dtype)
+    if tuple(shape[1:]) != tensor.shape:
+        what = f"has the shape {quoted([-1, *shape[1:]])}"
+        raise bad(f"input {tensor.name}: {what}; send numbers of the shape {expected}")
+    return shaped(flat, shape, tensor)
 
 
-def _pixels(values, shape):
-    """Return nested lists of n examples as uint8 [n, *shape]; None if they are anything else.
+def flattened(values: Any) -> tuple[list, list[int]]:
+    """Return nested lists as one list, and their shape; raise ValueError if they are not an array.
 
-    np.asarray takes twice as long: 1.2 ms for an image of 64 x 64 pixels, instead of 0.6 ms.
+    np.asarray is unsafe here: for one long text among a thousand empty ones it takes the memory of
+    a thousand long ones.
     """
     if not isinstance(values, list):
-        return None
-    flat = values
-    try:
-        for size in shape:
-            if set(map(len, flat)) != {size}:
-                return None
-            flat = list(itertools.chain.from_iterable(flat))
-        return np.frombuffer(bytes(flat), np.uint8).reshape(len(values), *shape)
-    except (TypeError, ValueError):
-        return None
+        raise ValueError("not a list")
+    flat, shape = values, [len(values)]
+    while flat and isinstance(flat[0], list):
+        try:
+            (size,) = set(map(len, flat))
+        except TypeError:
+            raise ValueError("a number beside a list") from None
+        shape.append(size)
+        flat = list(itertools.chain.from_iterable(flat))
+    return flat, shape
 
 
-def _check_type(found, tensor):
-    """Raise Refused if an array has a value that the type of an input cannot hold."""
+def shaped(flat: list, shape: Sequence[int], tensor: Tensor) -> np.ndarray:
+    """Convert a list of numbers to an array of a shape, of type tensor.dtype.
+
+    Raises:
+      Refused: a value that the type cannot hold.
+    """
     if tensor.dtype == "uint8":
-        whole = found.dtype.kind in "iu"
-        if not whole or found.min() < 0 or found.max() > 255:
-            raise bad(f"input {tensor.name}: send whole numbers from 0 to 255")
-        return
-    if found.dtype.kind not in "iuf":
+        try:
+            # np.array takes twice as long: 1.2 ms for 64 x 64 pixels, instead of 0.6 ms.
+            return np.frombuffer(bytes(flat), np.uint8).reshape(shape)
+        except (TypeError, ValueError):
+            raise bad(f"input {tensor.name}: send whole numbers from 0 to 255") from None
+    if not set(map(type, flat)) <= {int, float}:
         raise bad(f"input {tensor.name}: send numbers")
+    return _finite(np.array(flat, np.float64).reshape(shape), tensor)
+
+
+def _finite(found, tensor):
+    """Return an array in the type of an input; raise Refused if a value is not finite in it."""
     with np.errstate(over="ignore"):
-        if not np.isfinite(found.astype(tensor.dtype)).all():
-            raise bad(f"input {tensor.name}: send finite numbers of type {tensor.dtype}")
+        found = np.ascontiguousarray(found, tensor.dtype)
+    if not np.isfinite(found).all():
+        raise bad(f"input {tensor.name}: send finite numbers of type {tensor.dtype}")
+    return found
 
 
 def encoded(value: Any, name: str) -> bytes:

@@ -126,6 +126,13 @@ WRONG = {
     "deep": b'{"instances": ' + DEEP,
     "deep and closed": b'{"instances": ' + DEEP + b"]" * len(DEEP) + b"}",
     "deep objects": b'{"inputs": ' + b'{"a":' * 150_000 + b"1" + b"}" * 150_001,
+    "as deep as JSON allows": b'{"instances": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "deep name": b'{"signature_name": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "deep input": b'{"inputs": [{"name": ' + b"[" * 1000 + b"]" * 1000 + b"}]}",
+    "one long text": b'{"signature_name": "pixels", "instances": ["%s", %s""]}'
+    % (b"x" * 900_000, b'"",' * 20_000),
+    "one long text as data": b'{"inputs": [{"name": "pixels", "datatype": "UINT8", '
+    b'"shape": [1, 6, 5, 3], "data": ["%s", %s""]}]}' % (b"x" * 900_000, b'"",' * 20_000),
     "NaN": b'{"instances": [NaN]}',
     "infinity": b'{"instances": [1e999]}',
     "huge number": b'{"instances": [' + b"9" * 300_000 + b"]}",

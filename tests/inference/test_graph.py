@@ -142,6 +142,32 @@ def test_several_threads_may_call_at_once():
                 np.testing.assert_array_equal(found[name], rows)
 
 
+def same_variable(getter, name, **settings):
+    return getter(name, **settings)
+
+
+@pytest.mark.parametrize("small", [None, same_variable])
+def test_lanes_that_run_at_once_give_the_outputs_of_the_network(small):
+    with tf.Graph().as_default(), tf.Session(config=OPTIONS) as session:
+        settings = {"tasks": TASKS, "inputs": Inputs((16, 15, 3), crop=13), "bottom": "mlp"}
+        inference = inference_graph.build(parts=2, small=small, **settings)
+        session.run(tf.global_variables_initializer())
+        bound = inference.bind(session)
+        lanes = bound.lanes()
+        assert len(lanes) == 2 and all(lane.inputs == bound.inputs for lane in lanes)
+        batches = [images_of(count, 13) for count in (1, 2, 9, 33)] * 3
+        expected = [bound.outputs(images) for images in batches]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            running = [
+                pool.submit(lambda lane: list(map(lane.outputs, batches)), lane) for lane in lanes
+            ]
+        for lane in running:
+            for found, each in zip(lane.result(), expected):
+                assert_close(found, each)
+        with pytest.raises(ValueError):
+            lanes[0].outputs(np.zeros((1, 13, 13, 3), np.float32))
+
+
 # -- any tasks and inputs --------------------------------------------------------------------------
 
 GREY = Inputs((11, 13, 1), crop=9)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from helpers import one_line
-from mtl import checkpoint, model, run_files, tasks
+from mtl import checkpoint, model, run_files, sessions, tasks
 from mtl.config import Config
 from mtl.errors import DataError
 from mtl.inference import network as network_module
@@ -104,6 +104,19 @@ def test_outputs_do_not_depend_on_the_batch(run):
         whole, one = network.outputs(images), network.outputs(images[4:5])
     for name in whole:
         np.testing.assert_allclose(one[name][0], whole[name][4], atol=1e-5)
+
+
+def test_lanes_are_networks_of_the_same_outputs(run):
+    images = images_of(3, seed=4)
+    with Network.open(run[0]) as network:
+        expected = network.outputs(images)
+        lanes = network.lanes()
+        assert len(lanes) == sessions.parts_of_predictions()
+        for lane in lanes:
+            found = lane.outputs(images)
+            assert lane.inputs == network.inputs and list(found) == list(expected)
+            for name, rows in expected.items():
+                np.testing.assert_allclose(found[name], rows, atol=1e-5)
 
 
 def test_predicts_in_bfloat16_on_request(run):

@@ -1,6 +1,7 @@
 """mtl.serving.current: the first version, newer versions, and those that cannot be loaded."""
 
 import asyncio
+import weakref
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_version_that_cannot_be_loaded_leaves_the_old_one(error, monkeypatch):
     number, lines = run(work, given)
     assert number == ["0"]
     assert tries == [0, 1], "it is not tried again at once"
-    assert len(lines) == 1 and "cannot be loaded, version 7 goes on" in lines[0]
+    assert len(lines) == 1 and "cannot be loaded, version 7 stays: " in lines[0]
 
 
 def test_version_that_cannot_run_leaves_the_old_one():
@@ -107,6 +108,51 @@ def test_version_that_cannot_run_leaves_the_old_one():
         found_models.append(new)
         with pytest.raises(ValueError):
             await found.load()
-        return found.serving.model is old, new.closed
+        await found.load()  # not tried again at once
+        return found.serving.model is old, new.closed, len(new.batches)
 
-    assert run(work, given)[0] == (True, True)
+    assert run(work, given)[0] == (True, True, 1)
+
+
+def test_missing_folder_is_said_once_and_a_later_version_is_loaded(monkeypatch):
+    monkeypatch.setattr(current, "LOOK", 0.002)
+    versions, gone = [Model(1), Model(2)], []
+
+    def newest():
+        if gone:
+            raise DataError("runs/a: no such folder")
+        return len(versions) - 1
+
+    async def work(found):
+        new = versions.pop()
+        await found.load()
+        gone.append(True)
+        following = asyncio.create_task(found.follow())
+        await asyncio.sleep(0.05)
+        versions.append(new)
+        gone.clear()
+        while found.serving.version != 2:
+            await asyncio.sleep(0.001)
+        following.cancel()
+
+    lines = run(work, models.Source(newest, lambda index: versions[index]))[1]
+    assert lines == [
+        "a new version cannot be loaded, version 1 stays: runs/a: no such folder",
+        "version 2 replaces version 1",
+    ]
+
+
+def test_replaced_version_leaves_memory_at_once():
+    old, new = Model(1), Model(2)
+    old.itself = old  # as a graph of TensorFlow
+    gone, (given, found_models) = weakref.ref(old), source(old)
+
+    async def work(found):
+        nonlocal old
+        await found.load()
+        found_models.append(new)
+        found_models[0] = old = None
+        await found.load()
+        return gone()
+
+    assert run(work, given)[0] is None

@@ -1,6 +1,7 @@
 """mtl.serving.guard: errors as JSON, headers of security, and logs without requests."""
 
 import io
+import json
 import socket
 
 from PIL import Image
@@ -80,3 +81,19 @@ def test_requests_leave_no_trace(capfd):
         metrics = server.ask("GET", "/metrics")[2].decode()
         assert SECRET not in "\n".join(server.lines) + metrics
     assert SECRET not in "".join(capfd.readouterr())
+
+
+def test_bytes_that_are_not_http_get_an_error_in_json_without_versions():
+    with fake.serve() as server:
+        for sent in (
+            b"hello\r\n\r\n",
+            b"GET /s3cret HTTP/x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
+                connection.sendall(sent)
+                found = b"".join(iter(lambda: connection.recv(65536), b""))
+            head, body = found.split(b"\r\n\r\n")
+            assert head.split()[1] == b"400" and b"\r\nServer: mtl\r\n" in head
+            assert b"\r\nContent-Type: application/json\r\n" in head and b"aiohttp" not in found
+            assert list(json.loads(body)) == ["error"] and SECRET.encode() not in found

@@ -1,5 +1,6 @@
 """mtl.serving.request_images: images as `mtl predict` reads them, and their limits."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -76,3 +77,14 @@ def test_file_that_is_not_an_image_is_refused_with_its_position(file):
     with pytest.raises(Refused, match="^image 1: ") as caught:
         request_images.windows([encoded(picture()), file], NUMBERS, 1)
     assert caught.value.status == 400
+
+
+def test_broken_tiff_writes_nothing_to_stderr(capfd):
+    request_images.silence()
+    whole = encoded(picture(mode="1"), "TIFF", compression="group4")
+    for position in range(8, len(whole), 7):
+        file = bytearray(whole)
+        file[position] ^= 0xFF
+        with contextlib.suppress(Refused):
+            request_images.windows([bytes(file)], NUMBERS, 1)
+    assert "".join(capfd.readouterr()) == ""

@@ -71,6 +71,9 @@ def test_newest_is_the_highest_number_and_unfinished_exports_are_ignored(tmp_pat
         ({"tasks": "a:1:2:3"}, "export the run again"),
         ({"inputs": {"shape": [0]}}, "export the run again"),
         ({"views": None}, "export the run again"),
+        ({"tasks": 5}, "export the run again"),
+        ({"inputs": [5]}, "export the run again"),
+        ({"views": float("inf")}, "export the run again"),
         ({"tasks": "other:2"}, "export the run again"),
     ],
 )

@@ -1,7 +1,9 @@
 """mtl.serving.server: the port, the connections, and the end."""
 
+import collections
 import contextlib
 import json
+import re
 import resource
 import socket
 import threading
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtl.errors import UsageError
-from mtl.serving import server
+from mtl.serving import current, server
 from mtl.serving.limits import Limits
 from tests.serving import fake
 
@@ -62,6 +64,19 @@ def test_connection_over_the_limit_gets_an_error_at_once():
         held.pop().close()
 
 
+def test_open_connections_are_reported():
+    def count():
+        text = running.ask("GET", "/metrics")[2].decode()
+        return float(re.search(r"^mtl_connections (.+)$", text, re.MULTILINE)[1])
+
+    with fake.serve() as running:
+        held = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(3)]
+        _until(lambda: count() == 4)
+        for connection in held:
+            connection.close()
+        _until(lambda: count() == 1)
+
+
 def test_line_names_the_version_and_the_address():
     with fake.serve(name="house") as running:
         assert running.lines == [f"serving house version 7 at http://127.0.0.1:{running.port}"]
@@ -89,6 +104,34 @@ def test_request_in_flight_is_answered_before_the_server_ends():
     assert running.lines[-1].startswith("stopping: ")
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", running.port), 1)
+
+
+def test_no_request_fails_while_versions_are_replaced(monkeypatch):
+    monkeypatch.setattr(current, "LOOK", 0.01)
+    given, versions = fake.source(fake.Model(1, before=lambda examples: time.sleep(0.002)))
+    statuses, stop = collections.Counter(), threading.Event()
+
+    def ask():
+        with contextlib.closing(running.connect()) as connection:
+            while not stop.is_set():
+                connection.request("POST", "/v1/models/mtl:predict", BODY)
+                answer = connection.getresponse()
+                assert b'"number":"3"' in answer.read()
+                statuses[answer.status] += 1
+
+    with fake.serve(models_source=given) as running:
+        clients = [threading.Thread(target=ask) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for version in range(2, 12):
+            versions.append(fake.Model(version))
+            _until(lambda version=version: f"version {version} replaces" in running.lines[-1])
+        _until(lambda: all(model.closed for model in versions[:-1]))
+        stop.set()
+        for client in clients:
+            client.join(10)
+        assert running.json("GET", "/healthz")[1]["version"] == 11
+    assert list(statuses) == [200] and statuses[200] > 40
 
 
 def test_connection_without_a_complete_request_is_closed(monkeypatch):

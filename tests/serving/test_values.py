@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -68,6 +69,8 @@ def test_pixels_are_whole_numbers_of_8_bits():
         [[1, 2, 3], [4, 5, 6]],
         ["abc", "def"],
         {"a": 1, "b": 2},
+        [["abc", "def", "ghi"], ["abc", "def", "ghi"]],
+        [[{"a": 1}, {"b": 2}, {"c": 3}], [{"a": 1}, {"b": 2}, {"c": 3}]],
         7,
         "7",
         [],
@@ -95,6 +98,35 @@ def test_features_are_finite_numbers():
         with pytest.raises(Refused) as caught:
             values.array([wrong], FEATURES)
         assert "input features: " in caught.value.message
+
+
+@pytest.mark.parametrize("tensor", [PIXELS, FEATURES])
+@pytest.mark.parametrize("values_", [None, True, 1.5, "text", {"a": 1}, [], [None], [[]], [1, [2]]])
+def test_what_is_not_a_list_of_examples_is_refused(tensor, values_):
+    with pytest.raises(Refused) as caught:
+        values.array(values_, tensor)
+    assert caught.value.status == 400
+
+
+def test_lists_as_deep_as_json_allows_are_refused():
+    deep = values.parse(b'{"a": ' + b"[" * 1000 + b"]" * 1000 + b"}")["a"]
+    for tensor in (PIXELS, FEATURES):
+        with pytest.raises(Refused) as caught:
+            values.array(deep, tensor)
+        assert len(caught.value.message) < 200
+
+
+def test_one_long_text_among_empty_ones_takes_no_memory():
+    # As an array of NumPy, they would take 40 GB.
+    texts = ["x" * 1_000_000, *[""] * 10_000]
+    tracemalloc.start()
+    for tensor in (PIXELS, FEATURES, Tensor("x", "float32")):
+        for given in (texts, [texts], [[[each] for each in texts]]):
+            with pytest.raises(Refused):
+                values.array(given, tensor)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 @pytest.mark.parametrize("count, status", [(0, 400), (-1, 400), (5, 413), (10**6, 413)])
