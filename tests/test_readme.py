@@ -243,7 +243,8 @@ def test_objective_shown_is_complete():
 
 
 def test_python_shown_predicts_as_the_command_does(monkeypatch, capsys):
-    code = re.search(r"```python\n(.+?)```", read("README.md"), re.DOTALL)[1]
+    section = read("README.md").split("## From Python")[1]
+    code = re.search(r"```python\n(.+?)```", section, re.DOTALL)[1]
     monkeypatch.chdir(ROOT)
     exec(code, {})
     printed = capsys.readouterr().out.splitlines()

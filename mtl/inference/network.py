@@ -69,11 +69,7 @@ class Network:
         """
         run = run_files.read(find.directory(model_dir))
         path = find.checkpoint(model_dir, which)
-        if fields.names_function("bottom", run.config.bottom):
-            try:
-                fields.imported("bottom", run.config.bottom)
-            except UsageError as error:
-                raise DataError(f"{model_dir}: its {error}") from error
+        check_own_bottom(model_dir, run)
         return cls(run, path, precision)
 
     def outputs(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,6 +99,15 @@ class Network:
 
     def __exit__(self, *unused):
         self.close()
+
+
+def check_own_bottom(model_dir: str, run: run_files.Run) -> None:
+    """Raise DataError if a run has a bottom of the user's that cannot be imported."""
+    if fields.names_function("bottom", run.config.bottom):
+        try:
+            fields.imported("bottom", run.config.bottom)
+        except UsageError as error:
+            raise DataError(f"{model_dir}: its {error}") from error
 
 
 def _constants(path):

@@ -6,6 +6,8 @@
     python -m tests.benchmarks --only=cores --quick                 # a machine with many cores
     python -m tests.benchmarks --only=objectives [--quick]          # --quick: 2 and 6 tasks
     python -m tests.benchmarks --only=cluster                       # five minutes
+    python -m tests.benchmarks --only=export [--data_dir=SVHN]      # needs '.[onnx]' and others
+    python -m tests.benchmarks --only=serving [--servers=PYTHON]    # that has litserve, bentoml
     python -m tests.benchmarks --isa=avx2 [--only=step] [--write]    # sections step_avx2, ...
 
 --write also replaces the section of each benchmark in RESULTS.md.
@@ -22,8 +24,9 @@ from tests.benchmarks import isa, results, tables
 
 # Each is a module of this folder with a TITLE and run(arguments).
 DEFAULT = ("step", "prediction", "ceiling", "cold", "scaling", "input")
-# Hours; need data; need a machine with many cores; minutes to build the graphs; nine processes.
-ALONE = ("quality", "records", "cores", "objectives", "cluster")
+# Hours; need data; need a machine with many cores; minutes to build the graphs; nine processes;
+# need the runtimes of other formats; needs '.[serve]'.
+ALONE = ("quality", "records", "cores", "objectives", "cluster", "export", "serving")
 LIMITED = ("step", "prediction", "ceiling")  # with --isa; each has a section for each limit
 # Fields of Config that --only=records may set, with their defaults.
 RECORDS = {"batch_size": 32, "augment": 0.0, "workers": 0}
@@ -74,7 +77,10 @@ def _parse():
     parser.add_argument("--batches", type=_numbers, help=text)
     text = "with --only=cores, start no further table after them"
     parser.add_argument("--minutes", type=float, help=text)
-    parser.add_argument("--data_dir", help="records to read, with --only=records")
+    text = "records to read, with --only=records; photographs as SVHN has them, with --only=export"
+    parser.add_argument("--data_dir", help=text)
+    text = "a Python with mtl, litserve and bentoml, to compare with, with --only=serving"
+    parser.add_argument("--servers", help=text)
     for name, value in RECORDS.items():
         text = f"of the run, with --only=records (default {value})"
         parser.add_argument(f"--{name}", type=type(value), default=value, help=text)

@@ -133,7 +133,7 @@ def _check_operations(page):
     shown = selection.inner_text()
     for part in (
         "answer.py:",
-        "train.py:",
+        "graph.py:",
         "float32 []",
         "Maximum clip_by_value_2",
         "AddV2 Add_1",

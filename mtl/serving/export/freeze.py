@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from mtl import checkpoint, fields, model, run_files
-from mtl.errors import DataError, UsageError
+from mtl import checkpoint, model, run_files
 from mtl.inference import graph as inference_graph
+from mtl.inference.network import check_own_bottom
 from mtl.runs import find
 
 
@@ -34,11 +34,7 @@ def network(model_dir: str, which: str = "best") -> Frozen:
     """
     run = run_files.read(find.directory(model_dir))
     path = find.checkpoint(model_dir, which)
-    if fields.names_function("bottom", run.config.bottom):
-        try:
-            fields.imported("bottom", run.config.bottom)
-        except UsageError as error:
-            raise DataError(f"{model_dir}: its {error}") from error
+    check_own_bottom(model_dir, run)
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         built = inference_graph.build(
             tasks=run.tasks, inputs=run.inputs, **model.network_settings(run.config)
