@@ -71,6 +71,7 @@ def valid_commands(folder, out):
         ],
         "explain": ["explain", "--bottom=mlp", f"--out={out / 'graph.txt'}"],
         "compare": ["compare", f"--out={out / 'compare'}", "--seeds=1", *data, *small],
+        "export": ["export", "--model_dir=pretrained", f"--out={out / 'exported'}"],
     }
 
 
@@ -219,8 +220,8 @@ PROGRESS = {
 }
 
 
-# A cluster is several processes of train; see test_cluster.py.
-@pytest.mark.parametrize("name", [name for name in main.COMMANDS if name != "cluster"])
+# A cluster is several processes of train, and a server does not end; they have tests of their own.
+@pytest.mark.parametrize("name", sorted({*main.COMMANDS} - {"cluster", "serve"}))
 def test_pipe_gets_no_bars_and_no_messages_of_tensorflow(outcomes, name):
     code, out, err = outcomes[name]
     assert code == 0 and out
