@@ -57,10 +57,12 @@ def mtl(model_dir, *flags):
     command = [sys.executable, "-m", "mtl", "serve", f"--model_dir={model_dir}", "--port=0", *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
-        line = process.stderr.readline()
-        found = re.search(r"at http://127\.0\.0\.1:(\d+)", line)
-        if not found:
-            raise SystemExit(f"benchmarks: {line}{process.stderr.read()}")
+        for line in process.stderr:  # TensorFlow may write before
+            found = re.search(r"at http://127\.0\.0\.1:(\d+)", line)
+            if found:
+                break
+        else:
+            raise SystemExit("benchmarks: mtl serve does not start")
         yield int(found[1]), process
     finally:
         process.terminate()
