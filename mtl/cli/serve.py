@@ -33,8 +33,8 @@ def define(values):
     text = "name of the model in paths such as /v1/models/NAME:predict"
     absl_flags.DEFINE_string("name", "mtl", text, flag_values=values)
     text = (
-        "address to listen on; 0.0.0.0 is every network of this machine: the server asks nobody "
-        "for a password, so put a proxy in front of it"
+        "address to listen on; 0.0.0.0 listens on all networks of this machine; the server has no "
+        "passwords, so put a proxy with authentication in front of it"
     )
     absl_flags.DEFINE_string("host", "127.0.0.1", text, flag_values=values)
     bounds = {"lower_bound": 0, "upper_bound": 65535, "flag_values": values}
@@ -100,7 +100,7 @@ def main(values, arguments):
 
 
 def _say(line):
-    """Write a line to stderr. A server goes on when nobody reads it any more."""
+    """Write a line to stderr. A closed pipe does not stop the server."""
     with contextlib.suppress(BrokenPipeError):
         console.say(line)
 

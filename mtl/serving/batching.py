@@ -72,7 +72,7 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._forever())
         self._active = 0  # calls of `outputs`
-        self._overlapped = -math.inf  # when two calls last did
+        self._overlapped = -math.inf  # the last time that two calls overlapped
         self.waiting = 0  # examples
 
     async def outputs(self, inputs: np.ndarray) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Batcher:
         return self._requests is None or self._active < self._requests()
 
     def _taken(self, most):
-        """Take the parts of a batch from the queue, without those that nobody waits for."""
+        """Take the parts of a batch from the queue. Skip those of requests that have ended."""
         batch, size = [], 0
         while self._parts and (not batch or size + len(self._parts[0].inputs) <= most):
             part = self._parts.popleft()

@@ -13,7 +13,7 @@ class Metrics:
 
     def __init__(self):
         """Register them in a registry of their own."""
-        prometheus_client.disable_created_metrics()  # one more line for each, which nobody reads
+        prometheus_client.disable_created_metrics()  # less text; Prometheus does not need them
         self._registry = registry = prometheus_client.CollectorRegistry()
         prometheus_client.ProcessCollector(registry=registry)
         self._requests = Counter(

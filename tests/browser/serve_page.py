@@ -12,7 +12,7 @@ TABLES = ["length", "digit 1", "digit 2", "digit 3", "digit 4", "digit 5"]
 
 
 def check(browser, out):
-    """Use the page as somebody with a mouse, a keyboard, a finger, and bad luck."""
+    """Use the page with a mouse, a keyboard and a finger, and cause errors."""
     with driver.served("pretrained") as url:
         settings = {"allowed": (url, *driver.LOCAL)}
         opened = functools.partial(driver.page, browser, url, **settings)

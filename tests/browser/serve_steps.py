@@ -1,4 +1,4 @@
-"""How the checks of the pages of `mtl serve` use them, like somebody in front of the screen."""
+"""User actions that the checks of the pages of `mtl serve` share."""
 
 import base64
 import io

@@ -98,7 +98,7 @@ def _check_features(page, url):
 
 
 def _check_many(page, url):
-    """Predict from one field; give too few values, and one that is no number."""
+    """Predict from one field; try too few values, and a value that is not a number."""
     field = page.get_by_role("textbox", name="Features")
     button = page.get_by_role("button", name="Predict")
     for text, fault in (
