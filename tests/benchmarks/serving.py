@@ -50,8 +50,8 @@ def _requests():
 
 def _show_rates(direct, port, rounds):
     """Print images/s; return those of pixels in JSON."""
-    print(f"Images/s. Each of {CLIENTS} clients sends one image and waits for the answer. The clients")
-    print(f"run on the same cores. Medians of {rounds} turns of {SECONDS:.0f} s:\n")
+    print(f"Images/s. Each of {CLIENTS} clients sends one image and waits for the answer. The")
+    print(f"clients run on the same cores. Medians of {rounds} turns of {SECONDS:.0f} s:\n")
     requests = _requests()
     batch = serving_sides.images(BATCH)
     one, rates = [], {name: [] for name in requests}
