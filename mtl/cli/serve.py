@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import re
 
 from absl import flags as absl_flags
@@ -86,6 +87,9 @@ def main(values, arguments):
     if missing:
         what = f"mtl serve needs {', '.join(missing)}"
         raise UsageError(f"{what}; install them with: pip install 'mtl[serve]'")
+    if values.verbosity < 1:
+        # TensorFlow logs an error if oneDNN lacks a kernel, although it then uses its own.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with signals.Caught() as caught:
         console.start_tensorflow(values.verbosity, values.gpu_memory_growth)
         from mtl.serving import server

@@ -60,8 +60,7 @@ def _joined(seen):
     """Join views along the batch."""
     if len(seen) == 1:
         return seen[0]
-    # tf.concat of uint8 gives the same, but makes oneDNN print an error message.
-    return tf.reshape(tf.stack(seen), [-1, *seen[0].shape[1:]])
+    return tf.concat(seen, axis=0)
 
 
 def arrays(tasks, inputs) -> dict[str, Signature]:
